@@ -1,0 +1,39 @@
+"""The words of the system as types.
+
+n parameters, m hidden entries, k clients. Flat vectors have one entry for each
+trainable parameter, in the order that `flatten.py` defines.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import tensorflow as tf
+
+Vector: TypeAlias = tf.Tensor
+"""float32 [n] (float64 inside the attacks): one number for each parameter."""
+
+Mask: TypeAlias = tf.Tensor
+"""bool [n], True = hidden (encrypted). Public, and the same for all clients."""
+
+Weights: TypeAlias = tuple[tf.Tensor, ...]
+"""A model's trainable tensors in the model's order."""
+
+Seed: TypeAlias = tuple[int, int]
+"""The seed of a stateless TensorFlow random operation. Never used for a secret."""
+
+
+class ScoreContext(NamedTuple):
+    """What a significance metric may look at.
+
+    Attributes:
+      gradient: float32 [n]. The client's own gradient, or, where a mask has to be
+        agreed in public, the stand-in that everybody knows: the previous aggregate.
+      seed: int32 [2]. The public seed of the mask.
+    """
+
+    gradient: Vector
+    seed: tf.Tensor
+
+
+SignificanceFn: TypeAlias = Callable[[ScoreContext], Vector]
+"""Scores every entry: float32 [n], larger = more revealing. Traced inside TFF."""

@@ -1,0 +1,55 @@
+"""Checks of arguments whose errors say what was expected, what was found, what to do."""
+
+import math
+from collections.abc import Collection
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+
+def check_in(name: str, value: _T, allowed: Collection[_T]) -> _T:
+    """Returns `value` if it is one of `allowed`.
+
+    Raises:
+      ValueError: If it is not; the message lists what is allowed.
+    """
+    if value not in allowed:
+        listed = ", ".join(str(item) for item in allowed)
+        raise ValueError(f"`{name}` must be one of: {listed}; got {value!r}.")
+    return value
+
+
+def check_fraction(name: str, value: float) -> float:
+    """Returns `value` if it is a number in [0, 1].
+
+    Raises:
+      ValueError: If it is NaN or outside the interval.
+    """
+    if math.isnan(value) or not 0.0 <= value <= 1.0:
+        raise ValueError(
+            f"`{name}` must be in [0, 1], got {value!r}. It is a share of the "
+            "parameters: 0.1 encrypts a tenth of them."
+        )
+    return value
+
+
+def check_at_least(name: str, value: float, least: float) -> float:
+    """Returns `value` if it is a finite number and not below `least`.
+
+    Raises:
+      ValueError: If it is NaN, infinite or too small.
+    """
+    if not math.isfinite(value) or value < least:
+        raise ValueError(f"`{name}` must be at least {least}, got {value!r}.")
+    return value
+
+
+def check_positive(name: str, value: float) -> float:
+    """Returns `value` if it is a finite number above zero.
+
+    Raises:
+      ValueError: If it is not.
+    """
+    if not math.isfinite(value) or value <= 0:
+        raise ValueError(f"`{name}` must be positive and finite, got {value!r}.")
+    return value
