@@ -1,0 +1,1 @@
+"""Lattice encryption of integer vectors: parameters, codec, keys and ciphers."""

@@ -1,0 +1,1 @@
+"""Mask policies (scores to mask), how a cohort agrees on a mask, and its wire form."""
