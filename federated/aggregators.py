@@ -195,7 +195,7 @@ class SelectiveEncryptionSumFactory(tff.aggregators.UnweightedAggregationFactory
             )
 
         upload_type = protect.type_signature.result
-        sum_of_uploads = _aggregation(
+        sum_of_uploads = aggregation_of(
             upload_type,
             server.nothing_collected,
             server.collect,
@@ -225,14 +225,26 @@ class SelectiveEncryptionSumFactory(tff.aggregators.UnweightedAggregationFactory
             return all_shares[rank]
 
         @tff.tensorflow.computation(
-            key_type, tff.SequenceType(pick_share.type_signature.result), rank_type
+            key_type,
+            tff.SequenceType(pick_share.type_signature.result),
+            rank_type,
+            cohort_type,
+            mask_type,
         )
-        def open_share(secret_key: Any, share: Any, rank: Any) -> Any:
+        def open_share(
+            secret_key: Any, share: Any, rank: Any, cohort: Any, mask: Any
+        ) -> Any:
             return client.open_share(
-                secret_key, share.get_single_element(), rank, cipher
+                secret_key,
+                share.get_single_element(),
+                rank,
+                cohort.cohort,
+                wire.unpack(mask.packed_mask, spec.size),
+                codec,
+                cipher,
             )
 
-        collect_shares = _aggregation(
+        collect_shares = aggregation_of(
             open_share.type_signature.result,
             server.no_shares,
             server.collect_share,
@@ -252,6 +264,7 @@ class SelectiveEncryptionSumFactory(tff.aggregators.UnweightedAggregationFactory
                 opened,
                 wire.unpack(mask.packed_mask, spec.size),
                 codec,
+                cipher,
             )
             measurements = collections.OrderedDict(
                 hidden=opened_sum.hidden,
@@ -276,17 +289,19 @@ class SelectiveEncryptionSumFactory(tff.aggregators.UnweightedAggregationFactory
             mask, chosen_state = tff.federated_map(choose_mask, state)
             secret_key = tff.federated_eval(read_key, tff.CLIENTS)
             nonce = tff.federated_eval(draw_nonce, tff.CLIENTS)
+            client_mask = tff.federated_broadcast(mask)
             upload = tff.federated_map(
-                protect, (value, tff.federated_broadcast(mask), secret_key, nonce)
+                protect, (value, client_mask, secret_key, nonce)
             )
             total = sum_of_uploads.apply(upload)
             cohort, size, shares = tff.federated_map(prepare_opening, total)
-            rank = tff.federated_map(
-                find_rank, (nonce, tff.federated_broadcast(cohort))
-            )
+            client_cohort = tff.federated_broadcast(cohort)
+            rank = tff.federated_map(find_rank, (nonce, client_cohort))
             share = tff.federated_select(rank, size, shares, pick_share)
             opened = collect_shares.apply(
-                tff.federated_map(open_share, (secret_key, share, rank))
+                tff.federated_map(
+                    open_share, (secret_key, share, rank, client_cohort, client_mask)
+                )
             )
             new_state, result, measurements = tff.federated_map(
                 finish, (chosen_state, mask, total, opened)
@@ -298,7 +313,7 @@ class SelectiveEncryptionSumFactory(tff.aggregators.UnweightedAggregationFactory
         return tff.templates.AggregationProcess(init_fn, next_fn)
 
 
-class _Aggregation(NamedTuple):
+class Aggregation(NamedTuple):
     """The computations of one `tff.federated_aggregate`."""
 
     zero: Any
@@ -313,13 +328,13 @@ class _Aggregation(NamedTuple):
         )
 
 
-def _aggregation(
+def aggregation_of(
     value_type: tff.Type, zero: Any, accumulate: Any, merge: Any, report: Any
-) -> _Aggregation:
+) -> Aggregation:
     """Wraps pure server functions for `tff.federated_aggregate`."""
     zero_computation = tff.tensorflow.computation(zero)
     accumulator_type = zero_computation.type_signature.result
-    return _Aggregation(
+    return Aggregation(
         zero=zero_computation,
         accumulate=tff.tensorflow.computation(
             accumulate, (accumulator_type, value_type)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from selenc_tf import flatten
-from selenc_tf.lattice.cipher import Cipher
+from selenc_tf.lattice.cipher import Cipher, part_boundaries
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.types import Mask, Vector
 
@@ -34,7 +34,7 @@ class OpenedShare(NamedTuple):
 
     Attributes:
       rank: int32, the position of the share.
-      codes: string, the sums of codes in that share as serialised int64.
+      codes: string, the sums of codes in that share, serialised in `sum_dtype`.
     """
 
     rank: tf.Tensor
@@ -133,7 +133,13 @@ def find_rank(nonce: tf.Tensor, cohort: tf.Tensor, min_clients: int) -> tf.Tenso
 
 
 def open_share(
-    secret_key: tf.Tensor, share: tf.Tensor, rank: tf.Tensor, cipher: Cipher
+    secret_key: tf.Tensor,
+    share: tf.Tensor,
+    rank: tf.Tensor,
+    cohort: tf.Tensor,
+    mask: Mask,
+    codec: FixedPointCodec,
+    cipher: Cipher,
 ) -> OpenedShare:
     """Decrypts the client's share of the summed ciphertext.
 
@@ -143,13 +149,35 @@ def open_share(
       secret_key: string.
       share: string, consecutive blocks of the summed ciphertext.
       rank: int32 [1].
-      cipher: The cipher.
+      cohort: int64 [k].
+      mask: bool [n].
+      codec: As at encryption.
+      cipher: As at encryption.
 
     Returns:
-      The opened share.
+      The opened share, without the padding of the last block.
     """
-    codes = cipher.decrypt(secret_key, share)
-    return OpenedShare(rank=rank[0], codes=tf.io.serialize_tensor(codes))
+    total = num_codes(mask)
+    blocks = -(-total // cipher.block_size)
+    first_block = part_boundaries(blocks, tf.size(cohort))[rank[0]]
+    padding_starts = tf.maximum(total - first_block * cipher.block_size, 0)
+    codes = cipher.decrypt(secret_key, share)[:padding_starts]
+    return OpenedShare(
+        rank=rank[0],
+        codes=tf.io.serialize_tensor(tf.cast(codes, sum_dtype(codec, cipher))),
+    )
+
+
+def num_codes(mask: Mask) -> tf.Tensor:
+    """How many codes are encrypted: m and the count of saturated ones, or none."""
+    m = tf.math.count_nonzero(mask, dtype=tf.int32)
+    return m + tf.minimum(m, 1)
+
+
+def sum_dtype(codec: FixedPointCodec, cipher: Cipher) -> tf.DType:
+    """The narrowest integer in which every sum of codes fits."""
+    largest = codec.max_abs_code * cipher.max_summands
+    return tf.int32 if largest <= tf.int32.max else tf.int64
 
 
 def open_all(

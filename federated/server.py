@@ -128,7 +128,7 @@ def add_ciphertexts(collected: Collected, cipher: Cipher) -> CipherSum:
     """
     check = tf.debugging.assert_positive(
         tf.size(collected.nonces),
-        "The cohort is empty: a round needs at least one client's upload",
+        "The cohort is empty: a round needs at least one upload",
     )
     with tf.control_dependencies([op for op in (check,) if op is not None]):
         ciphertexts = tf.identity(collected.ciphertexts)
@@ -152,6 +152,7 @@ def assemble(
     opened: client.OpenedShare,
     mask: Mask,
     codec: FixedPointCodec,
+    cipher: Cipher,
 ) -> OpenedSum:
     """Puts the opened shares and the visible sum together.
 
@@ -162,20 +163,22 @@ def assemble(
       opened: The opened shares of all clients, `rank` [k] and `codes` [k].
       mask: bool [n].
       codec: As at encryption.
+      cipher: As at encryption.
 
     Returns:
       The decrypted sum.
     """
     in_order = tf.gather(opened.codes, tf.argsort(opened.rank))
+    dtype = client.sum_dtype(codec, cipher)
     codes = tf.map_fn(
-        lambda text: tf.io.parse_tensor(text, tf.int64),
+        lambda text: tf.io.parse_tensor(text, dtype),
         in_order,
-        fn_output_signature=tf.RaggedTensorSpec([None], tf.int64, ragged_rank=0),
+        fn_output_signature=tf.RaggedTensorSpec([None], dtype, ragged_rank=0),
     ).values
     m = tf.math.count_nonzero(mask)
     return OpenedSum(
         vector=client.merge(visible_sum, codec.decode(codes[:m]), mask),
-        saturated=tf.reduce_sum(codes[m : m + 1]),
+        saturated=tf.cast(tf.reduce_sum(codes[m : m + 1]), tf.int64),
         hidden=m,
         clients=tf.size(opened.rank),
     )

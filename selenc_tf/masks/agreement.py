@@ -33,6 +33,44 @@ class MaskAgreement(NamedTuple):
     observe: Callable[[Any, Vector], Any]
 
 
+class OwnMask(NamedTuple):
+    """No agreement: a cohort of one client hides what its own gradient says.
+
+    Only for a server that stays blind: with one client, the published sum would be the
+    client's gradient itself. The positions of the mask go to the server in the clear,
+    and with a metric of the gradient they say where its large entries are.
+
+    Attributes:
+      significance: The metric, applied to the client's own gradient.
+      policy: Turns the scores into a mask. It must have no state.
+      seed: Two int32, public, for metrics that use one.
+    """
+
+    significance: SignificanceFn
+    policy: MaskPolicy
+    seed: tuple[int, int]
+
+
+def own_mask(source: OwnMask, spec: FlatSpec, gradient: Vector) -> Mask:
+    """The mask that a lone client chooses.
+
+    Runs on: client. Sees: its own gradient.
+
+    Args:
+      source: Metric and policy.
+      spec: The layout of the gradient.
+      gradient: float32 [n].
+
+    Returns:
+      bool [n].
+    """
+    context = ScoreContext(gradient=gradient, seed=tf.constant(source.seed, tf.int32))
+    mask, _ = source.policy.update(
+        source.significance(context), source.policy.init(spec)
+    )
+    return mask
+
+
 class SeedState(NamedTuple):
     """State of `public_seed`: the policy's own."""
 
