@@ -44,24 +44,14 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
             "More ciphertexts than `max_summands` were to be added: the sum would not "
             "decrypt. Choose parameters for this many clients",
         )
-        with tf.control_dependencies([check]):
-            context = _context(parameters)
-        first = _parse(ciphertexts[0])
-        # tf-shell's addition does not survive an empty vector of ciphertexts.
-        last = tf.where(tf.shape(first)[0] == 0, 1, summands)
-        total = tf.while_loop(
-            lambda index, _: index < last,
-            lambda index, raw: (
-                index + 1,
-                (
-                    _tensor(raw, context) + _tensor(_parse(ciphertexts[index]), context)
-                )._raw_tensor,
-            ),
-            (tf.constant(1), first),
-            shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
-            parallel_iterations=1,
-        )[1]
-        return tf.io.serialize_tensor(total)
+        with tf.control_dependencies([op for op in (check,) if op is not None]):
+            counted = tf.identity(ciphertexts)
+        # tf-shell's addition does not survive empty vectors of ciphertexts.
+        return tf.cond(
+            tf.equal(tf.shape(_parse(counted[0]))[0], 0),
+            lambda: counted[0],
+            lambda: _add_blocks(counted, _context(parameters)),
+        )
 
     def split(ciphertext: tf.Tensor, parts: tf.Tensor) -> tf.Tensor:
         raw = _parse(ciphertext)
@@ -89,6 +79,29 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
         split=split,
         decrypt=decrypt,
     )
+
+
+def _add_blocks(
+    ciphertexts: tf.Tensor, context: tf_shell.ShellContext64
+) -> tf.Tensor:
+    """Adds serialised ciphertexts of at least one block, one after the other."""
+    _, total = tf.while_loop(
+        lambda index, _: index < tf.shape(ciphertexts)[0],
+        lambda index, so_far: (
+            index + 1,
+            _add_two(so_far, _parse(ciphertexts[index]), context),
+        ),
+        (tf.constant(1), _parse(ciphertexts[0])),
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
+        parallel_iterations=1,
+    )
+    return tf.io.serialize_tensor(total)
+
+
+def _add_two(
+    left: tf.Tensor, right: tf.Tensor, context: tf_shell.ShellContext64
+) -> tf.Tensor:
+    return (_tensor(left, context) + _tensor(right, context))._raw_tensor
 
 
 def _context(parameters: Parameters) -> tf_shell.ShellContext64:

@@ -1,0 +1,147 @@
+"""The command line. Flags exist here and nowhere else."""
+
+from typing import Any
+
+from absl import flags
+
+from experiments import settings
+
+
+NEUTRAL = ("logdir", "run_name", "data_dir", "allow_download", "flagfile")
+"""Flags that do not change results: where to read and write."""
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines the flags of `experiments.run`.
+
+    Args:
+      values: Where to define them: `flags.FLAGS`, or a holder of a test.
+    """
+
+    def string(name: str, default: str, text: str) -> None:
+        flags.DEFINE_string(name, default, text, flag_values=values)
+
+    def integer(name: str, default: int, text: str) -> None:
+        flags.DEFINE_integer(name, default, text, flag_values=values)
+
+    def number(name: str, default: float, text: str) -> None:
+        flags.DEFINE_float(name, default, text, flag_values=values)
+
+    def names(name: str, default: list[str], text: str) -> None:
+        flags.DEFINE_list(name, default, text, flag_values=values)
+
+    string("logdir", "runs", "Folder of all runs.")
+    string("run_name", "quickstart", "Name of this run's folder in --logdir.")
+    string("dataset", "mnist", "Pictures: mnist, cifar100, photo_patches, ...")
+    string("data_dir", "", "Folder with the original files of the data set, if any.")
+    flags.DEFINE_bool(
+        "allow_download",
+        True,
+        "Whether the standard loader may ask the internet for the whole data set.",
+        flag_values=values,
+    )
+    string("model", "lenet", "Architecture: lenet or small_cnn.")
+    integer("seed", 0, "Seed of weights, data, masks and attacks.")
+
+    names("significance", ["magnitude", "random"], "Metrics that choose what to hide.")
+    names("encryption_ratios", ["0", "0.01", "0.1", "0.5", "1"], "Shares to encrypt.")
+    integer("codec_bits", 28, "Bits of an encrypted value.")
+    number(
+        "codec_bound", 4.0, "Largest magnitude of an entry that is encoded as it is."
+    )
+
+    integer("rounds", 4, "Rounds of federated training for each ratio and metric.")
+    integer("num_clients", 10, "Clients of a training round.")
+    integer("min_clients", 2, "Smallest cohort whose sum clients decrypt.")
+    integer("client_examples", 100, "Examples of a client.")
+    integer("client_batch_size", 20, "Batch size of a client's local steps.")
+    integer("local_epochs", 1, "Local passes over a client's data in a round.")
+    number("client_learning_rate", 0.01, "Learning rate of the clients' Adam.")
+    integer("test_examples", 1000, "Examples on which the accuracy is measured.")
+
+    names("attacks", ["idlg"], "Methods: dlg (labels optimised), idlg (inferred).")
+    names(
+        "attackers", ["naive", "mask_aware"], "What attackers make of hidden entries."
+    )
+    integer("num_images", 2, "Attacked messages: one client and one batch each.")
+    integer("attack_batch_size", 1, "Pictures behind an attacked gradient.")
+    flags.DEFINE_bool(
+        "labels_known",
+        False,
+        "Whether labels are declared as the attacker's knowledge.",
+        flag_values=values,
+    )
+    integer("attack_restarts", 2, "Starts of an attack.")
+    integer("attack_iterations", 400, "L-BFGS-B iterations of an attack in all.")
+    number("attack_seconds", 0.0, "Wall-clock limit of an attack; 0 for none.")
+    integer("aggregate_clients", 2, "Clients of an attacked aggregate; 0 for none.")
+
+
+def to_settings(values: flags.FlagValues) -> settings.Settings:
+    """Reads the flags.
+
+    Args:
+      values: Parsed flags.
+
+    Returns:
+      The settings, not yet checked.
+
+    Raises:
+      SettingsError: If a ratio is not a number.
+    """
+    return settings.Settings(
+        model=values.model,
+        dataset=values.dataset,
+        seed=values.seed,
+        encryption=settings.EncryptionSettings(
+            metrics=tuple(values.significance),
+            ratios=tuple(_ratio(text) for text in values.encryption_ratios),
+            codec_bits=values.codec_bits,
+            codec_bound=values.codec_bound,
+        ),
+        training=settings.TrainingSettings(
+            rounds=values.rounds,
+            num_clients=values.num_clients,
+            min_clients=values.min_clients,
+            examples=values.client_examples,
+            batch_size=values.client_batch_size,
+            local_epochs=values.local_epochs,
+            learning_rate=values.client_learning_rate,
+            test_examples=values.test_examples,
+        ),
+        attack=settings.AttackSettings(
+            methods=tuple(values.attacks),
+            attackers=tuple(values.attackers),
+            num_images=values.num_images,
+            batch_size=values.attack_batch_size,
+            labels_known=values.labels_known,
+            restarts=values.attack_restarts,
+            max_iterations=values.attack_iterations,
+            max_seconds=values.attack_seconds,
+            aggregate_clients=values.aggregate_clients,
+        ),
+    )
+
+
+def as_dict(values: flags.FlagValues) -> dict[str, Any]:
+    """The flags of this command by name, for `config.json`.
+
+    Args:
+      values: Parsed flags that `define` defined (absl's own are left out).
+
+    Returns:
+      Names and values.
+    """
+    own = flags.FlagValues()
+    define(own)
+    return {name: values[name].value for name in sorted(own)}
+
+
+def _ratio(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise settings.SettingsError(
+            "`--encryption_ratios` must be numbers in [0, 1] separated by commas, got "
+            f"{text!r}. For example --encryption_ratios=0,0.1,1."
+        ) from None

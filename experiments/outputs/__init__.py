@@ -1,0 +1,15 @@
+"""What a run leaves behind in its folder `<logdir>/<run>/`.
+
+```
+config.json        flags, data, seeds; one entry per start: versions, devices, commit
+results.jsonl      the truth: one record per attacked example and per training round
+reconstructions/   what the attackers drew, float32 arrays
+summary.csv        derived from results.jsonl: medians, quartiles, intervals
+figures/*.png      derived
+tb/                derived; TensorBoard's event files, one subfolder per curve
+```
+
+Everything derived can be deleted and is written anew from the records, so a run that is
+interrupted and started again ends with the same files as one that was not. Nothing here
+reads flags or prints, except what is called a table or a progress display.
+"""

@@ -1,0 +1,321 @@
+"""What is measured: one record per attacked example and one per training round."""
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from experiments.outputs import files
+from selenc_tf import validation
+
+Attacker: TypeAlias = Literal["naive", "mask_aware"]
+Target: TypeAlias = Literal["client", "aggregate"]
+
+ATTACKERS: tuple[Attacker, ...] = ("naive", "mask_aware")
+TARGETS: tuple[Target, ...] = ("client", "aggregate")
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Cell:
+    """One point of the grid that a run walks through.
+
+    Attributes:
+      dataset: What the data really is (`Dataset.name`).
+      model: The architecture's name.
+      policy: What chooses the hidden entries.
+      agreement: How the clients come to one mask.
+      encryption_ratio: m / n in [0, 1].
+      release: The release mode.
+      num_clients: k.
+      seed: Of weights, data and attack.
+    """
+
+    dataset: str
+    model: str
+    policy: str
+    agreement: str
+    encryption_ratio: float
+    release: str
+    num_clients: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Checks the ranges.
+
+        Raises:
+          ValueError: If the ratio is outside [0, 1] or there is no client.
+        """
+        validation.check_fraction("encryption_ratio", self.encryption_ratio)
+        validation.check_at_least("num_clients", self.num_clients, 1)
+
+
+class AttackKey(NamedTuple):
+    """What makes an `AttackRecord` the same piece of work as another.
+
+    Attributes:
+      cell: The point of the grid.
+      image_index: Which example of the data set.
+      attack: The method.
+      attacker: "naive" or "mask_aware".
+      target: "client" or "aggregate".
+      batch_size: Examples behind the attacked gradient.
+    """
+
+    cell: Cell
+    image_index: int
+    attack: str
+    attacker: str
+    target: str
+    batch_size: int
+
+
+class RoundKey(NamedTuple):
+    """What makes a `RoundRecord` the same piece of work as another.
+
+    Attributes:
+      cell: The point of the grid.
+      round: Number of the round, from 1.
+    """
+
+    cell: Cell
+    round: int
+
+
+@dataclasses.dataclass(frozen=True)
+class AttackRecord:
+    """What one attack made of one example.
+
+    Attributes:
+      cell: The point of the grid.
+      image_index: Which example of the data set.
+      label: Its true label, or None for an example without one.
+      hidden: m, the number of encrypted entries.
+      parameters: n.
+      attack: The method.
+      attacker: "naive" treats hidden entries as zeros; "mask_aware" knows the mask.
+      target: "client" (one client's message) or "aggregate" (the published sum too).
+      batch_size: Examples behind the attacked gradient.
+      mse: Mean squared error of the reconstruction, pixels in [0, 1]; NaN if the attack
+        diverged.
+      psnr_db: Peak signal-to-noise ratio; infinite for an exact reconstruction, NaN if
+        the attack diverged.
+      ssim: Structural similarity in [-1, 1], or None where it was not measured.
+      recovered_label: The attacker's label, or None if it had no say in it.
+      label_correct: Whether that is the true one, or None.
+      objective: The attacker's own loss at the end.
+      iterations: Its steps, of all restarts together.
+      seconds: Wall-clock time of the attack.
+      session: Index into the sessions of `config.json`: which device and versions.
+      details: Further numbers of this attack.
+    """
+
+    cell: Cell
+    image_index: int
+    label: int | None
+    hidden: int
+    parameters: int
+    attack: str
+    attacker: Attacker
+    target: Target
+    batch_size: int
+    mse: float
+    psnr_db: float
+    ssim: float | None
+    recovered_label: int | None
+    label_correct: bool | None
+    objective: float
+    iterations: int
+    seconds: float
+    session: int = 0
+    details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Checks the words that other code compares.
+
+        Raises:
+          ValueError: If `attacker` or `target` is unknown.
+        """
+        validation.check_in("attacker", self.attacker, ATTACKERS)
+        validation.check_in("target", self.target, TARGETS)
+
+    @property
+    def key(self) -> AttackKey:
+        """Identifies the work."""
+        return AttackKey(
+            self.cell,
+            self.image_index,
+            self.attack,
+            self.attacker,
+            self.target,
+            self.batch_size,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class RoundRecord:
+    """What one round of training cost and gave. Bytes are counted on the wire.
+
+    Attributes:
+      cell: The point of the grid.
+      round: Number of the round, from 1.
+      hidden: m, the number of encrypted entries.
+      parameters: n.
+      loss: Mean training loss of the round, or None if not measured.
+      accuracy: Test accuracy in [0, 1] after the round, or None if not measured.
+      round_seconds: Wall-clock time of the round.
+      client_to_server_bytes: Of all clients together.
+      server_to_client_bytes: To all clients together.
+      plaintext_bytes: The part of the uploads that is in the clear.
+      ciphertext_bytes: The part of the uploads that is encrypted.
+      hidden_bytes: What the hidden entries would take as float32, of all clients.
+      session: Index into the sessions of `config.json`: which device and versions.
+      details: Further numbers of this round.
+    """
+
+    cell: Cell
+    round: int
+    hidden: int
+    parameters: int
+    loss: float | None
+    accuracy: float | None
+    round_seconds: float
+    client_to_server_bytes: int
+    server_to_client_bytes: int
+    plaintext_bytes: int
+    ciphertext_bytes: int
+    hidden_bytes: int
+    session: int = 0
+    details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def key(self) -> RoundKey:
+        """Identifies the work."""
+        return RoundKey(self.cell, self.round)
+
+
+Record: TypeAlias = AttackRecord | RoundRecord
+Key: TypeAlias = AttackKey | RoundKey
+
+_KINDS: Mapping[str, type[AttackRecord] | type[RoundRecord]] = {
+    "attack": AttackRecord,
+    "round": RoundRecord,
+}
+
+
+def to_dict(record: Record) -> dict[str, Any]:
+    """A record as one flat mapping: "kind", the cell's fields, then its own.
+
+    Args:
+      record: The record.
+
+    Returns:
+      What `files.to_json` can write, if `details` is.
+    """
+    kind = next(name for name, cls in _KINDS.items() if isinstance(record, cls))
+    own = {
+        field.name: getattr(record, field.name)
+        for field in dataclasses.fields(record)
+        if field.name != "cell"
+    }
+    return {"kind": kind, **dataclasses.asdict(record.cell), **own}
+
+
+def from_dict(values: Mapping[str, Any]) -> Record:
+    """The inverse of `to_dict`, also after a passage through strict JSON.
+
+    Args:
+      values: A flat mapping.
+
+    Returns:
+      The record.
+
+    Raises:
+      ValueError: If fields are missing or unknown, as in a file of another version.
+    """
+    rest = dict(values)
+    kind = validation.check_in("kind", rest.pop("kind", None), tuple(_KINDS))
+    record_class = _KINDS[str(kind)]
+    cell_names = {field.name for field in dataclasses.fields(Cell)}
+    own = {field.name: field for field in dataclasses.fields(record_class)}
+    optional = {"session", "details"}
+    missing = (cell_names | own.keys()) - {"cell"} - optional - rest.keys()
+    unknown = rest.keys() - cell_names - own.keys()
+    if missing or unknown:
+        raise ValueError(
+            f"A record of kind {kind!r} lacks the fields {sorted(missing)} and has the "
+            f"unknown fields {sorted(unknown)}: another version of selenc-tf wrote it. "
+            "Use that version, or start a new run with another `--run_name`."
+        )
+    cell = Cell(**{name: rest.pop(name) for name in cell_names})
+    floats = {name for name, field in own.items() if "float" in str(field.type)}
+    decoded = {
+        name: files.number_from_json(value) if name in floats else value
+        for name, value in rest.items()
+    }
+    return record_class(cell=cell, **decoded)
+
+
+def cell_names(cells: Iterable[Cell]) -> dict[Cell, str]:
+    """Short names for curves: policy, ratio, and only what else differs in a run.
+
+    Args:
+      cells: All points of the grid of a run, in any order; the names of a run that is
+        resumed are then the same.
+
+    Returns:
+      A file name for each cell, no two alike.
+    """
+    distinct = sorted(set(cells))
+    names = distinguishing_names(
+        [dataclasses.asdict(cell) for cell in distinct],
+        always=("policy", "encryption_ratio"),
+    )
+    return dict(zip(distinct, names, strict=True))
+
+
+def distinguishing_names(
+    settings: Sequence[Mapping[str, Any]], always: Sequence[str]
+) -> list[str]:
+    """Names that say what `always` is and what else tells the settings apart.
+
+    Args:
+      settings: Mappings with the same keys.
+      always: Keys that every name starts with.
+
+    Returns:
+      A file name for each mapping, for example "random_0.05_seed=1".
+    """
+    varying = [
+        key
+        for key in (settings[0] if settings else ())
+        if key not in always and len({setting[key] for setting in settings}) > 1
+    ]
+    return [
+        path_name(
+            "_".join(
+                [
+                    *(_text(setting[key]) for key in always),
+                    *(
+                        value if isinstance(value, str) else f"{key}={_text(value)}"
+                        for key, value in setting.items()
+                        if key in varying and value != ""
+                    ),
+                ]
+            )
+        )
+        for setting in settings
+    ]
+
+
+def path_name(text: str) -> str:
+    """Replaces what does not belong into a file name by "-"."""
+    return re.sub(r"[^A-Za-z0-9._=+-]+", "-", text)
+
+
+def _text(value: Any) -> str:
+    """A float without an exponent, so that names sort as their numbers do."""
+    if isinstance(value, float):
+        return np.format_float_positional(value, trim="-")
+    return str(value)

@@ -1,0 +1,218 @@
+"""The folder of a run, and whose it is: `config.json`."""
+
+import datetime
+import hashlib
+import json
+import pathlib
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from experiments.outputs import files
+
+FILE_NAME = "config.json"
+_FORMAT = 1
+
+
+class RunConfig(NamedTuple):
+    """What a run was asked to do.
+
+    Attributes:
+      flags: All flags by name, as JSON can write them.
+      neutral_flags: Names of flags that do not determine results (where to write, how
+        much to print). A flag is taken to determine results unless it is named here.
+      datasets: What the data really is: names that loaders returned, not those asked
+        for, so that a run is not continued on other data.
+      seeds: The explicit seeds by purpose.
+    """
+
+    flags: Mapping[str, Any]
+    neutral_flags: Collection[str]
+    datasets: Sequence[str]
+    seeds: Mapping[str, int]
+
+
+class RunFolder(NamedTuple):
+    """An open run.
+
+    Attributes:
+      path: The folder.
+      session: Which start of the run this is, from 0; records carry the number.
+      notes: What a user should know: which versions or devices changed since the last
+        session.
+    """
+
+    path: pathlib.Path
+    session: int
+    notes: tuple[str, ...]
+
+
+def open_run(
+    logdir: pathlib.Path,
+    run_name: str,
+    config: RunConfig,
+    environment: Mapping[str, Any],
+    command_line: Sequence[str],
+    started: datetime.datetime | None = None,
+) -> RunFolder:
+    """Creates the folder of a run, or opens it to continue the run.
+
+    Args:
+      logdir: The folder of all runs; created if need be.
+      run_name: The folder's name in it.
+      config: What the run is asked to do.
+      environment: What `environment.describe` returns; noted for every session.
+      command_line: The program and its arguments.
+      started: When the session starts, now by default.
+
+    Returns:
+      The folder, with an up-to-date `config.json`.
+
+    Raises:
+      ValueError: If the name is no folder name, or the folder is another
+        configuration's or not a run at all.
+    """
+    if run_name in ("", ".", "..") or pathlib.Path(run_name).name != run_name:
+        raise ValueError(
+            f"`--run_name` must be the name of one folder, without '/', got "
+            f"{run_name!r}. Choose where runs are kept with `--logdir`."
+        )
+    path = logdir / run_name
+    path.mkdir(parents=True, exist_ok=True)
+    identity = _identity(config)
+    sessions: list[Any] = []
+    if (path / FILE_NAME).exists():
+        stored = read_config(path)
+        _check_same(stored, identity, path)
+        sessions = stored["sessions"]
+    elif any(not entry.name.startswith(".") for entry in path.iterdir()):
+        raise ValueError(
+            f"`--logdir`/`--run_name` must name a new folder or a run, but {path} has "
+            f"files and no {FILE_NAME}. Choose another `--run_name`."
+        )
+    start = started or datetime.datetime.now(datetime.UTC)
+    session = _normal(
+        {
+            "started_utc": start.astimezone(datetime.UTC).isoformat(timespec="seconds"),
+            "command_line": list(command_line),
+            "neutral_flags": {
+                name: value
+                for name, value in config.flags.items()
+                if name in config.neutral_flags
+            },
+            **environment,
+        }
+    )
+    notes = _changes(sessions[-1], session) if sessions else ()
+    content = {
+        "format": _FORMAT,
+        "run_name": run_name,
+        "config_hash": config_hash(config),
+        **identity,
+        "sessions": [*sessions, session],
+    }
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    files.write_atomically(path / FILE_NAME, text.encode())
+    return RunFolder(path, len(sessions), notes)
+
+
+def config_hash(config: RunConfig) -> str:
+    """A short hash of what determines the results: 16 hexadecimal digits."""
+    text = json.dumps(_identity(config), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_config(run_folder: pathlib.Path) -> dict[str, Any]:
+    """Reads `config.json`.
+
+    Args:
+      run_folder: The folder of a run.
+
+    Returns:
+      Its content: "flags", "datasets", "seeds", "config_hash" and "sessions".
+
+    Raises:
+      ValueError: If it is damaged or of another format.
+    """
+    path = run_folder / FILE_NAME
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(
+            f"{path} must be JSON, but is damaged ({error}). Restore it, or choose "
+            "another `--run_name`; the records beside it are not touched."
+        ) from error
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise ValueError(
+            f"{path} must be of format {_FORMAT}, got another: another version of "
+            "selenc-tf wrote it. Use that version or choose another `--run_name`."
+        )
+    return content
+
+
+def _identity(config: RunConfig) -> dict[str, Any]:
+    """The part of the configuration that determines results, as JSON reads it back."""
+    identity: dict[str, Any] = _normal(
+        {
+            "flags": {
+                name: config.flags[name]
+                for name in sorted(config.flags)
+                if name not in config.neutral_flags
+            },
+            "datasets": list(config.datasets),
+            "seeds": dict(config.seeds),
+        }
+    )
+    return identity
+
+
+def _normal(value: Any) -> Any:
+    return json.loads(files.to_json(value))
+
+
+def _check_same(
+    stored: Mapping[str, Any], identity: Mapping[str, Any], path: pathlib.Path
+) -> None:
+    before, now = _named(stored), _named(identity)
+    differing = [
+        f"  {name}: expected {before.get(name, '(not set)')} (in the folder), found "
+        f"{now.get(name, '(not set)')} (now)"
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name) != now.get(name)
+    ]
+    if differing:
+        raise ValueError(
+            f"{path} holds a run with another configuration:\n"
+            + "\n".join(differing)
+            + "\nUse these values to continue that run, choose another `--run_name` or "
+            "`--logdir` for a new one, or delete the folder."
+        )
+
+
+def _named(identity: Mapping[str, Any]) -> dict[str, str]:
+    """Every setting under the name by which a user knows it, as JSON text."""
+    settings = {f"--{name}": value for name, value in identity["flags"].items()}
+    settings["data sets"] = identity["datasets"]
+    settings |= {f"seed {name!r}": seed for name, seed in identity["seeds"].items()}
+    return {name: json.dumps(value) for name, value in settings.items()}
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
+    """What differs between two sessions and may make their numbers differ."""
+    old, new = _flat_environment(before), _flat_environment(now)
+    return tuple(
+        f"{name} was {old.get(name)} in the last session of this run and is now "
+        f"{new.get(name)}; records say by `session` which one they are of."
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    )
+
+
+def _flat_environment(session: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for part in ("versions", "devices", "cpu", "git"):
+        value = session.get(part)
+        if isinstance(value, Mapping):
+            flat |= {f"{part} {name}": item for name, item in value.items()}
+        else:
+            flat[part] = value
+    return flat

@@ -1,0 +1,98 @@
+"""From the records of a run to what people look at: TensorBoard, CSV and a table."""
+
+import pathlib
+from typing import TextIO
+
+from experiments.data.dataset import Dataset
+from experiments.outputs import (
+    reconstructions,
+    records,
+    results,
+    summary as summary_lib,
+    tables,
+    tensorboard,
+)
+from experiments.outputs.records import AttackRecord, RoundRecord
+from experiments.settings import Settings
+
+_THREAT_MODEL = """
+The server is honest but curious. It sees the weights that it sends, the public mask,
+every client's visible entries and ciphertexts, and what is published; it never has the
+secret key. Clients do not collude with it.
+
+* **Attack on a client**: one client's message in a `server_blind` round. Nothing but
+  that message says anything about the client.
+* **Attack on the aggregate**: the published average of a `reveal_aggregate` round. It is
+  published whatever was encrypted on the way.
+* **naive** takes hidden entries for zeros, as most published evaluations do;
+  **mask-aware** compares only what it sees. The stronger of the two counts.
+"""
+
+
+def everything(run_folder: pathlib.Path, dataset: Dataset, settings: Settings) -> None:
+    """Writes `summary.csv`, the figures and the TensorBoard files anew.
+
+    Args:
+      run_folder: The folder of the run.
+      dataset: In which the records index pictures.
+      settings: Of the run.
+    """
+    found = results.load(run_folder)
+    rows = summary_lib.summarise(found)
+    tables.write_csv(run_folder, rows)
+    rounds = [record for record in found if isinstance(record, RoundRecord)]
+    names = records.cell_names(record.cell for record in rounds)
+    for cell, name in names.items():
+        past = [record for record in rounds if record.cell == cell]
+        with tensorboard.RoundWriter(run_folder, name, cell, past):
+            pass
+    tensorboard.write_by_ratio(run_folder, rows)
+    tensorboard.write_hparams(run_folder, rows)
+    tensorboard.write_tradeoffs(run_folder, rows)
+    tensorboard.write_reconstructions(run_folder, _examples(run_folder, dataset, found))
+    tensorboard.write_texts(
+        run_folder,
+        {
+            "data": f"{dataset.note}\n\nSource: {dataset.source}. Licence: "
+            f"{dataset.licence}. {dataset.citation}",
+            "threat model": _THREAT_MODEL,
+        },
+    )
+
+
+def summary(run_folder: pathlib.Path, dataset: Dataset, stream: TextIO) -> None:
+    """Prints the table of the run and where to look further.
+
+    Args:
+      run_folder: The folder of the run.
+      dataset: Whose note goes under the table.
+      stream: Where to.
+    """
+    rows = summary_lib.summarise(results.load(run_folder))
+    tables.print_tables(rows, stream)
+    print(
+        f"\nData: {dataset.note}\nLook at the pictures and curves: tensorboard --logdir "
+        f"{run_folder}",
+        file=stream,
+        flush=True,
+    )
+
+
+def _examples(
+    run_folder: pathlib.Path, dataset: Dataset, found: tuple[records.Record, ...]
+) -> list[tensorboard.Example]:
+    by_picture: dict[tuple[int, str], list[AttackRecord]] = {}
+    for record in found:
+        if isinstance(record, AttackRecord):
+            key = (record.image_index, record.target)
+            by_picture.setdefault(key, []).append(record)
+    examples = []
+    for (row, target), of_picture in sorted(by_picture.items()):
+        panels = [
+            tensorboard.panel(record, image)
+            for record in of_picture
+            if (image := reconstructions.load(run_folder, record.key)) is not None
+        ]
+        name = f"{dataset.name} {row}, label {int(dataset.labels[row])}, {target}"
+        examples.append(tensorboard.Example(name, dataset.images[row], panels))
+    return examples

@@ -1,0 +1,285 @@
+"""Runs selectively encrypted rounds and attacks what the server saw of them.
+
+    python -m experiments.run --flagfile=experiments/flagfiles/quickstart.flags
+
+Started again with the same flags, it goes on where it stopped.
+"""
+
+import itertools
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple, TextIO
+
+import numpy as np
+from absl import app, flags
+
+from attacks import matching
+from experiments import (
+    encryption,
+    leakage,
+    native_output,
+    publish,
+    training,
+)
+from experiments import flags as flags_lib
+from experiments import recorder as recorder_lib
+from experiments import settings as settings_lib
+from experiments.data import catalog as data_catalog
+from experiments.data import dataset as dataset_lib
+from experiments.data import splits
+from experiments.outputs import (
+    environment,
+    progress,
+    reconstructions,
+    results,
+    run_directory,
+)
+from experiments.outputs.records import Cell, RoundKey
+from federated import runtime
+from selenc_tf import catalog
+
+
+class Inputs(NamedTuple):
+    """What a run works on.
+
+    Attributes:
+      dataset: The whole, in which records index pictures.
+      training: The clients' data and the test set.
+      attacked_rows: Indices of the attacked pictures.
+    """
+
+    dataset: dataset_lib.Dataset
+    training: training.TrainingData
+    attacked_rows: tuple[int, ...]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parses, checks and runs; the entry point of the command.
+
+    Args:
+      argv: What absl left over.
+
+    Returns:
+      The exit status: 0, 2 for flags or data that cannot be used, 130 after Ctrl-C.
+    """
+    values = flags.FLAGS
+    try:
+        if len(argv) > 1:
+            raise settings_lib.SettingsError(
+                f"The command takes flags only, got {argv[1]!r}. Flags start with --."
+            )
+        settings = flags_lib.to_settings(values)
+        settings_lib.check(settings, choices())
+        inputs = load_inputs(settings, values.data_dir, values.allow_download)
+        folder = run_directory.open_run(
+            pathlib.Path(values.logdir),
+            values.run_name,
+            run_directory.RunConfig(
+                flags=flags_lib.as_dict(values),
+                neutral_flags=flags_lib.NEUTRAL,
+                datasets=(inputs.dataset.name,),
+                seeds={"run": settings.seed},
+            ),
+            environment.describe(),
+            sys.argv,
+        )
+    except (ValueError, FileNotFoundError, IndexError) as error:
+        print(f"\n{error}\n", file=sys.stderr)
+        return 2
+    with native_output.redirected(folder.path) as stream:
+        try:
+            run(settings, inputs, folder, stream)
+        except KeyboardInterrupt:
+            publish.everything(folder.path, inputs.dataset, settings)
+            print(
+                f"\nStopped. What was finished is in {folder.path}; the same command "
+                "goes on from there.",
+                file=stream,
+                flush=True,
+            )
+            return 130
+        publish.everything(folder.path, inputs.dataset, settings)
+        publish.summary(folder.path, inputs.dataset, stream)
+    return 0
+
+
+def choices() -> settings_lib.Choices:
+    """The names that the catalogues offer."""
+    return settings_lib.Choices(
+        models=tuple(catalog.MODELS),
+        datasets=tuple(data_catalog.CATALOG),
+        metrics=tuple(catalog.METRICS),
+        methods=("dlg", "idlg"),
+        attackers=("naive", "mask_aware"),
+    )
+
+
+def load_inputs(
+    settings: settings_lib.Settings, data_dir: str, allow_download: bool
+) -> Inputs:
+    """Loads the pictures and shares them out.
+
+    Args:
+      settings: Of the run.
+      data_dir: A folder with the original files, or "".
+      allow_download: Whether the standard loader may use the internet.
+
+    Returns:
+      The inputs.
+
+    Raises:
+      DataNotFoundError: If no source has the data set.
+      ValueError: If there are too few examples for what the flags ask for.
+    """
+    dataset = data_catalog.load(settings.dataset, data_dir or None, allow_download)
+    wanted = settings.attack.batch_size * max(
+        settings.attack.num_images, settings.attack.aggregate_clients
+    )
+    if wanted > len(dataset):
+        raise settings_lib.SettingsError(
+            f"`--num_images`, `--aggregate_clients` and `--attack_batch_size` ask for "
+            f"{wanted} pictures, but {dataset.name} has {len(dataset)}. Lower them."
+        )
+    order = np.random.default_rng(settings.seed).permutation(len(dataset))
+    if settings.training.rounds:
+        share = splits.split(dataset, settings.seed)
+        needed = settings.training.num_clients * settings.training.examples
+        if needed > len(share.train):
+            raise settings_lib.SettingsError(
+                f"`--num_clients` times `--client_examples` = {needed} examples, but "
+                f"{dataset.name} has {len(share.train)} to train on. Lower one of them,"
+                " or `--rounds=0` to attack without training."
+            )
+        data = training.TrainingData(
+            clients=splits.partition(
+                splits.subset(share.train, needed, settings.seed),
+                settings.training.num_clients,
+                settings.seed,
+            ),
+            test=splits.subset(
+                share.test,
+                min(settings.training.test_examples, len(share.test)),
+                settings.seed,
+            ),
+        )
+    else:
+        data = training.TrainingData((), dataset)
+    return Inputs(dataset, data, tuple(int(row) for row in order[:wanted]))
+
+
+def run(
+    settings: settings_lib.Settings,
+    inputs: Inputs,
+    folder: run_directory.RunFolder,
+    stream: TextIO,
+) -> None:
+    """Does what is not done yet, recording every piece as it is finished.
+
+    Args:
+      settings: Checked settings.
+      inputs: The data.
+      folder: The run's folder.
+      stream: Where progress goes.
+    """
+    dataset = inputs.dataset
+    done = results.finished_keys(folder.path)
+    cells = training_cells(settings, dataset.name)
+    trained = [cell for cell in cells if not _is_trained(cell, settings, done)]
+    tasks = leakage.tasks(settings, dataset.name, inputs.attacked_rows)
+    attacked = [task for task in tasks if not done.issuperset(task.keys())]
+    total, left = len(cells) + len(tasks), len(trained) + len(attacked)
+
+    recorder = recorder_lib.Recorder()
+    runtime.install(observers=(recorder,))
+    model = catalog.MODELS[settings.model](
+        dataset.image_shape, dataset.num_classes, settings.seed
+    )
+    with (
+        encryption.fresh_keys(settings) as lattices,
+        results.ResultsWriter(folder.path) as writer,
+        progress.progress("selenc-tf", total, stream, done=total - left) as display,
+    ):
+        display.say(
+            f"{dataset.note} Model: {model.name}, {model.spec.size:,} parameters. "
+            f"Results: {folder.path}"
+        )
+        for note in folder.notes:
+            display.say(note)
+        for cell in trained:
+            display.start(_training_title(cell), settings.training.rounds)
+            process = training.build_process(model, settings, cell, lattices.training)
+            for record in training.train(
+                process,
+                model,
+                settings,
+                cell,
+                inputs.training,
+                recorder,
+                folder.session,
+            ):
+                writer.write(record)
+                display.step(record.round, f"loss {record.loss:.3f}")
+            display.finish()
+        study = leakage.Study(
+            model=model,
+            matching=matching.build_matching(model),
+            settings=settings,
+            dataset=dataset,
+            lattice=lattices.study,
+            recorder=recorder,
+            session=folder.session,
+            progress=lambda start, iterations, objective: display.step(
+                iterations, f"error {objective:.1e}"
+            ),
+        )
+        for _, group in itertools.groupby(
+            attacked, key=lambda task: (task.cell, task.target)
+        ):
+            listed = list(group)
+            display.start(_attack_title(listed[0]), settings.attack.max_iterations)
+            for number, (task, found) in enumerate(leakage.run(study, listed)):
+                for result in found:
+                    reconstructions.save(folder.path, result.record.key, result.image)
+                    writer.write(result.record)
+                display.finish()
+                if number + 1 < len(listed):
+                    display.start(_attack_title(task), settings.attack.max_iterations)
+
+
+def training_cells(
+    settings: settings_lib.Settings, dataset_name: str
+) -> tuple[Cell, ...]:
+    """All trainings of a run: the plain one first, then every metric and ratio."""
+    if not settings.training.rounds:
+        return ()
+    return (
+        training.cell_of(settings, dataset_name, training.PLAIN, 0.0),
+        *(
+            training.cell_of(settings, dataset_name, metric, ratio)
+            for ratio in settings.encryption.ratios
+            for metric in settings.encryption.metrics
+        ),
+    )
+
+
+def _is_trained(
+    cell: Cell, settings: settings_lib.Settings, done: frozenset[object]
+) -> bool:
+    return RoundKey(cell, settings.training.rounds) in done
+
+
+def _training_title(cell: Cell) -> str:
+    return f"training, {cell.policy}, ratio {cell.encryption_ratio:g}"
+
+
+def _attack_title(task: leakage.Task) -> str:
+    return (
+        f"{task.method} {task.attacker.replace('_', '-')} on the {task.target}, "
+        f"{task.cell.policy}, ratio {task.cell.encryption_ratio:g}"
+    )
+
+
+if __name__ == "__main__":
+    flags_lib.define(flags.FLAGS)
+    app.run(main)

@@ -1,0 +1,184 @@
+"""Federated training under selective encryption: overhead, loss and accuracy."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from experiments import encryption
+from experiments import recorder as recorder_lib
+from experiments.data.dataset import Dataset
+from experiments.outputs.records import Cell, RoundRecord
+from experiments.settings import Settings
+from federated import aggregators, learning
+from selenc_tf.models.functional import FunctionalModel
+
+PLAIN = "plain"
+"""The policy of the baseline: TFF's own mean, no part of ours."""
+
+
+class TrainingData(NamedTuple):
+    """What is trained and tested on.
+
+    Attributes:
+      clients: Each client's examples.
+      test: Examples for the accuracy.
+    """
+
+    clients: tuple[Dataset, ...]
+    test: Dataset
+
+
+def cell_of(
+    settings: Settings, dataset_name: str, metric: str, ratio: float
+) -> Cell:
+    """The point of the grid that a training belongs to.
+
+    Args:
+      settings: Of the run.
+      dataset_name: What the data really is.
+      metric: A metric's name, or `PLAIN`.
+      ratio: The encryption ratio.
+
+    Returns:
+      The cell.
+    """
+    plain = metric == PLAIN
+    return Cell(
+        dataset=dataset_name,
+        model=settings.model,
+        policy=metric,
+        agreement="none"
+        if plain
+        else encryption.cohort_agreement(settings, metric, ratio).name,
+        encryption_ratio=ratio,
+        release=PLAIN if plain else "reveal_aggregate",
+        num_clients=settings.training.num_clients,
+        seed=settings.seed,
+    )
+
+
+def build_process(
+    model: FunctionalModel,
+    settings: Settings,
+    cell: Cell,
+    lattice: encryption.Lattice,
+) -> tff.learning.templates.LearningProcess:
+    """Federated averaging with the cell's aggregator.
+
+    Args:
+      model: What is trained.
+      settings: Of the run.
+      cell: The point of the grid.
+      lattice: What to encrypt with.
+
+    Returns:
+      The process.
+    """
+    aggregator = None
+    if cell.policy != PLAIN:
+        aggregator = aggregators.selective_encryption(
+            aggregators.SelectiveEncryption(
+                agreement=encryption.cohort_agreement(
+                    settings, cell.policy, cell.encryption_ratio
+                ),
+                codec=lattice.codec,
+                cipher=lattice.cipher,
+                key_path=lattice.key_path,
+                min_clients=settings.training.min_clients,
+            )
+        )
+    return tff.learning.algorithms.build_weighted_fed_avg(
+        learning.to_tff_model(model),
+        client_optimizer_fn=tff.learning.optimizers.build_adam(
+            settings.training.learning_rate
+        ),
+        model_aggregator=aggregator,
+    )
+
+
+def train(
+    process: tff.learning.templates.LearningProcess,
+    model: FunctionalModel,
+    settings: Settings,
+    cell: Cell,
+    data: TrainingData,
+    recorder: recorder_lib.Recorder,
+    session: int,
+) -> Iterator[RoundRecord]:
+    """Trains, yielding what each round cost and gave.
+
+    Args:
+      process: From `build_process`.
+      model: What is trained.
+      settings: Of the run.
+      cell: The point of the grid.
+      data: Of the clients.
+      recorder: The observer of the installed context.
+      session: Of the run.
+
+    Yields:
+      One record for each round.
+    """
+    datasets = [_client_dataset(client, settings) for client in data.clients]
+    accuracy = _accuracy(model, data.test)
+    state = process.initialize()
+    recorder.take()
+    for number in range(1, settings.training.rounds + 1):
+        began = time.perf_counter()
+        output = process.next(state, datasets)
+        seconds = time.perf_counter() - began
+        state = output.state
+        counted = recorder_lib.traffic(recorder.take())
+        measured = output.metrics["aggregator"]["mean_value"]
+        hidden = int(measured["hidden"]) if measured else 0
+        n = model.spec.size
+        yield RoundRecord(
+            cell=cell,
+            round=number,
+            hidden=hidden,
+            parameters=n,
+            loss=float(output.metrics["client_work"]["train"]["loss"]),
+            accuracy=accuracy(process.get_model_weights(state).trainable),
+            round_seconds=seconds,
+            client_to_server_bytes=counted.client_to_server_bytes,
+            server_to_client_bytes=counted.server_to_client_bytes,
+            plaintext_bytes=counted.client_to_server_bytes - counted.ciphertext_bytes,
+            ciphertext_bytes=counted.ciphertext_bytes,
+            hidden_bytes=4 * hidden * cell.num_clients,
+            session=session,
+            details={"saturated": int(measured["saturated"])} if measured else {},
+        )
+
+
+def _client_dataset(client: Dataset, settings: Settings) -> tf.data.Dataset:
+    examples = tf.data.Dataset.from_tensor_slices((client.images, client.labels))
+    return (
+        examples.shuffle(len(client), seed=settings.seed)
+        .repeat(settings.training.local_epochs)
+        .batch(settings.training.batch_size)
+    )
+
+
+def _accuracy(
+    model: FunctionalModel, test: Dataset
+) -> Callable[[Sequence[Any]], float]:
+    @tf.function
+    def hits(weights: Any, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        predicted = tf.argmax(model.apply(weights, images), axis=1)
+        return tf.equal(predicted, tf.cast(labels, tf.int64))
+
+    def accuracy(weights: Sequence[Any]) -> float:
+        tensors = tuple(tf.constant(weight) for weight in weights)
+        parts = [
+            hits(tensors, images, labels)
+            for images, labels in tf.data.Dataset.from_tensor_slices(
+                (test.images, test.labels)
+            ).batch(500)
+        ]
+        return float(np.mean(np.concatenate([part.numpy() for part in parts])))
+
+    return accuracy
