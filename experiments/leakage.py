@@ -17,7 +17,14 @@ from attacks.metrics import evaluation
 from experiments import encryption
 from experiments import recorder as recorder_lib
 from experiments.data.dataset import Dataset
-from experiments.outputs.records import AttackKey, AttackRecord, Attacker, Cell, Target
+from experiments.outputs.records import (
+    ATTACKERS,
+    AttackKey,
+    AttackRecord,
+    Attacker,
+    Cell,
+    Target,
+)
 from experiments.settings import Settings
 from federated import aggregators, observed, processes, views
 from selenc_tf.models.functional import FunctionalModel
@@ -85,7 +92,8 @@ def tasks(
         for metric in settings.encryption.metrics
         for batch in batches[: settings.attack.num_images]
         for method in settings.attack.methods
-        for attacker in settings.attack.attackers
+        for attacker in ATTACKERS
+        if attacker in settings.attack.attackers
     ]
     clients = settings.attack.aggregate_clients
     if clients:
@@ -244,7 +252,7 @@ def _attack(study: Study, task: Task, view: views.ServerView) -> list[Result]:
     measured = evaluation.evaluate(reconstruction, evaluation.Truth(images, labels))
     return [
         Result(
-            _record(study, task, view, reconstruction, leak, int(labels[leak.index])),
+            _record(study, task, view, reconstruction, leak, int(labels[leak.true_index])),
             reconstruction.images[leak.reconstruction_index],
         )
         for leak in measured
@@ -262,7 +270,7 @@ def _record(
     told = reconstruction.label_source == "known"
     return AttackRecord(
         cell=task.cell,
-        image_index=task.rows[leak.index],
+        image_index=task.rows[leak.true_index],
         label=label,
         hidden=int(view.mask.sum()),
         parameters=study.model.spec.size,

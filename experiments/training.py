@@ -12,11 +12,12 @@ from experiments import encryption
 from experiments import recorder as recorder_lib
 from experiments.data.dataset import Dataset
 from experiments.outputs.records import Cell, RoundRecord
+from experiments.outputs.summary import PLAIN_RELEASE
 from experiments.settings import Settings
 from federated import aggregators, learning
 from selenc_tf.models.functional import FunctionalModel
 
-PLAIN = "plain"
+PLAIN = PLAIN_RELEASE
 """The policy of the baseline: TFF's own mean, no part of ours."""
 
 

@@ -1,7 +1,7 @@
 """From records to rows: what leaks and what it costs."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +9,10 @@ import numpy as np
 from experiments.outputs import statistic
 from experiments.outputs.records import ATTACKERS, AttackRecord, Record, RoundRecord
 from experiments.outputs.statistic import Statistic
+
+
+PLAIN_RELEASE = "plain"
+"""The release of rounds that know nothing of encryption."""
 
 
 class Context(NamedTuple):
@@ -104,6 +108,19 @@ class _Setting(NamedTuple):
     encryption_ratio: float
 
 
+class _Work(NamedTuple):
+    """What makes the cost of a training the cost that belongs to an attacked setting.
+
+    A message is attacked in a round of its own (one client, a blind server), the cost is
+    that of training rounds; what is hidden, and by which policy, is the same in both.
+    """
+
+    dataset: str
+    model: str
+    policy: str
+    encryption_ratio: float
+
+
 class _Cost(NamedTuple):
     relative_bytes: float | None
     relative_upload_bytes: float | None
@@ -116,8 +133,10 @@ class _Cost(NamedTuple):
 def summarise(records: Iterable[Record]) -> tuple[SummaryRow, ...]:
     """Aggregates the records of a run over examples, rounds and seeds.
 
-    "Plain" is the rounds with nothing hidden of the same data set, model and number of
-    clients; without such rounds the relative costs are None.
+    "Plain" is the rounds of the release `PLAIN_RELEASE`, or else those with nothing
+    hidden, of the same data set, model and number of clients; without such rounds the
+    relative costs are None. An attacked setting that was not trained itself gets the
+    cost of the one training with the same data set, model, policy and ratio.
 
     Args:
       records: Of one run or of several.
@@ -138,12 +157,11 @@ def summarise(records: Iterable[Record]) -> tuple[SummaryRow, ...]:
         setting: _cost(group, _baseline(setting, rounds))
         for setting, group in rounds.items()
     }
-    no_cost = _Cost(None, None, None, None, None, None)
     rows = [
-        _with_cost(_leakage(setting, context, group), costs.get(setting, no_cost))
+        _with_cost(_leakage(setting, context, group), _cost_of(setting, costs))
         for (setting, context), group in attacks.items()
     ]
-    attacked = {setting for setting, _ in attacks}
+    attacked = {_work(setting) for setting, _ in attacks}
     rows += [
         _with_cost(
             SummaryRow(
@@ -157,7 +175,7 @@ def summarise(records: Iterable[Record]) -> tuple[SummaryRow, ...]:
             costs[setting],
         )
         for setting, group in rounds.items()
-        if setting not in attacked
+        if _work(setting) not in attacked
     ]
     return tuple(
         sorted(
@@ -178,6 +196,20 @@ def _setting(record: Record) -> _Setting:
         cell.agreement,
         cell.encryption_ratio,
     )
+
+
+def _work(setting: _Setting) -> _Work:
+    return _Work(
+        setting.dataset, setting.model, setting.policy, setting.encryption_ratio
+    )
+
+
+def _cost_of(setting: _Setting, costs: Mapping[_Setting, _Cost]) -> _Cost:
+    """The cost of the same setting, or of the only training that did the same work."""
+    if setting in costs:
+        return costs[setting]
+    same = [cost for other, cost in costs.items() if _work(other) == _work(setting)]
+    return same[0] if len(same) == 1 else _Cost(None, None, None, None, None, None)
 
 
 def _context(setting: _Setting, target: str, batch_size: int) -> Context:
@@ -249,15 +281,22 @@ def _steady(group: Sequence[RoundRecord]) -> list[RoundRecord]:
 
 
 def _baseline(
-    setting: _Setting, rounds: dict[_Setting, list[RoundRecord]]
+    setting: _Setting, rounds: Mapping[_Setting, list[RoundRecord]]
 ) -> list[RoundRecord]:
+    """Rounds without any part of ours if there are some, else those hiding nothing."""
+    comparable = {
+        other: group
+        for other, group in rounds.items()
+        if (other.dataset, other.model, other.num_clients)
+        == (setting.dataset, setting.model, setting.num_clients)
+        and group[0].hidden == 0
+    }
+    plain = [other for other in comparable if other.release == PLAIN_RELEASE]
     return [
         record
-        for other, group in rounds.items()
-        for record in _steady(group)
+        for other in plain or comparable
+        for record in _steady(comparable[other])
         if record.hidden == 0
-        and (other.dataset, other.model, other.num_clients)
-        == (setting.dataset, setting.model, setting.num_clients)
     ]
 
 

@@ -1,0 +1,91 @@
+"""A reconstruction against the truth: the only place where the two meet."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from attacks import knowledge as knowledge_lib
+from attacks.metrics import assignment, image_quality
+
+
+class Truth(NamedTuple):
+    """What was really in the batch. Never given to an attack.
+
+    Attributes:
+      images: float [b, h, w, c] in [0, 1].
+      labels: int [b].
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+class PictureLeakage(NamedTuple):
+    """How much of one true picture was recovered.
+
+    Attributes:
+      true_index: Place of the true picture in its batch.
+      reconstruction_index: Place of the reconstructed one that was matched to it.
+      mse: Mean squared error in [0, 1].
+      psnr: In dB; +inf if exact.
+      ssim: At most 1; NaN for pictures smaller than the 11x11 window.
+      label_correct: Whether the matched reconstruction has the true label.
+    """
+
+    true_index: int
+    reconstruction_index: int
+    mse: float
+    psnr: float
+    ssim: float
+    label_correct: bool
+
+
+def evaluate(
+    reconstruction: knowledge_lib.Reconstruction, truth: Truth
+) -> tuple[PictureLeakage, ...]:
+    """Measures every true picture against the reconstruction matched to it.
+
+    Runs on: the experiment. Sees: the truth.
+
+    Args:
+      reconstruction: What an attack returned.
+      truth: The batch, in any order.
+
+    Returns:
+      One record for each true picture, in the order of `truth`.
+
+    Raises:
+      ValueError: If the batches differ in shape, or labels and pictures in number.
+    """
+    if len(truth.labels) != len(truth.images):
+        raise ValueError(
+            "`truth.labels` must have one entry for each of the "
+            f"{len(truth.images)} pictures, got {len(truth.labels)}."
+        )
+    order = assignment.match_pictures(reconstruction.images, truth.images)
+    matched = reconstruction.images[order]
+    large = min(truth.images.shape[1:3]) >= image_quality.SSIM_WINDOW
+    ssim = (
+        image_quality.ssim(matched, truth.images)
+        if large
+        else np.full(len(order), np.nan)
+    )
+    mse = image_quality.mse(matched, truth.images)
+    psnr = image_quality.psnr(matched, truth.images)
+    correct = reconstruction.labels[order] == truth.labels
+    return tuple(
+        PictureLeakage(
+            true_index=index,
+            reconstruction_index=int(order[index]),
+            mse=float(mse[index]),
+            psnr=float(psnr[index]),
+            ssim=float(ssim[index]),
+            label_correct=bool(correct[index]),
+        )
+        for index in range(len(order))
+    )
+
+
+def label_accuracy(records: tuple[PictureLeakage, ...]) -> float:
+    """The share of true pictures whose matched reconstruction has the right label."""
+    return float(np.mean([record.label_correct for record in records]))

@@ -1,0 +1,129 @@
+"""Values of a TFF computation with labels in the place of tensors.
+
+Type | value
+--- | ---
+tensor, sequence | a `Leaf`
+struct | a tuple of values, in the type's order
+federated | `Placed`
+function | a Python callable
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import tensorflow_federated as tff
+
+from federated.graph_taint import Label, Labels
+from federated.placed_values import element_types
+
+Trace: TypeAlias = tuple[str, ...]
+"""How a label came here: one entry for each step since the operation that made it."""
+
+Leaf: TypeAlias = Mapping[Label, Trace]
+"""The labels of a tensor, or of a whole sequence."""
+
+Value: TypeAlias = Any
+"""A leaf, a tuple of values, a `Placed`, or a function of values."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Placed:
+    """A value at the server, or of one client after another.
+
+    Attributes:
+      placement: `"clients"` or `"server"`.
+      member: what is there.
+    """
+
+    placement: str
+    member: Value
+
+
+def leaves_of(
+    value: Value, type_spec: tff.Type, name: str = ""
+) -> Iterator[tuple[str, tff.Type, Leaf]]:
+    """Name, type and labels of every tensor or sequence in a value."""
+    if isinstance(type_spec, tff.FederatedType):
+        yield from leaves_of(value.member, type_spec.member, name)
+    elif isinstance(type_spec, tff.StructType):
+        members = enumerate(element_types(type_spec))
+        for index, (member_name, member) in members:
+            part = str(index) if member_name is None else member_name
+            path = f"{name}.{part}" if name else part
+            yield from leaves_of(value[index], member, path)
+    elif isinstance(type_spec, tff.TensorType | tff.SequenceType):
+        yield name, type_spec, value
+    else:
+        raise NotImplementedError(
+            f"The analysis follows tensors, found a value of type {type_spec}."
+        )
+
+
+def build(type_spec: tff.Type, leaves: Iterator[Leaf]) -> Value:
+    """The value of a type with these leaves, in order."""
+    if isinstance(type_spec, tff.FederatedType):
+        member = build(type_spec.member, leaves)
+        return Placed(type_spec.placement.uri, member)
+    if isinstance(type_spec, tff.StructType):
+        return tuple(build(member, leaves) for _, member in element_types(type_spec))
+    if isinstance(type_spec, tff.TensorType | tff.SequenceType):
+        return next(leaves)
+    raise NotImplementedError(
+        f"The analysis follows tensors, found a parameter of type {type_spec}."
+    )
+
+
+def of_leaf(type_spec: tff.Type, leaf: Leaf) -> Value:
+    """A value whose every leaf is `leaf`."""
+    return build(type_spec, itertools.repeat(leaf))
+
+
+def as_sequence(element: Value, type_spec: tff.Type) -> Leaf:
+    """The leaf of a sequence of such elements."""
+    return union_of(*(leaf for _, _, leaf in leaves_of(element, type_spec)))
+
+
+def joined(left: Value, right: Value, type_spec: tff.Type) -> Value:
+    """The labels of either value, leaf by leaf."""
+    pairs = zip(leaves_of(left, type_spec), leaves_of(right, type_spec), strict=True)
+    return build(
+        type_spec, iter([union_of(one, two) for (*_, one), (*_, two) in pairs])
+    )
+
+
+def union_of(*leaves: Leaf) -> Leaf:
+    """All labels; of two paths the first stays."""
+    return dict(item for leaf in reversed(leaves) for item in leaf.items())
+
+
+def relabelled(
+    value: Value,
+    type_spec: tff.Type,
+    drop: Label | None = None,
+    add: Label | None = None,
+    step: str = "",
+) -> Value:
+    """Takes a label from every leaf, or gives one, or both."""
+    changed: list[Leaf] = []
+    for _, _, leaf in leaves_of(value, type_spec):
+        kept = {label: path for label, path in leaf.items() if label is not drop}
+        changed.append({**kept, add: (step,)} if add else kept)
+    return build(type_spec, iter(changed))
+
+
+def fixed_point(
+    start: Value, type_spec: tff.Type, step: Callable[[Value], Value]
+) -> Value:
+    """Repeats `step` until it adds no label."""
+
+    def labels(value: Value) -> list[Labels]:
+        return [frozenset(leaf) for _, _, leaf in leaves_of(value, type_spec)]
+
+    value = start
+    while True:
+        after = joined(value, step(value), type_spec)
+        if labels(after) == labels(value):
+            return value
+        value = after

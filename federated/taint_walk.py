@@ -1,0 +1,363 @@
+"""Evaluates a TFF computation on labels: blocks, placements and intrinsics."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from federated import graph_taint
+from federated.graph_taint import CipherOps, GraphTaint, Label, Labels
+from federated.key_flow_report import (
+    Crossing,
+    Field,
+    KeyFlowReport,
+    Source,
+    Violation,
+)
+from federated.taint_values import (
+    Leaf,
+    Placed,
+    Value,
+    as_sequence,
+    build,
+    fixed_point,
+    joined,
+    leaves_of,
+    of_leaf,
+    relabelled,
+)
+from federated.tap import Direction
+
+_SECRET = frozenset({Label.KEY, Label.OPENED_OWN})
+_CLIENTS, _SERVER, _UNPLACED = "clients", "server", "unplaced"
+
+
+class Walk:
+    """One evaluation of a computation on labels."""
+
+    def __init__(self, ops: CipherOps, key_path: str | None, heaps: dict[str, Labels]):
+        """Prepares the evaluation.
+
+        Args:
+          ops: the cipher's operations.
+          key_path: the key file, if known.
+          heaps: for each party, the labels in resources that graphs may share.
+        """
+        self._ops = ops
+        self._key_path = key_path
+        self.heaps = heaps
+        self._placement = _UNPLACED
+        self._step = "a computation without a placement"
+        # Dictionaries as ordered sets.
+        self._violations: dict[Violation, None] = {}
+        self._sources: dict[Source, None] = {}
+        self._crossings: list[Crossing] = []
+
+    def run(self, block: Any) -> None:
+        """Evaluates the whole computation."""
+        result, type_spec = self._evaluate(block, {}), block.type_signature
+        if isinstance(type_spec, tff.FunctionType):
+            parameter = type_spec.parameter
+            result = result(None if parameter is None else of_leaf(parameter, {}))
+            type_spec = type_spec.result
+        self._keep_out(
+            result, type_spec, frozenset({Label.KEY}), "among the computation's results"
+        )
+
+    def report(self) -> KeyFlowReport:
+        """What was found."""
+        return KeyFlowReport(
+            violations=tuple(self._violations),
+            to_server=self._in_direction(Direction.CLIENTS_TO_SERVER),
+            to_clients=self._in_direction(Direction.SERVER_TO_CLIENTS),
+            sources=tuple(self._sources),
+        )
+
+    def _in_direction(self, direction: Direction) -> tuple[Crossing, ...]:
+        return tuple(c for c in self._crossings if c.direction is direction)
+
+    def _evaluate(self, block: Any, scope: Mapping[str, Value]) -> Value:
+        match block:
+            case tff.framework.Reference():
+                return scope[block.name]
+            case tff.framework.CompiledComputation():
+                return functools.partial(self._graph, block)
+            case tff.framework.Call():
+                function = self._evaluate(block.function, scope)
+                if block.argument is None:
+                    return function(None)
+                return function(self._evaluate(block.argument, scope))
+            case tff.framework.Struct():
+                return tuple(self._evaluate(part, scope) for part in block)
+            case tff.framework.Selection():
+                return self._evaluate(block.source, scope)[block.as_index()]
+            case tff.framework.Lambda():
+                name = block.parameter_name
+                return lambda argument: self._evaluate(
+                    block.result, {**scope, name: argument} if name else scope
+                )
+            case tff.framework.Block():
+                inner = dict(scope)
+                for name, value in block.locals:
+                    inner = {**inner, name: self._evaluate(value, inner)}
+                return self._evaluate(block.result, inner)
+            case tff.framework.Intrinsic():
+                if isinstance(block.type_signature, tff.FunctionType):
+                    return functools.partial(self._intrinsic, block)
+                return of_leaf(block.type_signature, {})
+            case tff.framework.Literal() | tff.framework.Placement():
+                return {}
+        raise NotImplementedError(
+            f"The analysis does not know the building block {type(block).__name__}."
+        )
+
+    def _graph(self, block: Any, argument: Value) -> Value:
+        """Runs a TensorFlow graph on labels."""
+        if block.proto.WhichOneof("computation") != "tensorflow":
+            raise NotImplementedError(
+                "The analysis knows only TensorFlow computations, found one of kind "
+                f"{block.proto.WhichOneof('computation')!r}."
+            )
+        message, type_spec = block.proto.tensorflow, block.type_signature
+        graph_def = tf.compat.v1.GraphDef()
+        graph_def.ParseFromString(message.graph_def.value)
+        taint = GraphTaint(
+            graph_def,
+            self._ops,
+            self._key_path,
+            self.heaps.get(self._placement, graph_taint.NONE),
+        )
+        given = (
+            []
+            if type_spec.parameter is None
+            else [leaf for _, _, leaf in leaves_of(argument, type_spec.parameter)]
+        )
+        feeds = zip(_tensor_names(message.parameter), given, strict=True)
+        outputs = taint.outputs(
+            {name.split(":")[0]: frozenset(leaf) for name, leaf in feeds},
+            list(_tensor_names(message.result)),
+        )
+        self.heaps[self._placement] = taint.heap
+        self._note_sites(taint)
+        origins = ", ".join(sorted({site.op for site in taint.sources}))
+        leaves = [self._traced(labels, given, origins) for labels in outputs]
+        value = build(type_spec.result, iter(leaves))
+        if self._placement == _CLIENTS:
+            return value
+        # The server may not come to hold a secret; what has no placement is computed by
+        # whoever drives the computation, the server.
+        where = f"{self._placement}, in {self._step}"
+        return self._keep_out(value, type_spec.result, _SECRET, f"computed {where}")
+
+    def _note_sites(self, taint: GraphTaint) -> None:
+        """Takes down where keys come into a graph and where they leave it sideways."""
+        for site in sorted(taint.sources):
+            self._sources[Source(self._placement, site)] = None
+            if self._placement != _CLIENTS:
+                place = f"made or read {self._placement}, by the node `{site.node}`"
+                found = Violation(Label.KEY, place, "", site.op, (self._step,))
+                self._violations[found] = None
+        for site in sorted(taint.exports):
+            place = f"leaving its graph through the node `{site.node}`"
+            found = Violation(Label.KEY, place, "", site.op, (self._step,))
+            self._violations[found] = None
+
+    def _traced(self, labels: Labels, given: list[Leaf], origins: str) -> Leaf:
+        """Adds this step to the path of each label."""
+        traced = {}
+        for label in labels:
+            start = next((leaf[label] for leaf in given if label in leaf), None)
+            if start is None:
+                start = (
+                    (f"read by {origins}",) if label is Label.KEY and origins else ()
+                )
+            known = start[-1:] == (self._step,)
+            traced[label] = start if known else (*start, self._step)
+        return traced
+
+    def _intrinsic(self, block: Any, argument: Value) -> Value:
+        uri, type_spec = block.uri, block.type_signature
+        handler = _INTRINSICS.get(uri)
+        if handler is None:
+            raise NotImplementedError(
+                f"The analysis does not know the intrinsic `{uri}`; it knows "
+                f"{', '.join(sorted(_INTRINSICS))}."
+            )
+        return handler(self, uri, type_spec, argument)
+
+    @contextlib.contextmanager
+    def at(self, placement: str, uri: str) -> Iterator[None]:
+        """Everything inside is computed by that party."""
+        before = self._placement, self._step
+        self._placement, self._step = placement, f"{uri} at {placement}"
+        try:
+            yield
+        finally:
+            self._placement, self._step = before
+
+    def cross(
+        self, direction: Direction, uri: str, value: Value, type_spec: tff.Type
+    ) -> Value:
+        """Records that a value crosses, and returns it without secrets."""
+        fields = tuple(
+            Field(name, leaf_type.compact_representation(), frozenset(leaf))
+            for name, leaf_type, leaf in leaves_of(value, type_spec)
+        )
+        self._crossings.append(
+            Crossing(direction, uri, type_spec.compact_representation(), fields)
+        )
+        way = direction.value.replace("_", " ")
+        return self._keep_out(value, type_spec, _SECRET, f"sent {way} by `{uri}`")
+
+    def _keep_out(
+        self, value: Value, type_spec: tff.Type, secret: Labels, place: str
+    ) -> Value:
+        """Reports the secrets in a value, once, and returns it without them."""
+        cleared: list[Leaf] = []
+        for name, leaf_type, leaf in leaves_of(value, type_spec):
+            for label in sorted(secret & frozenset(leaf), key=lambda label: label.name):
+                text = leaf_type.compact_representation()
+                found = Violation(label, place, name, text, leaf[label])
+                self._violations[found] = None
+            cleared.append({k: v for k, v in leaf.items() if k not in secret})
+        return build(type_spec, iter(cleared))
+
+
+def _map(walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value) -> Value:
+    fn, value = argument
+    with walk.at(value.placement, uri):
+        return Placed(value.placement, fn(value.member))
+
+
+def _eval(walk: Walk, uri: str, type_spec: tff.FunctionType, fn: Value) -> Value:
+    placement = type_spec.result.placement.uri
+    with walk.at(placement, uri):
+        return Placed(placement, fn(None))
+
+
+def _value(walk: Walk, uri: str, type_spec: tff.FunctionType, value: Value) -> Value:
+    return Placed(type_spec.result.placement.uri, value)
+
+
+def _zip(walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value) -> Value:
+    leaves = [leaf for _, _, leaf in leaves_of(argument, type_spec.parameter)]
+    return build(type_spec.result, iter(leaves))
+
+
+def _broadcast(
+    walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
+) -> Value:
+    member = type_spec.parameter.member
+    return Placed(
+        _CLIENTS, walk.cross(Direction.SERVER_TO_CLIENTS, uri, argument.member, member)
+    )
+
+
+def _aggregate(
+    walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
+) -> Value:
+    value, total, accumulate, merge, report = argument
+    value_type, total_type = type_spec.parameter[0].member, type_spec.parameter[1]
+    sent = walk.cross(Direction.CLIENTS_TO_SERVER, uri, value.member, value_type)
+    # Only additions at the server make a sum.
+    sent = relabelled(sent, value_type, drop=Label.ADDED)
+    with walk.at(_SERVER, uri):
+        total = fixed_point(
+            total,
+            total_type,
+            lambda so_far: joined(
+                accumulate((so_far, sent)), merge((so_far, so_far)), total_type
+            ),
+        )
+        result = report(total)
+    member = type_spec.result.member
+    # A client's own ciphertext becomes one of an aggregate.
+    result = relabelled(result, member, drop=Label.CIPHERTEXT, add=Label.SUM, step=uri)
+    return Placed(_SERVER, result)
+
+
+def _secure_sum(
+    walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
+) -> Value:
+    member = type_spec.parameter[0].member
+    sent = walk.cross(Direction.CLIENTS_TO_SERVER, uri, argument[0].member, member)
+    return Placed(_SERVER, relabelled(sent, member, add=Label.SUM, step=uri))
+
+
+def _select(
+    walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
+) -> Value:
+    keys, _, server_value, select_fn = argument
+    keys_type, slices_type = type_spec.parameter[0].member, type_spec.result.member
+    sent = walk.cross(Direction.CLIENTS_TO_SERVER, uri, keys.member, keys_type)
+    with walk.at(_SERVER, uri):
+        element = select_fn((server_value.member, sent))
+    slices = as_sequence(element, slices_type.element)
+    received = walk.cross(Direction.SERVER_TO_CLIENTS, uri, slices, slices_type)
+    return Placed(_CLIENTS, received)
+
+
+def _sequence_map(
+    walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
+) -> Value:
+    fn, sequence = argument
+    element = of_leaf(type_spec.parameter[1].element, sequence)
+    return as_sequence(fn(element), type_spec.result.element)
+
+
+def _sequence_reduce(
+    walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
+) -> Value:
+    sequence, zero, fn = argument
+    element = of_leaf(type_spec.parameter[0].element, sequence)
+    return fixed_point(zero, type_spec.parameter[1], lambda total: fn((total, element)))
+
+
+def _sequence_sum(
+    walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
+) -> Value:
+    return of_leaf(type_spec.result, argument)
+
+
+_Handler: TypeAlias = Callable[[Walk, str, tff.FunctionType, Value], Value]
+
+_INTRINSICS: Mapping[str, _Handler] = {
+    "federated_aggregate": _aggregate,
+    "federated_apply": _map,
+    "federated_broadcast": _broadcast,
+    "federated_eval_at_clients": _eval,
+    "federated_eval_at_server": _eval,
+    "federated_map": _map,
+    "federated_map_all_equal": _map,
+    "federated_secure_modular_sum": _secure_sum,
+    "federated_secure_select": _select,
+    "federated_secure_sum": _secure_sum,
+    "federated_secure_sum_bitwidth": _secure_sum,
+    "federated_select": _select,
+    "federated_value_at_clients": _value,
+    "federated_value_at_server": _value,
+    "federated_zip_at_clients": _zip,
+    "federated_zip_at_server": _zip,
+    "sequence_map": _sequence_map,
+    "sequence_reduce": _sequence_reduce,
+    "sequence_sum": _sequence_sum,
+}
+
+
+def _tensor_names(binding: Any) -> Iterator[str]:
+    """The tensor names of a graph's parameter or result, in the order of its type."""
+    match binding.WhichOneof("binding"):
+        case None:
+            return
+        case "tensor":
+            yield binding.tensor.tensor_name
+        case "struct":
+            for element in binding.struct.element:
+                yield from _tensor_names(element)
+        case "sequence" if binding.sequence.variant_tensor_name:
+            yield binding.sequence.variant_tensor_name
+        case kind:
+            raise NotImplementedError(f"The analysis does not know the binding {kind}.")

@@ -1,0 +1,474 @@
+"""Selectively encrypted sums and means, executed in process and listened to."""
+
+import collections
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_federated as tff
+
+import federated  # noqa: F401
+from federated import aggregators, learning, tap
+from selenc_tf.lattice import codec, identity_cipher, parameters, shell_cipher
+from selenc_tf.masks import agreement, policy
+from selenc_tf.models import functional
+from selenc_tf.significance import magnitude, random
+
+SUMMANDS = 6
+CODEC = codec.FixedPointCodec(bound=8.0, bits=24)
+SHELL = shell_cipher.build_shell_cipher(
+    parameters.choose_parameters(SUMMANDS, CODEC.max_abs_code)
+)
+IDENTITY = identity_cipher.build_identity_cipher_INSECURE(64, SUMMANDS)
+CIPHERS = pytest.mark.parametrize("cipher", [SHELL, IDENTITY], ids=lambda c: c.name)
+
+# 12 and 5 entries: n = 17.
+VALUE_TYPE = tff.to_type(
+    collections.OrderedDict(
+        a=tff.TensorType(np.float32, [3, 4]), b=tff.TensorType(np.float32, [5])
+    )
+)
+N = 17
+TO_SERVER = tap.Direction.CLIENTS_TO_SERVER
+
+
+def public(ratio):
+    return agreement.public_seed(random.random, policy.top_fraction(ratio), (1, 2))
+
+
+def history(ratio):
+    return agreement.previous_aggregate(
+        magnitude.magnitude, policy.top_fraction(ratio), (1, 2)
+    )
+
+
+@pytest.fixture
+def parts(key_for):
+    def build(source, cipher=SHELL, fixed_point=CODEC, **more):
+        return aggregators.SelectiveEncryption(
+            source, fixed_point, cipher, key_for(cipher), **more
+        )
+
+    return build
+
+
+@pytest.fixture
+def summing(parts):
+    def build(source, cipher=SHELL, value_type=VALUE_TYPE, **more):
+        factory = aggregators.SelectiveEncryptionSumFactory(
+            parts(source, cipher, **more)
+        )
+        return factory.create(value_type)
+
+    return build
+
+
+def values(clients, scale=1.0):
+    rng = np.random.default_rng(7)
+    return [
+        collections.OrderedDict(
+            a=rng.normal(scale=scale, size=[3, 4]).astype(np.float32),
+            b=rng.normal(scale=scale, size=[5]).astype(np.float32),
+        )
+        for _ in range(clients)
+    ]
+
+
+def flat(value):
+    return np.concatenate([np.ravel(part) for part in tf.nest.flatten(value)])
+
+
+def sum_of(cohort):
+    """In float32, in the clients' order."""
+    total = np.zeros([N], np.float32)
+    for value in cohort:
+        total = total + flat(value)
+    return total
+
+
+def seen(crossings, field, direction=TO_SERVER):
+    return [
+        crossing.value[field]
+        for crossing in crossings
+        if crossing.direction is direction
+        and isinstance(crossing.value, dict | collections.abc.Mapping)
+        and field in crossing.value
+    ]
+
+
+def mask_of(crossings):
+    """The mask that every client of a round was sent."""
+    packed = seen(crossings, "packed_mask", tap.Direction.SERVER_TO_CLIENTS)
+    assert len({mask.tobytes() for mask in packed}) == 1
+    return np.unpackbits(packed[0], bitorder="little")[:N]
+
+
+# --- Types -------------------------------------------------------------------------
+
+
+def test_type_of_the_sum(summing):
+    process = summing(public(0.5))
+    assert process.initialize.type_signature.compact_representation() == (
+        "( -> <policy=<>>@SERVER)"
+    )
+    assert process.next.type_signature.compact_representation() == (
+        "(<state=<policy=<>>@SERVER,value={<a=float32[3,4],b=float32[5]>}@CLIENTS> -> "
+        "<state=<policy=<>>@SERVER,result=<a=float32[3,4],b=float32[5]>@SERVER,"
+        "measurements=<hidden=int64,saturated=int64,clients=int32>@SERVER>)"
+    )
+    assert process.is_weighted is False
+
+
+def test_type_of_the_state_with_history(summing):
+    process = summing(history(0.5))
+    assert process.initialize.type_signature.compact_representation() == (
+        "( -> <has_history=bool,previous=float32[17],policy=<>>@SERVER)"
+    )
+
+
+def test_means_are_weighted_and_unweighted(parts):
+    weighted = aggregators.selective_encryption(parts(public(0.5))).create(
+        VALUE_TYPE, tff.TensorType(np.float32)
+    )
+    assert weighted.is_weighted
+    result = weighted.next.type_signature.result.result
+    assert result.member.is_equivalent_to(VALUE_TYPE)
+    unweighted = aggregators.selective_encryption_unweighted(parts(public(0.5)))
+    assert not unweighted.create(VALUE_TYPE).is_weighted
+
+
+@pytest.mark.parametrize(
+    ("value_type", "words"),
+    [
+        (tff.to_type([np.float32, np.int32]), "int32"),
+        (tff.to_type([np.float32, np.float64]), "float64"),
+        (tff.TensorType(np.float32, [None]), r"float32\[\?\]"),
+        (tff.to_type([(np.str_, [2])]), "str"),
+    ],
+)
+def test_types_that_cannot_be_summed(summing, value_type, words):
+    with pytest.raises(TypeError, match=f"float32 tensors of static shape.*{words}"):
+        summing(public(0.5), value_type=value_type)
+
+
+# --- Results -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.3, 1.0])
+@CIPHERS
+def test_sum(summing, federation, cipher, ratio):
+    cohort = values(3)
+    process = summing(public(ratio), cipher)
+    output = process.next(process.initialize(), cohort)
+    hidden = policy.hidden_count(ratio, N)
+    assert output.measurements["hidden"] == hidden
+    assert output.measurements["clients"] == 3
+    assert output.measurements["saturated"] == 0
+    assert output.result["a"].shape == (3, 4)
+    exact = np.sum([flat(value).astype(np.float64) for value in cohort], axis=0)
+    error = np.abs(flat(output.result) - exact)
+    assert np.all(error <= CODEC.max_abs_error(3) + 1e-6)
+    # Exactly the visible entries are those of a plain float32 sum.
+    same = flat(output.result) == sum_of(cohort)
+    mask = mask_of(federation.crossings)
+    assert mask.sum() == hidden and np.all(same[mask == 0])
+    for plain in seen(federation.crossings, "plain"):
+        assert plain.shape == (N - hidden,)
+
+
+def test_the_cipher_changes_no_bit(summing, federation):
+    cohort = values(5)
+    results = []
+    for cipher in (SHELL, IDENTITY):
+        process = summing(public(0.4), cipher)
+        results.append(flat(process.next(process.initialize(), cohort).result))
+    assert results[0].tobytes() == results[1].tobytes()
+
+
+def test_ratio_zero_is_the_plain_sum_bit_for_bit(summing, federation):
+    cohort = values(4)
+    cohort[0]["b"][:] = -0.0
+    for value in cohort:
+        value["a"][0, 0] = -0.0
+    plain = tff.aggregators.SumFactory().create(VALUE_TYPE)
+    ours = summing(public(0.0))
+    expected = plain.next(plain.initialize(), cohort).result
+    found = ours.next(ours.initialize(), cohort).result
+    assert flat(found).tobytes() == flat(expected).tobytes()
+
+
+def test_saturated_entries_are_counted(summing, federation):
+    cohort = values(2)
+    cohort[0]["a"][0, :2] = [9.0, -100.0]
+    cohort[1]["b"][0] = 8.5
+    process = summing(public(1.0))
+    output = process.next(process.initialize(), cohort)
+    assert output.measurements["saturated"] == 3
+    np.testing.assert_allclose(
+        output.result["a"][0, :2],
+        cohort[1]["a"][0, :2] + [8, -8],
+        atol=CODEC.max_abs_error(2),
+    )
+
+
+def test_mean_with_weights(parts, federation):
+    cohort, weights = values(3), [1.0, 0.0, 3.0]
+    process = aggregators.selective_encryption(parts(public(0.5))).create(
+        VALUE_TYPE, tff.TensorType(np.float32)
+    )
+    result = process.next(process.initialize(), cohort, weights).result
+    exact = (flat(cohort[0]) + 3.0 * flat(cohort[2]).astype(np.float64)) / 4.0
+    assert np.max(np.abs(flat(result) - exact)) <= CODEC.max_abs_error(3) / 4 + 1e-6
+
+
+def test_mean_without_weights(parts, federation):
+    cohort = values(3)
+    factory = aggregators.selective_encryption_unweighted(parts(public(0.5)))
+    process = factory.create(VALUE_TYPE)
+    result = process.next(process.initialize(), cohort).result
+    exact = np.mean([flat(value).astype(np.float64) for value in cohort], axis=0)
+    assert np.max(np.abs(flat(result) - exact)) <= CODEC.max_abs_error(3) / 3 + 1e-6
+
+
+def test_inside_clipping(parts, federation):
+    cohort = values(2, scale=5.0)
+    factory = tff.aggregators.clipping_factory(
+        1.0, aggregators.selective_encryption_unweighted(parts(public(0.5)))
+    )
+    process = factory.create(VALUE_TYPE)
+    output = process.next(process.initialize(), cohort)
+    clipped = [flat(value) / np.linalg.norm(flat(value)) for value in cohort]
+    np.testing.assert_allclose(flat(output.result), np.mean(clipped, axis=0), atol=3e-6)
+    for plain in seen(federation.crossings, "plain"):
+        assert np.linalg.norm(plain) <= 1.0
+
+
+def test_first_round_is_hidden_completely_then_the_largest(summing, federation):
+    process = summing(history(0.3))
+    state, last = process.initialize(), None
+    for number in range(3):
+        federation.crossings.clear()
+        output = process.next(state, values(3, scale=number + 1.0))
+        plain = seen(federation.crossings, "plain")
+        assert len(plain) == 3
+        hidden = N if number == 0 else 5  # 0.3 * 17 = 5.1
+        assert all(visible.shape == (N - hidden,) for visible in plain)
+        assert output.measurements["hidden"] == hidden
+        if last is not None:
+            mask = mask_of(federation.crossings)
+            expected = sorted(range(N), key=lambda i: -abs(last[i]))[:5]
+            assert set(np.flatnonzero(mask)) == set(expected)
+        last, state = flat(output.result), output.state
+
+
+# --- What crosses ------------------------------------------------------------------
+
+
+def test_no_scores_and_no_second_copy_reach_the_server(summing, federation):
+    process = summing(history(0.3))
+    state = process.initialize()
+    for _ in range(2):
+        federation.crossings.clear()
+        state = process.next(state, values(3)).state
+    visible = N - 5
+    sent = [c for c in federation.crossings if c.direction is TO_SERVER]
+    assert len(sent) == 3 * 3
+    for crossing in sent:
+        for leaf in tf.nest.flatten(crossing.value):
+            array = np.asarray(leaf)
+            if array.dtype.kind == "f":
+                assert array.size <= visible
+    assert {c.intrinsic for c in sent} == {"federated_aggregate", "federated_select"}
+
+
+def test_clients_share_one_decryption(summing, federation):
+    long = tff.TensorType(np.float32, [5 * SHELL.block_size])
+    process = summing(public(1.0), value_type=long)
+    rng = np.random.default_rng(0)
+    cohort = list(rng.normal(size=[3, 5 * SHELL.block_size]).astype(np.float32))
+    process.next(process.initialize(), cohort)
+    uploads = seen(federation.crossings, "ciphertext")
+    total = len(SHELL.add(tf.constant(uploads)).numpy())
+    shares = [
+        len(crossing.value[0])
+        for crossing in federation.crossings
+        if crossing.direction is not TO_SERVER
+        and crossing.intrinsic == "federated_select"
+    ]
+    assert len(shares) == 3
+    assert 0.99 * total < sum(shares) < 1.01 * total
+    # Six blocks (one for the count of saturated entries): two for each client.
+    assert max(shares) - min(shares) < 0.01 * total
+
+
+def test_equal_clients_do_not_look_equal(summing, federation):
+    value = values(1)[0]
+    process = summing(public(0.5))
+    for _ in range(2):
+        process.next(process.initialize(), [value, value])
+    uploads = seen(federation.crossings, "ciphertext")
+    assert len(uploads) == 4 and len(set(uploads)) == 4
+    plain = seen(federation.crossings, "plain")
+    assert plain[0].tobytes() == plain[1].tobytes()
+
+
+# --- Refusals ----------------------------------------------------------------------
+
+
+def refusal(process, cohort):
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        process.next(process.initialize(), cohort)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(("min_clients", "clients"), [(2, 1), (4, 3)])
+def test_too_small_a_cohort(summing, federation, min_clients, clients):
+    process = summing(public(0.5), min_clients=min_clients)
+    message = refusal(process, values(clients))
+    assert "min_clients" in message and "refuses to decrypt" in message
+    # The clients refuse before anything is opened.
+    assert seen(federation.crossings, "codes") == []
+
+
+def test_empty_cohort(summing, federation):
+    assert "cohort is empty" in refusal(summing(public(0.5)), [])
+
+
+def test_too_large_a_cohort(summing, federation):
+    assert "max_summands" in refusal(summing(public(0.5)), values(SUMMANDS + 1))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
+def test_update_that_is_not_finite(summing, federation, bad, ratio):
+    cohort = values(2)
+    cohort[1]["b"][2] = bad
+    cohort[1]["b"][3] = 3.140625
+    message = refusal(summing(public(ratio)), cohort)
+    assert "must be finite" in message and "3.14" not in message
+
+
+def test_missing_key(federation, tmp_path):
+    encryption = aggregators.SelectiveEncryption(
+        public(0.5), CODEC, SHELL, tmp_path / "no-key"
+    )
+    factory = aggregators.SelectiveEncryptionSumFactory(encryption)
+    process = factory.create(VALUE_TYPE)
+    with pytest.raises(tf.errors.NotFoundError, match="no-key"):
+        process.next(process.initialize(), values(2))
+
+
+def test_key_of_another_cipher(federation, key_for):
+    other = shell_cipher.build_shell_cipher(parameters.choose_parameters(2, 1000))
+    encryption = aggregators.SelectiveEncryption(
+        public(0.5), CODEC, SHELL, key_for(other)
+    )
+    process = aggregators.SelectiveEncryptionSumFactory(encryption).create(VALUE_TYPE)
+    assert "other lattice parameters" in refusal(process, values(2))
+
+
+@pytest.mark.parametrize("few", [1, 0, -3])
+def test_min_clients_below_two(parts, few):
+    with pytest.raises(ValueError, match="`min_clients` must be at least 2"):
+        parts(public(0.5), min_clients=few)
+
+
+def test_codec_too_wide_for_the_cipher(parts):
+    wide = codec.FixedPointCodec(bound=8.0, bits=32)
+    narrow = shell_cipher.build_shell_cipher(parameters.choose_parameters(2**10, 2**15))
+    with pytest.raises(ValueError, match="choose_parameters"):
+        parts(public(0.5), narrow, wide)
+
+
+# --- Training ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model():
+    inputs = keras.Input((6,))
+    kernel = keras.initializers.GlorotUniform(seed=1)
+    hidden = keras.layers.Dense(8, "tanh", kernel_initializer=kernel)(inputs)
+    logits = keras.layers.Dense(3, kernel_initializer=kernel)(hidden)
+    return learning.to_tff_model(functional.from_keras(keras.Model(inputs, logits)))
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(3)
+    return [
+        tf.data.Dataset.from_tensor_slices(
+            (
+                rng.normal(size=[examples, 6]).astype(np.float32),
+                rng.integers(0, 3, examples).astype(np.int32),
+            )
+        ).batch(4)
+        for examples in (8, 4, 10)
+    ]
+
+
+def train(build, model, data, aggregator, rounds=3):
+    process = build(
+        model,
+        tff.learning.optimizers.build_sgdm(0.3),
+        model_aggregator=aggregator,
+    )
+    state = process.initialize()
+    for _ in range(rounds):
+        state = process.next(state, data).state
+    return [np.asarray(tensor) for tensor in process.get_model_weights(state).trainable]
+
+
+def as_bytes(weights):
+    return [tensor.tobytes() for tensor in weights]
+
+
+def test_ratio_zero_trains_as_plain_averaging_bit_for_bit(
+    model, data, parts, federation
+):
+    build = tff.learning.algorithms.build_weighted_fed_avg
+    plain = train(build, model, data, None)
+    ours = train(
+        build, model, data, aggregators.selective_encryption(parts(history(0.0)))
+    )
+    assert as_bytes(ours) == as_bytes(plain)
+    assert [tensor.shape for tensor in plain] == [(6, 8), (8,), (8, 3), (3,)]
+    assert seen(federation.crossings, "ciphertext")
+
+
+def test_unweighted_ratio_zero_bit_for_bit(model, data, parts, federation):
+    build = tff.learning.algorithms.build_unweighted_fed_avg
+    plain = train(build, model, data, None)
+    ours = train(
+        build,
+        model,
+        data,
+        aggregators.selective_encryption_unweighted(parts(public(0.0))),
+    )
+    assert as_bytes(ours) == as_bytes(plain)
+
+
+def test_encrypted_training(model, data, parts, federation):
+    """Fixed point costs no more than its declared error; the cipher costs nothing."""
+    build = tff.learning.algorithms.build_weighted_fed_avg
+    wide = codec.FixedPointCodec(bound=100.0, bits=28)
+    shell = shell_cipher.build_shell_cipher(
+        parameters.choose_parameters(SUMMANDS, wide.max_abs_code)
+    )
+    plain = train(build, model, data, None, rounds=2)
+    encrypted = [
+        train(
+            build,
+            model,
+            data,
+            aggregators.selective_encryption(
+                parts(history(0.25), cipher, fixed_point=wide)
+            ),
+            rounds=2,
+        )
+        for cipher in (shell, IDENTITY)
+    ]
+    assert as_bytes(encrypted[0]) == as_bytes(encrypted[1])
+    assert as_bytes(encrypted[0]) != as_bytes(plain)
+    for one, two in zip(encrypted[0], plain, strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
