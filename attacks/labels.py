@@ -110,9 +110,9 @@ def guess_classes(
     """Guesses the classes of a batch, for a joint search to begin with.
 
     The bias of class k has the gradient mean(p_k) - count_k / b, so the classes are
-    taken greedily: the most negative entry, which then rises by 1 / b (Wainakh et al.,
-    "User-Level Label Leakage from Gradients in Federated Learning", 2022, section 4,
-    applied to the bias).
+    taken greedily: the most negative entry, which then rises by 1 / b (the rule of
+    Wainakh et al., "User-Level Label Leakage from Gradients in Federated Learning",
+    2022, on the bias instead of the kernel).
 
     Runs on: attacker. Sees: the visible entries of the head's bias.
 
@@ -145,7 +145,7 @@ def guess_classes(
 def opposed_column(kernel: np.ndarray, bias: np.ndarray | None) -> int | None:
     """The rule of iDLG: the class whose column points against the most others.
 
-    Zhao et al. 2020, equation (4), on inner products of columns, which needs no
+    Zhao et al. 2020, section 3, on inner products of columns, which needs no
     assumption about the sign of the features.
 
     Args:

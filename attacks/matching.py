@@ -99,9 +99,9 @@ def build_matching(
 
     Args:
       model: The architecture.
-      float64: Whether to compute in float64, which matching by L-BFGS needs to go below
-        a relative error of about 1e-6. False keeps the model's own dtype: faster for
-        large models, and the way out for layers that cannot be rebuilt.
+      float64: Whether to compute in float64: float32 arithmetic cannot reach the
+        tolerance of `lbfgs.Budget`. False keeps the model's own dtype: faster for large
+        models, and the way out for layers that cannot be rebuilt.
       jit_compile: Whether to compile with XLA.
 
     Returns:

@@ -23,7 +23,7 @@ _GREY_NOISE = 0.1
 _LOGIT_HEIGHT = 4.0
 """How sure of its guessed classes a start is. Near-uniform soft labels are a trap: they
 make a vanishing gradient, and the search drives all pixels to their bounds to enlarge
-it (a dense net, one picture: every start from N(0, 0.1) logits ended there)."""
+it (a dense net, one picture: all 12 runs from N(0, 0.1) logits ended there)."""
 _GUESS_NOISE = 0.3
 """Standard deviation of the guess's noise in all starts but the first, in pictures."""
 
@@ -171,7 +171,8 @@ def _search_labels_too(
 
     Softmax reaches a class only with infinite logits, which keeps the joint search from
     the exact solution. The joint phase may use half of the budget's iterations and
-    seconds, the other phase the iterations that are left and the other half of the time.
+    seconds, the other phase the iterations that are left and the other half of the
+    time. The rounded pictures are kept if their error is the smaller one.
     """
     seconds = None if budget.max_seconds is None else budget.max_seconds / 2
     half = dataclasses.replace(

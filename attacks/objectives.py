@@ -1,7 +1,7 @@
 """Matching errors: how far a candidate's gradient is from the one that was seen.
 
-Zhu, Liu, Han, "Deep Leakage from Gradients", NeurIPS 2019, equation (3): the squared
-L2 distance. It is divided here by the squared norm of what is matched, so that values
+Zhu, Liu, Han, "Deep Leakage from Gradients", NeurIPS 2019: the squared L2
+distance. It is divided here by the squared norm of what is matched, so that values
 compare across encryption ratios, models and pictures.
 """
 

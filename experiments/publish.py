@@ -13,7 +13,6 @@ from experiments.outputs import (
     tensorboard,
 )
 from experiments.outputs.records import AttackRecord, RoundRecord
-from experiments.settings import Settings
 
 _THREAT_MODEL = """
 The server is honest but curious. It sees the weights that it sends, the public mask,
@@ -29,13 +28,12 @@ secret key. Clients do not collude with it.
 """
 
 
-def everything(run_folder: pathlib.Path, dataset: Dataset, settings: Settings) -> None:
+def everything(run_folder: pathlib.Path, dataset: Dataset) -> None:
     """Writes `summary.csv`, the figures and the TensorBoard files anew.
 
     Args:
       run_folder: The folder of the run.
       dataset: In which the records index pictures.
-      settings: Of the run.
     """
     found = results.load(run_folder)
     rows = summary_lib.summarise(found)

@@ -55,19 +55,38 @@ class Inputs(NamedTuple):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Parses, checks and runs; the entry point of the command.
+    """The entry point of the command.
 
     Args:
       argv: What absl left over.
 
     Returns:
+      The exit status of `execute`.
+    """
+    return execute(flags.FLAGS, argv[1:], sys.argv, sys.stderr)
+
+
+def execute(
+    values: flags.FlagValues,
+    leftover: Sequence[str],
+    command_line: Sequence[str],
+    errors: TextIO,
+) -> int:
+    """Checks the flags, does the work and shows the result.
+
+    Args:
+      values: Parsed flags.
+      leftover: Arguments that are no flags.
+      command_line: Goes to `config.json`.
+      errors: Where refusals go.
+
+    Returns:
       The exit status: 0, 2 for flags or data that cannot be used, 130 after Ctrl-C.
     """
-    values = flags.FLAGS
     try:
-        if len(argv) > 1:
+        if leftover:
             raise settings_lib.SettingsError(
-                f"The command takes flags only, got {argv[1]!r}. Flags start with --."
+                f"The command takes flags only, got {leftover[0]!r}. Flags start with --"
             )
         settings = flags_lib.to_settings(values)
         settings_lib.check(settings, choices())
@@ -82,16 +101,16 @@ def main(argv: Sequence[str]) -> int:
                 seeds={"run": settings.seed},
             ),
             environment.describe(),
-            sys.argv,
+            command_line,
         )
     except (ValueError, FileNotFoundError, IndexError) as error:
-        print(f"\n{error}\n", file=sys.stderr)
+        print(f"\n{error}\n", file=errors)
         return 2
     with native_output.redirected(folder.path) as stream:
         try:
             run(settings, inputs, folder, stream)
         except KeyboardInterrupt:
-            publish.everything(folder.path, inputs.dataset, settings)
+            publish.everything(folder.path, inputs.dataset)
             print(
                 f"\nStopped. What was finished is in {folder.path}; the same command "
                 "goes on from there.",
@@ -99,7 +118,7 @@ def main(argv: Sequence[str]) -> int:
                 flush=True,
             )
             return 130
-        publish.everything(folder.path, inputs.dataset, settings)
+        publish.everything(folder.path, inputs.dataset)
         publish.summary(folder.path, inputs.dataset, stream)
     return 0
 

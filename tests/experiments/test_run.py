@@ -1,0 +1,131 @@
+"""The command as a whole: runs, is interrupted, resumes, refuses."""
+
+import io
+import json
+import pathlib
+
+import pytest
+from absl import flags as absl_flags
+
+from experiments import flags, leakage, run
+from experiments.outputs import results
+from experiments.outputs.records import AttackRecord, RoundRecord
+
+TINY = pathlib.Path(run.__file__).parent / "flagfiles" / "tiny.flags"
+
+
+def execute(logdir: pathlib.Path, *arguments: str) -> tuple[int, str]:
+    values = absl_flags.FlagValues()
+    flags.define(values)
+    line = ["run", *_lines(TINY), f"--logdir={logdir}", *arguments]
+    values(line)
+    errors = io.StringIO()
+    return run.execute(values, [], line, errors), errors.getvalue()
+
+
+def _lines(flagfile: pathlib.Path) -> list[str]:
+    return [
+        line
+        for line in flagfile.read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+
+
+def test_interrupted_then_resumed_then_refused(tmp_path, monkeypatch, capfd):
+    """One run through its whole life; each step needs the one before."""
+    real = leakage.run
+    taken = []
+
+    def stops_after_one_task(study, tasks):
+        for item in real(study, tasks):
+            if taken:
+                raise KeyboardInterrupt
+            taken.append(item[0])
+            yield item
+
+    with monkeypatch.context() as patch:
+        patch.setattr(leakage, "run", stops_after_one_task)
+        assert execute(tmp_path)[0] == 130
+    folder = tmp_path / "tiny"
+    first = results.load(folder)
+    assert sum(isinstance(record, RoundRecord) for record in first) == 3
+    assert sum(isinstance(record, AttackRecord) for record in first) == 1
+    assert "goes on from there" in capfd.readouterr().out
+
+    assert execute(tmp_path)[0] == 0
+    shown = capfd.readouterr().out
+    second = results.load(folder)
+    assert second[: len(first)] == first
+    attacks = [record for record in second if isinstance(record, AttackRecord)]
+    # Two ratios, two attackers, one picture; two pictures of the aggregate.
+    assert len(attacks) == 2 * 2 + 2
+    assert "mnist-5k" in shown
+    assert "Deserializing" not in shown
+    assert json.loads((folder / "config.json").read_text())["datasets"] == ["mnist-5k"]
+    assert (folder / "summary.csv").stat().st_size > 0
+    assert list((folder / "tb").rglob("events.out.tfevents.*"))
+
+    by_ratio = {
+        (record.cell.encryption_ratio, record.attacker): record
+        for record in attacks
+        if record.target == "client"
+    }
+    # Nothing hidden: both attackers do the same. Everything hidden: no information.
+    assert by_ratio[0.0, "naive"].psnr_db == by_ratio[0.0, "mask_aware"].psnr_db
+    assert by_ratio[0.0, "naive"].label_correct
+    assert by_ratio[1.0, "mask_aware"].details["matched_entries"] == 0
+    assert by_ratio[1.0, "mask_aware"].hidden == 13_426
+    assert by_ratio[1.0, "mask_aware"].psnr_db < by_ratio[0.0, "mask_aware"].psnr_db
+    rounds = {
+        record.cell.encryption_ratio: record
+        for record in second
+        if isinstance(record, RoundRecord) and record.cell.policy == "random"
+    }
+    assert rounds[1.0].ciphertext_bytes > 4 * 13_426 * 2
+    assert rounds[0.0].hidden == 0
+
+    status, errors = execute(tmp_path, "--seed=1")
+    assert status == 2
+    assert "--seed" in errors
+    assert results.load(folder) == second
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--dataset=nothing", "--dataset"),
+        ("--client_examples=5000", "--client_examples"),
+        ("--num_images=6000", "--num_images"),
+        ("--data_dir=/nonexistent", "/nonexistent"),
+    ],
+)
+def test_refusals_come_before_any_folder(tmp_path, argument, message):
+    status, errors = execute(tmp_path, argument)
+    assert status == 2
+    assert message in errors
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_file_of_a_run_holds_a_key(tmp_path, monkeypatch):
+    """Greps everything that a run leaves behind for parts of its keys."""
+    from selenc_tf.lattice import key_store
+
+    keys = []
+    real = key_store.create
+
+    def remember(path, cipher):
+        created = real(path, cipher)
+        keys.append(pathlib.Path(created).read_bytes())
+        return created
+
+    monkeypatch.setattr(key_store, "create", remember)
+    assert execute(tmp_path, "--rounds=1", "--num_images=0")[0] == 0
+    assert len(keys) == 2
+    content = b"".join(
+        path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
+    )
+    for key in keys:
+        # Away from headers and the shared names in front of the key material.
+        parts = [key[at : at + 16] for at in range(200, len(key) - 16, 16)]
+        assert len(parts) > 100
+        assert not any(part in content for part in parts)

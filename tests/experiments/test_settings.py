@@ -1,0 +1,107 @@
+"""Flags are checked together, before any work, and the errors name them."""
+
+import dataclasses
+
+import pytest
+from absl import flags as absl_flags
+
+from experiments import flags, settings
+
+CHOICES = settings.Choices(
+    models=("lenet", "small_cnn"),
+    datasets=("mnist", "cifar100"),
+    metrics=("magnitude", "random"),
+    methods=("dlg", "idlg"),
+    attackers=("naive", "mask_aware"),
+)
+
+
+def parse(*arguments: str) -> settings.Settings:
+    values = absl_flags.FlagValues()
+    flags.define(values)
+    values(["run", *arguments])
+    return flags.to_settings(values)
+
+
+def problems(*arguments: str) -> list[str]:
+    try:
+        settings.check(parse(*arguments), CHOICES)
+    except settings.SettingsError as error:
+        return str(error).splitlines()[1:]
+    return []
+
+
+def test_the_defaults_can_be_used():
+    assert problems() == []
+
+
+@pytest.mark.parametrize(
+    ("argument", "flag", "advice"),
+    [
+        ("--model=resnet", "--model", "lenet, small_cnn"),
+        ("--dataset=imagenet", "--dataset", "mnist, cifar100"),
+        ("--significance=fisher", "--significance", "magnitude, random"),
+        ("--significance=", "--significance", "at least one"),
+        ("--significance=random,random", "--significance", "twice"),
+        ("--attacks=gan", "--attacks", "dlg, idlg"),
+        ("--attackers=psychic", "--attackers", "naive, mask_aware"),
+        ("--encryption_ratios=0.5,1.2", "--encryption_ratios", "[0, 1]"),
+        ("--encryption_ratios=nan", "--encryption_ratios", "[0, 1]"),
+        ("--encryption_ratios=-0.1", "--encryption_ratios", "[0, 1]"),
+        ("--encryption_ratios=", "--encryption_ratios", "at least one"),
+        ("--encryption_ratios=0.1,0.10", "--encryption_ratios", "twice"),
+        ("--codec_bits=3", "--codec_bits", "one of"),
+        ("--codec_bound=0", "--codec_bound", "positive"),
+        ("--codec_bound=inf", "--codec_bound", "finite"),
+        ("--seed=-1", "--seed", "at least 0"),
+        ("--num_clients=1", "--num_clients", "--min_clients"),
+        ("--min_clients=1", "--min_clients", "at least 2"),
+        ("--client_examples=0", "--client_examples", "at least 1"),
+        ("--client_learning_rate=0", "--client_learning_rate", "positive"),
+        ("--aggregate_clients=1", "--aggregate_clients", "--min_clients"),
+        ("--attack_batch_size=2", "--attacks=idlg", "--attacks=dlg"),
+        ("--attack_iterations=0", "--attack_iterations", "at least 1"),
+        ("--attack_seconds=-1", "--attack_seconds", "at least 0"),
+    ],
+)
+def test_a_bad_flag_is_named_with_what_to_do(argument, flag, advice):
+    (line,) = problems(argument)
+    assert flag in line
+    assert advice in line
+
+
+def test_nothing_to_do_is_refused():
+    (line,) = problems("--rounds=0", "--num_images=0", "--aggregate_clients=0")
+    assert "--rounds" in line
+
+
+def test_all_problems_are_reported_at_once():
+    lines = problems("--model=x", "--encryption_ratios=2", "--codec_bits=99")
+    assert [line.split("`")[1] for line in lines] == [
+        "--model",
+        "--encryption_ratios",
+        "--codec_bits",
+    ]
+
+
+def test_a_large_minimum_is_reported_for_every_cohort():
+    lines = problems("--min_clients=11", "--num_clients=10", "--aggregate_clients=2")
+    assert "--num_clients" in lines[0]
+    assert "--aggregate_clients" in lines[1]
+
+
+def test_a_ratio_that_is_no_number_is_refused():
+    with pytest.raises(settings.SettingsError, match="--encryption_ratios.*'half'"):
+        parse("--encryption_ratios=half")
+
+
+def test_every_flag_that_is_not_neutral_reaches_the_settings():
+    values = absl_flags.FlagValues()
+    flags.define(values)
+    values(["run"])
+    tree = dataclasses.asdict(flags.to_settings(values))
+    leaves = sum(
+        len(value) if isinstance(value, dict) else 1 for value in tree.values()
+    )
+    defined = set(flags.as_dict(values)) - set(flags.NEUTRAL)
+    assert leaves == len(defined)
