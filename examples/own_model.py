@@ -1,6 +1,6 @@
 """Selective encryption of your own Keras model in TensorFlow Federated.
 
-    python examples/own_model.py
+python examples/own_model.py
 """
 
 import pathlib

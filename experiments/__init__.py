@@ -4,4 +4,4 @@ import os
 
 # TensorFlow reads this when it is first imported; its notes on CPU instructions and
 # missing CUDA drivers would bury what a run says. Warnings and errors still show.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -6,7 +6,6 @@ from absl import flags
 
 from experiments import settings
 
-
 NEUTRAL = ("logdir", "run_name", "data_dir", "allow_download", "flagfile")
 """Flags that do not change results: where to read and write."""
 
@@ -51,11 +50,11 @@ def define(values: flags.FlagValues) -> None:
     )
 
     integer("rounds", 4, "Rounds of federated training for each ratio and metric.")
-    integer("num_clients", 10, "Clients of a training round.")
+    integer("num_clients", 5, "Clients of a training round.")
     integer("min_clients", 2, "Smallest cohort whose sum clients decrypt.")
     integer("client_examples", 100, "Examples of a client.")
     integer("client_batch_size", 20, "Batch size of a client's local steps.")
-    integer("local_epochs", 1, "Local passes over a client's data in a round.")
+    integer("local_epochs", 5, "Local passes over a client's data in a round.")
     number("client_learning_rate", 0.01, "Learning rate of the clients' Adam.")
     integer("test_examples", 1000, "Examples on which the accuracy is measured.")
 
@@ -72,7 +71,7 @@ def define(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     integer("attack_restarts", 2, "Starts of an attack.")
-    integer("attack_iterations", 400, "L-BFGS-B iterations of an attack in all.")
+    integer("attack_iterations", 500, "L-BFGS-B iterations of an attack in all.")
     number("attack_seconds", 0.0, "Wall-clock limit of an attack; 0 for none.")
     integer("aggregate_clients", 2, "Clients of an attacked aggregate; 0 for none.")
 

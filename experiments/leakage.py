@@ -19,9 +19,9 @@ from experiments import recorder as recorder_lib
 from experiments.data.dataset import Dataset
 from experiments.outputs.records import (
     ATTACKERS,
+    Attacker,
     AttackKey,
     AttackRecord,
-    Attacker,
     Cell,
     Target,
 )
@@ -142,7 +142,9 @@ class Study(NamedTuple):
     progress: lbfgs.Progress
 
 
-def run(study: Study, cell_tasks: Sequence[Task]) -> Iterator[tuple[Task, list[Result]]]:
+def run(
+    study: Study, cell_tasks: Sequence[Task]
+) -> Iterator[tuple[Task, list[Result]]]:
     """Runs the tasks of one cell.
 
     Every gradient is sent once, in a round of its own; all attackers get that round's
@@ -252,7 +254,9 @@ def _attack(study: Study, task: Task, view: views.ServerView) -> list[Result]:
     measured = evaluation.evaluate(reconstruction, evaluation.Truth(images, labels))
     return [
         Result(
-            _record(study, task, view, reconstruction, leak, int(labels[leak.true_index])),
+            _record(
+                study, task, view, reconstruction, leak, int(labels[leak.true_index])
+            ),
             reconstruction.images[leak.reconstruction_index],
         )
         for leak in measured

@@ -26,9 +26,7 @@ def redirected(run_folder: pathlib.Path) -> Iterator[TextIO]:
     """
     sys.stdout.flush()
     kept = os.dup(1)
-    log = os.open(
-        run_folder / FILE_NAME, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644
-    )
+    log = os.open(run_folder / FILE_NAME, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
     try:
         os.dup2(log, 1)
         with os.fdopen(kept, "w", encoding="utf-8", closefd=False) as stream:

@@ -8,9 +8,11 @@ from experiments.outputs import (
     reconstructions,
     records,
     results,
-    summary as summary_lib,
     tables,
     tensorboard,
+)
+from experiments.outputs import (
+    summary as summary_lib,
 )
 from experiments.outputs.records import AttackRecord, RoundRecord
 

@@ -171,7 +171,7 @@ def _problems(settings: Settings, choices: Choices) -> Iterator[str]:
     yield from _failure(
         validation.check_positive, "--codec_bound", encryption.codec_bound
     )
-    for flag, value, least in (
+    at_least: tuple[tuple[str, float, float], ...] = (
         ("--rounds", training.rounds, 0),
         ("--min_clients", training.min_clients, 2),
         ("--client_examples", training.examples, 1),
@@ -184,8 +184,9 @@ def _problems(settings: Settings, choices: Choices) -> Iterator[str]:
         ("--attack_iterations", attack.max_iterations, 1),
         ("--attack_seconds", attack.max_seconds, 0),
         ("--aggregate_clients", attack.aggregate_clients, 0),
-    ):
-        yield from _failure(validation.check_at_least, flag, value, least)
+    )
+    for flag, number, least in at_least:
+        yield from _failure(validation.check_at_least, flag, number, least)
     yield from _failure(
         validation.check_positive, "--client_learning_rate", training.learning_rate
     )

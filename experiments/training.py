@@ -33,9 +33,7 @@ class TrainingData(NamedTuple):
     test: Dataset
 
 
-def cell_of(
-    settings: Settings, dataset_name: str, metric: str, ratio: float
-) -> Cell:
+def cell_of(settings: Settings, dataset_name: str, metric: str, ratio: float) -> Cell:
     """The point of the grid that a training belongs to.
 
     Args:

@@ -1,8 +1,8 @@
 """Selective encryption as a TFF aggregator that any `tff.learning` process takes.
 
-    process = tff.learning.algorithms.build_weighted_fed_avg(
-        model, optimizer,
-        model_aggregator=aggregators.selective_encryption(encryption))
+process = tff.learning.algorithms.build_weighted_fed_avg(
+    model, optimizer,
+    model_aggregator=aggregators.selective_encryption(encryption))
 """
 
 import collections
@@ -123,9 +123,7 @@ class SelectiveEncryptionSumFactory(tff.aggregators.UnweightedAggregationFactory
         """
         self._encryption = encryption
 
-    def create(
-        self, value_type: tff.Type
-    ) -> tff.templates.AggregationProcess:
+    def create(self, value_type: tff.Type) -> tff.templates.AggregationProcess:
         """Builds the process for a structure of float32 tensors.
 
         The wiring of a round, where the arrows that cross the line are all that the
@@ -290,9 +288,7 @@ class SelectiveEncryptionSumFactory(tff.aggregators.UnweightedAggregationFactory
             secret_key = tff.federated_eval(read_key, tff.CLIENTS)
             nonce = tff.federated_eval(draw_nonce, tff.CLIENTS)
             client_mask = tff.federated_broadcast(mask)
-            upload = tff.federated_map(
-                protect, (value, client_mask, secret_key, nonce)
-            )
+            upload = tff.federated_map(protect, (value, client_mask, secret_key, nonce))
             total = sum_of_uploads.apply(upload)
             cohort, size, shares = tff.federated_map(prepare_opening, total)
             client_cohort = tff.federated_broadcast(cohort)
@@ -306,9 +302,7 @@ class SelectiveEncryptionSumFactory(tff.aggregators.UnweightedAggregationFactory
             new_state, result, measurements = tff.federated_map(
                 finish, (chosen_state, mask, total, opened)
             )
-            return tff.templates.MeasuredProcessOutput(
-                new_state, result, measurements
-            )
+            return tff.templates.MeasuredProcessOutput(new_state, result, measurements)
 
         return tff.templates.AggregationProcess(init_fn, next_fn)
 

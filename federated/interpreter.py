@@ -10,6 +10,7 @@ evaluated once and in order. A TensorFlow graph is imported when it is first cal
 that functions which never run (the `merge` of an aggregation) cost nothing.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -43,16 +44,26 @@ def compile_computation(
     Raises:
       UnsupportedBlockError: if the computation holds a block that cannot be run.
     """
+    return _compile(native_form(computation), load_graph)
+
+
+def native_form(computation: Any) -> Any:
+    """The form in which computations are run, and in which their key flow is analysed.
+
+    Args:
+      computation: a TFF computation.
+
+    Returns:
+      Its building block, intrinsics replaced by their bodies where TFF has some, in
+      call-dominant form where that exists: some functional arguments have none, and
+      every well-typed block can be run.
+    """
     block, _ = tff.tensorflow.replace_intrinsics_with_bodies(
         computation.to_building_block()
     )
-    try:
+    with contextlib.suppress(ValueError):
         block = tff.framework.to_call_dominant(block)
-    except ValueError:
-        # The form is an optimisation and does not exist for some functional
-        # arguments; the closures below evaluate any well-typed block.
-        pass
-    return _compile(block, load_graph)
+    return block
 
 
 def _compile(block: Any, load: GraphLoader) -> Program:

@@ -23,11 +23,11 @@ its own vector; `min_clients` refuses that when run), that the encryption is any
 or anything about timing and the text of errors.
 """
 
-import contextlib
 from typing import Any
 
 import tensorflow_federated as tff
 
+from federated import interpreter
 from federated.graph_taint import CipherOps, Labels
 from federated.key_flow_report import (
     Crossing,
@@ -39,7 +39,7 @@ from federated.key_flow_report import (
 )
 from federated.taint_walk import Walk
 
-__all__ = [
+__all__ = (
     "Crossing",
     "Field",
     "KeyFlowReport",
@@ -49,7 +49,7 @@ __all__ = [
     "analyse",
     "check",
     "contains_bytes",
-]
+)
 
 
 def check(computation: Any, key_path: str | None = None) -> KeyFlowReport:
@@ -95,13 +95,7 @@ def analyse(
       NotImplementedError: If the computation holds something that the analysis does not
         know. It never guesses.
     """
-    block, _ = tff.tensorflow.replace_intrinsics_with_bodies(
-        computation.to_building_block()
-    )
-    # The runtime's form. It does not exist for some functional arguments; the analysis
-    # follows any well-typed block.
-    with contextlib.suppress(ValueError):
-        block = tff.framework.to_call_dominant(block)
+    block = interpreter.native_form(computation)
     heaps: dict[str, Labels] = {}
     while True:
         walk = Walk(ops or CipherOps(), key_path, dict(heaps))

@@ -77,9 +77,7 @@ def server_view(
     )
 
 
-def _with_field(
-    crossings: Sequence[tap.Crossing], field: str
-) -> list[tap.Crossing]:
+def _with_field(crossings: Sequence[tap.Crossing], field: str) -> list[tap.Crossing]:
     return [
         crossing
         for crossing in crossings

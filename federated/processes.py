@@ -108,7 +108,7 @@ def build_reveal_round(
     @tff.tensorflow.computation(to_broadcast.type_signature.result, batch_type)
     def compute_gradient(sent: Any, batch: Any) -> Any:
         vector = _gradient(model, sent.weights, batch)
-        return list(tf.split(vector, model.spec.sizes))
+        return list(flatten.unflatten(vector, model.spec))
 
     @tff.tensorflow.computation(batch_type)
     def count_examples(batch: Any) -> Any:

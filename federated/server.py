@@ -98,7 +98,10 @@ def join(left: Collected, right: Collected) -> Collected:
     left_empty = tf.equal(tf.size(left.nonces), 0)
     right_empty = tf.equal(tf.size(right.nonces), 0)
     visible = tf.case(
-        [(left_empty, lambda: right.visible_sum), (right_empty, lambda: left.visible_sum)],
+        [
+            (left_empty, lambda: right.visible_sum),
+            (right_empty, lambda: left.visible_sum),
+        ],
         default=lambda: left.visible_sum + right.visible_sum,
     )
     return Collected(

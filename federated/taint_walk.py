@@ -140,7 +140,8 @@ class Walk:
             {name.split(":")[0]: frozenset(leaf) for name, leaf in feeds},
             list(_tensor_names(message.result)),
         )
-        self.heaps[self._placement] = taint.heap
+        if taint.heap:
+            self.heaps[self._placement] = taint.heap
         self._note_sites(taint)
         origins = ", ".join(sorted({site.op for site in taint.sources}))
         leaves = [self._traced(labels, given, origins) for labels in outputs]

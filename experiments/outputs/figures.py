@@ -29,6 +29,8 @@ FOLDER_NAME = "figures"
 PSNR_CEILING_DB = 150.0
 """Where an exact reconstruction, whose PSNR is infinite, is drawn."""
 
+_NEAR_LOG = 0.08
+_NEAR_DB = 5.0
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _DPI = 100
@@ -246,16 +248,49 @@ def _draw_policy(
         linestyle="--",
         linewidth=1.2,
     )
-    for (across, _, ratio), height in zip(points, heights, strict=True):
+    for label in _labels(
+        [
+            (across, height, ratio)
+            for (across, _, ratio), height in zip(points, heights, strict=True)
+        ]
+    ):
         axis.annotate(
-            f"{100 * ratio:g} %",
-            (across, height),
+            ", ".join(f"{100 * ratio:g}" for ratio in label.ratios) + " %",
+            (label.across, label.height),
             xytext=(6, 6 if index % 2 == 0 else -12),
             textcoords="offset points",
             fontsize=10,
             color=colour,
             path_effects=[patheffects.withStroke(linewidth=3, foreground="white")],
         )
+
+
+class _Label(NamedTuple):
+    """One text for points that lie too close together for one each."""
+
+    across: float
+    height: float
+    ratios: tuple[float, ...]
+
+
+def _labels(points: Sequence[tuple[float, float, float]]) -> list[_Label]:
+    """Joins the ratios of neighbouring points: within 8 % in x and 5 dB in y."""
+    labels: list[_Label] = []
+    for across, height, ratio in points:
+        near = [
+            at
+            for at, label in enumerate(labels)
+            if abs(np.log(across / label.across)) < _NEAR_LOG
+            and abs(height - label.height) < _NEAR_DB
+        ]
+        if near:
+            old = labels[near[0]]
+            labels[near[0]] = _Label(
+                max(old.across, across), old.height, (*old.ratios, ratio)
+            )
+        else:
+            labels.append(_Label(across, height, (ratio,)))
+    return labels
 
 
 def _limits(rows: Sequence[SummaryRow]) -> tuple[float, float]:

@@ -10,7 +10,6 @@ from experiments.outputs import statistic
 from experiments.outputs.records import ATTACKERS, AttackRecord, Record, RoundRecord
 from experiments.outputs.statistic import Statistic
 
-
 PLAIN_RELEASE = "plain"
 """The release of rounds that know nothing of encryption."""
 
@@ -37,9 +36,10 @@ class Context(NamedTuple):
     @property
     def title(self) -> str:
         """One line for people."""
+        clients = f"{self.num_clients} client{'s' if self.num_clients > 1 else ''}"
         attacked = f", attack on the {self.target}, batch {self.batch_size}"
         return (
-            f"{self.dataset}, {self.model}, {self.release}, {self.num_clients} clients"
+            f"{self.dataset}, {self.model}, {self.release}, {clients}"
             f"{attacked if self.target else ''}"
         )
 
@@ -142,7 +142,7 @@ def summarise(records: Iterable[Record]) -> tuple[SummaryRow, ...]:
       records: Of one run or of several.
 
     Returns:
-      The rows, sorted by context, encryption ratio and policy.
+      The rows, sorted by context, encryption ratio and policy; plain ones come first.
     """
     attacks: dict[tuple[_Setting, Context], list[AttackRecord]] = {}
     rounds: dict[_Setting, list[RoundRecord]] = {}
@@ -180,7 +180,15 @@ def summarise(records: Iterable[Record]) -> tuple[SummaryRow, ...]:
     return tuple(
         sorted(
             rows,
-            key=lambda r: (r.context, r.encryption_ratio, r.policy, r.agreement),
+            key=lambda r: (
+                # The attacks on single clients are the main table.
+                r.context.target != "client",
+                r.context,
+                r.encryption_ratio,
+                r.policy != PLAIN_RELEASE,
+                r.policy,
+                r.agreement,
+            ),
         )
     )
 

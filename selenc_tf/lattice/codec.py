@@ -72,9 +72,7 @@ class FixedPointCodec:
         finite = tf.debugging.check_numerics(
             values, "The vector to encrypt must be finite; check the client's update"
         )
-        clipped = tf.clip_by_value(
-            tf.cast(finite, tf.float64), -self.bound, self.bound
-        )
+        clipped = tf.clip_by_value(tf.cast(finite, tf.float64), -self.bound, self.bound)
         # float64: float32 could not hold a 32-bit code.
         return tf.cast(tf.round(clipped / self.step), tf.int64)
 

@@ -7,9 +7,7 @@ from selenc_tf.lattice import cipher
 _WORD_BYTES = 8
 
 
-def build_identity_cipher_INSECURE(  # noqa: N802
-    block_size: int, max_summands: int
-) -> cipher.Cipher:
+def build_identity_cipher_INSECURE(block_size: int, max_summands: int) -> cipher.Cipher:
     """Builds a "cipher" whose ciphertext is the plaintext in little-endian int64.
 
     Args:
@@ -32,9 +30,7 @@ def build_identity_cipher_INSECURE(  # noqa: N802
             tf.shape(ciphertexts)[0], max_summands, "More summands than `max_summands`"
         )
         with tf.control_dependencies([check]):
-            return _join(
-                tf.reduce_sum(tf.io.decode_raw(ciphertexts, tf.int64), axis=0)
-            )
+            return _join(tf.reduce_sum(tf.io.decode_raw(ciphertexts, tf.int64), axis=0))
 
     def split(ciphertext: tf.Tensor, parts: tf.Tensor) -> tf.Tensor:
         bytes_a_block = block_size * _WORD_BYTES

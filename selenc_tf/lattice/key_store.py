@@ -14,6 +14,8 @@ import tensorflow as tf
 
 from selenc_tf.lattice.cipher import Cipher
 
+_DIGEST_LENGTH = 16
+
 
 def create(path: str | os.PathLike[str], cipher: Cipher) -> pathlib.Path:
     """Generates a key and stores it in a new file that only its owner can read.
@@ -66,7 +68,8 @@ def read(path: str | os.PathLike[str], cipher: Cipher) -> tf.Tensor:
     Raises:
       NotFoundError: When run, if there is no such file.
       DataLossError: When run, if the file is damaged.
-      InvalidArgumentError: When run, if the key belongs to other parameters.
+      InvalidArgumentError: When run, if the key belongs to other parameters, or the file
+        does not hold two records.
     """
     records = tf.data.TFRecordDataset([str(path)]).batch(2)
     content = tf.ensure_shape(records.get_single_element(), [2])
@@ -76,8 +79,9 @@ def read(path: str | os.PathLike[str], cipher: Cipher) -> tf.Tensor:
             "The key file belongs to other lattice parameters than this computation. "
             "Create a key for these, digest:",
             cipher.digest,
+            # A file of something else could begin with anything: show a digest's length.
             "found:",
-            content[0],
+            tf.strings.substr(content[0], 0, _DIGEST_LENGTH),
         ],
     )
     with tf.control_dependencies([check] if check is not None else []):

@@ -81,9 +81,7 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
     )
 
 
-def _add_blocks(
-    ciphertexts: tf.Tensor, context: tf_shell.ShellContext64
-) -> tf.Tensor:
+def _add_blocks(ciphertexts: tf.Tensor, context: tf_shell.ShellContext64) -> tf.Tensor:
     """Adds serialised ciphertexts of at least one block, one after the other."""
     _, total = tf.while_loop(
         lambda index, _: index < tf.shape(ciphertexts)[0],

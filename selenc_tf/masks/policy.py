@@ -27,7 +27,7 @@ class MaskPolicy(NamedTuple):
 
 
 def hidden_count(encryption_ratio: float, n: int) -> int:
-    """m for a ratio: `encryption_ratio * n` rounded half up, and at least 1 above zero.
+    """Returns m for a ratio: `encryption_ratio * n` rounded half up; at least 1 above 0.
 
     Args:
       encryption_ratio: m / n, in [0, 1].
@@ -96,7 +96,8 @@ def top_scores(scores: Vector, m: int) -> Mask:
     if m == n:
         return tf.ones([n], tf.bool)
     finite = tf.debugging.check_numerics(
-        scores, "`scores` must be finite to rank them; check the gradient they came from"
+        scores,
+        "`scores` must be finite to rank them; check the gradient they came from",
     )
     # `top_k` is stable: of equal values the lower index comes first.
     indices = tf.math.top_k(finite, k=m, sorted=True).indices

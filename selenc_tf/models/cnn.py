@@ -43,7 +43,7 @@ def small_cnn(
     hidden = keras.layers.Dense(
         64, activation="silu", kernel_initializer=glorot(), name="dense"
     )(hidden)
-    logits = keras.layers.Dense(
-        num_classes, kernel_initializer=glorot(), name="head"
-    )(hidden)
+    logits = keras.layers.Dense(num_classes, kernel_initializer=glorot(), name="head")(
+        hidden
+    )
     return functional.from_keras(keras.Model(inputs, logits, name="small_cnn"))

@@ -91,7 +91,7 @@ def test_seeds_are_samples_and_ratios_policies_and_targets_are_rows():
     rows = summary.summarise(records)
     assert [(r.context.target, r.encryption_ratio, r.policy) for r in rows] == [
         (target, ratio, policy)
-        for target in ("aggregate", "client")
+        for target in ("client", "aggregate")
         for ratio in (0.1, 0.5)
         for policy in ("random", "top")
     ]

@@ -91,7 +91,7 @@ def test_a_large_minimum_is_reported_for_every_cohort():
 
 
 def test_a_ratio_that_is_no_number_is_refused():
-    with pytest.raises(settings.SettingsError, match="--encryption_ratios.*'half'"):
+    with pytest.raises(settings.SettingsError, match=r"--encryption_ratios.*'half'"):
         parse("--encryption_ratios=half")
 
 

@@ -716,3 +716,11 @@ class TestPrecision:
                 return kept.read_value(), i.key
 
         assert labels_of(body, key=KEY, x=SUM) == [SUM, KEY]
+
+    def test_variables_remember_without_any_edge(self):
+        def body(i):
+            kept = tf.Variable(0, trainable=False)
+            kept.assign(i.key)
+            return kept.read_value()
+
+        assert labels_of(body, key=KEY) == [KEY]
