@@ -223,9 +223,13 @@ def _tensor(value: Any, type_spec: tff.TensorType, where: str) -> tf.Tensor:
         value = value.numpy()
     dtype = type_spec.dtype.type
     if isinstance(value, (list, tuple)):
+        items = tree.flatten(value)
+        if any(isinstance(item, (tf.Tensor, tf.Variable)) for item in items):
+            items = [_without_tensorflow(item) for item in items]
+            value = tree.unflatten_as(value, items)
         if not all(
             isinstance(item, _ARRAYS) and tff_array.is_compatible_dtype(item, dtype)
-            for item in tree.flatten(value)
+            for item in items
         ):
             found = f"a `{type(value).__name__}` with items of other dtypes"
             raise TypeError(_mismatch(where, type_spec, found))
@@ -241,6 +245,13 @@ def _tensor(value: Any, type_spec: tff.TensorType, where: str) -> tf.Tensor:
     if dtype is np.str_:
         return tf.constant(value, tf.string)
     return tf.constant(np.asarray(value, type_spec.dtype), tf_dtype(type_spec))
+
+
+def _without_tensorflow(item: Any) -> Any:
+    """A tensor or a variable as NumPy, anything else unchanged."""
+    if isinstance(item, tf.Variable):
+        item = item.read_value()
+    return item.numpy() if isinstance(item, tf.Tensor) else item
 
 
 def _describe(value: Any) -> str:

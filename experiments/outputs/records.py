@@ -287,11 +287,7 @@ def distinguishing_names(
     Returns:
       A file name for each mapping, for example "random_0.05_seed=1".
     """
-    varying = [
-        key
-        for key in (settings[0] if settings else ())
-        if key not in always and len({setting[key] for setting in settings}) > 1
-    ]
+    telling = telling_keys(settings, always)
     return [
         path_name(
             "_".join(
@@ -300,13 +296,36 @@ def distinguishing_names(
                     *(
                         value if isinstance(value, str) else f"{key}={_text(value)}"
                         for key, value in setting.items()
-                        if key in varying and value != ""
+                        if key in telling and key not in always and value != ""
                     ),
                 ]
             )
         )
         for setting in settings
     ]
+
+
+def telling_keys(
+    settings: Sequence[Mapping[str, Any]], always: Sequence[str]
+) -> tuple[str, ...]:
+    """The keys that tell settings apart: what others already say is left out.
+
+    Args:
+      settings: Mappings with the same keys, the most telling ones first.
+      always: Keys that are kept in any case.
+
+    Returns:
+      `always`, and every further key without which two settings would look the same.
+    """
+    kept = list(always)
+    for key in settings[0] if settings else ():
+        without = {tuple(setting[name] for name in kept) for setting in settings}
+        with_key = {
+            tuple(setting[name] for name in (*kept, key)) for setting in settings
+        }
+        if key not in kept and len(with_key) > len(without):
+            kept.append(key)
+    return tuple(kept)
 
 
 def path_name(text: str) -> str:

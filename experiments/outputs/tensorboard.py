@@ -30,7 +30,7 @@ from tensorboard.plugins.hparams import api as hparams_api
 from experiments.outputs import figures, records
 from experiments.outputs.records import AttackRecord, Cell, Record, RoundRecord
 from experiments.outputs.statistic import Statistic
-from experiments.outputs.summary import SummaryRow
+from experiments.outputs.summary import PLAIN_RELEASE, SummaryRow
 
 FOLDER_NAME = "tb"
 
@@ -128,6 +128,8 @@ def write_by_ratio(run_folder: pathlib.Path, rows: Sequence[SummaryRow]) -> None
       rows: From `summary.summarise`.
     """
     root = run_folder / FOLDER_NAME / "by_ratio"
+    # The plain training has one ratio and no leakage: no curve.
+    rows = [row for row in rows if row.policy != PLAIN_RELEASE]
     settings = [_settings(row) for row in rows]
     for setting in settings:
         del setting["encryption_ratio"]
@@ -210,7 +212,11 @@ def write_tradeoffs(run_folder: pathlib.Path, rows: Sequence[SummaryRow]) -> Non
       run_folder: The folder of the run.
       rows: From `summary.summarise`.
     """
-    contexts = dict.fromkeys(row.context for row in rows if row.context.target)
+    attacked = [row.context for row in rows if row.psnr_strongest is not None]
+    # One point is no trade-off; the table has it.
+    contexts = [
+        context for context in dict.fromkeys(attacked) if attacked.count(context) > 1
+    ]
     with _fresh_default(_report(run_folder), "figures"):
         for context in contexts:
             png = figures.to_png(figures.tradeoff_figure(context, rows))
@@ -361,28 +367,23 @@ def _decoded(png: bytes) -> tf.Tensor:
 def _trials(rows: Sequence[SummaryRow]) -> list[dict[str, str | float | int]]:
     """What one compares trials by, also of several runs, and what else differs."""
     settings = [_settings(row) for row in rows]
-    return [
-        {
-            key: value
-            for key, value in setting.items()
-            if key in ("policy", "encryption_ratio", "dataset", "model")
-            or len({other[key] for other in settings}) > 1
-        }
-        for setting in settings
-    ]
+    keys = records.telling_keys(
+        settings, ("policy", "encryption_ratio", "dataset", "model")
+    )
+    return [{key: setting[key] for key in keys} for setting in settings]
 
 
 def _settings(row: SummaryRow) -> dict[str, str | float | int]:
-    """In the order of `Cell`, so that a trial and a cell get the same name."""
+    """What sets rows apart, the most telling first."""
     return {
         "policy": row.policy,
         "encryption_ratio": row.encryption_ratio,
+        "target": row.context.target,
         "dataset": row.context.dataset,
         "model": row.context.model,
         "agreement": row.agreement,
         "release": row.context.release,
         "num_clients": row.context.num_clients,
-        "target": row.context.target,
         "batch_size": row.context.batch_size,
     }
 

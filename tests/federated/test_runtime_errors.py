@@ -41,6 +41,7 @@ def invoke(comp, *args):
         (np.str_, SECRET, ["str", "int"]),
         (np.int32, None, ["int32", "NoneType"]),
         (tff.TensorType(np.int32, [2]), [SECRET, 1, 2], ["int32[2]", "(3,)"]),
+        (tff.TensorType(np.int32, [1]), [tf.constant(1.0)], ["int32[1]", "list"]),
         (tff.StructType([np.int32, np.int32]), (SECRET,), ["1 elements"]),
         (tff.StructType([("a", np.int32)]), {"b": SECRET}, ["'b'"]),
         (tff.StructType([("a", np.int32)]), SECRET, ["`int`"]),

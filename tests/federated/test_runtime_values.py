@@ -86,6 +86,16 @@ CASES: dict[str, Case] = _numeric_cases() | {
         np.array([3, 4], np.int32),
     ),
     "tensor": Case(tf_comp(lambda x: x, np.int32), (tf.constant(3),), np.int32(3)),
+    "list of tensors for a tensor": Case(
+        tf_comp(lambda x: tf.identity(x), tff.TensorType(np.int32, [2, 2])),
+        ([tf.constant([1, 2]), [tf.Variable(3), np.int32(4)]],),
+        np.array([[1, 2], [3, 4]], np.int32),
+    ),
+    "list of string tensors for a tensor": Case(
+        tf_comp(lambda x: tf.identity(x), tff.TensorType(np.str_, [2])),
+        ([tf.constant("a"), "b"],),
+        np.array([b"a", b"b"], object),
+    ),
     "wider dtype": Case(tf_comp(lambda x: x, np.int64), (np.int32(3),), np.int64(3)),
     "variable": Case(tf_comp(lambda x: x, np.int32), (tf.Variable(3),), np.int32(3)),
     "NamedTuple": Case(
