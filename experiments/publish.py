@@ -42,6 +42,7 @@ def everything(run_folder: pathlib.Path, dataset: Dataset) -> None:
     tables.write_csv(run_folder, rows)
     rounds = [record for record in found if isinstance(record, RoundRecord)]
     names = records.cell_names(record.cell for record in rounds)
+    tensorboard.remove_other_rounds(run_folder, tuple(names.values()))
     for cell, name in names.items():
         past = [record for record in rounds if record.cell == cell]
         with tensorboard.RoundWriter(run_folder, name, cell, past):

@@ -120,6 +120,16 @@ class RoundWriter(contextlib.AbstractContextManager["RoundWriter"]):
         self._writer.close()
 
 
+def remove_other_rounds(run_folder: pathlib.Path, names: Collection[str]) -> None:
+    """Removes the curves of rounds that an earlier session wrote under other names.
+
+    Args:
+      run_folder: The folder of the run.
+      names: The names of all cells that have rounds.
+    """
+    _remove_stale(run_folder / FOLDER_NAME / "cells", "rounds", names)
+
+
 def write_by_ratio(run_folder: pathlib.Path, rows: Sequence[SummaryRow]) -> None:
     """Writes leakage and overhead as scalars over the encryption ratio.
 
@@ -137,6 +147,8 @@ def write_by_ratio(run_folder: pathlib.Path, rows: Sequence[SummaryRow]) -> None
     names = records.distinguishing_names(settings, always=("policy",))
     for name, row in zip(names, rows, strict=True):
         curves.setdefault(name, []).append(row)
+    # One ratio makes no curve, and TensorBoard unchecks everything beyond 40 runs.
+    curves = {name: group for name, group in curves.items() if len(group) > 1}
     attackers = ("naive", "mask_aware", "strongest")
     _remove_stale(root, "scalars", {f"{n}/{a}" for n in curves for a in attackers})
     for name, of_curve in curves.items():
