@@ -4,9 +4,9 @@ Target, entry weights, model weights and labels are inputs of the compiled funct
 so that every mask, encryption ratio, picture and seed of a study runs the same trace.
 Only another batch size (or division into groups) traces again.
 
-The functions run as plain graphs. XLA (`jit_compile=True`) was slower for the LeNet in
-float64 on two cores: 124 against 196 evaluations a second on 32x32x3 pictures, 197
-against 258 on 28x28x1, and it refuses the second derivative of max-pooling.
+The functions run as plain graphs: XLA (`jit_compile=True`) was slower for the LeNet in
+float64 on two cores (`docs/methods.md` has the figures), and it refuses the second
+derivative of max-pooling.
 """
 
 from collections.abc import Callable

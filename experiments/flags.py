@@ -62,7 +62,7 @@ def define(values: flags.FlagValues) -> None:
     names(
         "attackers", ["naive", "mask_aware"], "What attackers make of hidden entries."
     )
-    integer("num_images", 2, "Attacked messages: one client and one batch each.")
+    integer("num_images", 3, "Attacked messages: one client and one batch each.")
     integer("attack_batch_size", 1, "Pictures behind an attacked gradient.")
     flags.DEFINE_bool(
         "labels_known",

@@ -1,0 +1,59 @@
+"""One evaluation of the attack's objective: as a plain graph, and under XLA."""
+
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from attacks import matching, objectives
+from experiments.data import catalog as data_catalog
+from experiments.settings import Settings
+from experiments.suites.measurement import Measurement
+from selenc_tf import catalog
+
+_EVALUATIONS = 20
+"""Of each side before the other has its turn."""
+
+
+def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
+    """Times the objective and its gradient by the pixels of one batch.
+
+    Args:
+      settings: Model, data and `--attack_batch_size`.
+      repetitions: Turns of each side, `_EVALUATIONS` evaluations each.
+
+    Returns:
+      Seconds of one evaluation, the plain graph first.
+    """
+    dataset = data_catalog.load(settings.dataset)
+    model = catalog.MODELS[settings.model](
+        dataset.image_shape, dataset.num_classes, settings.seed
+    )
+    size = settings.attack.batch_size
+    images = tf.constant(dataset.images[:size], tf.float64)
+    labels = tf.one_hot(dataset.labels[:size], dataset.num_classes, dtype=tf.float64)
+    generator = np.random.default_rng(settings.seed)
+    target = generator.normal(size=model.spec.size)
+    visible = np.ones(model.spec.size, np.bool_)
+    observed = matching.Observed(
+        weights=tuple(tf.cast(weight, tf.float64) for weight in model.initial_weights),
+        target=tf.constant(target),
+        entry_weights=tf.constant(objectives.normalised_weights(target, visible)),
+        shares=tf.ones([1], tf.float64),
+    )
+    sides = {
+        "plain graph": matching.build_matching(model),
+        "XLA": matching.build_matching(model, jit_compile=True),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(repetitions + 1):
+        for name, side in sides.items():
+            began = time.perf_counter()
+            for _ in range(_EVALUATIONS):
+                value, gradient = side.known_labels(observed, (size,), images, labels)
+                _ = float(value), gradient.numpy()
+            seconds[name].append((time.perf_counter() - began) / _EVALUATIONS)
+    return tuple(
+        Measurement(name, tuple(taken[1:]))  # The first turn compiles.
+        for name, taken in seconds.items()
+    )
