@@ -54,6 +54,7 @@ def main(argv: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     flags_lib.define(flags.FLAGS)
+    flags.adopt_module_key_flags(flags_lib)
     flags.DEFINE_string("suite", "round", f"What to measure: {', '.join(SUITES)}.")
     flags.DEFINE_integer("repetitions", 15, "How often each side is timed.")
     app.run(main)

@@ -301,4 +301,5 @@ def _attack_title(task: leakage.Task) -> str:
 
 if __name__ == "__main__":
     flags_lib.define(flags.FLAGS)
+    flags.adopt_module_key_flags(flags_lib)
     app.run(main)
