@@ -2,6 +2,7 @@
 
 import os
 
-# TensorFlow reads this when it is first imported; its notes on CPU instructions and
-# missing CUDA drivers would bury what a run says. Warnings and errors still show.
+# TensorFlow reads this when it is first imported; its native log (CPU instructions,
+# missing CUDA drivers) would bury what a run says. Python's exceptions are not affected;
+# set the variable to 0 to see the log.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from experiments.settings import Settings
+from experiments.settings import Settings, SettingsError
 from selenc_tf import catalog
 from selenc_tf.lattice import key_store, parameters, shell_cipher
 from selenc_tf.lattice.cipher import Cipher
@@ -113,6 +113,29 @@ def lone_mask(
 def agreement_name(source: agreement.MaskAgreement | agreement.OwnMask) -> str:
     """What results call it."""
     return "own" if isinstance(source, agreement.OwnMask) else source.name
+
+
+def check_fits(settings: Settings) -> None:
+    """Checks, before any work, that there are lattice parameters for the settings.
+
+    Args:
+      settings: Of the run, checked otherwise.
+
+    Raises:
+      SettingsError: If no ring holds sums of so many values of so many bits.
+    """
+    codec = FixedPointCodec(1.0, settings.encryption.codec_bits)
+    for flag, clients in (
+        ("--num_clients", settings.training.num_clients),
+        ("--aggregate_clients", settings.attack.aggregate_clients),
+    ):
+        try:
+            parameters.choose_parameters(max(clients, 2), codec.max_abs_code)
+        except ValueError as error:
+            raise SettingsError(
+                f"`--codec_bits` = {codec.bits} and `{flag}` = {clients} do not go "
+                f"together: {error}"
+            ) from None
 
 
 def _lattice(

@@ -90,6 +90,7 @@ def execute(
             )
         settings = flags_lib.to_settings(values)
         settings_lib.check(settings, choices())
+        encryption.check_fits(settings)
         inputs = load_inputs(settings, values.data_dir, values.allow_download)
         folder = run_directory.open_run(
             pathlib.Path(values.logdir),
@@ -257,13 +258,16 @@ def run(
         ):
             listed = list(group)
             display.start(_attack_title(listed[0]), settings.attack.max_iterations)
-            for number, (task, found) in enumerate(leakage.run(study, listed)):
+            for number, (_, found) in enumerate(leakage.run(study, listed)):
                 for result in found:
                     reconstructions.save(folder.path, result.record.key, result.image)
                     writer.write(result.record)
                 display.finish()
                 if number + 1 < len(listed):
-                    display.start(_attack_title(task), settings.attack.max_iterations)
+                    display.start(
+                        _attack_title(listed[number + 1]),
+                        settings.attack.max_iterations,
+                    )
 
 
 def training_cells(

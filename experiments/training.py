@@ -96,8 +96,8 @@ def build_process(
             settings.training.learning_rate
         ),
         model_aggregator=aggregator,
-        # The default, `DATASET_REDUCE`, makes a round of few local steps about ten
-        # times slower here: it sets its function up anew in every client's call.
+        # The default, `DATASET_REDUCE`, is far slower in rounds of few local steps: the
+        # time goes into every client's call, not into its steps.
         loop_implementation=tff.learning.LoopImplementation.DATASET_ITERATOR,
     )
 

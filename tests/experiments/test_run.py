@@ -97,6 +97,7 @@ def test_interrupted_then_resumed_then_refused(tmp_path, monkeypatch, capfd):
         ("--client_examples=5000", "--client_examples"),
         ("--num_images=6000", "--num_images"),
         ("--data_dir=/nonexistent", "/nonexistent"),
+        ("--num_clients=100000", "--codec_bits"),
     ],
 )
 def test_refusals_come_before_any_folder(tmp_path, argument, message):
