@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from federated import aggregators, key_flow, learning, runtime
-from selenc_tf.lattice import codec, key_store, parameters, shell_cipher
+from selenc_tf.lattice import codec, key_store, parameters, scales, shell_cipher
 from selenc_tf.masks import agreement, policy
 from selenc_tf.models import functional
 from selenc_tf.significance import magnitude
@@ -37,15 +37,15 @@ hide = agreement.previous_aggregate(
     magnitude.magnitude, policy.top_fraction(0.1), seed=(0, 0)
 )
 
-# 3. How to encrypt it. The bound covers weight times update: 32 examples x 1.0.
-fixed_point = codec.FixedPointCodec(bound=32.0, bits=24)
-cipher = shell_cipher.build_shell_cipher(
-    parameters.choose_parameters(NUM_CLIENTS, fixed_point.max_abs_code)
-)
+# 3. How to encrypt it: 16 bits a value. The codec's bound covers weight times update,
+#    32 examples x 1.0 at first; then it follows what the rounds publish.
+fixed_point = codec.FixedPointCodec(bits=16)
+bounds = scales.previous_aggregate(initial=32.0)
+cipher = shell_cipher.build_shell_cipher(parameters.choose_parameters(NUM_CLIENTS, 16))
 
 with tempfile.TemporaryDirectory() as folder:
     # 4. The key holder makes a key and gives it to the clients. The server gets none.
-    key = key_store.create(pathlib.Path(folder) / "client.key", cipher)
+    keys = key_store.create(pathlib.Path(folder) / "client.key", cipher)
 
     # 5. Any `tff.learning` process takes the aggregator.
     runtime.install()
@@ -53,13 +53,13 @@ with tempfile.TemporaryDirectory() as folder:
         learning.to_tff_model(model),
         client_optimizer_fn=tff.learning.optimizers.build_sgdm(0.1),
         model_aggregator=aggregators.selective_encryption(
-            aggregators.SelectiveEncryption(hide, fixed_point, cipher, key)
+            aggregators.SelectiveEncryption(hide, fixed_point, bounds, cipher, keys)
         ),
     )
 
     # 6. Optional: the proof, on the compiled computation, that no key reaches the server.
     print("what clients send to the server:")
-    for crossing in key_flow.check(process.next, key_path=str(key)).to_server:
+    for crossing in key_flow.check(process.next, key_path=keys.path).to_server:
         print("  ", crossing.type)
 
     generator = np.random.default_rng(0)
@@ -74,7 +74,7 @@ with tempfile.TemporaryDirectory() as folder:
         output = process.next(state, clients)
         state = output.state
         loss = output.metrics["client_work"]["train"]["loss"]
-        cost = output.metrics["aggregator"]["mean_value"]
+        cost = output.metrics["aggregator"]
         print(
             f"round {round_number}: loss {loss:.3f}, {cost['hidden']} of "
             f"{model.spec.size} entries encrypted, {cost['saturated']} out of range"

@@ -1,11 +1,13 @@
 """Measures what the docs quote.
 
     python -m experiments.benchmark --suite=round
+    python -m experiments.benchmark --suite=lattice --values=1100000,11000000,110000000
 
 Everything that is compared is timed in alternation in one process, so that a machine
 whose speed drifts does not favour one side.
 """
 
+import pathlib
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -15,12 +17,15 @@ from experiments import flags as flags_lib
 from experiments import settings as settings_lib
 from experiments.outputs import environment
 from experiments.run import choices
-from experiments.suites import matching, rounds
+from experiments.suites import lattice, matching, rounds
 from experiments.suites.measurement import Suite, print_table
 from selenc_tf import validation
 
 SUITES: Mapping[str, Suite] = {"round": rounds.run, "matching": matching.run}
 """The suites by name."""
+
+LATTICE = "lattice"
+"""A suite that prints and writes tables of its own."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -36,13 +41,20 @@ def main(argv: Sequence[str]) -> int:
     try:
         if len(argv) > 1:
             raise settings_lib.SettingsError(f"Flags only, got {argv[1]!r}.")
-        validation.check_in("--suite", values.suite, SUITES)
+        validation.check_in("--suite", values.suite, (*SUITES, LATTICE))
         validation.check_at_least("--repetitions", values.repetitions, 3)
+        sizes = _sizes(values.values)
         settings = flags_lib.to_settings(values)
         settings_lib.check(settings, choices())
     except ValueError as error:
         print(f"\n{error}\n", file=sys.stderr)
         return 2
+    if values.suite == LATTICE:
+        command = " ".join(("python -m experiments.benchmark", *sys.argv[1:]))
+        folder = pathlib.Path(values.output)
+        request = lattice.Request(sizes, values.repetitions, folder, command)
+        lattice.run(request, sys.stdout)
+        return 0
     described = environment.describe()
     print(
         f"{described['cpu']['cores']} cores, {described['cpu']['model']}, "
@@ -52,9 +64,30 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def _sizes(texts: Sequence[str]) -> tuple[int, ...]:
+    """The lengths of vectors that were asked for."""
+    try:
+        sizes = tuple(sorted({int(text) for text in texts}))
+    except ValueError:
+        raise settings_lib.SettingsError(
+            "`--values` must be whole numbers separated by commas, got "
+            f"{','.join(texts)!r}. For example --values=1000000,11000000."
+        ) from None
+    validation.check_at_least("--values", min(sizes, default=0), 1)
+    return sizes
+
+
 if __name__ == "__main__":
     flags_lib.define(flags.FLAGS)
     flags.adopt_module_key_flags(flags_lib)
-    flags.DEFINE_string("suite", "round", f"What to measure: {', '.join(SUITES)}.")
+    flags.DEFINE_string(
+        "suite", "round", f"What to measure: {', '.join((*SUITES, LATTICE))}."
+    )
     flags.DEFINE_integer("repetitions", 15, "How often each side is timed.")
+    flags.DEFINE_list(
+        "values", ["1000000"], "Lengths of the vectors that --suite=lattice encrypts."
+    )
+    flags.DEFINE_string(
+        "output", "runs/lattice", "Where --suite=lattice writes its table and figure."
+    )
     app.run(main)

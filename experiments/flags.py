@@ -39,7 +39,7 @@ def define(values: flags.FlagValues) -> None:
         "Whether the standard loader may ask the internet for the whole data set.",
         flag_values=values,
     )
-    string("model", "lenet", "Architecture: lenet or small_cnn.")
+    string("model", "lenet", "Architecture: lenet, small_cnn or fedavg_cnn.")
     integer("seed", 0, "Seed of weights, data, masks and attacks.")
 
     names("significance", ["magnitude", "random"], "Metrics that choose what to hide.")
@@ -47,6 +47,25 @@ def define(values: flags.FlagValues) -> None:
     integer("codec_bits", 28, "Bits of an encrypted value.")
     number(
         "codec_bound", 4.0, "Largest magnitude of an entry that is encoded as it is."
+    )
+
+    string("codec_rounding", "nearest", "How to round: nearest or stochastic.")
+    string(
+        "scales",
+        "public_bound",
+        "Where the codec's bounds come from: public_bound (--codec_bound), "
+        "previous_aggregate (of each tensor) or clipping_norm (--codec_bound is the "
+        "norm to which clients clip).",
+    )
+    string(
+        "cipher", "tf_shell_bgv", "tf_shell_bgv, or identity_INSECURE for comparison."
+    )
+    string("key_rotation", "run", "A new key for every: run or round (of training).")
+    string(
+        "damaged_messages",
+        "drop",
+        "An upload that the server refuses: drop leaves its client out of the round, "
+        "fail ends the run.",
     )
 
     integer("rounds", 4, "Rounds of federated training for each ratio and metric.")
@@ -97,6 +116,11 @@ def to_settings(values: flags.FlagValues) -> settings.Settings:
             ratios=tuple(_ratio(text) for text in values.encryption_ratios),
             codec_bits=values.codec_bits,
             codec_bound=values.codec_bound,
+            codec_rounding=values.codec_rounding,
+            scales=values.scales,
+            cipher=values.cipher,
+            key_rotation=values.key_rotation,
+            damaged=values.damaged_messages,
         ),
         training=settings.TrainingSettings(
             rounds=values.rounds,

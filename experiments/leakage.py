@@ -26,7 +26,7 @@ from experiments.outputs.records import (
     Target,
 )
 from experiments.settings import Settings
-from federated import aggregators, observed, processes, views
+from federated import observed, processes, views
 from selenc_tf.models.functional import FunctionalModel
 
 
@@ -176,9 +176,9 @@ def _blind_views(
     round_ = processes.build_server_blind_round(
         study.model,
         encryption.lone_mask(study.settings, cell.policy, cell.encryption_ratio),
-        study.lattice.codec,
-        study.lattice.cipher,
-        study.lattice.key_path,
+        study.lattice.engine,
+        study.lattice.bound,
+        study.lattice.keys,
     )
 
     def observe(rows: tuple[int, ...]) -> views.ServerView:
@@ -195,16 +195,8 @@ def _aggregate_views(
 ) -> Callable[[tuple[int, ...]], views.ServerView]:
     round_ = processes.build_reveal_round(
         study.model,
-        aggregators.selective_encryption(
-            aggregators.SelectiveEncryption(
-                agreement=encryption.cohort_agreement(
-                    study.settings, cell.policy, cell.encryption_ratio
-                ),
-                codec=study.lattice.codec,
-                cipher=study.lattice.cipher,
-                key_path=study.lattice.key_path,
-                min_clients=study.settings.training.min_clients,
-            )
+        encryption.selective(
+            study.settings, cell.policy, cell.encryption_ratio, study.lattice
         ),
     )
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from federated import tap
 
 
@@ -58,6 +60,6 @@ def traffic(crossings: Iterable[tap.Crossing]) -> Traffic:
             continue
         up += crossing.wire_bytes
         if isinstance(crossing.value, Mapping) and "ciphertext" in crossing.value:
-            text = bytes(crossing.value["ciphertext"])
-            encrypted += len(text) + tap.varint_bytes(len(text))
+            for text in np.ravel(crossing.value["ciphertext"]).tolist():
+                encrypted += len(text) + tap.varint_bytes(len(text))
     return Traffic(up, down, encrypted)

@@ -132,6 +132,8 @@ def choices() -> settings_lib.Choices:
         metrics=tuple(catalog.METRICS),
         methods=("dlg", "idlg"),
         attackers=("naive", "mask_aware"),
+        scales=tuple(encryption.SCALES),
+        ciphers=tuple(encryption.CIPHERS),
     )
 
 
@@ -228,7 +230,7 @@ def run(
             display.say(note)
         for cell in trained:
             display.start(_training_title(cell), settings.training.rounds)
-            process = training.build_process(model, settings, cell, lattices.training)
+            process = training.build_process(model, settings, cell, lattices.training())
             for record in training.train(
                 process,
                 model,

@@ -12,6 +12,11 @@ class SettingsError(ValueError):
     """One or more flags cannot be used; the message lists all of them."""
 
 
+ROUNDINGS = ("nearest", "stochastic")
+KEY_ROTATIONS = ("run", "round")
+DAMAGED = ("drop", "fail")
+
+
 @dataclasses.dataclass(frozen=True)
 class EncryptionSettings:
     """What is hidden, and how it is encoded.
@@ -28,6 +33,11 @@ class EncryptionSettings:
     ratios: tuple[float, ...]
     codec_bits: int
     codec_bound: float
+    codec_rounding: str
+    scales: str
+    cipher: str
+    key_rotation: str
+    damaged: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +123,8 @@ class Choices:
       metrics: Of significance metrics.
       methods: Of attacks.
       attackers: Of attackers.
+      scales: Of policies for the codec's bounds.
+      ciphers: Of ciphers.
     """
 
     models: Collection[str]
@@ -120,6 +132,8 @@ class Choices:
     metrics: Collection[str]
     methods: Collection[str]
     attackers: Collection[str]
+    scales: Collection[str]
+    ciphers: Collection[str]
 
 
 def check(settings: Settings, choices: Choices) -> None:
@@ -171,6 +185,14 @@ def _problems(settings: Settings, choices: Choices) -> Iterator[str]:
     yield from _failure(
         validation.check_positive, "--codec_bound", encryption.codec_bound
     )
+    for flag, name, offered in (
+        ("--codec_rounding", encryption.codec_rounding, ROUNDINGS),
+        ("--scales", encryption.scales, choices.scales),
+        ("--cipher", encryption.cipher, choices.ciphers),
+        ("--key_rotation", encryption.key_rotation, KEY_ROTATIONS),
+        ("--damaged_messages", encryption.damaged, DAMAGED),
+    ):
+        yield from _failure(validation.check_in, flag, name, offered)
     at_least: tuple[tuple[str, float, float], ...] = (
         ("--rounds", training.rounds, 0),
         ("--min_clients", training.min_clients, 2),

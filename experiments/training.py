@@ -1,7 +1,7 @@
 """Federated training under selective encryption: overhead, loss and accuracy."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,8 @@ from experiments.data.dataset import Dataset
 from experiments.outputs.records import Cell, RoundRecord
 from experiments.outputs.summary import PLAIN_RELEASE
 from experiments.settings import Settings
-from federated import aggregators, learning
+from federated import learning
+from selenc_tf.lattice.refusal import Refusal
 from selenc_tf.models.functional import FunctionalModel
 
 PLAIN = PLAIN_RELEASE
@@ -79,16 +80,8 @@ def build_process(
     """
     aggregator = None
     if cell.policy != PLAIN:
-        aggregator = aggregators.selective_encryption(
-            aggregators.SelectiveEncryption(
-                agreement=encryption.cohort_agreement(
-                    settings, cell.policy, cell.encryption_ratio
-                ),
-                codec=lattice.codec,
-                cipher=lattice.cipher,
-                key_path=lattice.key_path,
-                min_clients=settings.training.min_clients,
-            )
+        aggregator = encryption.selective(
+            settings, cell.policy, cell.encryption_ratio, lattice
         )
     return tff.learning.algorithms.build_weighted_fed_avg(
         learning.to_tff_model(model),
@@ -135,7 +128,7 @@ def train(
         seconds = time.perf_counter() - began
         state = output.state
         counted = recorder_lib.traffic(recorder.take())
-        measured = output.metrics["aggregator"]["mean_value"]
+        measured = _encryption_measurements(output.metrics["aggregator"])
         hidden = int(measured["hidden"]) if measured else 0
         n = model.spec.size
         yield RoundRecord(
@@ -152,8 +145,28 @@ def train(
             ciphertext_bytes=counted.ciphertext_bytes,
             hidden_bytes=4 * hidden * cell.num_clients,
             session=session,
-            details={"saturated": int(measured["saturated"])} if measured else {},
+            details={
+                "saturated": int(measured["saturated"]),
+                "refused": int(measured["refused"]),
+                "refusals": {
+                    refusal.name: int(measured["refusals"][refusal])
+                    for refusal in Refusal
+                    if measured["refusals"][refusal]
+                },
+            }
+            if measured
+            else {},
         )
+
+
+def _encryption_measurements(measured: Any) -> Mapping[str, Any] | None:
+    """Finds what the encrypted mean measured, however deep it is in other factories."""
+    if not isinstance(measured, Mapping):
+        return None
+    if "refusals" in measured:
+        return measured
+    found = (_encryption_measurements(inner) for inner in measured.values())
+    return next((inner for inner in found if inner is not None), None)
 
 
 def client_dataset(client: Dataset, settings: Settings) -> tf.data.Dataset:

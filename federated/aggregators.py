@@ -7,32 +7,51 @@ process = tff.learning.algorithms.build_weighted_fed_avg(
 
 import collections
 import dataclasses
-import os
+import enum
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated import client, server
+from federated import announcement, client, collecting, server
+from federated.announcement import Announcement
 from selenc_tf import flatten, validation
-from selenc_tf.lattice import key_store
+from selenc_tf.lattice import key_store, scales
 from selenc_tf.lattice.cipher import Cipher
 from selenc_tf.lattice.codec import FixedPointCodec
+from selenc_tf.lattice.engine import Engine
+from selenc_tf.lattice.key_store import KeySet
+from selenc_tf.lattice.scales import ScalePolicy
 from selenc_tf.masks import wire
 from selenc_tf.masks.agreement import MaskAgreement
 
 
-class MaskBroadcast(NamedTuple):
-    """What the server sends first: uint8 [ceil(n / 8)], see `selenc_tf/masks/wire.py`."""
-
-    packed_mask: Any
-
-
 class CohortBroadcast(NamedTuple):
-    """The sorted nonces of the cohort, int64 [k]."""
+    """The sorted nonces of the clients in the sum, int64 [k]."""
 
     cohort: Any
+
+
+class State(NamedTuple):
+    """What the server keeps from round to round, all of it public.
+
+    Attributes:
+      agreement: Of the mask agreement.
+      scales: Of the scale policy.
+      round: int64, the number of the next round.
+    """
+
+    agreement: Any
+    scales: Any
+    round: Any
+
+
+class Damaged(enum.Enum):
+    """What happens to an upload that the server refuses."""
+
+    DROP = "drop"
+    FAIL = "fail"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,17 +61,22 @@ class SelectiveEncryption:
     Attributes:
       agreement: Decides, in public, which entries are hidden in a round.
       codec: Makes integers of hidden entries.
+      scales: Decides, in public, the codec's bounds.
       cipher: Encrypts integers.
-      key_path: The key file in each client's own key store. The server needs none, and
-        the computation holds the path, never the key.
+      keys: Names the key, or the series of keys, in each client's own key store. The
+        server needs none: the computation holds the path and the public id.
       min_clients: The smallest cohort whose sum clients are willing to decrypt.
+      damaged: Whether an upload that is refused is left out of the round, which goes on
+        without that client, or fails the round.
     """
 
     agreement: MaskAgreement
     codec: FixedPointCodec
+    scales: ScalePolicy
     cipher: Cipher
-    key_path: str | os.PathLike[str]
+    keys: KeySet
     min_clients: int = 2
+    damaged: Damaged = Damaged.DROP
 
     def __post_init__(self) -> None:
         """Checks what can be checked before a round.
@@ -62,14 +86,26 @@ class SelectiveEncryption:
             so small that its sum is a single client's vector.
         """
         validation.check_at_least("min_clients", self.min_clients, 2)
-        most = self.cipher.max_abs_sum // self.codec.max_abs_code
-        if most < self.min_clients or most < self.cipher.max_summands:
+        if self.cipher.max_summands < self.min_clients:
             raise ValueError(
-                f"`cipher` adds up to {self.cipher.max_summands} ciphertexts, but the "
-                f"sums of `codec`, {self.codec.bits} bits a value, fit only for {most}."
-                " Take fewer bits, or parameters chosen for this codec:"
-                " choose_parameters(max_summands, codec.max_abs_code)."
+                f"`cipher` adds up to {self.cipher.max_summands} ciphertexts, fewer than"
+                f" `min_clients` = {self.min_clients}. Choose parameters for as many "
+                "summands as a cohort has clients."
             )
+        _ = self.engine  # Refuses a cipher that cannot hold the codec's sums.
+
+    @property
+    def engine(self) -> Engine:
+        """Codec and cipher together."""
+        return Engine(self.codec, self.cipher)
+
+
+class _Mean(enum.Enum):
+    """What becomes of the sum."""
+
+    SUM = "sum"
+    UNWEIGHTED = "unweighted"
+    WEIGHTED = "weighted"
 
 
 def selective_encryption(
@@ -78,8 +114,10 @@ def selective_encryption(
     """A weighted mean whose value sum is selectively encrypted.
 
     Clients multiply by their weights before they encrypt, so nothing is multiplied under
-    encryption; `encryption.codec.bound` has to cover weight times value. Weights cross
-    in the clear, as in `tff.aggregators.MeanFactory`.
+    encryption; the bounds have to cover weight times value. Weights cross in the clear,
+    as in `tff.aggregators.MeanFactory`, whose arithmetic this repeats operation by
+    operation. Unlike there, the sum of the weights is that of the clients whose uploads
+    were taken.
 
     Args:
       encryption: The parts.
@@ -87,7 +125,7 @@ def selective_encryption(
     Returns:
       A weighted factory, e.g. for `build_weighted_fed_avg(model_aggregator=...)`.
     """
-    return tff.aggregators.MeanFactory(SelectiveEncryptionSumFactory(encryption))
+    return _WeightedMeanFactory(encryption)
 
 
 def selective_encryption_unweighted(
@@ -96,215 +134,296 @@ def selective_encryption_unweighted(
     """An unweighted mean whose sum is selectively encrypted.
 
     Args:
-      encryption: The parts; the codec's bound covers one client's value.
+      encryption: The parts; the bounds cover one client's value.
 
     Returns:
       An unweighted factory, e.g. for `build_unweighted_fed_avg(model_aggregator=...)`.
     """
-    return tff.aggregators.UnweightedMeanFactory(
-        SelectiveEncryptionSumFactory(encryption)
-    )
+    return _UnweightedFactory(encryption, _Mean.UNWEIGHTED)
 
 
-class SelectiveEncryptionSumFactory(tff.aggregators.UnweightedAggregationFactory):
-    """A sum whose significant entries the server sees only as ciphertexts.
+def selective_encryption_sum(
+    encryption: SelectiveEncryption,
+) -> tff.aggregators.UnweightedAggregationFactory:
+    """A sum that is selectively encrypted, to be put inside other factories.
 
-    Composes like every TFF factory: inside a mean (`selective_encryption`), under
-    clipping or zeroing. In the terms of DESIGN this is the release mode
-    `reveal_aggregate`: clients decrypt the sum, each a share of it, and the server
-    learns the sum.
+    If uploads can be dropped, the sum is that of fewer clients than a factory around it
+    may count; the means above know better.
+
+    Args:
+      encryption: The parts.
+
+    Returns:
+      An unweighted factory.
     """
+    return _UnweightedFactory(encryption, _Mean.SUM)
 
-    def __init__(self, encryption: SelectiveEncryption):
-        """Keeps the parts.
 
-        Args:
-          encryption: The parts.
-        """
+class _UnweightedFactory(tff.aggregators.UnweightedAggregationFactory):
+    def __init__(self, encryption: SelectiveEncryption, mean: _Mean):
         self._encryption = encryption
+        self._mean = mean
 
     def create(self, value_type: tff.Type) -> tff.templates.AggregationProcess:
-        """Builds the process for a structure of float32 tensors.
+        return _build(self._encryption, self._mean, value_type)
 
-        The wiring of a round, where the arrows that cross the line are all that the
-        server and the clients exchange:
 
-        ```
-        SERVER                                  | CLIENTS
-        state -> mask --------------------------|-> mask
-                                                |   value -> vector -+-> visible entries
-                                                |   key, nonce       +-> codes -> encrypt
-        sum of visible, list of ciphertexts <---|-- Upload
-        add ciphertexts; sorted nonces ---------|-> rank (or refusal: too few clients)
-        one share of the sum for each rank <----|-- rank
-                                       ---------|-> share -> decrypt
-        assemble the sum <----------------------|-- OpenedShare
-        observe the sum -> state                |
-        ```
+class _WeightedMeanFactory(tff.aggregators.WeightedAggregationFactory):
+    def __init__(self, encryption: SelectiveEncryption):
+        self._encryption = encryption
 
-        Args:
-          value_type: The type of one client's value.
+    def create(
+        self, value_type: tff.Type, weight_type: tff.Type
+    ) -> tff.templates.AggregationProcess:
+        return _build(self._encryption, _Mean.WEIGHTED, value_type, weight_type)
 
-        Returns:
-          The process: state of the agreement, sum, and the measurements `hidden`,
-          `saturated`, `clients`.
 
-        Raises:
-          TypeError: If a leaf is not a float32 tensor of static shape.
-        """
-        structure = _tensor_specs(value_type)
-        spec = _flat_spec(structure)
-        encryption = self._encryption
-        agreement, codec, cipher = (
-            encryption.agreement,
-            encryption.codec,
-            encryption.cipher,
+def _build(
+    encryption: SelectiveEncryption,
+    mean: _Mean,
+    value_type: tff.Type,
+    weight_type: tff.Type | None = None,
+) -> tff.templates.AggregationProcess:
+    """Builds the process for a structure of float32 tensors.
+
+    In the terms of DESIGN this is the release mode `reveal_aggregate`: clients decrypt
+    the sum, each a share of it, and the server learns the sum. The wiring of a round,
+    where the arrows that cross the line are all that the parties exchange:
+
+    ```
+    SERVER                                  | CLIENTS
+    state -> announcement ------------------|-> mask, round, bounds
+                                            |   value -> vector -+-> visible entries
+                                            |   key, nonce       +-> codes -> encrypt
+    judge; sum of visible, of ciphertexts <-|-- Upload
+    sorted nonces of who is in the sum -----|-> rank (or refusal: too few clients)
+    a share of the sum for each rank <------|-- rank
+                                   ---------|-> share -> judge, decrypt
+    assemble the sum <----------------------|-- OpenedShare
+    observe the sum -> state                |
+    ```
+
+    Args:
+      encryption: The parts.
+      mean: What becomes of the sum.
+      value_type: The type of one client's value.
+      weight_type: That of its weight, in a weighted mean.
+
+    Returns:
+      The process: state, result, and the measurements `hidden` (m), `saturated`,
+      `clients` (in the sum), `refused` and `refusals` (uploads left out, by `Refusal`).
+
+    Raises:
+      TypeError: If a leaf is not a float32 tensor of static shape.
+    """
+    structure = _tensor_specs(value_type)
+    spec = _flat_spec(structure)
+    agreement, policy, keys = encryption.agreement, encryption.scales, encryption.keys
+    engine = encryption.engine
+    groups = policy.groups(spec)
+    rules = collecting.Rules(
+        engine=engine,
+        keys=keys,
+        num_parameters=spec.size,
+        fail=encryption.damaged is Damaged.FAIL,
+    )
+
+    @tff.tensorflow.computation
+    def initial_state() -> Any:
+        return State(agreement.init(spec), policy.init(spec), tf.constant(0, tf.int64))
+
+    state_type = initial_state.type_signature.result
+
+    @tff.tensorflow.computation(state_type)
+    def announce(state: Any) -> Any:
+        mask, agreed = agreement.mask(spec, state.agreement)
+        announced = Announcement(
+            wire.pack(mask), state.round, policy.bounds(spec, state.scales)
+        )
+        return announced, State(agreed, state.scales, state.round)
+
+    announced_type, _ = announce.type_signature.result
+
+    @tff.tensorflow.computation(announced_type)
+    def read_key(announced: Any) -> Any:
+        return key_store.read(keys, engine.cipher, announced.round)
+
+    draw_nonce = tff.tensorflow.computation(client.draw_nonce)
+    key_type = read_key.type_signature.result
+    nonce_type = draw_nonce.type_signature.result
+
+    @tff.tensorflow.computation(
+        value_type, weight_type or np.float32, announced_type, key_type, nonce_type
+    )
+    def protect(
+        value: Any, weight: Any, announced: Any, secret_key: Any, nonce: Any
+    ) -> Any:
+        if mean is _Mean.WEIGHTED:
+            value = tf.nest.map_structure(
+                lambda tensor: tensor * tf.cast(weight, tensor.dtype), value
+            )
+        terms = _terms(announced, spec, groups, encryption)
+        return client.protect(
+            client.flatten_value(value),
+            tf.cast(weight, tf.float32),
+            terms.mask,
+            terms.bound,
+            terms.context,
+            secret_key,
+            nonce,
+            engine,
         )
 
-        @tff.tensorflow.computation
-        def initial_state() -> Any:
-            return agreement.init(spec)
+    sum_of_uploads = aggregation_of(
+        protect.type_signature.result,
+        collecting.nothing_collected,
+        lambda collected, upload: collecting.collect(collected, upload, rules),
+        lambda left, right: collecting.join(left, right, rules),
+        lambda collected: collected,
+    )
+    collected_type = sum_of_uploads.report.type_signature.result
 
-        state_type = initial_state.type_signature.result
+    @tff.tensorflow.computation(collected_type, announced_type)
+    def add_up(collected: Any, announced: Any) -> Any:
+        terms = _terms(announced, spec, groups, encryption)
+        total = server.add_ciphertexts(collected, terms.context, rules)
+        return total, CohortBroadcast(total.cohort), tf.size(total.cohort) + 1
 
-        @tff.tensorflow.computation(state_type)
-        def choose_mask(state: Any) -> Any:
-            mask, state = agreement.mask(spec, state)
-            return MaskBroadcast(wire.pack(mask)), state
+    total_type, cohort_type, _ = add_up.type_signature.result
 
-        @tff.tensorflow.computation
-        def read_key() -> Any:
-            return key_store.read(encryption.key_path, cipher)
+    @tff.tensorflow.computation(nonce_type, cohort_type)
+    def find_rank(nonce: Any, cohort: Any) -> Any:
+        return client.find_rank(nonce, cohort.cohort, encryption.min_clients)
 
-        draw_nonce = tff.tensorflow.computation(client.draw_nonce)
-        mask_type, _ = choose_mask.type_signature.result
-        key_type = read_key.type_signature.result
-        nonce_type = draw_nonce.type_signature.result
+    rank_type = find_rank.type_signature.result
 
-        @tff.tensorflow.computation(value_type, mask_type, key_type, nonce_type)
-        def protect(value: Any, mask: Any, secret_key: Any, nonce: Any) -> Any:
-            return client.protect(
-                client.flatten_value(value),
-                wire.unpack(mask.packed_mask, spec.size),
-                secret_key,
-                nonce,
-                codec,
-                cipher,
-            )
+    @tff.tensorflow.computation(total_type, np.int32)
+    def pick_share(total: Any, rank: Any) -> Any:
+        return server.pick_share(total, rank)
 
-        upload_type = protect.type_signature.result
-        sum_of_uploads = aggregation_of(
-            upload_type,
-            server.nothing_collected,
-            server.collect,
-            server.join,
-            lambda collected: server.add_ciphertexts(collected, cipher),
-        )
-        total_type = sum_of_uploads.report.type_signature.result
-
-        @tff.tensorflow.computation(total_type)
-        def prepare_opening(total: Any) -> Any:
-            return (
-                CohortBroadcast(total.cohort),
-                tf.size(total.cohort),
-                server.shares(total, cipher),
-            )
-
-        cohort_type, _, shares_type = prepare_opening.type_signature.result
-
-        @tff.tensorflow.computation(nonce_type, cohort_type)
-        def find_rank(nonce: Any, cohort: Any) -> Any:
-            return client.find_rank(nonce, cohort.cohort, encryption.min_clients)
-
-        rank_type = find_rank.type_signature.result
-
-        @tff.tensorflow.computation(shares_type, np.int32)
-        def pick_share(all_shares: Any, rank: Any) -> Any:
-            return all_shares[rank]
-
-        @tff.tensorflow.computation(
-            key_type,
-            tff.SequenceType(pick_share.type_signature.result),
-            rank_type,
-            cohort_type,
-            mask_type,
-        )
-        def open_share(
-            secret_key: Any, share: Any, rank: Any, cohort: Any, mask: Any
-        ) -> Any:
-            return client.open_share(
-                secret_key,
-                share.get_single_element(),
-                rank,
-                cohort.cohort,
-                wire.unpack(mask.packed_mask, spec.size),
-                codec,
-                cipher,
-            )
-
-        collect_shares = aggregation_of(
-            open_share.type_signature.result,
-            server.no_shares,
-            server.collect_share,
-            server.join_shares,
-            lambda opened: opened,
+    @tff.tensorflow.computation(
+        key_type,
+        tff.SequenceType(pick_share.type_signature.result),
+        rank_type,
+        cohort_type,
+        announced_type,
+    )
+    def open_share(
+        secret_key: Any, share: Any, rank: Any, cohort: Any, announced: Any
+    ) -> Any:
+        return client.open_share(
+            secret_key,
+            share.get_single_element(),
+            rank,
+            cohort.cohort,
+            _terms(announced, spec, groups, encryption).context,
+            engine,
         )
 
-        @tff.tensorflow.computation(
-            state_type,
-            mask_type,
-            total_type,
-            collect_shares.report.type_signature.result,
-        )
-        def finish(state: Any, mask: Any, total: Any, opened: Any) -> Any:
-            opened_sum = server.assemble(
-                total.visible_sum,
-                opened,
-                wire.unpack(mask.packed_mask, spec.size),
-                codec,
-                cipher,
-            )
-            measurements = collections.OrderedDict(
-                hidden=opened_sum.hidden,
-                saturated=opened_sum.saturated,
-                clients=opened_sum.clients,
-            )
-            return (
-                agreement.observe(state, opened_sum.vector),
-                _unflatten_like(opened_sum.vector, structure),
-                measurements,
-            )
+    collect_shares = aggregation_of(
+        open_share.type_signature.result,
+        server.no_shares,
+        server.collect_share,
+        server.join_shares,
+        lambda opened: opened,
+    )
 
-        @tff.federated_computation
-        def init_fn() -> Any:
-            return tff.federated_eval(initial_state, tff.SERVER)
+    @tff.tensorflow.computation(
+        state_type,
+        announced_type,
+        total_type,
+        collect_shares.report.type_signature.result,
+    )
+    def finish(state: Any, announced: Any, total: Any, opened: Any) -> Any:
+        terms = _terms(announced, spec, groups, encryption)
+        summed = server.assemble(total, opened, terms.mask, terms.bound, engine)
+        measurements = collections.OrderedDict(
+            hidden=summed.hidden,
+            saturated=summed.saturated,
+            clients=summed.clients,
+            refused=tf.reduce_sum(total.refusals),
+            refusals=total.refusals,
+        )
+        new_state = State(
+            agreement.observe(state.agreement, summed.vector),
+            policy.observe(
+                spec, state.scales, summed.vector, summed.clients, summed.saturated
+            ),
+            state.round + 1,
+        )
+        result = _unflatten_like(summed.vector, structure)
+        divisor = {
+            _Mean.SUM: None,
+            _Mean.UNWEIGHTED: tf.cast(summed.clients, tf.float32),
+            _Mean.WEIGHTED: total.weight_sum,
+        }[mean]
+        if divisor is not None:
+            result = tf.nest.map_structure(lambda tensor: tensor / divisor, result)
+        return new_state, result, measurements
+
+    @tff.federated_computation
+    def init_fn() -> Any:
+        return tff.federated_eval(initial_state, tff.SERVER)
+
+    def round_of(state: tff.Value, value: tff.Value, weight: tff.Value) -> tff.Value:
+        announced, next_state = tff.federated_map(announce, state)
+        told = tff.federated_broadcast(announced)
+        secret_key = tff.federated_map(read_key, told)
+        nonce = tff.federated_eval(draw_nonce, tff.CLIENTS)
+        upload = tff.federated_map(protect, (value, weight, told, secret_key, nonce))
+        total, cohort, size = tff.federated_map(
+            add_up, (sum_of_uploads.apply(upload), announced)
+        )
+        told_cohort = tff.federated_broadcast(cohort)
+        rank = tff.federated_map(find_rank, (nonce, told_cohort))
+        share = tff.federated_select(rank, size, total, pick_share)
+        opened = collect_shares.apply(
+            tff.federated_map(open_share, (secret_key, share, rank, told_cohort, told))
+        )
+        return tff.templates.MeasuredProcessOutput(
+            *tff.federated_map(finish, (next_state, announced, total, opened))
+        )
+
+    placed_state = tff.FederatedType(state_type, tff.SERVER)
+    placed_value = tff.FederatedType(value_type, tff.CLIENTS)
+    if weight_type is None:
+
+        @tff.federated_computation(placed_state, placed_value)
+        def next_fn(state: Any, value: Any) -> Any:
+            one = tff.federated_value(np.float32(1), tff.CLIENTS)
+            return round_of(state, value, one)
+
+    else:
 
         @tff.federated_computation(
-            tff.FederatedType(state_type, tff.SERVER),
-            tff.FederatedType(value_type, tff.CLIENTS),
+            placed_state, placed_value, tff.FederatedType(weight_type, tff.CLIENTS)
         )
-        def next_fn(state: Any, value: Any) -> Any:
-            mask, chosen_state = tff.federated_map(choose_mask, state)
-            secret_key = tff.federated_eval(read_key, tff.CLIENTS)
-            nonce = tff.federated_eval(draw_nonce, tff.CLIENTS)
-            client_mask = tff.federated_broadcast(mask)
-            upload = tff.federated_map(protect, (value, client_mask, secret_key, nonce))
-            total = sum_of_uploads.apply(upload)
-            cohort, size, shares = tff.federated_map(prepare_opening, total)
-            client_cohort = tff.federated_broadcast(cohort)
-            rank = tff.federated_map(find_rank, (nonce, client_cohort))
-            share = tff.federated_select(rank, size, shares, pick_share)
-            opened = collect_shares.apply(
-                tff.federated_map(
-                    open_share, (secret_key, share, rank, client_cohort, client_mask)
-                )
-            )
-            new_state, result, measurements = tff.federated_map(
-                finish, (chosen_state, mask, total, opened)
-            )
-            return tff.templates.MeasuredProcessOutput(new_state, result, measurements)
+        def next_fn(state: Any, value: Any, weight: Any) -> Any:
+            return round_of(state, value, weight)
 
-        return tff.templates.AggregationProcess(init_fn, next_fn)
+    return tff.templates.AggregationProcess(init_fn, next_fn)
+
+
+class _Terms(NamedTuple):
+    """An announcement, worked out."""
+
+    mask: tf.Tensor
+    bound: tf.Tensor
+    context: Any
+
+
+def _terms(
+    announced: Announcement,
+    spec: flatten.FlatSpec,
+    groups: tuple[int, ...],
+    encryption: SelectiveEncryption,
+) -> _Terms:
+    mask = announcement.mask_of(announced, spec.size)
+    return _Terms(
+        mask,
+        scales.expand(announced.bounds, groups, mask),
+        announcement.context_of(announced, mask, encryption.engine, encryption.keys),
+    )
 
 
 class Aggregation(NamedTuple):

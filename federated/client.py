@@ -1,7 +1,8 @@
 """What a client computes in a selectively encrypted sum: pure TensorFlow.
 
-A client sees its own vector, the public mask, its own key and, at the end, the sum of
-the hidden entries that it helps to decrypt. It never sees another client's vector.
+A client sees its own vector, the public announcement, its own key and, at the end, the
+sum of the hidden entries that it helps to decrypt. It never sees another client's
+vector.
 """
 
 from typing import NamedTuple
@@ -9,8 +10,10 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from selenc_tf import flatten
-from selenc_tf.lattice.cipher import Cipher, part_boundaries
-from selenc_tf.lattice.codec import FixedPointCodec
+from selenc_tf.lattice import engine as engine_lib
+from selenc_tf.lattice import shares
+from selenc_tf.lattice.engine import Engine
+from selenc_tf.lattice.header import Context
 from selenc_tf.types import Mask, Vector
 
 
@@ -19,21 +22,26 @@ class Upload(NamedTuple):
 
     Attributes:
       plain: float32 [n - m], the visible entries in flat order.
-      ciphertext: string, the hidden entries as codes, and behind them the number of
-        saturated ones, encrypted.
+      ciphertext: string [1 + b], the message with the hidden entries and the number of
+        saturated ones, see `selenc_tf/lattice/message.py`.
+      weight: float32, the client's weight in a mean.
       nonce: int64, drawn afresh: orders the clients without naming them.
+      checksum: int64, of `plain`, `weight` and `nonce`; the message has its own.
     """
 
     plain: tf.Tensor
     ciphertext: tf.Tensor
+    weight: tf.Tensor
     nonce: tf.Tensor
+    checksum: tf.Tensor
 
 
 class OpenedShare(NamedTuple):
     """A client's share of the decrypted sum, on its way to the server.
 
     Attributes:
-      rank: int32, the position of the share.
+      rank: int32, the position of the share; that of nobody if the server did not take
+        this client's upload.
       codes: string, the sums of codes in that share, serialised in `sum_dtype`.
     """
 
@@ -51,23 +59,27 @@ def draw_nonce() -> tf.Tensor:
 
 def protect(
     vector: Vector,
+    weight: tf.Tensor,
     mask: Mask,
+    bound: tf.Tensor,
+    context: Context,
     secret_key: tf.Tensor,
     nonce: tf.Tensor,
-    codec: FixedPointCodec,
-    cipher: Cipher,
+    engine: Engine,
 ) -> Upload:
     """Splits a vector by the mask and encrypts the hidden part.
 
     Runs on: client. Sees: its own vector and key.
 
     Args:
-      vector: float32 [n].
+      vector: float32 [n], already multiplied by the weight where there is one.
+      weight: float32.
       mask: bool [n], True = hidden.
+      bound: float32 [] or [m], the public bound of each hidden entry.
+      context: Of the round.
       secret_key: string.
       nonce: int64.
-      codec: Makes integers of the hidden entries.
-      cipher: Encrypts them.
+      engine: Makes the message.
 
     Returns:
       The upload.
@@ -76,19 +88,32 @@ def protect(
       InvalidArgumentError: When run, if the vector has a NaN or infinite entry. The
         message holds no entry of it.
     """
-    finite = tf.debugging.check_numerics(
-        vector, "A client's vector must be finite; check its data and learning rate"
+    check = tf.debugging.Assert(
+        tf.reduce_all(tf.math.is_finite(vector)),
+        ["A client's vector must be finite; check its data and learning rate"],
     )
-    hidden = tf.boolean_mask(finite, mask)
-    # With nothing hidden, nothing is encrypted: no count either.
-    any_hidden = tf.minimum(tf.size(hidden), 1)
-    saturated = tf.minimum(codec.saturated(hidden), codec.max_abs_code)
-    codes = tf.concat([codec.encode(hidden), tf.fill([any_hidden], saturated)], axis=0)
+    with tf.control_dependencies([op for op in (check,) if op is not None]):
+        finite = tf.identity(vector)
+    plain = tf.boolean_mask(finite, tf.logical_not(mask))
+    # Rounding is no secret: its seed may be known to whoever sees the upload.
+    seed = tf.stack([nonce, context.round])
     return Upload(
-        plain=tf.boolean_mask(finite, tf.logical_not(mask)),
-        ciphertext=cipher.encrypt(secret_key, codes),
+        plain=plain,
+        ciphertext=engine_lib.seal(
+            engine, secret_key, tf.boolean_mask(finite, mask), bound, context, seed
+        ),
+        weight=weight,
         nonce=nonce,
+        checksum=checksum(plain, weight, nonce),
     )
+
+
+def checksum(plain: tf.Tensor, weight: tf.Tensor, nonce: tf.Tensor) -> tf.Tensor:
+    """Of the parts of an upload that are not encrypted: int64. Runs on: any party."""
+    octets = [
+        tf.reshape(tf.bitcast(part, tf.uint8), [-1]) for part in (plain, weight, nonce)
+    ]
+    return tf.bitcast(tf.fingerprint(tf.concat(octets, 0)[tf.newaxis]), tf.int64)[0]
 
 
 def find_rank(nonce: tf.Tensor, cohort: tf.Tensor, min_clients: int) -> tf.Tensor:
@@ -105,11 +130,12 @@ def find_rank(nonce: tf.Tensor, cohort: tf.Tensor, min_clients: int) -> tf.Tenso
       min_clients: The smallest cohort whose sum the client helps to decrypt.
 
     Returns:
-      int32 [1].
+      int32 [1], the position of the nonce; k if it is not there, because the server
+      did not take this client's upload.
 
     Raises:
-      InvalidArgumentError: When run, if the cohort is too small, or the nonce does not
-        stand in it exactly once.
+      InvalidArgumentError: When run, if the cohort is too small, or the nonce stands in
+        it more than once.
     """
     size = tf.size(cohort)
     large_enough = tf.debugging.Assert(
@@ -124,12 +150,16 @@ def find_rank(nonce: tf.Tensor, cohort: tf.Tensor, min_clients: int) -> tf.Tenso
         ],
     )
     mine = tf.cast(tf.equal(cohort, nonce), tf.int32)
-    once = tf.debugging.Assert(
-        tf.equal(tf.reduce_sum(mine), 1),
-        ["A client's nonce must stand exactly once in the cohort; run the round again"],
+    times = tf.reduce_sum(mine)
+    unique = tf.debugging.Assert(
+        times <= 1,
+        ["A client's nonce must stand once in the cohort at most; run the round again"],
     )
-    with tf.control_dependencies([op for op in (large_enough, once) if op is not None]):
-        return tf.reshape(tf.argmax(mine, output_type=tf.int32), [1])
+    with tf.control_dependencies(
+        [op for op in (large_enough, unique) if op is not None]
+    ):
+        position = tf.argmax(mine, output_type=tf.int32)
+        return tf.reshape(tf.where(times > 0, position, size), [1])
 
 
 def open_share(
@@ -137,9 +167,8 @@ def open_share(
     share: tf.Tensor,
     rank: tf.Tensor,
     cohort: tf.Tensor,
-    mask: Mask,
-    codec: FixedPointCodec,
-    cipher: Cipher,
+    context: Context,
+    engine: Engine,
 ) -> OpenedShare:
     """Decrypts the client's share of the summed ciphertext.
 
@@ -147,36 +176,39 @@ def open_share(
 
     Args:
       secret_key: string.
-      share: string, consecutive blocks of the summed ciphertext.
+      share: string [1 + blocks], the share as a message.
       rank: int32 [1].
       cohort: int64 [k].
-      mask: bool [n].
-      codec: As at encryption.
-      cipher: As at encryption.
+      context: Of the round.
+      engine: As at encryption.
 
     Returns:
       The opened share, without the padding of the last block.
+
+    Raises:
+      InvalidArgumentError: When run, if the share is refused, with the reason's name.
     """
-    total = num_codes(mask)
-    blocks = -(-total // cipher.block_size)
-    first_block = part_boundaries(blocks, tf.size(cohort))[rank[0]]
-    padding_starts = tf.maximum(total - first_block * cipher.block_size, 0)
-    codes = cipher.decrypt(secret_key, share)[:padding_starts]
+    clients = tf.size(cohort)
+    blocks = tf.cast(engine.num_blocks(context.values), tf.int32)
+    expected = shares.share_of(blocks, rank[0], clients)
+    codes = engine_lib.open_codes(
+        engine,
+        secret_key,
+        share,
+        context,
+        clients,
+        expected.first_block,
+        expected.blocks,
+    )
     return OpenedShare(
         rank=rank[0],
-        codes=tf.io.serialize_tensor(tf.cast(codes, sum_dtype(codec, cipher))),
+        codes=tf.io.serialize_tensor(tf.cast(codes, sum_dtype(engine))),
     )
 
 
-def num_codes(mask: Mask) -> tf.Tensor:
-    """How many codes are encrypted: m and the count of saturated ones, or none."""
-    m = tf.math.count_nonzero(mask, dtype=tf.int32)
-    return m + tf.minimum(m, 1)
-
-
-def sum_dtype(codec: FixedPointCodec, cipher: Cipher) -> tf.DType:
+def sum_dtype(engine: Engine) -> tf.DType:
     """The narrowest integer in which every sum of codes fits."""
-    largest = codec.max_abs_code * cipher.max_summands
+    largest = engine.codec.max_abs_code * engine.cipher.max_summands
     return tf.int32 if largest <= tf.int32.max else tf.int64
 
 
@@ -184,9 +216,11 @@ def open_all(
     secret_key: tf.Tensor,
     visible_sum: tf.Tensor,
     ciphertext_sum: tf.Tensor,
+    clients: tf.Tensor,
     mask: Mask,
-    codec: FixedPointCodec,
-    cipher: Cipher,
+    bound: tf.Tensor,
+    context: Context,
+    engine: Engine,
 ) -> Vector:
     """Decrypts a whole sum for the client's own use (the server stays blind).
 
@@ -195,17 +229,30 @@ def open_all(
     Args:
       secret_key: string.
       visible_sum: float32 [n - m].
-      ciphertext_sum: string.
+      ciphertext_sum: string [1 + b].
+      clients: int32, k.
       mask: bool [n].
-      codec: As at encryption.
-      cipher: As at encryption.
+      bound: float32 [] or [m].
+      context: Of the round.
+      engine: As at encryption.
 
     Returns:
       float32 [n], the sum.
+
+    Raises:
+      InvalidArgumentError: When run, if the sum is refused, with the reason's name.
     """
-    codes = cipher.decrypt(secret_key, ciphertext_sum)
-    hidden = codec.decode(codes[: tf.math.count_nonzero(mask, dtype=tf.int32)])
-    return merge(visible_sum, hidden, mask)
+    codes = engine_lib.open_codes(
+        engine,
+        secret_key,
+        ciphertext_sum,
+        context,
+        clients,
+        tf.constant(0),
+        engine.num_blocks(context.values),
+    )
+    m = tf.math.count_nonzero(mask, dtype=tf.int32)
+    return merge(visible_sum, engine.codec.decode(codes[:m], bound), mask)
 
 
 def merge(visible: tf.Tensor, hidden: tf.Tensor, mask: Mask) -> Vector:

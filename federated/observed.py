@@ -1,7 +1,6 @@
 """From what the tap saw to a `ServerView`: nothing else goes in."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -54,11 +53,6 @@ def server_view(
                 f"`crossings` must hold {what}, but none of the {len(crossings)} does. "
                 "Pass all crossings of one round of a process in `federated/processes`."
             )
-    weights = {
-        crossing.client: float(np.asarray(crossing.value))
-        for crossing in to_server
-        if crossing.intrinsic == "federated_aggregate" and _is_scalar(crossing.value)
-    }
     mask = wire.unpack(tf.constant(packed[0].value["packed_mask"]), num_parameters)
     return views.ServerView(
         weights=tuple(np.asarray(tensor) for tensor in models[0].value["weights"]),
@@ -66,8 +60,8 @@ def server_view(
         messages=tuple(
             views.ClientMessage(
                 plain=np.asarray(upload.value["plain"]),
-                ciphertext=bytes(upload.value["ciphertext"]),
-                weight=weights.get(upload.client, 1.0),
+                ciphertext=b"".join(np.ravel(upload.value["ciphertext"]).tolist()),
+                weight=float(np.asarray(upload.value["weight"])),
             )
             for upload in uploads
         ),
@@ -83,9 +77,3 @@ def _with_field(crossings: Sequence[tap.Crossing], field: str) -> list[tap.Cross
         for crossing in crossings
         if isinstance(crossing.value, Mapping) and field in crossing.value
     ]
-
-
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, float | np.floating) or (
-        isinstance(value, np.ndarray) and value.shape == ()
-    )

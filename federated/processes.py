@@ -21,11 +21,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated import aggregators, client, server
+from federated import aggregators, announcement, client, collecting, server
+from federated.announcement import Announcement
 from selenc_tf import flatten
 from selenc_tf.lattice import key_store
-from selenc_tf.lattice.cipher import Cipher
-from selenc_tf.lattice.codec import FixedPointCodec
+from selenc_tf.lattice.engine import Engine
+from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.masks import agreement, wire
 from selenc_tf.models import functional
 
@@ -48,6 +49,12 @@ class ModelBroadcast(NamedTuple):
     weights: Any
 
 
+class RoundBroadcast(NamedTuple):
+    """The number of the round, int64, where a lone client announces the rest."""
+
+    round: Any
+
+
 class SumBroadcast(NamedTuple):
     """The encrypted sum that clients open for themselves: what a blind server sends."""
 
@@ -60,9 +67,9 @@ class BlindResult(NamedTuple):
     """What a server-blind round ends with.
 
     Attributes:
-      state: The agreement's state, at the server.
+      state: A `BlindState`, at the server.
       visible_sum: float32 [n - m], at the server.
-      ciphertext: string, the encrypted sum, at the server.
+      ciphertext: string [1 + b], the message with the encrypted sum, at the server.
       gradient: float32 [n], the average gradient, at the clients alone.
     """
 
@@ -136,22 +143,23 @@ def build_reveal_round(
 def build_server_blind_round(
     model: functional.FunctionalModel,
     mask_source: agreement.MaskAgreement | agreement.OwnMask,
-    codec: FixedPointCodec,
-    cipher: Cipher,
-    key_path: str,
+    engine: Engine,
+    bound: float,
+    keys: KeySet,
 ) -> Round:
     """One gradient of every client, averaged for the clients alone.
 
     The server adds visible parts and ciphertexts and sends both sums back; clients open
     their own copies. It never learns a hidden entry, not even of the sum, so a cohort of
-    one is allowed, and may choose its own mask.
+    one is allowed, and may choose its own mask. An upload that is refused fails the
+    round.
 
     Args:
       model: The model.
       mask_source: An agreement, or `OwnMask` for a cohort of one.
-      codec: Makes integers of hidden entries.
-      cipher: Encrypts integers.
-      key_path: The key file in each client's own key store.
+      engine: Makes messages of hidden entries.
+      bound: The public bound of every entry.
+      keys: Names the key in each client's own key store.
 
     Returns:
       The round. `next` returns a `BlindResult`; the average is unweighted.
@@ -159,10 +167,11 @@ def build_server_blind_round(
     spec = model.spec
     weights_type, batch_type = _weights_type(model), _batch_type(model)
     masks = (
-        _own_masks(mask_source, spec)
+        _own_masks(mask_source, spec, bound)
         if isinstance(mask_source, agreement.OwnMask)
-        else _agreed_masks(mask_source, spec)
+        else _agreed_masks(mask_source, spec, bound)
     )
+    rules = collecting.Rules(engine, keys, spec.size, fail=True)
 
     @tff.tensorflow.computation(weights_type)
     def to_broadcast(weights: Any) -> Any:
@@ -172,43 +181,66 @@ def build_server_blind_round(
     def compute_gradient(sent: Any, batch: Any) -> Any:
         return _gradient(model, sent.weights, batch)
 
-    @tff.tensorflow.computation
-    def read_key() -> Any:
-        return key_store.read(key_path, cipher)
+    @tff.tensorflow.computation(masks.announced_type)
+    def read_key(announced: Any) -> Any:
+        return key_store.read(keys, engine.cipher, announced.round)
 
     draw_nonce = tff.tensorflow.computation(client.draw_nonce)
     key_type = read_key.type_signature.result
 
     @tff.tensorflow.computation(
         compute_gradient.type_signature.result,
-        masks.mask_type,
+        masks.announced_type,
         key_type,
         draw_nonce.type_signature.result,
     )
-    def protect(vector: Any, mask: Any, secret_key: Any, nonce: Any) -> Any:
-        unpacked = wire.unpack(mask.packed_mask, spec.size)
-        return client.protect(vector, unpacked, secret_key, nonce, codec, cipher)
+    def protect(vector: Any, announced: Any, secret_key: Any, nonce: Any) -> Any:
+        mask = announcement.mask_of(announced, spec.size)
+        return client.protect(
+            vector,
+            tf.constant(1.0),
+            mask,
+            announced.bounds[0],
+            announcement.context_of(announced, mask, engine, keys),
+            secret_key,
+            nonce,
+            engine,
+        )
 
     sum_of_uploads = aggregators.aggregation_of(
         protect.type_signature.result,
-        server.nothing_collected,
-        server.collect,
-        server.join,
-        lambda collected: SumBroadcast(*server.add_ciphertexts(collected, cipher)),
+        collecting.nothing_collected,
+        lambda collected, upload: collecting.collect(collected, upload, rules),
+        lambda left, right: collecting.join(left, right, rules),
+        lambda collected: collected,
     )
-    total_type = sum_of_uploads.report.type_signature.result
 
-    @tff.tensorflow.computation(key_type, total_type, masks.mask_type)
-    def open_average(secret_key: Any, total: Any, mask: Any) -> Any:
+    @tff.tensorflow.computation(
+        sum_of_uploads.report.type_signature.result, masks.announced_type
+    )
+    def add_up(collected: Any, announced: Any) -> Any:
+        mask = announcement.mask_of(announced, spec.size)
+        context = announcement.context_of(announced, mask, engine, keys)
+        total = server.add_ciphertexts(collected, context, rules)
+        return SumBroadcast(total.visible_sum, total.ciphertext, total.cohort)
+
+    total_type = add_up.type_signature.result
+
+    @tff.tensorflow.computation(key_type, total_type, masks.announced_type)
+    def open_average(secret_key: Any, total: Any, announced: Any) -> Any:
+        mask = announcement.mask_of(announced, spec.size)
+        clients = tf.size(total.cohort)
         vector = client.open_all(
             secret_key,
             total.visible_sum,
             total.ciphertext,
-            wire.unpack(mask.packed_mask, spec.size),
-            codec,
-            cipher,
+            clients,
+            mask,
+            announced.bounds[0],
+            announcement.context_of(announced, mask, engine, keys),
+            engine,
         )
-        return vector / tf.cast(tf.size(total.cohort), tf.float32)
+        return vector / tf.cast(clients, tf.float32)
 
     @tff.tensorflow.computation(total_type)
     def what_stays(total: Any) -> Any:
@@ -226,13 +258,13 @@ def build_server_blind_round(
     def next_fn(state: Any, weights: Any, batch: Any) -> Any:
         sent = tff.federated_broadcast(tff.federated_map(to_broadcast, weights))
         vector = tff.federated_map(compute_gradient, (sent, batch))
-        secret_key = tff.federated_eval(read_key, tff.CLIENTS)
+        announced, told, state = masks.choose(state, vector)
+        secret_key = tff.federated_map(read_key, told)
         nonce = tff.federated_eval(draw_nonce, tff.CLIENTS)
-        mask, state = masks.choose(state, vector)
-        upload = tff.federated_map(protect, (vector, mask, secret_key, nonce))
-        total = sum_of_uploads.apply(upload)
+        upload = tff.federated_map(protect, (vector, told, secret_key, nonce))
+        total = tff.federated_map(add_up, (sum_of_uploads.apply(upload), announced))
         opened = tff.federated_map(
-            open_average, (secret_key, tff.federated_broadcast(total), mask)
+            open_average, (secret_key, tff.federated_broadcast(total), told)
         )
         visible_sum, ciphertext = tff.federated_map(what_stays, total)
         return BlindResult(state, visible_sum, ciphertext, opened)
@@ -240,90 +272,128 @@ def build_server_blind_round(
     return Round(init_fn, next_fn)
 
 
+class BlindState(NamedTuple):
+    """What the server keeps from round to round, all of it public.
+
+    Attributes:
+      agreement: Of the mask agreement; empty where a lone client chooses.
+      round: int64, the number of the next round.
+    """
+
+    agreement: Any
+    round: Any
+
+
 class _Masks(NamedTuple):
     """How the clients of a server-blind round come to their mask.
 
     Attributes:
       initial_state: `() -> state`.
-      mask_type: Of the packed mask.
-      choose: `(state@SERVER, gradient@CLIENTS) -> (mask@CLIENTS, state@SERVER)`.
+      announced_type: Of an `Announcement`.
+      choose: `(state@SERVER, gradient@CLIENTS) -> (announcement@SERVER,
+        announcement@CLIENTS, state@SERVER)`.
     """
 
     initial_state: tff.Computation
-    mask_type: tff.Type
-    choose: Callable[[tff.Value, tff.Value], tuple[tff.Value, tff.Value]]
+    announced_type: tff.Type
+    choose: Callable[[tff.Value, tff.Value], tuple[tff.Value, tff.Value, tff.Value]]
 
 
-def _agreed_masks(source: agreement.MaskAgreement, spec: flatten.FlatSpec) -> _Masks:
+def _agreed_masks(
+    source: agreement.MaskAgreement, spec: flatten.FlatSpec, bound: float
+) -> _Masks:
     """The server computes the mask from public knowledge and broadcasts it."""
 
     @tff.tensorflow.computation
     def initial_state() -> Any:
-        return source.init(spec)
+        return BlindState(source.init(spec), tf.constant(0, tf.int64))
 
     @tff.tensorflow.computation(initial_state.type_signature.result)
-    def choose_mask(state: Any) -> Any:
-        mask, state = source.mask(spec, state)
-        return aggregators.MaskBroadcast(wire.pack(mask)), state
+    def announce(state: Any) -> Any:
+        mask, agreed = source.mask(spec, state.agreement)
+        announced = Announcement(wire.pack(mask), state.round, tf.constant([bound]))
+        return announced, BlindState(agreed, state.round + 1)
 
-    def choose(state: tff.Value, vector: tff.Value) -> tuple[tff.Value, tff.Value]:
+    def choose(
+        state: tff.Value, vector: tff.Value
+    ) -> tuple[tff.Value, tff.Value, tff.Value]:
         del vector
-        mask, state = tff.federated_map(choose_mask, state)
-        return tff.federated_broadcast(mask), state
+        announced, state = tff.federated_map(announce, state)
+        return announced, tff.federated_broadcast(announced), state
 
-    return _Masks(initial_state, choose_mask.type_signature.result[0], choose)
+    return _Masks(initial_state, announce.type_signature.result[0], choose)
 
 
-def _own_masks(source: agreement.OwnMask, spec: flatten.FlatSpec) -> _Masks:
+def _own_masks(
+    source: agreement.OwnMask, spec: flatten.FlatSpec, bound: float
+) -> _Masks:
     """The only client computes the mask and tells the server."""
 
     @tff.tensorflow.computation
     def initial_state() -> Any:
-        return collections.OrderedDict()
+        return BlindState(collections.OrderedDict(), tf.constant(0, tf.int64))
 
-    @tff.tensorflow.computation(tff.TensorType(np.float32, (spec.size,)))
-    def choose_mask(vector: Any) -> Any:
+    state_type = initial_state.type_signature.result
+
+    @tff.tensorflow.computation(state_type)
+    def round_of(state: Any) -> Any:
+        return RoundBroadcast(state.round)
+
+    @tff.tensorflow.computation(
+        round_of.type_signature.result, tff.TensorType(np.float32, (spec.size,))
+    )
+    def choose_mask(sent: Any, vector: Any) -> Any:
         mask = agreement.own_mask(source, spec, vector)
-        return aggregators.MaskBroadcast(wire.pack(mask))
+        return Announcement(wire.pack(mask), sent.round, tf.constant([bound]))
 
-    mask_type = choose_mask.type_signature.result
+    announced_type = choose_mask.type_signature.result
 
     @tff.tensorflow.computation
     def no_masks() -> Any:
-        return tf.constant(0)
+        nothing = tf.zeros(announced_type.packed_mask.shape, tf.uint8)
+        return tf.constant(0), Announcement(
+            nothing, tf.constant(0, tf.int64), tf.constant([bound])
+        )
 
-    @tff.tensorflow.computation(np.int32, mask_type)
-    def take_mask(masks_so_far: Any, mask: Any) -> Any:
-        del mask
+    taken_type = no_masks.type_signature.result
+
+    @tff.tensorflow.computation(taken_type, announced_type)
+    def take_mask(taken: Any, announced: Any) -> Any:
         alone = tf.debugging.Assert(
-            tf.equal(masks_so_far, 0),
+            tf.equal(taken[0], 0),
             [
                 "Clients with masks of their own cannot be added up: the cohort must be"
                 " one client. Use an agreed mask for several."
             ],
         )
         with tf.control_dependencies([op for op in (alone,) if op is not None]):
-            return masks_so_far + 1
+            return taken[0] + 1, announced
 
-    @tff.tensorflow.computation(np.int32, np.int32)
+    @tff.tensorflow.computation(taken_type, taken_type)
     def join(left: Any, right: Any) -> Any:
-        return left + right
+        # At most one of them holds a mask: a second one would have failed above.
+        packed = tf.maximum(left[1].packed_mask, right[1].packed_mask)
+        number = tf.maximum(left[1].round, right[1].round)
+        return left[0] + right[0], Announcement(packed, number, left[1].bounds)
 
-    @tff.tensorflow.computation(np.int32, initial_state.type_signature.result)
-    def keep_state(number_of_masks: Any, state: Any) -> Any:
-        del number_of_masks
-        return state
+    @tff.tensorflow.computation(taken_type)
+    def report(taken: Any) -> Any:
+        return taken[1]
 
-    @tff.tensorflow.computation(np.int32)
-    def report(number_of_masks: Any) -> Any:
-        return number_of_masks
+    @tff.tensorflow.computation(announced_type, state_type)
+    def next_state(announced: Any, state: Any) -> Any:
+        del announced
+        return BlindState(state.agreement, state.round + 1)
 
-    def choose(state: tff.Value, vector: tff.Value) -> tuple[tff.Value, tff.Value]:
-        mask = tff.federated_map(choose_mask, vector)
-        taken = tff.federated_aggregate(mask, no_masks(), take_mask, join, report)
-        return mask, tff.federated_map(keep_state, (taken, state))
+    def choose(
+        state: tff.Value, vector: tff.Value
+    ) -> tuple[tff.Value, tff.Value, tff.Value]:
+        sent = tff.federated_broadcast(tff.federated_map(round_of, state))
+        told = tff.federated_map(choose_mask, (sent, vector))
+        announced = tff.federated_aggregate(told, no_masks(), take_mask, join, report)
+        return announced, told, tff.federated_map(next_state, (announced, state))
 
-    return _Masks(initial_state, mask_type, choose)
+    return _Masks(initial_state, announced_type, choose)
 
 
 def _weights_type(model: functional.FunctionalModel) -> tff.Type:

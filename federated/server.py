@@ -1,31 +1,20 @@
 """What the server computes in a selectively encrypted sum: pure TensorFlow.
 
-The server sees the visible entries, ciphertexts, the public mask and the opened sums.
-No function here takes a secret key.
+The server sees the visible entries, ciphertexts, the public announcement and the opened
+sums. No function here takes a secret key. How uploads come in is in `collecting.py`.
 """
 
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from federated import client
-from selenc_tf.lattice.cipher import Cipher
-from selenc_tf.lattice.codec import FixedPointCodec
+from federated import client, collecting
+from federated.collecting import Collected, Rules
+from selenc_tf.lattice import message, shares
+from selenc_tf.lattice.engine import Engine
+from selenc_tf.lattice.header import Context
+from selenc_tf.lattice.refusal import Refusal
 from selenc_tf.types import Mask, Vector
-
-
-class Collected(NamedTuple):
-    """The uploads of a cohort as they come in.
-
-    Attributes:
-      visible_sum: float32 [n - m], empty before the first upload.
-      ciphertexts: string [clients so far].
-      nonces: int64 [clients so far].
-    """
-
-    visible_sum: tf.Tensor
-    ciphertexts: tf.Tensor
-    nonces: tf.Tensor
 
 
 class CipherSum(NamedTuple):
@@ -33,13 +22,17 @@ class CipherSum(NamedTuple):
 
     Attributes:
       visible_sum: float32 [n - m].
-      ciphertext: string, the sum of the ciphertexts.
-      cohort: int64 [k], the sorted nonces.
+      ciphertext: string [1 + b], the message with the sum of the ciphertexts.
+      cohort: int64 [k], the sorted nonces of the clients in the sum.
+      weight_sum: float32, over the same clients.
+      refusals: int32 [len(Refusal)], uploads that were left out, by reason.
     """
 
     visible_sum: tf.Tensor
     ciphertext: tf.Tensor
     cohort: tf.Tensor
+    weight_sum: tf.Tensor
+    refusals: tf.Tensor
 
 
 class OpenedSum(NamedTuple):
@@ -58,132 +51,107 @@ class OpenedSum(NamedTuple):
     clients: tf.Tensor
 
 
-def nothing_collected() -> Collected:
-    """The accumulator before the first upload."""
-    return Collected(
-        _of_any_length(tf.zeros([0], tf.float32)),
-        _of_any_length(tf.zeros([0], tf.string)),
-        _of_any_length(tf.zeros([0], tf.int64)),
-    )
-
-
-def collect(collected: Collected, upload: client.Upload) -> Collected:
-    """Takes in one upload.
-
-    Ciphertexts are kept as they came and added together at the end, so that the
-    accumulator is not parsed and serialised once for every client.
-
-    Runs on: server.
-    """
-    first = tf.equal(tf.size(collected.nonces), 0)
-    # Starting from zeros, not from the first vector, is what a plain federated sum
-    # does: -0.0 becomes 0.0 in both.
-    so_far = tf.cond(
-        first, lambda: tf.zeros_like(upload.plain), lambda: collected.visible_sum
-    )
-    return Collected(
-        visible_sum=_of_any_length(so_far + upload.plain),
-        ciphertexts=_of_any_length(
-            tf.concat([collected.ciphertexts, [upload.ciphertext]], axis=0)
-        ),
-        nonces=_of_any_length(tf.concat([collected.nonces, [upload.nonce]], axis=0)),
-    )
-
-
-def join(left: Collected, right: Collected) -> Collected:
-    """Joins two accumulators (a runtime with several workers needs this).
-
-    Runs on: server.
-    """
-    left_empty = tf.equal(tf.size(left.nonces), 0)
-    right_empty = tf.equal(tf.size(right.nonces), 0)
-    visible = tf.case(
-        [
-            (left_empty, lambda: right.visible_sum),
-            (right_empty, lambda: left.visible_sum),
-        ],
-        default=lambda: left.visible_sum + right.visible_sum,
-    )
-    return Collected(
-        visible_sum=_of_any_length(visible),
-        ciphertexts=_of_any_length(
-            tf.concat([left.ciphertexts, right.ciphertexts], axis=0)
-        ),
-        nonces=_of_any_length(tf.concat([left.nonces, right.nonces], axis=0)),
-    )
-
-
-def add_ciphertexts(collected: Collected, cipher: Cipher) -> CipherSum:
+def add_ciphertexts(collected: Collected, expected: Context, rules: Rules) -> CipherSum:
     """Adds the ciphertexts of a cohort, without a key.
 
     Runs on: server.
 
     Args:
       collected: All uploads.
-      cipher: The cipher.
+      expected: The context of the round.
+      rules: As for `collecting.collect`.
 
     Returns:
-      The encrypted sum.
+      The encrypted sum over the clients whose uploads were taken.
 
     Raises:
-      InvalidArgumentError: When run, if the cohort is empty or too large for the
-        cipher's parameters.
+      InvalidArgumentError: When run, if no upload could be taken, or more than the
+        cipher's parameters allow.
     """
-    check = tf.debugging.assert_positive(
-        tf.size(collected.nonces),
-        "The cohort is empty: a round needs at least one upload",
-    )
-    with tf.control_dependencies([op for op in (check,) if op is not None]):
-        ciphertexts = tf.identity(collected.ciphertexts)
+    settled = collecting.settle(collected, expected, rules)
+    clients = tf.size(settled.nonces)
+    largest = rules.engine.cipher.max_summands
+    checks = [
+        tf.debugging.Assert(
+            clients >= 1,
+            [
+                "The cohort is empty: a round needs at least one upload that can be "
+                "taken. Uploads refused:",
+                tf.reduce_sum(settled.refusals),
+                "by reason, in the order of `Refusal`:",
+                settled.refusals,
+            ],
+            summarize=len(Refusal),
+        ),
+        tf.debugging.assert_less_equal(
+            clients,
+            largest,
+            f"More ciphertexts than `max_summands` = {largest} were to be added: the "
+            "sum would not decrypt. Choose parameters for this many clients",
+        ),
+    ]
+    with tf.control_dependencies([op for op in checks if op is not None]):
+        pending = tf.identity(settled.pending)
     return CipherSum(
-        visible_sum=collected.visible_sum,
-        ciphertext=cipher.add(ciphertexts),
-        cohort=tf.sort(collected.nonces),
+        visible_sum=settled.visible_sum,
+        ciphertext=message.assemble(
+            expected, clients, tf.constant(0), rules.engine.cipher.add(pending)
+        ),
+        cohort=tf.sort(settled.nonces),
+        weight_sum=settled.weight_sum,
+        refusals=settled.refusals,
     )
 
 
-def shares(total: CipherSum, cipher: Cipher) -> tf.Tensor:
-    """Cuts the encrypted sum into one share for each client: string [k].
+def pick_share(total: CipherSum, rank: tf.Tensor) -> tf.Tensor:
+    """The share of the encrypted sum for the client of a rank: string [1 + blocks].
 
     Runs on: server.
+
+    Args:
+      total: The encrypted sum.
+      rank: int32, 0 to k; k is the empty share of clients whose upload was not taken.
     """
-    return cipher.split(total.ciphertext, tf.size(total.cohort))
+    blocks = tf.size(message.blocks_of(total.ciphertext))
+    share = shares.share_of(blocks, rank, tf.size(total.cohort))
+    return shares.cut(total.ciphertext, share)
 
 
 def assemble(
-    visible_sum: tf.Tensor,
+    total: CipherSum,
     opened: client.OpenedShare,
     mask: Mask,
-    codec: FixedPointCodec,
-    cipher: Cipher,
+    bound: tf.Tensor,
+    engine: Engine,
 ) -> OpenedSum:
     """Puts the opened shares and the visible sum together.
 
     Runs on: server. Sees: the published aggregate.
 
     Args:
-      visible_sum: float32 [n - m].
+      total: The encrypted sum.
       opened: The opened shares of all clients, `rank` [k] and `codes` [k].
       mask: bool [n].
-      codec: As at encryption.
-      cipher: As at encryption.
+      bound: float32 [] or [m].
+      engine: As at encryption.
 
     Returns:
       The decrypted sum.
     """
     in_order = tf.gather(opened.codes, tf.argsort(opened.rank))
-    dtype = client.sum_dtype(codec, cipher)
+    dtype = client.sum_dtype(engine)
     codes = tf.map_fn(
         lambda text: tf.io.parse_tensor(text, dtype),
         in_order,
         fn_output_signature=tf.RaggedTensorSpec([None], dtype, ragged_rank=0),
     ).values
     m = tf.math.count_nonzero(mask)
+    hidden = engine.codec.decode(tf.cast(codes[:m], tf.int64), bound)
     return OpenedSum(
-        vector=client.merge(visible_sum, codec.decode(codes[:m]), mask),
+        vector=client.merge(total.visible_sum, hidden, mask),
         saturated=tf.cast(tf.reduce_sum(codes[m : m + 1]), tf.int64),
         hidden=m,
-        clients=tf.size(opened.rank),
+        clients=tf.size(total.cohort),
     )
 
 

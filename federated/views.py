@@ -10,7 +10,8 @@ class ClientMessage(NamedTuple):
 
     Attributes:
       plain: float32 [n - m]. The visible entries in the order of the flat vector.
-      ciphertext: The hidden entries, encrypted: bytes without meaning to who has no key.
+      ciphertext: The message with the hidden entries: a public header, then bytes
+        without meaning to who has no key (`selenc_tf/lattice/message.py`).
       weight: float32. The client's weight in the average (its number of examples).
     """
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from selenc_tf.models import cnn, lenet
+from selenc_tf.models import cnn, fedavg_cnn, lenet
 from selenc_tf.models.functional import FunctionalModel
 from selenc_tf.significance import magnitude, random
 from selenc_tf.types import SignificanceFn
@@ -35,6 +35,12 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 """Significance metrics."""
 
 MODELS: Mapping[str, Callable[[tuple[int, int, int], int, int], FunctionalModel]] = (
-    MappingProxyType({"lenet": lenet.lenet, "small_cnn": cnn.small_cnn})
+    MappingProxyType(
+        {
+            "lenet": lenet.lenet,
+            "small_cnn": cnn.small_cnn,
+            "fedavg_cnn": fedavg_cnn.fedavg_cnn,
+        }
+    )
 )
 """Builders: `(input_shape, num_classes, seed) -> FunctionalModel`."""

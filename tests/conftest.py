@@ -32,15 +32,15 @@ def federation():
 
 @pytest.fixture(scope="session")
 def key_for(tmp_path_factory):
-    """`key_for(cipher) -> path`: one key file for each parameter set of the session."""
+    """`key_for(cipher) -> KeySet`: one key for each parameter set of the session."""
     from selenc_tf.lattice import key_store
 
     folder = tmp_path_factory.mktemp("keys")
 
     def find(cipher):
         path = folder / f"{cipher.name}-{cipher.digest}.key"
-        if not path.exists():
-            key_store.create(path, cipher)
-        return str(path)
+        if path.exists():
+            return key_store.find(path)
+        return key_store.create(path, cipher)
 
     return find

@@ -44,7 +44,7 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
     ]
     with encryption.fresh_keys(settings) as lattices:
         processes = [
-            training.build_process(model, settings, cell, lattices.training)
+            training.build_process(model, settings, cell, lattices.training())
             for cell in cells
         ]
         states = [process.initialize() for process in processes]

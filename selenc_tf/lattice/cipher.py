@@ -7,48 +7,39 @@ import tensorflow as tf
 
 
 class Cipher(NamedTuple):
-    """An additively homomorphic cipher on integer vectors, as functions of tensors.
+    """An additively homomorphic cipher on blocks of integers, as functions of tensors.
 
-    Every function may be called eagerly or traced into a graph. Ciphertexts and keys are
-    scalar strings: what is serialised is what crosses the wire.
+    The plaintext of a block is a vector of `num_slots` integers modulo
+    `plaintext_modulus` t, given and returned as the representatives in
+    [-(t - 1) / 2, (t - 1) / 2]. Every function may be called eagerly or traced into a
+    graph. An encrypted block is a string of exactly `block_bytes` bytes, and any such
+    string is safe to hand to `add` and `decrypt`: garbage gives garbage, not a crash.
+    What a ciphertext is *of* is the business of `message.py`.
 
     Attributes:
       name: As results report it.
-      digest: Fingerprint of the parameters; a key file carries it too.
-      block_size: Values in one ciphertext block.
-      max_abs_sum: The largest magnitude of a sum that decrypts exactly.
-      max_summands: The number of ciphertexts that may be added.
-      keygen: `() -> secret_key`. Runs on: key holder. Randomness from the OS.
-      encrypt: `(secret_key, int64 [s]) -> ciphertext`. Runs on: client. Fresh
-        randomness from the OS in every run.
-      add: `(ciphertexts string [k]) -> ciphertext` of the sum. Runs on: server, which
-        needs no key. k >= 1.
-      split: `(ciphertext, parts int32) -> string [parts]`: consecutive blocks in nearly
-        equal parts, so that clients can share the decryption. Runs on: server.
-      decrypt: `(secret_key, ciphertext or part) -> int64 [blocks * block_size]`, padded
-        with zeros at the end. Runs on: client.
+      digest: Fingerprint of the parameters, 16 hex digits; key files and messages
+        carry it.
+      num_slots: N, the integers of one block.
+      plaintext_modulus: t, odd.
+      max_summands: The number of ciphertexts whose sum decrypts exactly modulo t.
+      block_bytes: The length of an encrypted block.
+      keygen: `() -> secret_key`, a scalar string. Runs on: key holder. Randomness from
+        the OS.
+      encrypt: `(secret_key, int64 [b, N]) -> string [b]`. Runs on: client. Fresh
+        randomness from the OS in every run and at every place in a graph.
+      add: `(string [k, b]) -> string [b]`, the sum over the k ciphertexts, block by
+        block. Runs on: server, which needs no key. k >= 1, b >= 0.
+      decrypt: `(secret_key, string [b]) -> int64 [b, N]`. Runs on: client.
     """
 
     name: str
     digest: str
-    block_size: int
-    max_abs_sum: int
+    num_slots: int
+    plaintext_modulus: int
     max_summands: int
+    block_bytes: int
     keygen: Callable[[], tf.Tensor]
     encrypt: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     add: Callable[[tf.Tensor], tf.Tensor]
-    split: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     decrypt: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-
-
-def part_boundaries(blocks: tf.Tensor, parts: tf.Tensor) -> tf.Tensor:
-    """Where to cut `blocks` blocks into nearly equal consecutive parts.
-
-    Args:
-      blocks: int32 scalar.
-      parts: int32 scalar, >= 1.
-
-    Returns:
-      int32 [parts + 1], from 0 to `blocks`; parts may be empty.
-    """
-    return tf.range(parts + 1) * blocks // parts

@@ -1,97 +1,262 @@
-"""Fixed-point codec: between real vectors and the integers that are encrypted."""
+"""Fixed-point codec: between real vectors and the integers that are encrypted.
+
+The bound is an argument, not a part of the codec: it may differ from tensor to tensor
+and from round to round. `scales.py` says how a cohort comes to one.
+"""
 
 import dataclasses
+import hashlib
+import json
 
 import tensorflow as tf
 
 from selenc_tf import validation
+
+MIN_BOUND = 1e-30
+"""The smallest bound; below it a step could fall among float32's denormals."""
+
+MAX_BOUND = 1e30
+"""The largest bound; it leaves room for the sum of 10^8 values in float32."""
+
+ROUNDINGS = ("nearest", "stochastic")
+"""The ways to round."""
+
+_MAX_BITS_IN_FLOAT32 = 16
+_FLOAT32_ROUNDOFF = 2.0**-24
 
 
 @dataclasses.dataclass(frozen=True)
 class FixedPointCodec:
     """Rounds to multiples of a public step; sums of codes decode to sums of values.
 
+    With the largest code Q = 2^(bits - 1) - 1, a value x becomes round(x Q / bound), and
+    a sum S of codes becomes S bound / Q. Values beyond the bound saturate: they become
+    Q or -Q, and `saturated` counts them.
+
+    Weighted means need no multiplication under encryption: a client multiplies its
+    values by its weight before `encode`, the bound covers weight times value, and the
+    decoded sum is divided by the sum of weights.
+
     Example: bound 1.0 and 8 bits give a step of 1/127; 0.25 becomes 32, and two such
     codes add up to 64, which decodes to 64/127 = 0.50394.
 
     Attributes:
-      bound: The largest magnitude that is encoded faithfully, in the units of the
-        values. It is public and must not be taken from private data.
       bits: Bits of one signed code, 2 to 32.
+      rounding: "nearest" (half a step of error at most, ties to even), or "stochastic"
+        (up or down by chance: a step of error at most, and none on average, which
+        matters where the errors of many rounds would add up).
     """
 
-    bound: float
     bits: int
+    rounding: str = "nearest"
 
     def __post_init__(self) -> None:
-        """Checks the two numbers.
+        """Checks the two attributes.
 
         Raises:
-          ValueError: If the bound is not positive or the bits are out of range.
+          ValueError: If the bits are out of range or the rounding is unknown.
         """
-        validation.check_positive("bound", self.bound)
         validation.check_in("bits", self.bits, range(2, 33))
+        validation.check_in("rounding", self.rounding, ROUNDINGS)
 
     @property
     def max_abs_code(self) -> int:
-        """The largest magnitude of one code."""
-        return (1 << (self.bits - 1)) - 1
+        """Q, the largest magnitude of one code."""
+        return int((1 << (self.bits - 1)) - 1)
 
-    @property
-    def step(self) -> float:
-        """The distance between two neighbouring values, in the units of the values."""
-        return self.bound / self.max_abs_code
+    def digest(self) -> str:
+        """A fingerprint (16 hex digits) that names this codec in messages.
 
-    def max_abs_error(self, summands: int) -> float:
-        """The largest error of a decoded sum of values within the bound.
+        The bounds are not in it: they belong to a round.
+        """
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-        Half a step for each summand, and the rounding of the result to float32.
+    def step(self, bound: float) -> float:
+        """The distance between two neighbouring values, in the units of the values.
 
         Args:
-          summands: The number of codes that were added.
+          bound: The bound of the values, MIN_BOUND to MAX_BOUND.
 
         Returns:
-          A bound in the units of the values.
-        """
-        return summands * (self.step / 2 + self.bound * 2.0**-24)
+          bound / Q.
 
-    def encode(self, values: tf.Tensor) -> tf.Tensor:
-        """Rounds to the nearest multiple of the step, saturating at the bound.
+        Raises:
+          ValueError: If the bound is out of range.
+        """
+        return check_bound("bound", bound) / self.max_abs_code
+
+    def max_abs_error(self, bound: float, summands: int) -> float:
+        """The largest error of a decoded sum of values within the bound.
+
+        For each summand half a step (a whole one if rounding is stochastic), and what
+        floating-point arithmetic loses: up to 16 bits it is done in float32, where that
+        is below 6 roundings of the bound (at most 1.2% of a step); above, in float64,
+        where only the result is rounded to float32.
+
+        Args:
+          bound: The bound of the values, MIN_BOUND to MAX_BOUND.
+          summands: The number of codes that were added, at least 1.
+
+        Returns:
+          An error in the units of the values.
+
+        Raises:
+          ValueError: If an argument is out of range.
+        """
+        validation.check_at_least("summands", summands, 1)
+        rounding = self.step(bound) * (0.5 if self.rounding == "nearest" else 1.0)
+        # In float32: two roundings in `encode` (Q / bound, the product), three in
+        # `decode` (the sum, bound / Q, the product), and the bound's own to float32,
+        # which shifts the first term by less than another. In float64 all of these
+        # together are less than 1% of the one to float32 at the end.
+        roundings = 6.0 if self._real == tf.float32 else 1.01
+        return summands * (rounding + roundings * _FLOAT32_ROUNDOFF * bound)
+
+    def encode(
+        self, values: tf.Tensor, bound: tf.Tensor | float, seed: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Rounds to multiples of the step, saturating at the bound.
 
         Runs on: client. Sees: its own vector.
 
+        The seed of stochastic rounding is no secret: the codes are encrypted anyway, and
+        who knows the seed learns no more from a published sum than if all codes had been
+        rounded to nearest. But draw another seed for each client and round (and chunk,
+        if a vector is encoded in chunks): equal seeds make equal errors, which then add
+        up instead of cancelling.
+
         Args:
           values: float32 [m].
+          bound: float32 [] or [m], MIN_BOUND to MAX_BOUND, the same for all clients; a
+            float64 is rounded to float32. It is public and must not come from this
+            client's data.
+          seed: int32 or int64 [2]; only for stochastic rounding.
 
         Returns:
-          int64 [m] in [-max_abs_code, max_abs_code].
+          int64 [m] in [-Q, Q].
 
         Raises:
-          InvalidArgumentError: When run, if a value is NaN or infinite.
+          ValueError: If rounding is stochastic and there is no seed, or the bound has
+            more than one dimension.
+          InvalidArgumentError: When run, if a value is NaN or infinite or a bound is out
+            of range. The message holds no value.
         """
-        finite = tf.debugging.check_numerics(
-            values, "The vector to encrypt must be finite; check the client's update"
-        )
-        clipped = tf.clip_by_value(tf.cast(finite, tf.float64), -self.bound, self.bound)
-        # float64: float32 could not hold a 32-bit code.
-        return tf.cast(tf.round(clipped / self.step), tf.int64)
+        if self.rounding == "stochastic" and seed is None:
+            raise ValueError(
+                '`seed` must be two integers when `rounding` is "stochastic", got None. '
+                "Draw one for each client and round."
+            )
+        largest = tf.constant(self.max_abs_code, self._real)
+        # One division for each bound, and one multiplication for each value.
+        codes_per_unit = largest / tf.cast(_checked(bound), self._real)
+        scaled = tf.cast(_finite(values), self._real) * codes_per_unit
+        clipped = tf.clip_by_value(scaled, -largest, largest)
+        if self.rounding == "nearest":
+            return tf.cast(tf.round(clipped), tf.int64)
+        below = tf.floor(clipped)
+        # Compared with the fraction, not added to the value before the floor: in
+        # float32 that sum would itself be rounded, mostly to the side of larger codes.
+        # Philox by name, so that a seed means the same on every device.
+        chance = tf.random.stateless_uniform(tf.shape(clipped), seed, alg="philox")
+        up = chance < tf.cast(clipped - below, tf.float32)
+        return tf.cast(below + tf.cast(up, self._real), tf.int64)
 
-    def saturated(self, values: tf.Tensor) -> tf.Tensor:
-        """Counts the values beyond the bound: int64 scalar.
+    def saturated(self, values: tf.Tensor, bound: tf.Tensor | float) -> tf.Tensor:
+        """Counts the values beyond the bound.
 
         Runs on: client. The count of hidden values is private; encrypt it with them.
-        """
-        return tf.math.count_nonzero(tf.abs(values) > self.bound)
 
-    def decode(self, codes: tf.Tensor) -> tf.Tensor:
+        Args:
+          values: float32 [m].
+          bound: As for `encode`.
+
+        Returns:
+          int64 scalar.
+
+        Raises:
+          InvalidArgumentError: When run, if a bound is out of range.
+        """
+        return tf.math.count_nonzero(tf.abs(values) > _checked(bound))
+
+    def decode(self, codes: tf.Tensor, bound: tf.Tensor | float) -> tf.Tensor:
         """The inverse of `encode`, for a code or a sum of codes.
 
-        Runs on: client, after decryption.
+        Runs on: client, after decryption; server, once the sum is published.
 
         Args:
           codes: int64 [m].
+          bound: As the codes were encoded with.
 
         Returns:
           float32 [m].
+
+        Raises:
+          InvalidArgumentError: When run, if a bound is out of range.
         """
-        return tf.cast(tf.cast(codes, tf.float64) * self.step, tf.float32)
+        step = tf.cast(_checked(bound), self._real) / self.max_abs_code
+        return tf.cast(tf.cast(codes, self._real) * step, tf.float32)
+
+    @property
+    def _real(self) -> tf.DType:
+        # float32 moves half the memory, but has no place for a code of 32 bits.
+        return tf.float32 if self.bits <= _MAX_BITS_IN_FLOAT32 else tf.float64
+
+
+def check_bound(name: str, bound: float) -> float:
+    """Returns `bound` if a codec can use it.
+
+    Args:
+      name: Of the argument, for the message.
+      bound: The number to check.
+
+    Returns:
+      The same number.
+
+    Raises:
+      ValueError: If it is not in [MIN_BOUND, MAX_BOUND].
+    """
+    if not MIN_BOUND <= bound <= MAX_BOUND:
+        raise ValueError(
+            f"`{name}` must be positive and finite, between {MIN_BOUND} and {MAX_BOUND},"
+            f" got {bound!r}. It is the largest magnitude that is encoded faithfully."
+        )
+    return bound
+
+
+def _checked(bound: tf.Tensor | float) -> tf.Tensor:
+    """The bound as float32, with a check that runs where it is used."""
+    bound32 = tf.cast(bound, tf.float32)
+    if bound32.shape.rank not in (None, 0, 1):
+        raise ValueError(
+            "`bound` must be a scalar or a vector with one bound for each value, got "
+            f"shape {bound32.shape}."
+        )
+    # A NaN fails both comparisons. The limits are those of `check_bound`, as float32
+    # has them, so what passes there passes here.
+    in_range = tf.logical_and(bound32 >= MIN_BOUND, bound32 <= MAX_BOUND)
+    return _require(
+        tf.reduce_all(in_range),
+        bound32,
+        f"`bound` must be positive and finite, between {MIN_BOUND} and {MAX_BOUND}, but "
+        "at least one bound is not. Check where the bounds of this round come from.",
+    )
+
+
+def _finite(values: tf.Tensor) -> tf.Tensor:
+    """The values, with a check that none is NaN or infinite."""
+    # Not `check_numerics`: that kernel runs on one thread and took half of the time.
+    return _require(
+        tf.reduce_all(tf.math.is_finite(values)),
+        values,
+        "`values`, the vector to encrypt, must be finite, but an entry is NaN or "
+        "infinite. Check the client's data and learning rate.",
+    )
+
+
+def _require(condition: tf.Tensor, tensor: tf.Tensor, message: str) -> tf.Tensor:
+    """The tensor, after a check; the message is all that a failed check shows."""
+    check = tf.debugging.Assert(condition, [message])
+    # Run eagerly, the check has raised or is None.
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.identity(tensor)

@@ -1,69 +1,102 @@
-"""A cipher that encrypts nothing: the oracle of the tests and the measure of overhead."""
+"""A cipher that encrypts nothing: the oracle of tests and the measure of overhead."""
+
+import hashlib
 
 import tensorflow as tf
 
-from selenc_tf.lattice import cipher
+from selenc_tf import validation
+from selenc_tf.lattice import block_checks, cipher
 
 _WORD_BYTES = 8
 
 
-def build_identity_cipher_INSECURE(block_size: int, max_summands: int) -> cipher.Cipher:
-    """Builds a "cipher" whose ciphertext is the plaintext in little-endian int64.
+def build_identity_cipher_INSECURE(
+    num_slots: int, plaintext_modulus: int, max_summands: int
+) -> cipher.Cipher:
+    """Builds a "cipher" whose blocks are the plaintext in little-endian int64.
 
     Args:
-      block_size: Values in a block, so that splitting behaves as with a real cipher.
-      max_summands: As for a real cipher; int64 itself adds far more.
+      num_slots: N, the integers of one block.
+      plaintext_modulus: t, odd, below 2^62; sums are reduced modulo it, as those of a
+        real cipher are.
+      max_summands: As for a real cipher.
 
     Returns:
       The cipher. It protects nothing.
-    """
 
+    Raises:
+      ValueError: If a number is out of range.
+
+    Example: with t = 7 the slots 3 and 1 add up to 4 = -3 mod 7.
+    """
+    validation.check_at_least("num_slots", num_slots, 1)
+    validation.check_at_least("max_summands", max_summands, 1)
+    if not (3 <= plaintext_modulus < 1 << 62 and plaintext_modulus % 2):
+        raise ValueError(
+            "`plaintext_modulus` must be odd, at least 3 and below 2^62, got "
+            f"{plaintext_modulus}. Take that of the real cipher's parameters."
+        )
+    block_bytes = num_slots * _WORD_BYTES
+    key_spec = tf.TensorSpec([], tf.string)
+
+    def residues(integers: tf.Tensor) -> tf.Tensor:
+        return tf.math.floormod(integers, plaintext_modulus)
+
+    def centred(integers: tf.Tensor) -> tf.Tensor:
+        reduced = residues(integers)
+        above = reduced > plaintext_modulus // 2
+        return tf.where(above, reduced - plaintext_modulus, reduced)
+
+    def read(blocks: tf.Tensor) -> tf.Tensor:
+        """From string [...] to int64 [..., N]."""
+        checked = block_checks.check_lengths("Every block", blocks, block_bytes)
+        return tf.io.decode_raw(checked, tf.int64, fixed_length=block_bytes)
+
+    def write(integers: tf.Tensor) -> tf.Tensor:
+        """int64 [b, N] to string [b]."""
+        serialised = tf.map_fn(
+            tf.io.serialize_tensor,
+            centred(integers),
+            fn_output_signature=tf.TensorSpec([], tf.string),
+        )
+        # A serialised tensor ends with its content.
+        return tf.strings.substr(serialised, -block_bytes, block_bytes)
+
+    @tf.function(input_signature=[])
     def keygen() -> tf.Tensor:
         return tf.constant(b"no key")
 
+    @tf.function(input_signature=[key_spec, tf.TensorSpec([None, num_slots], tf.int64)])
     def encrypt(secret_key: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         del secret_key
-        return _join(tf.pad(values, [[0, -tf.size(values) % block_size]]))
+        return write(values)
 
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.string)])
     def add(ciphertexts: tf.Tensor) -> tf.Tensor:
-        check = tf.debugging.assert_less_equal(
-            tf.shape(ciphertexts)[0], max_summands, "More summands than `max_summands`"
+        counted = block_checks.check_summands(ciphertexts, max_summands)
+        # Reduced after every addition: the sum of many residues may not fit into int64.
+        total = tf.foldl(
+            lambda so_far, blocks: residues(so_far + residues(read(blocks))),
+            counted[1:],
+            initializer=residues(read(counted[0])),
         )
-        with tf.control_dependencies([check]):
-            return _join(tf.reduce_sum(tf.io.decode_raw(ciphertexts, tf.int64), axis=0))
+        return write(total)
 
-    def split(ciphertext: tf.Tensor, parts: tf.Tensor) -> tf.Tensor:
-        bytes_a_block = block_size * _WORD_BYTES
-        blocks = tf.strings.length(ciphertext) // bytes_a_block
-        cuts = cipher.part_boundaries(blocks, parts) * bytes_a_block
-        return tf.map_fn(
-            lambda part: tf.strings.substr(
-                ciphertext, cuts[part], cuts[part + 1] - cuts[part]
-            ),
-            tf.range(parts),
-            fn_output_signature=tf.TensorSpec([], tf.string),
-        )
-
-    def decrypt(secret_key: tf.Tensor, ciphertext: tf.Tensor) -> tf.Tensor:
+    @tf.function(input_signature=[key_spec, tf.TensorSpec([None], tf.string)])
+    def decrypt(secret_key: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
         del secret_key
-        return tf.io.decode_raw(ciphertext, tf.int64)
+        return tf.ensure_shape(centred(read(blocks)), [None, num_slots])
 
+    text = f"identity {num_slots} {plaintext_modulus} {max_summands}"
     return cipher.Cipher(
         name="identity_INSECURE",
-        digest="identity",
-        block_size=block_size,
-        max_abs_sum=2**62,
+        digest=hashlib.sha256(text.encode()).hexdigest()[:16],
+        num_slots=num_slots,
+        plaintext_modulus=plaintext_modulus,
         max_summands=max_summands,
+        block_bytes=block_bytes,
         keygen=keygen,
         encrypt=encrypt,
         add=add,
-        split=split,
         decrypt=decrypt,
     )
-
-
-def _join(values: tf.Tensor) -> tf.Tensor:
-    """int64 [s] to one string of 8 s bytes, little-endian."""
-    octets = tf.reshape(tf.bitcast(values, tf.uint8), [-1])
-    table = tf.constant([bytes([octet]) for octet in range(256)])
-    return tf.strings.reduce_join(tf.gather(table, tf.cast(octets, tf.int32)))

@@ -1,23 +1,53 @@
-"""The key file: the one place where a secret key rests.
+"""The key store: the one place where secret keys rest.
 
-Two checksummed TFRecords: the digest of the parameters that the key belongs to, and the
-serialised key. The graph that reads it holds the path, never the key: reading a TFRecord
-is a stateful operation, which no graph optimiser evaluates ahead of time (`tf.io.
-read_file` is not marked stateful and could be folded into a constant).
+A key file holds four checksummed TFRecords: the digest of the parameters that the key
+belongs to, the key's public id, its number in the series, and the serialised key. The
+graph that reads it holds the path, never the key: reading a TFRecord is a stateful
+operation, which no graph optimiser evaluates ahead of time (`tf.io.read_file` is not
+marked stateful and could be folded into a constant).
+
+A key serves a whole run, or there is a series of keys in a folder, one for each round:
+then whoever learns a key can open the messages of one round only, and a key can be
+deleted as soon as its round is over (`forget`).
 """
 
+import dataclasses
 import os
 import pathlib
 import secrets
 
 import tensorflow as tf
 
+from selenc_tf import validation
 from selenc_tf.lattice.cipher import Cipher
 
-_DIGEST_LENGTH = 16
+_ID_BYTES = 8
+_DIGITS = 6
+_SUFFIX = ".key"
+_RECORDS = ("parameters", "key id", "number", "secret key")
 
 
-def create(path: str | os.PathLike[str], cipher: Cipher) -> pathlib.Path:
+@dataclasses.dataclass(frozen=True)
+class KeySet:
+    """Names a key, or a series of them; holds none. Public.
+
+    Attributes:
+      path: The key file, or the folder of the series, in each client's own key store.
+      key_id: 16 hex digits, drawn when the key was made. Messages carry it.
+      rotates: Whether every round has a key of its own.
+    """
+
+    path: str
+    key_id: str
+    rotates: bool = False
+
+    def number(self, round_number: tf.Tensor | int) -> tf.Tensor:
+        """Which key of the series a round takes: int64."""
+        number = tf.cast(round_number, tf.int64)
+        return number if self.rotates else tf.zeros_like(number)
+
+
+def create(path: str | os.PathLike[str], cipher: Cipher) -> KeySet:
     """Generates a key and stores it in a new file that only its owner can read.
 
     Runs on: key holder. The file appears complete or not at all, and an existing one is
@@ -28,18 +58,186 @@ def create(path: str | os.PathLike[str], cipher: Cipher) -> pathlib.Path:
       cipher: Whose key to generate.
 
     Returns:
-      The path.
+      Its public name.
 
     Raises:
       FileExistsError: If there is a file already; rotate keys by choosing a new name.
     """
+    key_id = secrets.token_hex(_ID_BYTES)
+    _write(pathlib.Path(path), cipher, key_id, 0)
+    return KeySet(str(path), key_id)
+
+
+def create_series(
+    folder: str | os.PathLike[str], cipher: Cipher, rounds: int, first_round: int = 0
+) -> KeySet:
+    """Generates a key for each of so many rounds.
+
+    Runs on: key holder. About 3 ms and 15 kB a key with N = 2048.
+
+    Args:
+      folder: Where the key files will be; made, for its owner only, if it is not there.
+        A series that is there is continued.
+      cipher: Whose keys to generate.
+      rounds: How many, >= 1.
+      first_round: The number of the first, >= 0.
+
+    Returns:
+      The public name of the series.
+
+    Raises:
+      FileExistsError: If one of the rounds has its key already.
+      ValueError: If a number is out of range, or the series that is there belongs to
+        other parameters.
+    """
+    validation.check_at_least("rounds", rounds, 1)
+    validation.check_at_least("first_round", first_round, 0)
+    target = pathlib.Path(folder)
+    target.mkdir(parents=True, exist_ok=True, mode=0o700)
+    there = sorted(target.glob(f"*{_SUFFIX}"))
+    key_id = (
+        _read_id(there[0], cipher.digest) if there else secrets.token_hex(_ID_BYTES)
+    )
+    for number in range(first_round, first_round + rounds):
+        _write(target / _file_name(number), cipher, key_id, number)
+    return KeySet(str(target), key_id, rotates=True)
+
+
+def find(path: str | os.PathLike[str]) -> KeySet:
+    """The public name of the key or series that lies at a path.
+
+    Runs on: key holder or client, which pass the name on to the server's operator.
+
+    Args:
+      path: A key file, or the folder of a series.
+
+    Returns:
+      The name. Nothing secret is read into it.
+
+    Raises:
+      FileNotFoundError: If there is no key.
+    """
     target = pathlib.Path(path)
+    files = sorted(target.glob(f"*{_SUFFIX}")) if target.is_dir() else [target]
+    if not files or not files[0].is_file():
+        raise FileNotFoundError(
+            f"`path` must be a key file or a folder of them, but there is no key at "
+            f"{target}. Make one with `key_store.create` or `create_series`."
+        )
+    return KeySet(str(path), _read_id(files[0]), rotates=target.is_dir())
+
+
+def forget(keys: KeySet, before_round: int) -> int:
+    """Deletes the keys of rounds that are over.
+
+    Runs on: client. What was encrypted under them cannot be opened any more.
+
+    Args:
+      keys: A series.
+      before_round: The first round whose key stays.
+
+    Returns:
+      How many keys were deleted.
+
+    Raises:
+      ValueError: If there is but one key for all rounds.
+    """
+    if not keys.rotates:
+        raise ValueError(
+            f"`keys` must be a series with one key a round, but {keys.path} is a key "
+            "for all rounds. Delete the file yourself once no round needs it."
+        )
+    old = [
+        path
+        for path in pathlib.Path(keys.path).glob(f"*{_SUFFIX}")
+        if path.stem.isdigit() and int(path.stem) < before_round
+    ]
+    for path in old:
+        path.unlink()
+    return len(old)
+
+
+def read(keys: KeySet, cipher: Cipher, round_number: tf.Tensor | int = 0) -> tf.Tensor:
+    """Reads the secret key of a round inside a graph.
+
+    Runs on: client, from its own key store.
+
+    Args:
+      keys: Which key, or series.
+      cipher: Whose key it must be.
+      round_number: Integer; matters for a series only.
+
+    Returns:
+      A scalar string, the serialised secret key.
+
+    Raises:
+      NotFoundError: When run, if there is no such file; a series needs a key for
+        every round.
+      DataLossError: When run, if the file is damaged.
+      InvalidArgumentError: When run, if the file does not hold four records, or the key
+        belongs to other parameters, has another id or another number.
+    """
+    number = keys.number(round_number)
+    path = tf.constant(keys.path)
+    if keys.rotates:
+        digits = tf.strings.as_string(number, width=_DIGITS, fill="0")
+        path = tf.strings.join([path, os.sep, digits, _SUFFIX])
+    records = tf.data.TFRecordDataset(path[tf.newaxis]).batch(len(_RECORDS))
+    content = tf.ensure_shape(records.get_single_element(), [len(_RECORDS)])
+    checks = [
+        _must_equal(content[0], tf.constant(cipher.digest), _RECORDS[0]),
+        _must_equal(content[1], tf.constant(keys.key_id), _RECORDS[1]),
+        _must_equal(content[2], tf.strings.as_string(number), _RECORDS[2]),
+    ]
+    with tf.control_dependencies([check for check in checks if check is not None]):
+        return tf.identity(content[3])
+
+
+def _must_equal(found: tf.Tensor, expected: tf.Tensor, what: str) -> tf.Operation:
+    return tf.debugging.Assert(
+        tf.equal(found, expected),
+        [
+            f"The key file has other {what} than this computation was built for. Take "
+            "the key that belongs to it, or build the computation anew; expected:",
+            expected,
+            # A file of something else could begin with anything: show little of it.
+            "found:",
+            tf.strings.substr(found, 0, 2 * _ID_BYTES),
+        ],
+    )
+
+
+def _file_name(number: int) -> str:
+    return f"{number:0{_DIGITS}d}{_SUFFIX}"
+
+
+def _read_id(path: pathlib.Path, digest: str | None = None) -> str:
+    """The public id in a key file, of given parameters; the key is not looked at."""
+    records = tf.data.TFRecordDataset([str(path)]).take(2)
+    try:
+        found, key_id = [record.numpy().decode() for record in records]
+        bytes.fromhex(key_id)
+    except (tf.errors.DataLossError, ValueError):
+        raise ValueError(
+            f"`path` must be a key file, but {path} is damaged or something else."
+        ) from None
+    if digest not in (None, found):
+        raise ValueError(
+            f"`cipher` must have the parameters of the series that is continued, "
+            f"{found}, got {digest}. Begin a new series in another folder."
+        )
+    return key_id
+
+
+def _write(target: pathlib.Path, cipher: Cipher, key_id: str, number: int) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         with tf.io.TFRecordWriter(str(temporary)) as writer:
             writer.write(cipher.digest.encode())
+            writer.write(key_id.encode())
+            writer.write(str(number).encode())
             writer.write(cipher.keygen().numpy())
         # A hard link fails if the name is taken, atomically.
         os.link(temporary, target)
@@ -50,39 +248,3 @@ def create(path: str | os.PathLike[str], cipher: Cipher) -> pathlib.Path:
         ) from None
     finally:
         temporary.unlink(missing_ok=True)
-    return target
-
-
-def read(path: str | os.PathLike[str], cipher: Cipher) -> tf.Tensor:
-    """Reads the secret key inside a graph.
-
-    Runs on: client, from its own key store.
-
-    Args:
-      path: The key file.
-      cipher: Whose key it must be.
-
-    Returns:
-      A scalar string, the serialised secret key.
-
-    Raises:
-      NotFoundError: When run, if there is no such file.
-      DataLossError: When run, if the file is damaged.
-      InvalidArgumentError: When run, if the key belongs to other parameters, or the file
-        does not hold two records.
-    """
-    records = tf.data.TFRecordDataset([str(path)]).batch(2)
-    content = tf.ensure_shape(records.get_single_element(), [2])
-    check = tf.debugging.Assert(
-        tf.equal(content[0], cipher.digest),
-        [
-            "The key file belongs to other lattice parameters than this computation. "
-            "Create a key for these, digest:",
-            cipher.digest,
-            # A file of something else could begin with anything: show a digest's length.
-            "found:",
-            tf.strings.substr(content[0], 0, _DIGEST_LENGTH),
-        ],
-    )
-    with tf.control_dependencies([check] if check is not None else []):
-        return tf.identity(content[1])

@@ -1,14 +1,19 @@
 """tf-shell's symmetric BGV as a `Cipher`.
 
-The kernels run on the host (tf-shell has no others). Randomness comes from the operating
-system because no context is ever given a seed.
+The kernels run on the host (tf-shell has no others). Randomness comes from a generator
+that the operating system seeds anew for every encryption (`shell_context.py`).
 """
 
-import tensorflow as tf
-import tf_shell
+import functools
+from typing import NamedTuple
 
-from selenc_tf.lattice import cipher
+import tensorflow as tf
+from tf_shell.python import shell_ops
+
+from selenc_tf.lattice import block_checks, cipher, framing, shell_context
 from selenc_tf.lattice.parameters import Parameters
+
+_HOST = "/device:CPU:0"
 
 
 def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
@@ -18,117 +23,165 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
       parameters: The parameter set.
 
     Returns:
-      The cipher. A ciphertext is a serialised vector of one BGV ciphertext for each
-      block of N values; entry i of the plaintext is slot i % N of block i // N.
+      The cipher. A block holds the coefficients modulo q of the two components of a BGV
+      ciphertext, a key those of the secret polynomial, bit-packed as tf-shell does it.
+
+    Raises:
+      ValueError: If tf-shell cannot compute with the parameters.
+      RuntimeError: If this version of tf-shell lays out ciphertexts in another way than
+        expected.
     """
+    _check_plaintext_modulus(parameters)
     slots = parameters.num_slots
+    layouts = _learn_layouts(parameters)
+    key_spec = tf.TensorSpec([], tf.string)
 
+    # Functions: they run as fast when called eagerly as inside of a graph.
+    @tf.function(input_signature=[])
     def keygen() -> tf.Tensor:
-        key = tf_shell.create_key64(_context(parameters))
-        return tf.io.serialize_tensor(key._raw_keys_at_level)
+        with tf.device(_HOST):
+            return layouts.key.strip(_keygen(parameters))
 
+    @tf.function(input_signature=[key_spec, tf.TensorSpec([None, slots], tf.int64)])
     def encrypt(secret_key: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-        blocks = -(-tf.size(values) // slots)
-        padded = tf.pad(values, [[0, blocks * slots - tf.size(values)]])
-        columns = tf.transpose(tf.reshape(padded, [blocks, slots]))
-        encrypted = tf_shell.to_encrypted(
-            columns, _key(secret_key), _context(parameters)
-        )
-        return tf.io.serialize_tensor(encrypted._raw_tensor)
+        with tf.device(_HOST):
+            key = layouts.read_key(secret_key)
+            return layouts.block.strip_all(_encrypt(parameters, key, values))
 
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.string)])
     def add(ciphertexts: tf.Tensor) -> tf.Tensor:
-        summands = tf.shape(ciphertexts)[0]
-        check = tf.debugging.assert_less_equal(
-            summands,
-            parameters.max_summands,
-            "More ciphertexts than `max_summands` were to be added: the sum would not "
-            "decrypt. Choose parameters for this many clients",
-        )
-        with tf.control_dependencies([op for op in (check,) if op is not None]):
-            counted = tf.identity(ciphertexts)
-        # tf-shell's addition does not survive empty vectors of ciphertexts.
-        return tf.cond(
-            tf.equal(tf.shape(_parse(counted[0]))[0], 0),
-            lambda: counted[0],
-            lambda: _add_blocks(counted, _context(parameters)),
-        )
+        with tf.device(_HOST):
+            counted = layouts.check_blocks(
+                block_checks.check_summands(ciphertexts, parameters.max_summands)
+            )
+            # tf-shell's addition does not survive empty vectors of ciphertexts; a sum
+            # of one is there already.
+            return tf.cond(
+                tf.logical_or(
+                    tf.equal(tf.shape(counted)[0], 1), tf.equal(tf.size(counted), 0)
+                ),
+                lambda: counted[0],
+                lambda: layouts.block.strip_all(
+                    _add(shell_context.shared(parameters), counted, layouts.block)
+                ),
+            )
 
-    def split(ciphertext: tf.Tensor, parts: tf.Tensor) -> tf.Tensor:
-        raw = _parse(ciphertext)
-        cuts = cipher.part_boundaries(tf.shape(raw)[0], parts)
-        return tf.map_fn(
-            lambda part: tf.io.serialize_tensor(raw[cuts[part] : cuts[part + 1]]),
-            tf.range(parts),
-            fn_output_signature=tf.TensorSpec([], tf.string),
-        )
-
-    def decrypt(secret_key: tf.Tensor, ciphertext: tf.Tensor) -> tf.Tensor:
-        encrypted = _tensor(_parse(ciphertext), _context(parameters))
-        columns = tf_shell.to_tensorflow(encrypted, _key(secret_key))
-        return tf.reshape(tf.transpose(columns), [-1])
+    @tf.function(input_signature=[key_spec, tf.TensorSpec([None], tf.string)])
+    def decrypt(secret_key: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
+        with tf.device(_HOST):
+            columns = shell_ops.decrypt64(
+                context=shell_context.shared(parameters),
+                key=layouts.read_key(secret_key),
+                val=layouts.block.frame_all(layouts.check_blocks(blocks)),
+                runtime_batching_dim=slots,
+                dtype=tf.int64,
+                batching_dim=slots,
+                scaling_factor=1.0,
+            )
+            return tf.ensure_shape(tf.transpose(columns), [None, slots])
 
     return cipher.Cipher(
         name="tf_shell_bgv",
         digest=parameters.digest(),
-        block_size=slots,
-        max_abs_sum=parameters.max_abs_sum,
+        num_slots=slots,
+        plaintext_modulus=parameters.plaintext_modulus,
         max_summands=parameters.max_summands,
+        block_bytes=parameters.block_bytes,
         keygen=keygen,
         encrypt=encrypt,
         add=add,
-        split=split,
         decrypt=decrypt,
     )
 
 
-def _add_blocks(ciphertexts: tf.Tensor, context: tf_shell.ShellContext64) -> tf.Tensor:
-    """Adds serialised ciphertexts of at least one block, one after the other."""
+class _Layouts(NamedTuple):
+    """How tf-shell lays out what crosses the boundaries of its operations."""
+
+    key: framing.Framing
+    block: framing.Framing
+
+    def read_key(self, secret_key: tf.Tensor) -> tf.Tensor:
+        """From string to variant.
+
+        Raises:
+          InvalidArgumentError: When run, if the key does not have the right length: a
+            foreign one could end the process, and an empty one would be all zeros.
+        """
+        # Not an assertion, which would be a stateful operation that sees the key: all
+        # results of a function wait for those. Picking element 0 of 1 fails for any
+        # other index, and the message holds the name.
+        num_bytes = self.key.num_bytes
+        surplus = tf.strings.length(secret_key) - num_bytes
+        name = f"the_secret_key_must_have_{num_bytes}_bytes_but_differs_by"
+        return self.key.frame(tf.gather([secret_key], surplus, name=name))
+
+    def check_blocks(self, blocks: tf.Tensor) -> tf.Tensor:
+        """Returns blocks, if they have the right length."""
+        return block_checks.check_lengths("Every block", blocks, self.block.num_bytes)
+
+
+@functools.cache
+def _learn_layouts(parameters: Parameters) -> _Layouts:
+    """Learns from keys, which are thrown away, and their ciphertexts."""
+    lengths = [
+        parameters.num_slots * modulus.bit_length() // 8
+        for modulus in parameters.ciphertext_moduli
+    ]
+    # Eagerly, even if the cipher is built while a graph is being traced.
+    with tf.init_scope(), tf.device(_HOST):
+        zeros = tf.zeros([1, parameters.num_slots], tf.int64)
+        keys = [_keygen(parameters) for _ in range(2)]
+        blocks = [_encrypt(parameters, key, zeros)[0] for key in keys]
+        key_samples = [tf.io.serialize_tensor(key).numpy() for key in keys]
+        block_samples = [tf.io.serialize_tensor(block).numpy() for block in blocks]
+    return _Layouts(
+        key=framing.learn(key_samples, lengths),
+        block=framing.learn(block_samples, lengths + lengths),
+    )
+
+
+def _keygen(parameters: Parameters) -> tf.Tensor:
+    """A new key, variant scalar."""
+    return shell_ops.key_gen64(shell_context.fresh(parameters))
+
+
+def _encrypt(parameters: Parameters, key: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """From int64 [b, N] to variant [b]."""
+    context = shell_context.fresh(parameters)
+    # tf-shell's first axis is the slots.
+    columns = tf.transpose(values)
+    plaintexts = shell_ops.polynomial_import64(
+        context, columns, scaling_factor=1.0, random_round=False
+    )
+    return shell_ops.encrypt64(context, key, plaintexts)
+
+
+def _add(
+    context: tf.Tensor, ciphertexts: tf.Tensor, layout: framing.Framing
+) -> tf.Tensor:
+    """Adds string [k, b], none of them empty, to variant [b]."""
     _, total = tf.while_loop(
         lambda index, _: index < tf.shape(ciphertexts)[0],
         lambda index, so_far: (
             index + 1,
-            _add_two(so_far, _parse(ciphertexts[index]), context),
+            shell_ops.add_ct_ct64(
+                context, so_far, layout.frame_all(ciphertexts[index])
+            ),
         ),
-        (tf.constant(1), _parse(ciphertexts[0])),
+        (tf.constant(1), layout.frame_all(ciphertexts[0])),
         shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
-        parallel_iterations=1,
+        # The next summand is framed while one is added; more would only take memory.
+        parallel_iterations=2,
     )
-    return tf.io.serialize_tensor(total)
+    return total
 
 
-def _add_two(
-    left: tf.Tensor, right: tf.Tensor, context: tf_shell.ShellContext64
-) -> tf.Tensor:
-    return (_tensor(left, context) + _tensor(right, context))._raw_tensor
-
-
-def _context(parameters: Parameters) -> tf_shell.ShellContext64:
-    # No `seed`: with one, every encryption would reuse the same randomness.
-    return tf_shell.create_context64(
-        log_n=parameters.log_n,
-        main_moduli=list(parameters.ciphertext_moduli),
-        plaintext_modulus=parameters.plaintext_modulus,
-        noise_variance=parameters.noise_variance,
-    )
-
-
-def _key(serialised: tf.Tensor) -> tf_shell.ShellKey64:
-    return tf_shell.ShellKey64(
-        _raw_keys_at_level=tf.io.parse_tensor(serialised, tf.variant)
-    )
-
-
-def _parse(ciphertext: tf.Tensor) -> tf.Tensor:
-    return tf.ensure_shape(tf.io.parse_tensor(ciphertext, tf.variant), [None])
-
-
-def _tensor(raw: tf.Tensor, context: tf_shell.ShellContext64) -> tf_shell.ShellTensor64:
-    return tf_shell.ShellTensor64(
-        _raw_tensor=raw,
-        _context=context,
-        _level=context.level,
-        _num_mod_reductions=0,
-        _underlying_dtype=tf.int64,
-        _scaling_factor=1.0,
-        _is_enc=True,
-    )
+def _check_plaintext_modulus(parameters: Parameters) -> None:
+    smallest = min(parameters.ciphertext_moduli)
+    if parameters.plaintext_modulus >= smallest:
+        raise ValueError(
+            "`plaintext_modulus` must be below each of the `ciphertext_moduli`, because "
+            "tf-shell 0.5.0 returns wrong slots otherwise, got "
+            f"{parameters.plaintext_modulus} and {smallest}. Take fewer and larger "
+            "ciphertext moduli."
+        )

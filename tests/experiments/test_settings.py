@@ -13,6 +13,8 @@ CHOICES = settings.Choices(
     metrics=("magnitude", "random"),
     methods=("dlg", "idlg"),
     attackers=("naive", "mask_aware"),
+    scales=("public_bound", "clipping_norm"),
+    ciphers=("tf_shell_bgv",),
 )
 
 
@@ -51,6 +53,11 @@ def test_the_defaults_can_be_used():
         ("--encryption_ratios=", "--encryption_ratios", "at least one"),
         ("--encryption_ratios=0.1,0.10", "--encryption_ratios", "twice"),
         ("--codec_bits=3", "--codec_bits", "one of"),
+        ("--codec_rounding=up", "--codec_rounding", "nearest, stochastic"),
+        ("--scales=guess", "--scales", "public_bound, clipping_norm"),
+        ("--cipher=rot13", "--cipher", "tf_shell_bgv"),
+        ("--key_rotation=never", "--key_rotation", "run, round"),
+        ("--damaged_messages=keep", "--damaged_messages", "drop, fail"),
         ("--codec_bound=0", "--codec_bound", "positive"),
         ("--codec_bound=inf", "--codec_bound", "finite"),
         ("--seed=-1", "--seed", "at least 0"),

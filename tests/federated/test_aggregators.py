@@ -10,17 +10,26 @@ import tensorflow_federated as tff
 
 import federated  # noqa: F401
 from federated import aggregators, learning, tap
-from selenc_tf.lattice import codec, identity_cipher, parameters, shell_cipher
+from selenc_tf.lattice import (
+    codec,
+    identity_cipher,
+    key_store,
+    parameters,
+    scales,
+    shell_cipher,
+)
+from selenc_tf.lattice.engine import Engine
 from selenc_tf.masks import agreement, policy
 from selenc_tf.models import functional
 from selenc_tf.significance import magnitude, random
 
 SUMMANDS = 6
-CODEC = codec.FixedPointCodec(bound=8.0, bits=24)
+BOUND = 8.0
+CODEC = codec.FixedPointCodec(bits=24)
 SHELL = shell_cipher.build_shell_cipher(
-    parameters.choose_parameters(SUMMANDS, CODEC.max_abs_code)
+    parameters.choose_parameters(SUMMANDS, CODEC.bits)
 )
-IDENTITY = identity_cipher.build_identity_cipher_INSECURE(64, SUMMANDS)
+IDENTITY = identity_cipher.build_identity_cipher_INSECURE(64, 2**40 + 1, SUMMANDS)
 CIPHERS = pytest.mark.parametrize("cipher", [SHELL, IDENTITY], ids=lambda c: c.name)
 
 # 12 and 5 entries: n = 17.
@@ -47,7 +56,12 @@ def history(ratio):
 def parts(key_for):
     def build(source, cipher=SHELL, fixed_point=CODEC, **more):
         return aggregators.SelectiveEncryption(
-            source, fixed_point, cipher, key_for(cipher), **more
+            source,
+            fixed_point,
+            scales.public_bound(BOUND),
+            cipher,
+            key_for(cipher),
+            **more,
         )
 
     return build
@@ -56,9 +70,7 @@ def parts(key_for):
 @pytest.fixture
 def summing(parts):
     def build(source, cipher=SHELL, value_type=VALUE_TYPE, **more):
-        factory = aggregators.SelectiveEncryptionSumFactory(
-            parts(source, cipher, **more)
-        )
+        factory = aggregators.selective_encryption_sum(parts(source, cipher, **more))
         return factory.create(value_type)
 
     return build
@@ -110,12 +122,15 @@ def mask_of(crossings):
 def test_type_of_the_sum(summing):
     process = summing(public(0.5))
     assert process.initialize.type_signature.compact_representation() == (
-        "( -> <policy=<>>@SERVER)"
+        "( -> <agreement=<policy=<>>,scales=<>,round=int64>@SERVER)"
     )
     assert process.next.type_signature.compact_representation() == (
-        "(<state=<policy=<>>@SERVER,value={<a=float32[3,4],b=float32[5]>}@CLIENTS> -> "
-        "<state=<policy=<>>@SERVER,result=<a=float32[3,4],b=float32[5]>@SERVER,"
-        "measurements=<hidden=int64,saturated=int64,clients=int32>@SERVER>)"
+        "(<state=<agreement=<policy=<>>,scales=<>,round=int64>@SERVER,"
+        "value={<a=float32[3,4],b=float32[5]>}@CLIENTS> -> "
+        "<state=<agreement=<policy=<>>,scales=<>,round=int64>@SERVER,"
+        "result=<a=float32[3,4],b=float32[5]>@SERVER,"
+        "measurements=<hidden=int64,saturated=int64,clients=int32,refused=int32,"
+        "refusals=int32[15]>@SERVER>)"
     )
     assert process.is_weighted is False
 
@@ -123,7 +138,8 @@ def test_type_of_the_sum(summing):
 def test_type_of_the_state_with_history(summing):
     process = summing(history(0.5))
     assert process.initialize.type_signature.compact_representation() == (
-        "( -> <has_history=bool,previous=float32[17],policy=<>>@SERVER)"
+        "( -> <agreement=<has_history=bool,previous=float32[17],policy=<>>,scales=<>,"
+        "round=int64>@SERVER)"
     )
 
 
@@ -168,7 +184,7 @@ def test_sum(summing, federation, cipher, ratio):
     assert output.result["a"].shape == (3, 4)
     exact = np.sum([flat(value).astype(np.float64) for value in cohort], axis=0)
     error = np.abs(flat(output.result) - exact)
-    assert np.all(error <= CODEC.max_abs_error(3) + 1e-6)
+    assert np.all(error <= CODEC.max_abs_error(BOUND, 3) + 1e-6)
     # Exactly the visible entries are those of a plain float32 sum.
     same = flat(output.result) == sum_of(cohort)
     mask = mask_of(federation.crossings)
@@ -208,7 +224,7 @@ def test_saturated_entries_are_counted(summing, federation):
     np.testing.assert_allclose(
         output.result["a"][0, :2],
         cohort[1]["a"][0, :2] + [8, -8],
-        atol=CODEC.max_abs_error(2),
+        atol=CODEC.max_abs_error(BOUND, 2),
     )
 
 
@@ -219,7 +235,9 @@ def test_mean_with_weights(parts, federation):
     )
     result = process.next(process.initialize(), cohort, weights).result
     exact = (flat(cohort[0]) + 3.0 * flat(cohort[2]).astype(np.float64)) / 4.0
-    assert np.max(np.abs(flat(result) - exact)) <= CODEC.max_abs_error(3) / 4 + 1e-6
+    assert (
+        np.max(np.abs(flat(result) - exact)) <= CODEC.max_abs_error(BOUND, 3) / 4 + 1e-6
+    )
 
 
 def test_mean_without_weights(parts, federation):
@@ -228,7 +246,9 @@ def test_mean_without_weights(parts, federation):
     process = factory.create(VALUE_TYPE)
     result = process.next(process.initialize(), cohort).result
     exact = np.mean([flat(value).astype(np.float64) for value in cohort], axis=0)
-    assert np.max(np.abs(flat(result) - exact)) <= CODEC.max_abs_error(3) / 3 + 1e-6
+    assert (
+        np.max(np.abs(flat(result) - exact)) <= CODEC.max_abs_error(BOUND, 3) / 3 + 1e-6
+    )
 
 
 def test_inside_clipping(parts, federation):
@@ -283,23 +303,21 @@ def test_no_scores_and_no_second_copy_reach_the_server(summing, federation):
 
 
 def test_clients_share_one_decryption(summing, federation):
-    long = tff.TensorType(np.float32, [5 * SHELL.block_size])
-    process = summing(public(1.0), value_type=long)
+    size = 5 * Engine(CODEC, SHELL).codes_per_block
+    process = summing(public(1.0), value_type=tff.TensorType(np.float32, [size]))
     rng = np.random.default_rng(0)
-    cohort = list(rng.normal(size=[3, 5 * SHELL.block_size]).astype(np.float32))
+    cohort = list(rng.normal(size=[3, size]).astype(np.float32))
     process.next(process.initialize(), cohort)
     uploads = seen(federation.crossings, "ciphertext")
-    total = len(SHELL.add(tf.constant(uploads)).numpy())
+    assert all(len(upload) == 1 + 6 for upload in uploads)
     shares = [
         len(crossing.value[0])
         for crossing in federation.crossings
         if crossing.direction is not TO_SERVER
         and crossing.intrinsic == "federated_select"
     ]
-    assert len(shares) == 3
-    assert 0.99 * total < sum(shares) < 1.01 * total
-    # Six blocks (one for the count of saturated entries): two for each client.
-    assert max(shares) - min(shares) < 0.01 * total
+    # Six blocks (one for the count of saturated entries): two and a header for each.
+    assert shares == [3, 3, 3]
 
 
 def test_equal_clients_do_not_look_equal(summing, federation):
@@ -308,7 +326,8 @@ def test_equal_clients_do_not_look_equal(summing, federation):
     for _ in range(2):
         process.next(process.initialize(), [value, value])
     uploads = seen(federation.crossings, "ciphertext")
-    assert len(uploads) == 4 and len(set(uploads)) == 4
+    blocks = [block for upload in uploads for block in upload[1:]]
+    assert len(blocks) == 4 and len(set(blocks)) == 4
     plain = seen(federation.crossings, "plain")
     assert plain[0].tobytes() == plain[1].tobytes()
 
@@ -351,21 +370,25 @@ def test_update_that_is_not_finite(summing, federation, bad, ratio):
 
 def test_missing_key(federation, tmp_path):
     encryption = aggregators.SelectiveEncryption(
-        public(0.5), CODEC, SHELL, tmp_path / "no-key"
+        public(0.5),
+        CODEC,
+        scales.public_bound(BOUND),
+        SHELL,
+        key_store.KeySet(str(tmp_path / "no-key"), "00" * 8),
     )
-    factory = aggregators.SelectiveEncryptionSumFactory(encryption)
+    factory = aggregators.selective_encryption_sum(encryption)
     process = factory.create(VALUE_TYPE)
     with pytest.raises(tf.errors.NotFoundError, match="no-key"):
         process.next(process.initialize(), values(2))
 
 
 def test_key_of_another_cipher(federation, key_for):
-    other = shell_cipher.build_shell_cipher(parameters.choose_parameters(2, 1000))
+    other = shell_cipher.build_shell_cipher(parameters.choose_parameters(2, 11))
     encryption = aggregators.SelectiveEncryption(
-        public(0.5), CODEC, SHELL, key_for(other)
+        public(0.5), CODEC, scales.public_bound(BOUND), SHELL, key_for(other)
     )
-    process = aggregators.SelectiveEncryptionSumFactory(encryption).create(VALUE_TYPE)
-    assert "other lattice parameters" in refusal(process, values(2))
+    process = aggregators.selective_encryption_sum(encryption).create(VALUE_TYPE)
+    assert "other parameters" in refusal(process, values(2))
 
 
 @pytest.mark.parametrize("few", [1, 0, -3])
@@ -375,10 +398,15 @@ def test_min_clients_below_two(parts, few):
 
 
 def test_codec_too_wide_for_the_cipher(parts):
-    wide = codec.FixedPointCodec(bound=8.0, bits=32)
-    narrow = shell_cipher.build_shell_cipher(parameters.choose_parameters(2**10, 2**15))
-    with pytest.raises(ValueError, match="choose_parameters"):
+    wide = codec.FixedPointCodec(bits=32)
+    narrow = shell_cipher.build_shell_cipher(parameters.choose_parameters(2**10, 16))
+    with pytest.raises(ValueError, match="Quantise to 16 bits fewer"):
         parts(public(0.5), narrow, wide)
+
+
+def test_fewer_summands_than_clients(parts):
+    with pytest.raises(ValueError, match="fewer than `min_clients` = 7"):
+        parts(public(0.5), min_clients=7)
 
 
 # --- Training ----------------------------------------------------------------------

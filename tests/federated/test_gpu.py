@@ -8,13 +8,14 @@ import tensorflow as tf
 from tensorflow.python.eager import context as eager_context
 
 from federated import client
-from selenc_tf.lattice import codec, parameters, shell_cipher
-from selenc_tf.masks import policy
+from selenc_tf.lattice import codec, key_store, parameters, shell_cipher
+from selenc_tf.lattice.engine import Engine
+from selenc_tf.masks import policy, wire
 from selenc_tf.models import functional, lenet
 from selenc_tf.significance import magnitude
 from selenc_tf.types import ScoreContext
 
-CODEC = codec.FixedPointCodec(bound=4.0, bits=24)
+CODEC = codec.FixedPointCodec(bits=24)
 
 
 def devices_by_op(call: Callable[[], object]) -> dict[str, set[str]]:
@@ -37,8 +38,10 @@ def build_client_round() -> Callable[[], object]:
     """Gradient, mask, quantisation and encryption of one client as one graph."""
     model = lenet.lenet((28, 28, 1), 10, 0)
     cipher = shell_cipher.build_shell_cipher(
-        parameters.choose_parameters(2, CODEC.max_abs_code)
+        parameters.choose_parameters(2, CODEC.bits)
     )
+    engine = Engine(CODEC, cipher)
+    keys = key_store.KeySet("unused", "00" * 8)
     key = cipher.keygen()
     images = tf.constant(np.random.default_rng(0).random((2, 28, 28, 1), np.float32))
     labels = tf.one_hot([1, 2], 10)
@@ -48,9 +51,10 @@ def build_client_round() -> Callable[[], object]:
         vector = functional.gradient(model, model.initial_weights, images, labels)
         scores = magnitude.magnitude(ScoreContext(vector, tf.constant([0, 0])))
         mask = policy.top_scores(scores, 1000)
-        return client.protect(
-            vector, mask, key, tf.constant(0, tf.int64), CODEC, cipher
-        )
+        context = engine.context(keys, wire.pack(mask), 0, 1000)
+        one, nonce = tf.constant(1.0), tf.constant(0, tf.int64)
+        bound = tf.constant(4.0)
+        return client.protect(vector, one, mask, bound, context, key, nonce, engine)
 
     return client_round
 

@@ -11,7 +11,8 @@ import tensorflow_federated as tff
 import federated  # noqa: F401
 from federated import aggregators, graph_taint, key_flow, learning, processes
 from federated.graph_taint import Label
-from selenc_tf.lattice import codec, key_store, parameters, shell_cipher
+from selenc_tf.lattice import codec, key_store, parameters, scales, shell_cipher
+from selenc_tf.lattice import engine as engine_lib
 from selenc_tf.masks import agreement, policy
 from selenc_tf.models import lenet
 from selenc_tf.significance import magnitude, random
@@ -19,31 +20,42 @@ from selenc_tf.significance import magnitude, random
 tf_comp = tff.tensorflow.computation
 fed_comp = tff.federated_computation
 
-CIPHER = shell_cipher.build_shell_cipher(
-    parameters.choose_parameters(max_summands=10, max_abs_value=2**15)
-)
-CODEC = codec.FixedPointCodec(bound=1.0, bits=16)
+CIPHER = shell_cipher.build_shell_cipher(parameters.choose_parameters(10, 16))
+CODEC = codec.FixedPointCodec(bits=16)
 POLICY = policy.top_fraction(0.1)
 SEED = agreement.public_seed(random.random, POLICY, (1, 2))
 HISTORY = agreement.previous_aggregate(magnitude.magnitude, POLICY, (1, 2))
 
 # What a round of federated averaging with LeNet sends to the server, in order: loss
-# metrics, the upload, the rank, the opened share, the client's weight or nothing.
-UPLOAD = ("federated_aggregate", "<plain=float32[?],ciphertext=str,nonce=int64>")
+# metrics, the upload, the rank, the opened share, the count of clipped values.
+UPLOAD = (
+    "federated_aggregate",
+    "<plain=float32[?],ciphertext=str[?],weight=float32,nonce=int64,checksum=int64>",
+)
 RANK = ("federated_select", "int32[1]")
 OPENED = ("federated_aggregate", "<rank=int32,codes=str>")
 METRICS = ("federated_aggregate", "<loss_sum=float32,hits=float32,examples=float32>")
-WEIGHT = ("federated_aggregate", "float32")
 COUNT = ("federated_aggregate", "int32")
-MASK = ("federated_aggregate", "<packed_mask=uint8[10630]>")
+MASK = (
+    "federated_aggregate",
+    "<packed_mask=uint8[10630],round=int64,bounds=float32[1]>",
+)
+ROW = tff.TensorType(np.int64, [1, CIPHER.num_slots])
+BLOCKS = tff.TensorType(np.str_, [None])
+ENGINE = engine_lib.Engine(CODEC, CIPHER)
 
 NO_LABEL = frozenset()
 SUM = frozenset({Label.SUM})
 
 
 @pytest.fixture(scope="module")
-def path(key_for):
+def keys(key_for):
     return key_for(CIPHER)
+
+
+@pytest.fixture(scope="module")
+def path(keys):
+    return keys.path
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +63,17 @@ def model():
     return lenet.lenet((32, 32, 3), 100, seed=0)
 
 
+def any_length(tensor):
+    """The tensor without its static shape."""
+    shape = [None] * tensor.shape.rank
+    return tf.raw_ops.PlaceholderWithDefault(input=tensor, shape=shape)
+
+
 def encryption(path, source=SEED, cipher=CIPHER):
-    return aggregators.SelectiveEncryption(source, CODEC, cipher, path)
+    keys = key_store.find(path)
+    return aggregators.SelectiveEncryption(
+        source, CODEC, scales.public_bound(1.0), cipher, keys
+    )
 
 
 def weighted_fed_avg(model, path):
@@ -90,16 +111,18 @@ def reveal_round(model, path):
 
 def blind_round(source):
     return lambda model, path: (
-        processes.build_server_blind_round(model, source, CODEC, CIPHER, path).next
+        processes.build_server_blind_round(
+            model, source, ENGINE, 1.0, key_store.find(path)
+        ).next
     )
 
 
 OWN = agreement.OwnMask(magnitude.magnitude, POLICY, (1, 2))
 PROCESSES = {
-    "weighted": (weighted_fed_avg, [METRICS, UPLOAD, RANK, OPENED, WEIGHT]),
-    "unweighted": (unweighted_fed_avg, [METRICS, UPLOAD, RANK, OPENED, COUNT]),
-    "clipped": (clipped_fed_avg, [METRICS, UPLOAD, RANK, OPENED, WEIGHT, COUNT]),
-    "reveal": (reveal_round, [UPLOAD, RANK, OPENED, WEIGHT]),
+    "weighted": (weighted_fed_avg, [METRICS, UPLOAD, RANK, OPENED]),
+    "unweighted": (unweighted_fed_avg, [METRICS, UPLOAD, RANK, OPENED]),
+    "clipped": (clipped_fed_avg, [METRICS, UPLOAD, RANK, OPENED, COUNT]),
+    "reveal": (reveal_round, [UPLOAD, RANK, OPENED]),
     "blind, public seed": (blind_round(SEED), [UPLOAD]),
     "blind, history": (blind_round(HISTORY), [UPLOAD]),
     "blind, own mask": (blind_round(OWN), [MASK, UPLOAD]),
@@ -127,7 +150,7 @@ def test_our_processes_leak_nothing(name, model, path):
     assert by_label[Label.DECRYPTED] == (["codes"] if revealing else [])
     assert not by_label[Label.KEY] and not by_label[Label.OPENED_OWN]
 
-    secret = key_store.read(path, CIPHER).numpy()
+    secret = key_store.read(key_store.find(path), CIPHER).numpy()
     assert not key_flow.contains_bytes(computation, secret)
 
 
@@ -140,12 +163,13 @@ def test_shapes_and_labels_of_a_reveal_round(model, path):
     ]
     assert found == [
         ("plain", "float32[?]", NO_LABEL),
-        ("ciphertext", "str", frozenset({Label.CIPHERTEXT})),
+        ("ciphertext", "str[?]", frozenset({Label.CIPHERTEXT})),
+        ("weight", "float32", NO_LABEL),
         ("nonce", "int64", NO_LABEL),
+        ("checksum", "int64", NO_LABEL),
         ("", "int32[1]", SUM),
         ("rank", "int32", SUM),
         ("codes", "str", SUM | {Label.DECRYPTED}),
-        ("", "float32", NO_LABEL),
     ]
     received = [
         (crossing.intrinsic, field.name, field.labels)
@@ -155,6 +179,8 @@ def test_shapes_and_labels_of_a_reveal_round(model, path):
     ]
     assert received == [
         ("federated_broadcast", "packed_mask", NO_LABEL),
+        ("federated_broadcast", "round", NO_LABEL),
+        ("federated_broadcast", "bounds", NO_LABEL),
         ("federated_broadcast", "cohort", SUM),
         ("federated_select", "", SUM | {Label.ADDED}),
     ]
@@ -188,7 +214,7 @@ def send(value):
 
 
 def reader(path):
-    return tf_comp(lambda: key_store.read(path, CIPHER))
+    return tf_comp(lambda: key_store.read(key_store.find(path), CIPHER))
 
 
 def key_at_clients(path):
@@ -230,7 +256,7 @@ def appended_to_plain(path):
         np.str_,
     )
 
-    @fed_comp(tff.FederatedType(vector, tff.CLIENTS))
+    @fed_comp(tff.FederatedType(ROW, tff.CLIENTS))
     def process(x):
         return send(tff.federated_map(append, (x, key_at_clients(path))))
 
@@ -238,10 +264,10 @@ def appended_to_plain(path):
 
 
 def opens_its_own_ciphertext(path):
-    encrypt = tf_comp(CIPHER.encrypt, np.str_, tff.TensorType(np.int64, [3]))
-    opened = tf_comp(CIPHER.decrypt, np.str_, np.str_)
+    encrypt = tf_comp(CIPHER.encrypt, np.str_, ROW)
+    opened = tf_comp(CIPHER.decrypt, np.str_, BLOCKS)
 
-    @fed_comp(tff.FederatedType(tff.TensorType(np.int64, [3]), tff.CLIENTS))
+    @fed_comp(tff.FederatedType(ROW, tff.CLIENTS))
     def process(x):
         key = key_at_clients(path)
         ciphertext = tff.federated_map(encrypt, (key, x))
@@ -360,16 +386,18 @@ def read_without_a_placement(path):
 
 
 def server_encrypts_for_itself(path):
-    encrypt = tf_comp(
-        lambda: CIPHER.encrypt(key_store.read(path, CIPHER), tf.constant([1], tf.int64))
-    )
+    def encrypt_ones():
+        key = key_store.read(key_store.find(path), CIPHER)
+        return CIPHER.encrypt(key, tf.ones([1, CIPHER.num_slots], tf.int64))
+
+    encrypt = tf_comp(encrypt_ones)
     return fed_comp(lambda: tff.federated_eval(encrypt, tff.SERVER))
 
 
 def in_the_accumulator(path):
     @tf_comp(np.str_, np.int32)
     def accumulate(total, _):
-        return total + key_store.read(path, CIPHER)
+        return total + key_store.read(key_store.find(path), CIPHER)
 
     @fed_comp(tff.FederatedType(np.int32, tff.CLIENTS))
     def process(x):
@@ -415,19 +443,19 @@ def encrypted_under_a_constant(path):
 def server_opens_one_upload(path):
     # The "sum" that is cut into shares is the first client's ciphertext.
     first = CIPHER._replace(add=lambda ciphertexts: ciphertexts[0])
-    factory = aggregators.SelectiveEncryptionSumFactory(encryption(path, cipher=first))
+    factory = aggregators.selective_encryption_sum(encryption(path, cipher=first))
     return factory.create(tff.TensorType(np.float32, [30])).next
 
 
 def client_adds_to_itself(path):
     # A sum, but of one client's ciphertexts.
-    @tf_comp(np.str_, tff.TensorType(np.int64, [3]))
+    @tf_comp(np.str_, ROW)
     def twice(key, x):
         ciphertext = CIPHER.encrypt(key, x)
         total = CIPHER.add(tf.stack([ciphertext, ciphertext]))
         return CIPHER.decrypt(key, total)
 
-    @fed_comp(tff.FederatedType(tff.TensorType(np.int64, [3]), tff.CLIENTS))
+    @fed_comp(tff.FederatedType(ROW, tff.CLIENTS))
     def process(x):
         return send(tff.federated_map(twice, (key_at_clients(path), x)))
 
@@ -436,22 +464,22 @@ def client_adds_to_itself(path):
 
 def server_picks_a_client_sum(path):
     # The clients add, the server only picks: still one client's vector.
-    @tf_comp(np.str_, tff.TensorType(np.int64, [3]))
+    @tf_comp(np.str_, ROW)
     def twice(key, x):
         ciphertext = CIPHER.encrypt(key, x)
         return CIPHER.add(tf.stack([ciphertext, ciphertext]))
 
-    @fed_comp(tff.FederatedType(tff.TensorType(np.int64, [3]), tff.CLIENTS))
+    @fed_comp(tff.FederatedType(ROW, tff.CLIENTS))
     def process(x):
         key = key_at_clients(path)
         last = tff.federated_aggregate(
             tff.federated_map(twice, (key, x)),
-            tf_comp(lambda: tf.constant(""))(),
-            tf_comp(lambda _, new: tf.identity(new), np.str_, np.str_),
-            tf_comp(lambda _, new: tf.identity(new), np.str_, np.str_),
-            tf_comp(lambda total: tf.identity(total), np.str_),
+            tf_comp(lambda: any_length(tf.zeros([0], tf.string)))(),
+            tf_comp(lambda _, new: tf.identity(new), BLOCKS, BLOCKS),
+            tf_comp(lambda _, new: tf.identity(new), BLOCKS, BLOCKS),
+            tf_comp(lambda total: tf.identity(total), BLOCKS),
         )
-        opened = tf_comp(CIPHER.decrypt, np.str_, np.str_)
+        opened = tf_comp(CIPHER.decrypt, np.str_, BLOCKS)
         return send(tff.federated_map(opened, (key, tff.federated_broadcast(last))))
 
     return process
@@ -559,28 +587,27 @@ def test_key_that_leaves_its_graph_sideways(path, spill):
 
 def test_what_is_no_leak(path):
     """Encrypting, opening a sum, and keeping what was opened."""
-    vector = tff.TensorType(np.int64, [3])
-    encrypt = tf_comp(CIPHER.encrypt, np.str_, vector)
-    opened = tf_comp(CIPHER.decrypt, np.str_, np.str_)
+    encrypt = tf_comp(CIPHER.encrypt, np.str_, ROW)
+    opened = tf_comp(CIPHER.decrypt, np.str_, BLOCKS)
 
-    @fed_comp(tff.FederatedType(vector, tff.CLIENTS))
+    @fed_comp(tff.FederatedType(ROW, tff.CLIENTS))
     def process(x):
         key = key_at_clients(path)
         ciphertext = tff.federated_map(encrypt, (key, x))
         total = tff.federated_aggregate(
             ciphertext,
-            tf_comp(lambda: tf.zeros([0], tf.string))(),
+            tf_comp(lambda: any_length(tf.zeros([0, 1], tf.string)))(),
             tf_comp(
                 lambda so_far, new: tf.concat([so_far, [new]], 0),
-                tff.TensorType(np.str_, [None]),
-                np.str_,
+                tff.TensorType(np.str_, [None, None]),
+                BLOCKS,
             ),
             tf_comp(
                 lambda one, two: tf.concat([one, two], 0),
-                tff.TensorType(np.str_, [None]),
-                tff.TensorType(np.str_, [None]),
+                tff.TensorType(np.str_, [None, None]),
+                tff.TensorType(np.str_, [None, None]),
             ),
-            tf_comp(CIPHER.add, tff.TensorType(np.str_, [None])),
+            tf_comp(CIPHER.add, tff.TensorType(np.str_, [None, None])),
         )
         own = tff.federated_map(opened, (key, ciphertext))
         shared = tff.federated_map(opened, (key, tff.federated_broadcast(total)))
@@ -615,7 +642,7 @@ def test_unknown_intrinsic_is_no_proof():
 
 
 def test_bytes_in_the_computation_are_found(path):
-    secret = key_store.read(path, CIPHER).numpy()
+    secret = key_store.read(key_store.find(path), CIPHER).numpy()
 
     def holding(part):
         return fed_comp(
@@ -630,9 +657,9 @@ def test_bytes_in_the_computation_are_found(path):
 
 def test_no_optimiser_puts_the_key_into_a_graph(path):
     """TFF's compiler evaluates what it can ahead of time, in aggressive mode."""
-    secret = key_store.read(path, CIPHER).numpy()
+    secret = key_store.read(key_store.find(path), CIPHER).numpy()
     compile_aggressively = tff.backends.native.desugar_and_transform_to_native
-    factory = aggregators.SelectiveEncryptionSumFactory(encryption(path))
+    factory = aggregators.selective_encryption_sum(encryption(path))
     process = factory.create(tff.TensorType(np.float32, [30])).next
     for computation in (process, sends_the_key(path)):
         compiled = compile_aggressively(computation)

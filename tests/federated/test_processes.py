@@ -8,15 +8,16 @@ import tensorflow_federated as tff
 
 import federated  # noqa: F401
 from federated import aggregators, processes, tap
-from selenc_tf.lattice import codec, parameters, shell_cipher
-from selenc_tf.masks import agreement, policy
+from selenc_tf.lattice import codec, parameters, scales, shell_cipher
+from selenc_tf.lattice import engine as engine_lib
+from selenc_tf.masks import agreement, policy, wire
 from selenc_tf.models import functional
 from selenc_tf.significance import magnitude, random
 
-CODEC = codec.FixedPointCodec(bound=4.0, bits=24)
-CIPHER = shell_cipher.build_shell_cipher(
-    parameters.choose_parameters(4, CODEC.max_abs_code)
-)
+BOUND = 4.0
+CODEC = codec.FixedPointCodec(bits=24)
+CIPHER = shell_cipher.build_shell_cipher(parameters.choose_parameters(4, CODEC.bits))
+ENGINE = engine_lib.Engine(CODEC, CIPHER)
 RATIO = 0.4
 POLICY = policy.top_fraction(RATIO)
 SEED = agreement.public_seed(random.random, POLICY, (1, 2))
@@ -64,12 +65,14 @@ def run(build_round, model, cohort):
 
 def blind(model, source, key_for):
     return processes.build_server_blind_round(
-        model, source, CODEC, CIPHER, key_for(CIPHER)
+        model, source, ENGINE, BOUND, key_for(CIPHER)
     )
 
 
 def reveal(model, source, key_for):
-    encryption = aggregators.SelectiveEncryption(source, CODEC, CIPHER, key_for(CIPHER))
+    encryption = aggregators.SelectiveEncryption(
+        source, CODEC, scales.public_bound(BOUND), CIPHER, key_for(CIPHER)
+    )
     return processes.build_reveal_round(
         model, aggregators.selective_encryption(encryption)
     )
@@ -81,13 +84,13 @@ def test_types(model, key_for):
     assert reveal(
         model, SEED, key_for
     ).next.type_signature.parameter.compact_representation() == (
-        f"<state=<value_sum_process=<policy=<>>,weight_sum_process=<>>@SERVER,"
+        f"<state=<agreement=<policy=<>>,scales=<>,round=int64>@SERVER,"
         f"weights={tensors}@SERVER,batch={batch}>"
     )
     result = blind(model, SEED, key_for).next.type_signature.result
     assert result.compact_representation() == (
-        "<state=<policy=<>>@SERVER,visible_sum=float32[?]@SERVER,"
-        "ciphertext=str@SERVER,gradient={float32[57]}@CLIENTS>"
+        "<state=<agreement=<policy=<>>,round=int64>@SERVER,"
+        "visible_sum=float32[?]@SERVER,ciphertext=str[?]@SERVER,gradient={float32[57]}@CLIENTS>"
     )
 
 
@@ -103,7 +106,7 @@ def test_revealed_mean_weighs_by_examples(model, key_for, federation):
     )
     found = np.concatenate([np.ravel(tensor) for tensor in output.result])
     assert [np.size(tensor) for tensor in output.result] == [30, 6, 18, 3]
-    assert np.max(np.abs(found - exact)) <= CODEC.max_abs_error(3) / 6 + 1e-6
+    assert np.max(np.abs(found - exact)) <= CODEC.max_abs_error(BOUND, 3) / 6 + 1e-6
 
 
 @pytest.mark.parametrize("source", [SEED, HISTORY], ids=["seed", "history"])
@@ -113,7 +116,7 @@ def test_blind_mean(model, key_for, federation, source):
     exact = np.mean([gradient_of(model, batch) for batch in cohort], axis=0)
     assert len(result.gradient) == 3
     for found in result.gradient:
-        assert np.max(np.abs(found - exact)) <= CODEC.max_abs_error(3) / 3 + 1e-6
+        assert np.max(np.abs(found - exact)) <= CODEC.max_abs_error(BOUND, 3) / 3 + 1e-6
     for other in result.gradient[1:]:
         assert other.tobytes() == result.gradient[0].tobytes()
     hidden = 57 if source is HISTORY else 23  # 0.4 * 57 = 22.8
@@ -125,7 +128,7 @@ def test_own_mask_hides_the_largest(model, key_for, federation):
     result = run(blind(model, OWN, key_for), model, [batch])
     direct = gradient_of(model, batch)
     (found,) = result.gradient
-    assert np.max(np.abs(found - direct)) <= CODEC.max_abs_error(1)
+    assert np.max(np.abs(found - direct)) <= CODEC.max_abs_error(BOUND, 1)
     order = np.argsort(-np.abs(direct), kind="stable")
     visible = np.sort(order[23:])
     np.testing.assert_allclose(result.visible_sum, direct[visible], rtol=1e-5)
@@ -137,7 +140,13 @@ def test_blind_server_gets_no_opened_share(model, key_for, federation):
     sent = [c for c in federation.crossings if c.direction is TO_SERVER]
     assert len(sent) == 2
     for crossing in sent:
-        assert list(crossing.value) == ["plain", "ciphertext", "nonce"]
+        assert list(crossing.value) == [
+            "plain",
+            "ciphertext",
+            "weight",
+            "nonce",
+            "checksum",
+        ]
 
 
 def test_the_kept_ciphertext_is_the_sum(model, key_for, federation):
@@ -146,11 +155,16 @@ def test_the_kept_ciphertext_is_the_sum(model, key_for, federation):
     cohort = batches(1, 2)
     result = run(blind(model, SEED, key_for), model, cohort)
     key = key_store.read(key_for(CIPHER), CIPHER)
-    codes = CIPHER.decrypt(key, tf.constant(result.ciphertext))[:23]
     mask, _ = SEED.mask(model.spec, SEED.init(model.spec))
+    context = ENGINE.context(key_for(CIPHER), wire.pack(mask), 0, 23)
+    codes = engine_lib.open_codes(
+        ENGINE, key, tf.constant(result.ciphertext), context, 2, 0, 1
+    )[:23]
     exact = np.sum([gradient_of(model, batch) for batch in cohort], axis=0)
     np.testing.assert_allclose(
-        CODEC.decode(codes), exact[mask.numpy()], atol=CODEC.max_abs_error(2) + 1e-6
+        CODEC.decode(codes, BOUND),
+        exact[mask.numpy()],
+        atol=CODEC.max_abs_error(BOUND, 2) + 1e-6,
     )
 
 
@@ -175,7 +189,7 @@ def test_rounds_follow_each_other(model, key_for, federation):
     state = build_round.initialize()
     for hidden in (57, 23, 23):
         output = build_round.next(state, weights_of(model), batches(1, 2))
-        measured = output.measurements["mean_value"]["hidden"]
+        measured = output.measurements["hidden"]
         assert measured == hidden
         state = output.state
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from selenc_tf.models import cnn, functional, lenet
+from selenc_tf.models import cnn, fedavg_cnn, functional, lenet
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +113,7 @@ def test_float64_agrees_with_float32(build):
         (lenet.lenet, (32, 32, 3), 100, 85_036),
         (lenet.lenet, (28, 28, 1), 10, 13_426),
         (cnn.small_cnn, (28, 28, 1), 10, 105_866),
+        (fedavg_cnn.fedavg_cnn, (28, 28, 1), 10, 1_663_370),
     ],
 )
 def test_parameter_counts(build, shape, classes, parameters):

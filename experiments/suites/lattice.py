@@ -1,0 +1,198 @@
+"""Encryption of a vector from end to end, ours and TenSEAL's.
+
+The client quantises, encrypts and serialises; the server parses and checks ten messages,
+adds them and serialises the sum; the client decrypts it. All sides take turns in one
+process, and what they decrypt is compared with the true sum.
+"""
+
+import pathlib
+import sys
+import tempfile
+from collections.abc import Sequence
+from typing import NamedTuple, TextIO
+
+from experiments import native_output
+from experiments.outputs import environment, figures, files
+from experiments.suites import (
+    lattice_bars,
+    lattice_memory,
+    lattice_ours,
+    lattice_outputs,
+    lattice_plot,
+    lattice_profile,
+    lattice_tenseal,
+    lattice_timing,
+)
+from experiments.suites.lattice_bars import Verdict
+from experiments.suites.lattice_memory import Memory
+from experiments.suites.lattice_outputs import Result, Table
+from experiments.suites.lattice_side import BEST, OURS_8, OURS_16, PEERS, SUMMANDS, Side
+from experiments.suites.lattice_tenseal import Tried
+
+_VERSIONS = ("tensorflow", "tf-shell", "tenseal", "numpy")
+_BARS_CORES = 2
+_PROFILE_REPETITIONS = 5
+
+_MEMORY_VALUES = 4_000_000
+"""So many at least, or what does not grow with the vector would count; and so many at
+most for TenSEAL, whose message of a large model would not fit."""
+
+
+class Request(NamedTuple):
+    """What to measure.
+
+    Attributes:
+      sizes: Lengths of vectors.
+      repetitions: Turns of each side.
+      folder: Where `lattice.csv`, `lattice.md` and `lattice.png` go.
+      command: That was given, for the record.
+    """
+
+    sizes: tuple[int, ...]
+    repetitions: int
+    folder: pathlib.Path
+    command: str
+
+
+def run(request: Request, stream: TextIO) -> None:
+    """Measures, writes files and prints tables.
+
+    The files are written after each length, so an interrupted run leaves what was done.
+
+    Args:
+      request: What to measure.
+      stream: Where the tables go.
+    """
+    request.folder.mkdir(parents=True, exist_ok=True)
+    results: list[Result] = []
+    verdicts: list[Verdict] = []
+    # tf-shell and TenSEAL print to the terminal by themselves.
+    with (
+        tempfile.TemporaryDirectory() as name,
+        native_output.redirected(pathlib.Path(name)),
+    ):
+        sides = [lattice_ours.build(OURS_16, 16), lattice_ours.build(OURS_8, 8)]
+        tried: tuple[Tried, ...] = ()
+        if lattice_tenseal.is_installed():
+            tried = lattice_tenseal.search(lattice_tenseal.CANDIDATES, _progress)
+            chosen = lattice_tenseal.best(tried).setting
+            sides += [
+                lattice_tenseal.build(PEERS, lattice_tenseal.PEERS_SETTING),
+                lattice_tenseal.build(BEST, chosen),
+            ]
+        for size in sorted(request.sizes):
+            times = lattice_timing.measure(sides, size, request.repetitions, _progress)
+            memories = [_memory(side, size) for side in sides]
+            results += [Result(*pair) for pair in zip(times, memories, strict=True)]
+            verdicts += lattice_bars.judge(times, memories)
+            tables = _tables(results, verdicts)
+            _write(request, results, tables, _notes(sides, tried))
+        tables += _reasons(verdicts, min(request.sizes), tried)
+    notes = _notes(sides, tried)
+    _write(request, results, [*tables, *_search_table(tried)], notes)
+    for table in tables:
+        lattice_outputs.print_table(table, stream)
+    for note in notes:
+        print(f"* {note}", file=stream)
+    print(f"Written: {request.folder / 'lattice'}.csv, .md and .png", file=stream)
+
+
+def _memory(side: Side, num_values: int) -> Memory:
+    most = sys.maxsize if side.setting is None else _MEMORY_VALUES
+    values = min(max(num_values, _MEMORY_VALUES), most)
+    _progress(f"{side.name}: peak memory of encrypting {values:,} values")
+    return lattice_memory.measure(side, values)
+
+
+def _tables(results: Sequence[Result], verdicts: Sequence[Verdict]) -> list[Table]:
+    return [
+        lattice_outputs.results_table(results),
+        lattice_outputs.bars_table(verdicts),
+    ]
+
+
+def _reasons(
+    verdicts: Sequence[Verdict], num_values: int, tried: Sequence[Tried]
+) -> list[Table]:
+    """Where time and bytes go, if a bar is missed."""
+    missed = [item for item in verdicts if not item.met]
+    tables = []
+    if any(item.is_time for item in missed):
+        _progress(f"a bar is missed: timing each step for {num_values:,} values")
+        pieces = lattice_profile.profile(16, num_values, _PROFILE_REPETITIONS)
+        tables.append(lattice_outputs.steps_table(OURS_16, num_values, pieces))
+    if tried and any(item.is_bytes for item in missed):
+        shares = {
+            OURS_16: lattice_profile.bits_of_ours(lattice_ours.build_engine(16)),
+            BEST: lattice_profile.bits_of_tenseal(lattice_tenseal.best(tried)),
+        }
+        tables.append(lattice_outputs.bits_table(shares))
+    return tables
+
+
+def _search_table(tried: Sequence[Tried]) -> list[Table]:
+    if not tried:
+        return []
+    return [lattice_outputs.search_table(tried, lattice_tenseal.best(tried))]
+
+
+def _notes(sides: Sequence[Side], tried: Sequence[Tried]) -> list[str]:
+    described = environment.describe(_VERSIONS)
+    cores = described["cpu"]["cores"]
+    versions = ", ".join(
+        f"{name} {version}"
+        for name, version in described["versions"].items()
+        if version is not None
+    )
+    notes = [
+        f"{cores} cores, {described['cpu']['model']}, "
+        f"{', '.join(described['devices'])}; {versions}.",
+        *(f"{side.name}: {side.details}." for side in sides),
+        f"Sums of {SUMMANDS} messages decrypt on all sides. What was decrypted here "
+        "was compared with the true sum.",
+        f"Of vectors longer than {lattice_timing.WHOLE_VALUES:,} values the client's "
+        f"message is measured whole, but the server adds, and the client decrypts, "
+        f"messages of {lattice_timing.SLICE_VALUES:,} values. TenSEAL's pieces of such "
+        "a message are dropped once they are made and counted.",
+        "Peak memory is that of encrypting, beyond the input, in a fresh process, over "
+        "the message's size.",
+    ]
+    if tried:
+        found = lattice_tenseal.best(tried)
+        notes.append(
+            f"Best setting: of {len(tried)} tried, the one with the fewest bytes (of "
+            f"those within 1 %, the fastest) whose sum of {SUMMANDS} vectors is off by "
+            f"at most {found.allowed_error:.3g}, half a 16-bit step for each, as ours; "
+            f"it is off by {found.max_error:.3g}."
+        )
+    else:
+        notes.append(
+            "TenSEAL is not installed, so there is nothing to compare with: "
+            "`uv sync --group bench`."
+        )
+    if cores != _BARS_CORES:
+        notes.append(
+            f"The bars are for {_BARS_CORES} cores; `taskset -c 0,1` allows so many."
+        )
+    return notes
+
+
+def _write(
+    request: Request,
+    results: Sequence[Result],
+    tables: Sequence[Table],
+    notes: Sequence[str],
+) -> None:
+    folder = request.folder
+    text = [f"`{request.command}`\n", *map(lattice_outputs.to_markdown, tables)]
+    text.append("".join(f"* {note}\n" for note in notes))
+    figure = lattice_plot.figure([result.times for result in results])
+    files.write_atomically(
+        folder / "lattice.csv", lattice_outputs.to_csv(results).encode()
+    )
+    files.write_atomically(folder / "lattice.md", "\n".join(text).encode())
+    files.write_atomically(folder / "lattice.png", figures.to_png(figure))
+
+
+def _progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,123 @@
+"""Our side of the lattice suite: the engine's stages, compiled as a round compiles them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from experiments.suites import lattice_side
+from experiments.suites.lattice_side import ADDED, BOUND, SUMMANDS, Message, Side
+from selenc_tf.lattice import engine as engine_lib
+from selenc_tf.lattice import message as message_lib
+from selenc_tf.lattice import parameters, shell_cipher
+from selenc_tf.lattice.codec import FixedPointCodec
+from selenc_tf.lattice.engine import Engine
+from selenc_tf.lattice.header import Context
+from selenc_tf.lattice.key_store import KeySet
+from selenc_tf.lattice.refusal import must_be_accepted
+
+# Only its name goes into messages; the key is made and kept in memory.
+_KEYS = KeySet(path="", key_id="0" * 16)
+_SEED = (1, 2)
+
+
+def build_engine(bits: int) -> Engine:
+    """The engine for values of so many bits and `SUMMANDS` summands."""
+    chosen = parameters.choose_parameters(SUMMANDS, bits)
+    return Engine(FixedPointCodec(bits), shell_cipher.build_shell_cipher(chosen))
+
+
+def round_context(engine: Engine, num_values: tf.Tensor) -> Context:
+    """The context of a round that hides so many values."""
+    mask = tf.zeros([1], tf.uint8)
+    return engine.context(_KEYS, mask, tf.constant(0, tf.int64), num_values)
+
+
+def build(name: str, bits: int) -> Side:
+    """Builds our side with a fresh key.
+
+    Args:
+      name: Of the side.
+      bits: Of a value.
+
+    Returns:
+      The side.
+    """
+    engine = build_engine(bits)
+    key = engine.cipher.keygen()
+    text = tf.TensorSpec([None], tf.string)
+    number = tf.TensorSpec([], tf.int64)
+
+    def num_blocks(num_values: tf.Tensor) -> tf.Tensor:
+        return engine.num_blocks(engine_lib.num_codes(num_values))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    def seal(values: tf.Tensor) -> tf.Tensor:
+        context = round_context(engine, tf.size(values, tf.int64))
+        seed = tf.constant(_SEED, tf.int64)
+        return engine_lib.seal(engine, key, values, tf.constant(BOUND), context, seed)
+
+    @tf.function(input_signature=[[text] * ADDED, number])
+    def add(messages: list[tf.Tensor], num_values: tf.Tensor) -> tf.Tensor:
+        context = round_context(engine, num_values)
+        blocks = num_blocks(num_values)
+        verdicts = [
+            engine_lib.judge(engine, message, context, 1, 0, blocks)
+            for message in messages
+        ]
+        worst = tf.reduce_max(tf.stack(verdicts))
+        with tf.control_dependencies([must_be_accepted(worst)]):
+            accepted = tf.stack([message_lib.blocks_of(item) for item in messages])
+        return message_lib.assemble(
+            context, tf.constant(ADDED), tf.constant(0), engine.cipher.add(accepted)
+        )
+
+    @tf.function(input_signature=[text, number, number])
+    def open_(
+        message: tf.Tensor, num_values: tf.Tensor, summands: tf.Tensor
+    ) -> tf.Tensor:
+        codes = engine_lib.open_codes(
+            engine,
+            key,
+            message,
+            round_context(engine, num_values),
+            summands,
+            tf.constant(0, tf.int64),
+            num_blocks(num_values),
+        )
+        # The last code counts the saturated values.
+        return engine.codec.decode(codes[:-1], BOUND)
+
+    def add_all(messages: Sequence[Message], num_values: int) -> Message:
+        return add(list(messages), tf.constant(num_values, tf.int64))
+
+    def open_all(
+        message: Message, num_values: int, summands: int
+    ) -> NDArray[np.float32]:
+        numbers = tf.constant([num_values, summands], tf.int64)
+        opened: NDArray[np.float32] = open_(message, numbers[0], numbers[1]).numpy()
+        return opened
+
+    def count_bytes(message: Message) -> int:
+        return int(tf.reduce_sum(tf.strings.length(message, "BYTE")))
+
+    chosen = engine.cipher
+    return Side(
+        name=name,
+        details=f"N={chosen.num_slots}, {8 * chosen.block_bytes // chosen.num_slots // 2}"
+        f"-bit q, {chosen.plaintext_modulus.bit_length()}-bit t, "
+        f"{engine.packing.values_per_slot} values a slot, secret key",
+        setting=None,
+        bits=bits,
+        max_error=engine.codec.max_abs_error(BOUND, ADDED),
+        seal=seal,
+        seal_and_count=lambda values: count_bytes(seal(values)),
+        add=add_all,
+        open=open_all,
+        count_bytes=count_bytes,
+    )
+
+
+NAMES = {16: lattice_side.OURS_16, 8: lattice_side.OURS_8}
+"""Our sides by the bits of a value."""

@@ -1,0 +1,270 @@
+"""The lattice suite's results as tables for people, as CSV and as Markdown."""
+
+import csv
+import io
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TextIO
+
+import rich.box
+import rich.console
+import rich.table
+
+from experiments.suites.lattice_bars import Verdict
+from experiments.suites.lattice_memory import Memory
+from experiments.suites.lattice_profile import Piece
+from experiments.suites.lattice_side import ADDED, SUMMANDS
+from experiments.suites.lattice_tenseal import Tried
+from experiments.suites.lattice_timing import Stage, Times
+
+_WIDTH = 150
+
+
+class Result(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+      times: Of one side and one length.
+      memory: Of the same side; the length may be another.
+    """
+
+    times: Times
+    memory: Memory | None
+
+
+class Table(NamedTuple):
+    """Cells of text, with a title and headings."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def results_table(results: Sequence[Result]) -> Table:
+    """One row for each side and length.
+
+    Args:
+      results: What was measured.
+
+    Returns:
+      The table. Times are for a million values.
+    """
+    rows = []
+    for times, memory in results:
+        rows.append(
+            (
+                f"{times.num_values:,}",
+                times.side.name,
+                _per_million(times.client),
+                f"{_cpu_per_million(times.client):.3f}",
+                f"{times.message_bytes / times.num_values:.2f}",
+                _per_million(times.server),
+                _per_million(times.opening),
+                "-" if memory is None else _memory(memory),
+            )
+        )
+    return Table(
+        "Seconds for a million values: median (min, max)",
+        (
+            "values",
+            "side",
+            "client",
+            "client, CPU",
+            "bytes a value",
+            f"server adds {ADDED}",
+            "decrypt",
+            "peak memory / message",
+        ),
+        tuple(rows),
+    )
+
+
+def bars_table(verdicts: Sequence[Verdict]) -> Table:
+    """One row for each bar and length.
+
+    Args:
+      verdicts: What was reached.
+
+    Returns:
+      The table.
+    """
+    return Table(
+        "Ratios: of the medians (smallest, largest of a turn)",
+        ("values", "compared", "times less", "bar", ""),
+        tuple(
+            (
+                f"{item.num_values:,}",
+                item.what,
+                f"{item.ratio:.2f}x"
+                + (f" ({item.low:.2f}, {item.high:.2f})" if item.is_time else ""),
+                item.bar,
+                "reached" if item.met else "MISSED",
+            )
+            for item in verdicts
+        ),
+    )
+
+
+def steps_table(side: str, num_values: int, pieces: Sequence[Piece]) -> Table:
+    """One row for each step of our stages.
+
+    Args:
+      side: The name of ours.
+      num_values: What the steps worked on.
+      pieces: The steps.
+
+    Returns:
+      The table.
+    """
+    return Table(
+        f"{side}: the steps one by one, seconds for a million values (the stages work "
+        "in chunks, two at a time, so the steps need not add up to them)",
+        ("stage", "step", "seconds"),
+        tuple(
+            (item.stage, item.name, f"{item.seconds / num_values * 1e6:.4f}")
+            for item in pieces
+        ),
+    )
+
+
+def bits_table(shares: Mapping[str, Sequence[tuple[str, float]]]) -> Table:
+    """What the bits of a message hold.
+
+    Args:
+      shares: By side, descriptions and bits of a value.
+
+    Returns:
+      The table.
+    """
+    rows = []
+    for side, parts in shares.items():
+        rows += [(side, what, f"{bits:.1f}") for what, bits in parts]
+        rows.append((side, "together", f"{sum(bits for _, bits in parts):.1f}"))
+    return Table("Bits of a message for each value", ("side", "what", "bits"), (*rows,))
+
+
+def search_table(tried: Sequence[Tried], chosen: Tried) -> Table:
+    """One row for each setting of TenSEAL that was tried.
+
+    Args:
+      tried: The settings.
+      chosen: The best of them.
+
+    Returns:
+      The table.
+    """
+    return Table(
+        f"TenSEAL's settings: largest error of a sum of {SUMMANDS} vectors over the "
+        "allowed one, and what a client's message costs",
+        ("setting", "error", "bytes a value", "CPU seconds for a million", ""),
+        tuple(
+            (
+                str(item.setting),
+                f"{item.max_error / item.allowed_error:.2g}x",
+                f"{item.bytes_per_value:.2f}",
+                f"{item.cpu_seconds:.3f}",
+                _remark(item, chosen),
+            )
+            for item in tried
+        ),
+    )
+
+
+def print_table(table: Table, stream: TextIO) -> None:
+    """Prints a table for people.
+
+    Args:
+      table: The table.
+      stream: Where to.
+    """
+    made = rich.table.Table(
+        box=rich.box.SIMPLE_HEAD, title=table.title, title_justify="left"
+    )
+    for index, heading in enumerate(table.headings):
+        is_text = any(not _is_number(row[index]) for row in table.rows)
+        made.add_column(heading, justify="left" if is_text else "right")
+    for row in table.rows:
+        made.add_row(*row)
+    console = rich.console.Console(file=stream, width=_WIDTH, highlight=False)
+    console.print(made)
+
+
+def to_markdown(table: Table) -> str:
+    """A table for the docs.
+
+    Args:
+      table: The table.
+
+    Returns:
+      A title line and a Markdown table.
+    """
+    lines = [table.headings, ("---",) * len(table.headings), *table.rows]
+    body = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return f"{table.title}.\n\n{body}"
+
+
+def to_csv(results: Sequence[Result]) -> str:
+    """All numbers for programs.
+
+    Args:
+      results: What was measured.
+
+    Returns:
+      CSV with a header.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    header: list[str] = ["side", "details", "values", "message_bytes"]
+    for name in ("client", "server", "opening"):
+        header += [f"{name}_values", f"{name}_turns"]
+        header += [f"{name}_seconds_{part}" for part in ("median", "min", "max")]
+        header.append(f"{name}_cpu_seconds_median")
+    header += ["max_error", "allowed_error"]
+    header += [f"memory_{field}" for field in Memory._fields]
+    writer.writerow(header)
+    for times, memory in results:
+        row: list[object] = [
+            times.side.name,
+            times.side.details,
+            times.num_values,
+            times.message_bytes,
+        ]
+        for stage in (times.client, times.server, times.opening):
+            row += [stage.num_values, len(stage.seconds)]
+            row += [statistics.median(stage.seconds)]
+            row += [min(stage.seconds), max(stage.seconds)]
+            row.append(statistics.median(stage.cpu_seconds))
+        row += [times.max_error, times.side.max_error]
+        row += ["", "", ""] if memory is None else list(memory)
+        writer.writerow(row)
+    return buffer.getvalue()
+
+
+def _remark(item: Tried, chosen: Tried) -> str:
+    if item is chosen:
+        return "taken"
+    return "" if item.accurate else "not accurate"
+
+
+def _per_million(stage: Stage) -> str:
+    scale = 1e6 / stage.num_values
+    middle = f"{scale * statistics.median(stage.seconds):.3f}"
+    if len(stage.seconds) == 1:
+        return middle
+    low, high = scale * min(stage.seconds), scale * max(stage.seconds)
+    return f"{middle} ({low:.3f}, {high:.3f})"
+
+
+def _cpu_per_million(stage: Stage) -> float:
+    return statistics.median(stage.cpu_seconds) / stage.num_values * 1e6
+
+
+def _memory(memory: Memory) -> str:
+    return (
+        f"{memory.peak_bytes / memory.message_bytes:.2f}x of "
+        f"{memory.message_bytes / 1e6:,.0f} MB"
+    )
+
+
+def _is_number(text: str) -> bool:
+    return text[:1].isdigit() or text == "-"

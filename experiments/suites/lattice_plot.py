@@ -1,0 +1,91 @@
+"""The lattice suite's figure: time and bytes against the number of values."""
+
+import statistics
+from collections.abc import Callable, Sequence
+
+import matplotlib.axes
+import matplotlib.figure
+import matplotlib.ticker
+
+from experiments.suites.lattice_side import BEST, OURS_8, OURS_16, PEERS
+from experiments.suites.lattice_timing import Times
+
+# Okabe and Ito's colours, as in the other figures; ours solid, TenSEAL's dashed.
+_STYLES = {
+    OURS_16: ("#0072B2", "o", "-"),
+    OURS_8: ("#56B4E9", "s", "-"),
+    PEERS: ("#D55E00", "^", "--"),
+    BEST: ("#E69F00", "D", "--"),
+}
+
+
+def figure(times: Sequence[Times]) -> matplotlib.figure.Figure:
+    """Draws seconds and bytes of a client's message, both axes logarithmic.
+
+    Args:
+      times: What was measured, of one length or several.
+
+    Returns:
+      The figure.
+    """
+    made = matplotlib.figure.Figure(figsize=(10.5, 4.8), layout="constrained")
+    left, right = made.subplots(1, 2)
+    left.set_title("Client: quantise, encrypt, serialise", fontsize=12)
+    left.set_ylabel("seconds", fontsize=12)
+    right.set_title("Message, client to server", fontsize=12)
+    right.set_ylabel("bytes", fontsize=12)
+    right.yaxis.set_major_formatter(matplotlib.ticker.EngFormatter("B"))
+    _draw(left, times, lambda item: statistics.median(item.client.seconds))
+    _draw(right, times, lambda item: float(item.message_bytes))
+    _draw_plain(right, times)
+    handles, labels = right.get_legend_handles_labels()
+    made.legend(
+        handles,
+        labels,
+        fontsize=11,
+        frameon=False,
+        loc="outside lower center",
+        ncols=3,
+    )
+    return made
+
+
+def _draw(
+    axis: matplotlib.axes.Axes,
+    times: Sequence[Times],
+    height: Callable[[Times], float],
+) -> None:
+    for name, (colour, marker, line) in _STYLES.items():
+        points = sorted(
+            (item.num_values, height(item)) for item in times if item.side.name == name
+        )
+        if points:
+            axis.plot(
+                [across for across, _ in points],
+                [up for _, up in points],
+                color=colour,
+                marker=marker,
+                linestyle=line,
+                linewidth=1.8,
+                label=name,
+            )
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlabel("encrypted values", fontsize=12)
+    axis.xaxis.set_major_formatter(matplotlib.ticker.EngFormatter(sep=""))
+    axis.grid(True, which="major", color="0.9")
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.margins(x=0.08, y=0.1)
+
+
+def _draw_plain(axis: matplotlib.axes.Axes, times: Sequence[Times]) -> None:
+    """What the values take without encryption."""
+    lengths = sorted({item.num_values for item in times})
+    axis.plot(
+        lengths,
+        [4 * length for length in lengths],
+        color="0.4",
+        linestyle=":",
+        marker=".",
+        label="float32, not encrypted",
+    )

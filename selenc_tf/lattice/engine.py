@@ -1,0 +1,298 @@
+"""From a real vector to an encrypted message and back: codec, packing, cipher, header.
+
+```
+values -> codes -> slots of several codes -> blocks of N - 1 slots and a check value
+                                                   -> encrypt -> header + blocks
+```
+
+The work is done in chunks of blocks, so that only ciphertexts grow with the vector:
+codes, slots and noise of one chunk are gone before the next but one begins.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from selenc_tf import validation
+from selenc_tf.lattice import header as header_lib
+from selenc_tf.lattice import message
+from selenc_tf.lattice.cipher import Cipher
+from selenc_tf.lattice.codec import FixedPointCodec
+from selenc_tf.lattice.header import Context
+from selenc_tf.lattice.key_store import KeySet
+from selenc_tf.lattice.packing import Packing
+from selenc_tf.lattice.refusal import Refusal, must_be_accepted
+
+_CHUNKS_AT_ONCE = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Engine:
+    """What turns vectors into messages.
+
+    Attributes:
+      codec: Makes integers of values.
+      cipher: Encrypts blocks of integers.
+      chunk_blocks: Blocks that are worked on at a time. More need more memory, fewer
+        leave threads idle.
+    """
+
+    codec: FixedPointCodec
+    cipher: Cipher
+    chunk_blocks: int = 64
+
+    def __post_init__(self) -> None:
+        """Checks that sums of codes fit into a slot.
+
+        Raises:
+          ValueError: If they do not.
+        """
+        validation.check_at_least("chunk_blocks", self.chunk_blocks, 1)
+        cipher = self.cipher
+        if cipher.plaintext_modulus * cipher.max_summands >= 2**62:
+            raise ValueError(
+                f"`cipher` must add fewer summands or have a smaller plaintext modulus: "
+                f"{cipher.max_summands} times {cipher.plaintext_modulus} leaves int64."
+            )
+        _ = self.packing  # Refuses codes whose sums do not fit into a slot.
+
+    @property
+    def packing(self) -> Packing:
+        """How codes share a slot."""
+        return Packing(
+            max_abs_code=self.codec.max_abs_code,
+            max_summands=self.cipher.max_summands,
+            plaintext_modulus=self.cipher.plaintext_modulus,
+        )
+
+    @property
+    def codes_per_block(self) -> int:
+        """Codes in one block, whose last slot is the check value."""
+        return (self.cipher.num_slots - 1) * self.packing.values_per_slot
+
+    def num_blocks(self, codes: tf.Tensor) -> tf.Tensor:
+        """The blocks that so many codes fill, in the dtype of the argument."""
+        return -(-codes // self.codes_per_block)
+
+    def context(
+        self,
+        keys: KeySet,
+        packed_mask: tf.Tensor,
+        round_number: tf.Tensor,
+        hidden: tf.Tensor,
+    ) -> Context:
+        """What all messages of a round are of; every party computes it for itself.
+
+        Args:
+          keys: The public name of the keys.
+          packed_mask: uint8 [ceil(n / 8)].
+          round_number: int64.
+          hidden: m, the number of hidden entries.
+
+        Returns:
+          The context.
+        """
+        number = tf.cast(round_number, tf.int64)
+        return Context(
+            parameters=_constant(self.cipher.digest),
+            codec=_constant(self.codec.digest()),
+            key_id=_constant(keys.key_id),
+            key_number=keys.number(number),
+            mask=tf.bitcast(tf.fingerprint(packed_mask[tf.newaxis]), tf.int64)[0],
+            round=number,
+            values=num_codes(tf.cast(hidden, tf.int64)),
+        )
+
+
+def num_codes(hidden: tf.Tensor) -> tf.Tensor:
+    """M and the count of saturated ones behind them; none if nothing is hidden."""
+    return hidden + tf.minimum(hidden, 1)
+
+
+def seal(
+    engine: Engine,
+    secret_key: tf.Tensor,
+    values: tf.Tensor,
+    bound: tf.Tensor,
+    context: Context,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Encodes and encrypts a vector, and how many of its entries saturate.
+
+    Runs on: client. Sees: its own vector.
+
+    Args:
+      engine: The engine.
+      secret_key: string.
+      values: float32 [m].
+      bound: float32 [] or [m], the public bound of each value.
+      context: Of the round.
+      seed: int64 [2], for stochastic rounding; not a secret.
+
+    Returns:
+      string [1 + b], the message.
+
+    Raises:
+      InvalidArgumentError: When run, if a value is not finite or a bound not positive.
+    """
+    total = num_codes(tf.size(values))
+    per_chunk = engine.codes_per_block * engine.chunk_blocks
+    saturated = tf.minimum(
+        engine.codec.saturated(values, bound), engine.codec.max_abs_code
+    )
+
+    def encrypt(chunk: tf.Tensor) -> tf.Tensor:
+        first, end = chunk * per_chunk, (chunk + 1) * per_chunk
+        codes = engine.codec.encode(
+            values[first:end],
+            bound if bound.shape.rank == 0 else bound[first:end],
+            seed + tf.stack([tf.constant(0, tf.int64), tf.cast(chunk, tf.int64)]),
+        )
+        at_end = tf.cast((first < total) & (total <= end), tf.int32)
+        codes = tf.concat([codes, tf.fill([at_end], saturated)], axis=0)
+        return _encrypt_chunk(
+            engine, secret_key, codes, chunk * engine.chunk_blocks, context
+        )
+
+    blocks = _in_chunks(encrypt, -(-total // per_chunk), tf.string)
+    return message.assemble(context, tf.constant(1), tf.constant(0), blocks)
+
+
+def judge(
+    engine: Engine,
+    sealed: tf.Tensor,
+    context: Context,
+    summands: tf.Tensor,
+    first_block: tf.Tensor,
+    blocks: tf.Tensor,
+) -> tf.Tensor:
+    """Compares a message with what it must be: int32, a `Refusal`. Needs no key.
+
+    Args:
+      engine: The engine.
+      sealed: string [any length].
+      context: Of the round.
+      summands: Integer, how many messages it must be the sum of.
+      first_block: Integer, the position where it must begin.
+      blocks: Integer, how many blocks it must have.
+    """
+    expected = message.Expected(
+        context, *(tf.cast(n, tf.int64) for n in (summands, first_block, blocks))
+    )
+    return message.judge(sealed, engine.cipher.block_bytes, expected)
+
+
+def open_codes(
+    engine: Engine,
+    secret_key: tf.Tensor,
+    sealed: tf.Tensor,
+    context: Context,
+    summands: tf.Tensor,
+    first_block: tf.Tensor,
+    blocks: tf.Tensor,
+) -> tf.Tensor:
+    """Decrypts a message, or a part of one, after judging it.
+
+    Runs on: client. Sees: the sum that the message is of.
+
+    Args:
+      engine: The engine.
+      secret_key: string.
+      sealed: string [1 + b].
+      context: Of the round.
+      summands: Integer, how many messages it must be the sum of.
+      first_block: Integer, the position where it must begin.
+      blocks: Integer, how many blocks it must have.
+
+    Returns:
+      int64 [codes in these blocks], sums of codes; the padding of the vector's last
+      block is cut off.
+
+    Raises:
+      InvalidArgumentError: When run, if the message is refused; the text holds the
+        name of the `Refusal`. Nothing is decrypted then, or, for `GARBLED`, nothing of
+        what was decrypted is given out.
+    """
+    verdict = judge(engine, sealed, context, summands, first_block, blocks)
+    with tf.control_dependencies([must_be_accepted(verdict)]):
+        to_open = message.blocks_of(tf.identity(sealed))
+    first = tf.cast(first_block, tf.int32)
+    size = engine.chunk_blocks
+
+    def decrypt(chunk: tf.Tensor) -> tf.Tensor:
+        part = to_open[chunk * size : (chunk + 1) * size]
+        return _decrypt_chunk(
+            engine, secret_key, part, first + chunk * size, context, summands
+        )
+
+    codes = _in_chunks(decrypt, -(-tf.size(to_open) // size), tf.int64)
+    left = tf.cast(context.values, tf.int32) - first * engine.codes_per_block
+    return codes[: tf.maximum(left, 0)]
+
+
+def _encrypt_chunk(
+    engine: Engine,
+    secret_key: tf.Tensor,
+    codes: tf.Tensor,
+    first_block: tf.Tensor,
+    context: Context,
+) -> tf.Tensor:
+    """Encrypts consecutive codes, padded to whole blocks: string [blocks]."""
+    padding = -tf.size(codes) % engine.codes_per_block
+    slots = engine.packing.pack(tf.pad(codes, [[0, padding]]))
+    rows = tf.reshape(slots, [-1, engine.cipher.num_slots - 1])
+    checks = _check_values(engine, context, first_block, tf.shape(rows)[0], 1)
+    return engine.cipher.encrypt(secret_key, tf.concat([rows, checks], axis=1))
+
+
+def _decrypt_chunk(
+    engine: Engine,
+    secret_key: tf.Tensor,
+    blocks: tf.Tensor,
+    first_block: tf.Tensor,
+    context: Context,
+    summands: tf.Tensor,
+) -> tf.Tensor:
+    """Decrypts consecutive blocks whose check values hold: int64 [codes]."""
+    rows = engine.cipher.decrypt(secret_key, blocks)
+    checks = _check_values(engine, context, first_block, tf.size(blocks), summands)
+    fits = tf.reduce_all(tf.equal(rows[:, -1:], checks))
+    verdict = tf.where(fits, int(Refusal.ACCEPTED), int(Refusal.GARBLED))
+    with tf.control_dependencies([must_be_accepted(verdict)]):
+        slots = tf.identity(rows[:, :-1])
+    return engine.packing.unpack(tf.reshape(slots, [-1]))
+
+
+def _check_values(
+    engine: Engine,
+    context: Context,
+    first_block: tf.Tensor,
+    blocks: tf.Tensor,
+    summands: tf.Tensor | int,
+) -> tf.Tensor:
+    """The check value of each block in a sum, as representatives: int64 [blocks, 1]."""
+    t = engine.cipher.plaintext_modulus
+    once = message.tags(context, tf.cast(first_block, tf.int64), blocks, t)
+    total = tf.math.floormod(once * tf.cast(summands, tf.int64), t)
+    return tf.where(total > (t - 1) // 2, total - t, total)[:, tf.newaxis]
+
+
+def _in_chunks(
+    make: Callable[[tf.Tensor], tf.Tensor], chunks: tf.Tensor, dtype: tf.DType
+) -> tf.Tensor:
+    """Joins `make(0)`, `make(1)`, ..., a few of which are in the making at a time."""
+    # One chunk at least, if an empty one: nothing cannot be joined outside of a graph.
+    chunks = tf.maximum(chunks, 1)
+    array = tf.TensorArray(dtype, chunks, infer_shape=False, element_shape=[None])
+    _, array = tf.while_loop(
+        lambda chunk, _: chunk < chunks,
+        lambda chunk, so_far: (chunk + 1, so_far.write(chunk, make(chunk))),
+        (tf.constant(0), array),
+        parallel_iterations=_CHUNKS_AT_ONCE,
+    )
+    return array.concat()
+
+
+def _constant(digest: str) -> tf.Tensor:
+    return tf.constant(header_lib.digest_number(digest), tf.int64)

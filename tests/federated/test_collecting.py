@@ -1,0 +1,325 @@
+"""Uploads at the server: what is added, set aside, refused, and what is then opened."""
+
+import collections
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_federated as tff
+
+import federated  # noqa: F401
+from federated import aggregators, announcement, client, collecting, server
+from federated.announcement import Announcement
+from selenc_tf.lattice import codec, engine, identity_cipher, key_store, message, scales
+from selenc_tf.lattice import header as header_lib
+from selenc_tf.lattice.refusal import Refusal
+from selenc_tf.masks import agreement, policy, wire
+from selenc_tf.significance import random
+
+N, M, SUMMANDS = 40, 30, 20
+BOUND = 4.0
+CODEC = codec.FixedPointCodec(bits=16)
+CIPHER = identity_cipher.build_identity_cipher_INSECURE(8, 2**45 + 1, SUMMANDS)
+ENGINE = engine.Engine(CODEC, CIPHER)
+KEYS = key_store.KeySet("unused", "0123456789abcdef")
+MASK = np.arange(N) < M
+DROP = collecting.Rules(ENGINE, KEYS, N, fail=False)
+FAIL = DROP._replace(fail=True)
+
+
+def announced(round_number=3, mask=MASK):
+    packed = wire.pack(tf.constant(mask))
+    return Announcement(packed, tf.constant(round_number, tf.int64), [BOUND])
+
+
+def context(keys=KEYS, made_with=ENGINE, **terms):
+    told = announced(**terms)
+    mask = announcement.mask_of(told, N)
+    return announcement.context_of(told, mask, made_with, keys)
+
+
+def upload(seed, weight=1.0, mask=MASK, made_with=ENGINE, **terms):
+    vector = np.random.default_rng(seed).uniform(-BOUND, BOUND, N).astype(np.float32)
+    return vector, client.protect(
+        tf.constant(vector),
+        tf.constant(weight),
+        tf.constant(mask),
+        tf.constant(BOUND),
+        context(mask=mask, made_with=made_with, **terms),
+        tf.constant("no key"),
+        tf.constant(seed, tf.int64),
+        made_with,
+    )
+
+
+# One graph each, as in a round: shapes are unknown there.
+SPECS = client.Upload(
+    tf.TensorSpec([None]),
+    tf.TensorSpec([None], tf.string),
+    tf.TensorSpec([]),
+    tf.TensorSpec([], tf.int64),
+    tf.TensorSpec([], tf.int64),
+)
+COLLECTED = tf.nest.map_structure(
+    lambda part: tf.TensorSpec(part.shape, part.dtype),
+    tf.function(collecting.nothing_collected)
+    .get_concrete_function()
+    .structured_outputs,
+)
+collect = tf.function(
+    lambda so_far, one: collecting.collect(so_far, one, DROP),
+    input_signature=[COLLECTED, SPECS],
+)
+add_up = tf.function(
+    lambda so_far: server.add_ciphertexts(so_far, context(), DROP),
+    input_signature=[COLLECTED],
+)
+
+
+def gather(uploads):
+    so_far = collecting.nothing_collected()
+    for one in uploads:
+        so_far = collect(so_far, one)
+    return so_far
+
+
+def opened(total):
+    """The sum of the hidden entries, and how many of them saturated."""
+    blocks = tf.size(total.ciphertext) - 1
+    codes = engine.open_codes(
+        ENGINE, "no key", total.ciphertext, context(), tf.size(total.cohort), 0, blocks
+    )
+    return CODEC.decode(codes[:M], BOUND).numpy(), int(codes[M])
+
+
+def refused(total):
+    return {
+        Refusal(reason): int(count)
+        for reason, count in enumerate(total.refusals.numpy())
+        if count
+    }
+
+
+def check_sum(total, vectors):
+    expected = np.sum([vector.astype(np.float64) for vector in vectors], axis=0)
+    hidden, saturated = opened(total)
+    error = CODEC.max_abs_error(BOUND, len(vectors))
+    assert np.max(np.abs(hidden - expected[:M])) <= error
+    np.testing.assert_allclose(total.visible_sum, expected[M:], rtol=1e-5, atol=1e-5)
+    assert saturated == 0 and len(total.cohort) == len(vectors)
+
+
+@pytest.mark.parametrize("clients", [1, 2, 8, 9, 17])
+def test_everything_is_added(clients):
+    # Batches of eight: one not full, just full, one over, two and one.
+    vectors, uploads = zip(*(upload(seed) for seed in range(clients)), strict=True)
+    collected = gather(uploads)
+    assert collected.pending.shape[0] < 8 + 1
+    total = add_up(collected)
+    check_sum(total, vectors)
+    assert refused(total) == {}
+    np.testing.assert_array_equal(total.cohort, range(clients))
+
+
+def damage(one, kind):
+    """A damaged copy of an upload."""
+    text = message.to_bytes(one.ciphertext)
+    changed = {
+        "truncated": text[:-5],
+        "header only": text[: header_lib.NUM_BYTES],
+        "empty": b"",
+        "flipped": text[:200] + bytes([text[200] ^ 1]) + text[201:],
+        "foreign": b"PK\x03\x04" + text[4:],
+    }
+    if kind in changed:
+        cut = message.from_bytes(changed[kind], CIPHER.block_bytes)
+        return one._replace(ciphertext=cut)
+    if kind == "reordered":
+        order = [0, 2, 1, *range(3, len(one.ciphertext))]
+        return one._replace(ciphertext=tf.gather(one.ciphertext, order))
+    if kind == "plain bit":
+        return one._replace(plain=one.plain + tf.one_hot(2, N - M))
+    if kind == "weight":
+        return one._replace(weight=one.weight * 100)
+    if kind == "plain length":
+        short = one.plain[:-1]
+        seal = client.checksum(short, one.weight, one.nonce)
+        return one._replace(plain=short, checksum=seal)
+    raise AssertionError(kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("truncated", Refusal.TRUNCATED),
+        ("header only", Refusal.TRUNCATED),
+        ("empty", Refusal.TRUNCATED),
+        ("flipped", Refusal.CORRUPTED),
+        ("foreign", Refusal.FOREIGN),
+        ("reordered", Refusal.REORDERED),
+        ("plain bit", Refusal.CORRUPTED),
+        ("weight", Refusal.CORRUPTED),
+        ("plain length", Refusal.WRONG_PLAIN_PART),
+    ],
+)
+@pytest.mark.parametrize("position", [0, 2])
+def test_a_damaged_upload_is_left_out(kind, reason, position):
+    vectors, uploads = zip(*(upload(seed, 2.0) for seed in range(3)), strict=True)
+    sent = list(uploads)
+    sent[position] = damage(sent[position], kind)
+    total = add_up(gather(sent))
+    check_sum(total, [v for i, v in enumerate(vectors) if i != position])
+    assert refused(total) == {reason: 1}
+    assert total.weight_sum == 4.0
+    assert position not in total.cohort
+    with pytest.raises(tf.errors.InvalidArgumentError, match=reason.name):
+        collecting.collect(collecting.nothing_collected(), sent[position], FAIL)
+
+
+OTHER_MASK = np.arange(N) >= N - M
+OTHERS = {
+    Refusal.WRONG_ROUND: {"round_number": 2},
+    Refusal.WRONG_MASK: {"mask": OTHER_MASK},
+    Refusal.WRONG_KEY: {"keys": key_store.KeySet("unused", "ff" * 8)},
+    Refusal.WRONG_CODEC: {
+        "made_with": engine.Engine(codec.FixedPointCodec(12), CIPHER)
+    },
+    Refusal.WRONG_PARAMETERS: {
+        "made_with": engine.Engine(CODEC, CIPHER._replace(digest="ab" * 8))
+    },
+}
+
+
+@pytest.mark.parametrize("reason", OTHERS, ids=lambda reason: reason.name)
+@pytest.mark.parametrize("position", [0, 1, 3])
+def test_uploads_of_something_else_are_left_out_wherever_they_stand(reason, position):
+    vectors, uploads = zip(*(upload(seed) for seed in range(3)), strict=True)
+    sent = list(uploads)
+    sent.insert(position, upload(77, **OTHERS[reason])[1])
+    total = add_up(gather(sent))
+    check_sum(total, vectors)
+    assert refused(total) == {reason: 1}
+
+
+def test_late_uploads_of_a_whole_round():
+    """Even more stale uploads than good ones, and the stale ones first."""
+    stale = [upload(50 + i, round_number=2)[1] for i in range(10)]
+    vectors, uploads = zip(*(upload(seed) for seed in range(3)), strict=True)
+    total = add_up(gather([*stale, *uploads]))
+    check_sum(total, vectors)
+    assert refused(total) == {Refusal.WRONG_ROUND: 10}
+
+
+def test_failing_instead_of_dropping():
+    stale = upload(50, round_number=2)[1]
+    for order in ((stale, upload(1)[1]), (upload(1)[1], stale)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="WRONG_ROUND"):
+            server.add_ciphertexts(gather(order), context(), FAIL)
+
+
+def test_nothing_that_can_be_taken():
+    damaged = [damage(upload(seed)[1], "flipped") for seed in range(3)]
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="cohort is empty"
+    ) as error:
+        add_up(gather(damaged))
+    assert "refused" in str(error.value)
+
+
+def test_more_than_the_parameters_allow():
+    uploads = [upload(seed)[1] for seed in range(SUMMANDS + 1)]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="max_summands"):
+        add_up(gather(uploads))
+
+
+def test_accumulators_of_two_workers():
+    vectors, uploads = zip(*(upload(seed) for seed in range(5)), strict=True)
+    stale = upload(9, round_number=2)[1]
+    left, right = gather([uploads[0], stale]), gather(uploads[1:])
+    for parts in ((left, right), (right, left)):
+        total = add_up(collecting.join(*parts, DROP))
+        check_sum(total, vectors)
+        assert refused(total) == {Refusal.WRONG_ROUND: 1}
+    empty = collecting.nothing_collected()
+    check_sum(add_up(collecting.join(empty, right, DROP)), vectors[1:])
+    check_sum(add_up(collecting.join(right, empty, DROP)), vectors[1:])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="different rounds"):
+        collecting.join(gather([stale]), right, DROP)
+
+
+# --- In a round --------------------------------------------------------------------
+
+VALUE_TYPE = tff.to_type(
+    collections.OrderedDict(a=tff.TensorType(np.float32, [3, 4]), b=np.float32)
+)
+
+
+@pytest.fixture
+def damaging(monkeypatch):
+    """Clients whose value has b = 5 send a damaged upload."""
+    real = client.protect
+
+    def protect(vector, *rest):
+        one = real(vector, *rest)
+        wrong = tf.tensor_scatter_nd_update(one.ciphertext, [[1]], ["not a block"])
+        sent = tf.where(tf.equal(vector[-1], 5.0), wrong, one.ciphertext)
+        return one._replace(ciphertext=sent)
+
+    monkeypatch.setattr(client, "protect", protect)
+
+
+def factory_parts(key_for, **more):
+    return aggregators.SelectiveEncryption(
+        agreement.public_seed(random.random, policy.top_fraction(0.5), (1, 2)),
+        CODEC,
+        scales.public_bound(20.0),
+        CIPHER,
+        key_for(CIPHER),
+        **more,
+    )
+
+
+def cohort(*last):
+    rng = np.random.default_rng(0)
+    return [
+        collections.OrderedDict(
+            a=rng.normal(size=[3, 4]).astype(np.float32), b=np.float32(b)
+        )
+        for b in last
+    ]
+
+
+def test_a_round_goes_on_without_the_damaged_client(damaging, key_for, federation):
+    process = aggregators.selective_encryption(factory_parts(key_for)).create(
+        VALUE_TYPE, tff.TensorType(np.float32)
+    )
+    values, weights = cohort(1.0, 5.0, 2.0), [1.0, 1.0, 2.0]
+    output = process.next(process.initialize(), values, weights)
+    # The weights, too, are those of the clients that are in the sum.
+    expected = (values[0]["a"] + 2 * values[2]["a"]) / 3
+    np.testing.assert_allclose(output.result["a"], expected, atol=2e-3)
+    np.testing.assert_allclose(output.result["b"], 5 / 3, atol=2e-3)
+    measured = output.measurements
+    assert measured["clients"] == 2 and measured["refused"] == 1
+    assert measured["refusals"][Refusal.TRUNCATED] == 1
+
+
+def test_unweighted_mean_counts_the_clients_in_the_sum(damaging, key_for, federation):
+    factory = aggregators.selective_encryption_unweighted(factory_parts(key_for))
+    process = factory.create(VALUE_TYPE)
+    output = process.next(process.initialize(), cohort(1.0, 5.0, 2.0))
+    np.testing.assert_allclose(output.result["b"], 1.5, atol=2e-3)
+
+
+def test_a_round_fails_if_it_is_to(damaging, key_for, federation):
+    encryption = factory_parts(key_for, damaged=aggregators.Damaged.FAIL)
+    process = aggregators.selective_encryption_sum(encryption).create(VALUE_TYPE)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="TRUNCATED"):
+        process.next(process.initialize(), cohort(1.0, 5.0, 2.0))
+
+
+def test_too_few_are_left(damaging, key_for, federation):
+    encryption = factory_parts(key_for)
+    process = aggregators.selective_encryption_sum(encryption).create(VALUE_TYPE)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="min_clients"):
+        process.next(process.initialize(), cohort(1.0, 5.0))
