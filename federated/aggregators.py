@@ -278,7 +278,7 @@ def _build(
         protect.type_signature.result,
         collecting.nothing_collected,
         lambda collected, upload: collecting.collect(collected, upload, rules),
-        lambda left, right: collecting.join(left, right, rules),
+        collecting.join,
         lambda collected: collected,
     )
     collected_type = sum_of_uploads.report.type_signature.result

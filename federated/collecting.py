@@ -33,7 +33,8 @@ class Collected(NamedTuple):
       context: int64 [7], of the uploads that were added; zeros before the first.
       visible_sum: float32 [n - m], empty before the first upload.
       weight_sum: float32.
-      pending: string [fewer than `_BATCH`, b], blocks that are still to be added.
+      pending: string [p, b], blocks that are still to be added; p is less than `_BATCH`
+        while uploads come in one by one.
       nonces: int64 [uploads that were added].
       set_aside: string [d, 2], plain part and message of uploads of another context.
       set_aside_weights: float32 [d].
@@ -116,14 +117,16 @@ def collect(collected: Collected, upload: Upload, rules: Rules) -> Collected:
             action,
             [
                 lambda: _any_lengths(_refuse(collected, verdict)),
-                lambda: _any_lengths(_take(collected, upload, context, rules.engine)),
+                lambda: _any_lengths(
+                    _add_when_full(_take(collected, upload, context), rules.engine)
+                ),
                 lambda: _any_lengths(_set_aside(collected, upload)),
             ],
         )
     )
 
 
-def join(left: Collected, right: Collected, rules: Rules) -> Collected:
+def join(left: Collected, right: Collected) -> Collected:
     """Joins two accumulators (a runtime with several workers needs this).
 
     Runs on: server.
@@ -141,11 +144,10 @@ def join(left: Collected, right: Collected, rules: Rules) -> Collected:
         left_empty = tf.identity(left_empty)
 
     def together() -> Collected:
-        pending = tf.concat([left.pending, right.pending], axis=0)
         return left._replace(
             visible_sum=left.visible_sum + right.visible_sum,
             weight_sum=left.weight_sum + right.weight_sum,
-            pending=_add_when_full(pending, rules.engine),
+            pending=tf.concat([left.pending, right.pending], axis=0),
             nonces=tf.concat([left.nonces, right.nonces], axis=0),
         )
 
@@ -214,7 +216,8 @@ def settle(collected: Collected, expected: Context, rules: Rules) -> Collected:
         verdict = _difference(context, expected)
         return index + 1, tf.cond(
             tf.equal(verdict, int(Refusal.ACCEPTED)),
-            lambda: _any_lengths(_take(so_far, upload, context, rules.engine)),
+            # There is seldom one, so they may wait to be added with the others.
+            lambda: _any_lengths(_take(so_far, upload, context)),
             lambda: _any_lengths(_refuse(so_far, verdict)),
         )
 
@@ -266,9 +269,7 @@ def _difference(found: tf.Tensor, expected: Context) -> tf.Tensor:
     )
 
 
-def _take(
-    collected: Collected, upload: Upload, context: tf.Tensor, engine: Engine
-) -> Collected:
+def _take(collected: Collected, upload: Upload, context: tf.Tensor) -> Collected:
     first = tf.equal(tf.size(collected.nonces), 0)
     blocks = message.blocks_of(upload.ciphertext)[tf.newaxis]
     # Starting from zeros, not from the first vector, is what a plain federated sum
@@ -285,7 +286,7 @@ def _take(
         context=context,
         visible_sum=so_far + upload.plain,
         weight_sum=collected.weight_sum + upload.weight,
-        pending=_add_when_full(pending, engine),
+        pending=pending,
         nonces=tf.concat([collected.nonces, [upload.nonce]], axis=0),
     )
 
@@ -314,13 +315,14 @@ def _one_hot(verdict: tf.Tensor) -> tf.Tensor:
     return tf.one_hot(verdict, len(Refusal), dtype=tf.int32)
 
 
-def _add_when_full(pending: tf.Tensor, engine: Engine) -> tf.Tensor:
-    """Adds what is pending once it is a batch: string [fewer than `_BATCH`, b]."""
-    return tf.cond(
-        tf.shape(pending)[0] >= _BATCH,
-        lambda: engine.cipher.add(pending)[tf.newaxis],
-        lambda: pending,
+def _add_when_full(collected: Collected, engine: Engine) -> Collected:
+    """Adds what is pending once it is a batch."""
+    pending = tf.cond(
+        tf.shape(collected.pending)[0] >= _BATCH,
+        lambda: engine.cipher.add(collected.pending)[tf.newaxis],
+        lambda: collected.pending,
     )
+    return collected._replace(pending=pending)
 
 
 def _any_lengths(collected: Collected) -> Collected:

@@ -211,7 +211,7 @@ def build_server_blind_round(
         protect.type_signature.result,
         collecting.nothing_collected,
         lambda collected, upload: collecting.collect(collected, upload, rules),
-        lambda left, right: collecting.join(left, right, rules),
+        collecting.join,
         lambda collected: collected,
     )
 

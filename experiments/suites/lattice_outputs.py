@@ -9,6 +9,7 @@ from typing import NamedTuple, TextIO
 import rich.box
 import rich.console
 import rich.table
+import rich.text
 
 from experiments.suites.lattice_bars import Verdict
 from experiments.suites.lattice_memory import Memory
@@ -17,7 +18,7 @@ from experiments.suites.lattice_side import ADDED, SUMMANDS
 from experiments.suites.lattice_tenseal import Tried
 from experiments.suites.lattice_timing import Stage, Times
 
-_WIDTH = 150
+_WIDTH = 120
 
 
 class Result(NamedTuple):
@@ -64,7 +65,7 @@ def results_table(results: Sequence[Result]) -> Table:
             )
         )
     return Table(
-        "Seconds for a million values: median (min, max)",
+        "Seconds for a million values, median (min, max); peak memory over the message",
         (
             "values",
             "side",
@@ -73,7 +74,7 @@ def results_table(results: Sequence[Result]) -> Table:
             "bytes a value",
             f"server adds {ADDED}",
             "decrypt",
-            "peak memory / message",
+            "memory",
         ),
         tuple(rows),
     )
@@ -177,15 +178,17 @@ def print_table(table: Table, stream: TextIO) -> None:
       table: The table.
       stream: Where to.
     """
-    made = rich.table.Table(
-        box=rich.box.SIMPLE_HEAD, title=table.title, title_justify="left"
-    )
+    made = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
     for index, heading in enumerate(table.headings):
-        is_text = any(not _is_number(row[index]) for row in table.rows)
-        made.add_column(heading, justify="left" if is_text else "right")
+        numbers = all(_is_number(row[index]) for row in table.rows)
+        made.add_column(
+            heading, justify="right" if numbers else "left", no_wrap=numbers
+        )
     for row in table.rows:
-        made.add_row(*row)
+        # A number's spread goes below it, or the table would be too wide.
+        made.add_row(*(c.replace(" (", "\n(") if _is_number(c) else c for c in row))
     console = rich.console.Console(file=stream, width=_WIDTH, highlight=False)
+    console.print(rich.text.Text(f"\n{table.title}", style="bold"))
     console.print(made)
 
 

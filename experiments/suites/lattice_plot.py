@@ -31,13 +31,15 @@ def figure(times: Sequence[Times]) -> matplotlib.figure.Figure:
     made = matplotlib.figure.Figure(figsize=(10.5, 4.8), layout="constrained")
     left, right = made.subplots(1, 2)
     left.set_title("Client: quantise, encrypt, serialise", fontsize=12)
-    left.set_ylabel("seconds", fontsize=12)
+    left.set_ylabel("time", fontsize=12)
     right.set_title("Message, client to server", fontsize=12)
-    right.set_ylabel("bytes", fontsize=12)
-    right.yaxis.set_major_formatter(matplotlib.ticker.EngFormatter("B"))
+    right.set_ylabel("size", fontsize=12)
     _draw(left, times, lambda item: statistics.median(item.client.seconds))
     _draw(right, times, lambda item: float(item.message_bytes))
     _draw_plain(right, times)
+    # After the scales are set, which bring formatters of their own.
+    left.yaxis.set_major_formatter(matplotlib.ticker.EngFormatter("s"))
+    right.yaxis.set_major_formatter(matplotlib.ticker.EngFormatter("B"))
     handles, labels = right.get_legend_handles_labels()
     made.legend(
         handles,

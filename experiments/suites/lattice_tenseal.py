@@ -40,24 +40,21 @@ PEERS_SETTING = Setting(8192, (60, 40, 40, 60), 40.0)
 # little below 2^bits; half a bit is spare for the noise.
 _BITS_ABOVE_SCALE = SUMMANDS.bit_length() - 1 + 1.5
 
-# Additions need one prime, and the second one, for key switching, because TenSEAL makes
-# no context without. Sizes around those that suffice, those from which a whole number
-# of bytes follows, and the largest; all within the 128-bit bound on the sum (54 bits for
-# N = 2048, 109 for 4096, 218 for 8192).
+# Additions need one prime; the second, for key switching, is there because TenSEAL makes
+# no context without. Around the sizes that just suffice, then up to the largest; all
+# within the 128-bit bound on the sum (54 bits for N = 2048, 109 for 4096, 218 for 8192).
 _MODULI = (
     (2048, (30, 24)),
     (2048, (31, 23)),
     (2048, (32, 22)),
-    (4096, (30, 54)),
-    (4096, (31, 54)),
+    (2048, (34, 20)),
+    (4096, (31, 31)),
     (4096, (32, 32)),
-    (4096, (32, 54)),
-    (4096, (34, 54)),
+    (4096, (33, 54)),
     (4096, (36, 36)),
     (4096, (40, 40)),
     (4096, (54, 54)),
-    (8192, (32, 60)),
-    (8192, (54, 54)),
+    (8192, (32, 32)),
     (8192, (60, 60)),
 )
 CANDIDATES = tuple(

@@ -155,8 +155,7 @@ def seal(
             engine, secret_key, codes, chunk * engine.chunk_blocks, context
         )
 
-    blocks = _in_chunks(encrypt, -(-total // per_chunk), tf.string)
-    return message.assemble(context, tf.constant(1), tf.constant(0), blocks)
+    return _message_in_chunks(encrypt, -(-total // per_chunk), context)
 
 
 def judge(
@@ -276,6 +275,42 @@ def _check_values(
     once = message.tags(context, tf.cast(first_block, tf.int64), blocks, t)
     total = tf.math.floormod(once * tf.cast(summands, tf.int64), t)
     return tf.where(total > (t - 1) // 2, total - t, total)[:, tf.newaxis]
+
+
+def _message_in_chunks(
+    make: Callable[[tf.Tensor], tf.Tensor], chunks: tf.Tensor, context: Context
+) -> tf.Tensor:
+    """A header and the blocks `make(0)`, `make(1)`, ..., copied once: string [1 + b].
+
+    The header depends on all blocks and stands before them; it goes into the place that
+    was kept for it, so that blocks are not joined first and then once more with it.
+    """
+    chunks = tf.maximum(chunks, 1)
+    parts = tf.TensorArray(
+        tf.string, chunks + 1, infer_shape=False, element_shape=[None]
+    )
+    hashes = tf.TensorArray(tf.int64, chunks, infer_shape=False, element_shape=[None])
+
+    def step(
+        chunk: tf.Tensor, parts: tf.TensorArray, hashes: tf.TensorArray
+    ) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
+        blocks = make(chunk)
+        return (
+            chunk + 1,
+            parts.write(chunk + 1, blocks),
+            hashes.write(chunk, message.fingerprints(blocks)),
+        )
+
+    _, parts, hashes = tf.while_loop(
+        lambda chunk, *_: chunk < chunks,
+        step,
+        (tf.constant(0), parts, hashes),
+        parallel_iterations=_CHUNKS_AT_ONCE,
+    )
+    header = message.write_header(
+        context, tf.constant(1), tf.constant(0), hashes.concat()
+    )
+    return parts.write(0, [header]).concat()
 
 
 def _in_chunks(

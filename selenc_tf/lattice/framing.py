@@ -35,12 +35,12 @@ class Framing:
     """The constant pieces around the coefficients of one parameter set.
 
     Attributes:
-      pieces: What stands before each stretch of coefficients, and after the last.
-      lengths: The bytes of each stretch.
+      lengths: The bytes of each stretch of coefficients.
+      pieces: What stands before each stretch, and after the last.
     """
 
-    pieces: tuple[bytes, ...]
     lengths: tuple[int, ...]
+    pieces: tuple[bytes, ...]
 
     @property
     def num_bytes(self) -> int:
@@ -109,10 +109,10 @@ def learn(samples: Sequence[bytes], lengths: Sequence[int]) -> Framing:
     Raises:
       RuntimeError: If a sample is not laid out as expected, or they disagree.
     """
-    pieces = _pieces(samples[0], lengths)
-    if any(_pieces(sample, lengths) != pieces for sample in samples[1:]):
+    pieces = {_pieces(sample, lengths) for sample in samples}
+    if len(pieces) != 1:
         _refuse("samples differ outside of their coefficients")
-    return Framing(pieces, tuple(lengths))
+    return Framing(tuple(lengths), pieces.pop())
 
 
 def _pieces(sample: bytes, lengths: Sequence[int]) -> tuple[bytes, ...]:

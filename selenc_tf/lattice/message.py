@@ -49,19 +49,40 @@ def assemble(
     Returns:
       string [1 + b], the message.
     """
-    hashes = _fingerprints(blocks)
+    header = write_header(context, summands, first_block, fingerprints(blocks))
+    return tf.concat([[header], blocks], axis=0)
+
+
+def write_header(
+    context: Context, summands: tf.Tensor, first_block: tf.Tensor, hashes: tf.Tensor
+) -> tf.Tensor:
+    """The header of blocks that have these fingerprints. Runs on: any party.
+
+    Args:
+      context: What they are of.
+      summands: int64, how many messages they are the sum of.
+      first_block: int64, the position of the first of them.
+      hashes: int64 [b], from `fingerprints`.
+
+    Returns:
+      string, the first element of the message.
+    """
     unsealed = Header(
         magic=tf.constant(header_lib.MAGIC, tf.int64),
         context=context,
         summands=tf.cast(summands, tf.int64),
         first_block=tf.cast(first_block, tf.int64),
-        blocks=tf.size(blocks, tf.int64),
+        blocks=tf.size(hashes, tf.int64),
         checksum=tf.constant(0, tf.int64),
         content=tf.constant(0, tf.int64),
     )
     ordered = unsealed._replace(checksum=_checksum(unsealed, hashes))
-    sealed = ordered._replace(content=_content(ordered, hashes))
-    return tf.concat([[header_lib.write(sealed)], blocks], axis=0)
+    return header_lib.write(ordered._replace(content=_content(ordered, hashes)))
+
+
+def fingerprints(blocks: tf.Tensor) -> tf.Tensor:
+    """FarmHash64 of each block: string [b] to int64 [b]. Runs on: any party."""
+    return tf.bitcast(tf.fingerprint(blocks), tf.int64)
 
 
 def header_of(message: tf.Tensor) -> Header:
@@ -89,7 +110,7 @@ def judge(message: tf.Tensor, block_bytes: int, expected: Expected) -> tf.Tensor
     """
     found = header_of(message)
     blocks = blocks_of(message)
-    hashes = _fingerprints(blocks)
+    hashes = fingerprints(blocks)
     intact = tf.equal(found.checksum, _checksum(found, hashes))
     ours = tf.equal(found.magic, header_lib.MAGIC)
     lengths = tf.strings.length(blocks)
@@ -187,10 +208,6 @@ def to_bytes(message: tf.Tensor) -> bytes:
 def _first(message: tf.Tensor) -> tf.Tensor:
     """The first element, or an empty string."""
     return tf.strings.reduce_join(message[:1])
-
-
-def _fingerprints(blocks: tf.Tensor) -> tf.Tensor:
-    return tf.bitcast(tf.fingerprint(blocks), tf.int64)
 
 
 def _checksum(header: Header, hashes: tf.Tensor) -> tf.Tensor:

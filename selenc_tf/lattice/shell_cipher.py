@@ -37,20 +37,32 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
     key_spec = tf.TensorSpec([], tf.string)
 
     # Functions: they run as fast when called eagerly as inside of a graph.
-    @tf.function(input_signature=[])
+    @tf.function(input_signature=[], autograph=False)
     def keygen() -> tf.Tensor:
         with tf.device(_HOST):
-            return layouts.key.strip(_keygen(parameters))
+            context = shell_context.make(parameters, shell_context.unmergeable_zero())
+            return layouts.key.strip(shell_ops.key_gen64(context))
 
-    @tf.function(input_signature=[key_spec, tf.TensorSpec([None, slots], tf.int64)])
+    @tf.function(
+        input_signature=[key_spec, tf.TensorSpec([None, slots], tf.int64)],
+        autograph=False,
+    )
     def encrypt(secret_key: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         with tf.device(_HOST):
-            key = layouts.read_key(secret_key)
-            return layouts.block.strip_all(_encrypt(parameters, key, values))
+            zero = shell_context.unmergeable_zero()
+            context = shell_context.make(parameters, zero)
+            # A ciphertext points into the context that its key was first used with, and
+            # keeps alive only the context that it was encrypted with. So the key must not
+            # be merged with that of another encryption either.
+            key = layouts.read_key(secret_key, zero)
+            return layouts.block.strip_all(_encrypt(context, key, values))
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.string)])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None], tf.string)], autograph=False
+    )
     def add(ciphertexts: tf.Tensor) -> tf.Tensor:
         with tf.device(_HOST):
+            context = shell_context.make(parameters)
             counted = layouts.check_blocks(
                 block_checks.check_summands(ciphertexts, parameters.max_summands)
             )
@@ -61,17 +73,17 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
                     tf.equal(tf.shape(counted)[0], 1), tf.equal(tf.size(counted), 0)
                 ),
                 lambda: counted[0],
-                lambda: layouts.block.strip_all(
-                    _add(shell_context.shared(parameters), counted, layouts.block)
-                ),
+                lambda: _add(context, counted, layouts.block),
             )
 
-    @tf.function(input_signature=[key_spec, tf.TensorSpec([None], tf.string)])
+    @tf.function(
+        input_signature=[key_spec, tf.TensorSpec([None], tf.string)], autograph=False
+    )
     def decrypt(secret_key: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
         with tf.device(_HOST):
             columns = shell_ops.decrypt64(
-                context=shell_context.shared(parameters),
-                key=layouts.read_key(secret_key),
+                context=shell_context.make(parameters),
+                key=layouts.read_key(secret_key, tf.constant(0)),
                 val=layouts.block.frame_all(layouts.check_blocks(blocks)),
                 runtime_batching_dim=slots,
                 dtype=tf.int64,
@@ -100,8 +112,15 @@ class _Layouts(NamedTuple):
     key: framing.Framing
     block: framing.Framing
 
-    def read_key(self, secret_key: tf.Tensor) -> tf.Tensor:
+    def read_key(self, secret_key: tf.Tensor, zero: tf.Tensor) -> tf.Tensor:
         """From string to variant.
+
+        Args:
+          secret_key: string scalar.
+          zero: 0; what is merged with other uses of the key depends on where it is from.
+
+        Returns:
+          variant scalar.
 
         Raises:
           InvalidArgumentError: When run, if the key does not have the right length: a
@@ -111,7 +130,7 @@ class _Layouts(NamedTuple):
         # results of a function wait for those. Picking element 0 of 1 fails for any
         # other index, and the message holds the name.
         num_bytes = self.key.num_bytes
-        surplus = tf.strings.length(secret_key) - num_bytes
+        surplus = tf.strings.length(secret_key) - num_bytes + zero
         name = f"the_secret_key_must_have_{num_bytes}_bytes_but_differs_by"
         return self.key.frame(tf.gather([secret_key], surplus, name=name))
 
@@ -129,9 +148,10 @@ def _learn_layouts(parameters: Parameters) -> _Layouts:
     ]
     # Eagerly, even if the cipher is built while a graph is being traced.
     with tf.init_scope(), tf.device(_HOST):
+        context = shell_context.make(parameters)
         zeros = tf.zeros([1, parameters.num_slots], tf.int64)
-        keys = [_keygen(parameters) for _ in range(2)]
-        blocks = [_encrypt(parameters, key, zeros)[0] for key in keys]
+        keys = [shell_ops.key_gen64(context) for _ in range(2)]
+        blocks = [_encrypt(context, key, zeros)[0] for key in keys]
         key_samples = [tf.io.serialize_tensor(key).numpy() for key in keys]
         block_samples = [tf.io.serialize_tensor(block).numpy() for block in blocks]
     return _Layouts(
@@ -140,14 +160,8 @@ def _learn_layouts(parameters: Parameters) -> _Layouts:
     )
 
 
-def _keygen(parameters: Parameters) -> tf.Tensor:
-    """A new key, variant scalar."""
-    return shell_ops.key_gen64(shell_context.fresh(parameters))
-
-
-def _encrypt(parameters: Parameters, key: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+def _encrypt(context: tf.Tensor, key: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """From int64 [b, N] to variant [b]."""
-    context = shell_context.fresh(parameters)
     # tf-shell's first axis is the slots.
     columns = tf.transpose(values)
     plaintexts = shell_ops.polynomial_import64(
@@ -159,7 +173,7 @@ def _encrypt(parameters: Parameters, key: tf.Tensor, values: tf.Tensor) -> tf.Te
 def _add(
     context: tf.Tensor, ciphertexts: tf.Tensor, layout: framing.Framing
 ) -> tf.Tensor:
-    """Adds string [k, b], none of them empty, to variant [b]."""
+    """From string [k, b], none of them empty, to their sum, string [b]."""
     _, total = tf.while_loop(
         lambda index, _: index < tf.shape(ciphertexts)[0],
         lambda index, so_far: (
@@ -173,7 +187,7 @@ def _add(
         # The next summand is framed while one is added; more would only take memory.
         parallel_iterations=2,
     )
-    return total
+    return layout.strip_all(total)
 
 
 def _check_plaintext_modulus(parameters: Parameters) -> None:

@@ -237,14 +237,14 @@ def test_accumulators_of_two_workers():
     stale = upload(9, round_number=2)[1]
     left, right = gather([uploads[0], stale]), gather(uploads[1:])
     for parts in ((left, right), (right, left)):
-        total = add_up(collecting.join(*parts, DROP))
+        total = add_up(collecting.join(*parts))
         check_sum(total, vectors)
         assert refused(total) == {Refusal.WRONG_ROUND: 1}
     empty = collecting.nothing_collected()
-    check_sum(add_up(collecting.join(empty, right, DROP)), vectors[1:])
-    check_sum(add_up(collecting.join(right, empty, DROP)), vectors[1:])
+    check_sum(add_up(collecting.join(empty, right)), vectors[1:])
+    check_sum(add_up(collecting.join(right, empty)), vectors[1:])
     with pytest.raises(tf.errors.InvalidArgumentError, match="different rounds"):
-        collecting.join(gather([stale]), right, DROP)
+        collecting.join(gather([stale]), right)
 
 
 # --- In a round --------------------------------------------------------------------

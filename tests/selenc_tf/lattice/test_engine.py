@@ -235,7 +235,9 @@ def test_noise_beyond_the_budget_is_noticed(shell):
     # larger.
     m = 8000
     context = shell.context(m)
-    assert is_garbled(shell, shell.add([shell.seal(uniform(m))] * 64, context), context, 64)
+    assert is_garbled(
+        shell, shell.add([shell.seal(uniform(m))] * 64, context), context, 64
+    )
 
 
 @pytest.mark.parametrize("per_entry", [False, True])
@@ -439,7 +441,7 @@ def test_a_block_of_another_message_of_the_round_in_its_place_is_not_noticed(par
 def test_damaged_ciphertext_with_a_forged_header(shell):
     m = 5000
     context = shell.context(m)
-    header, first, second = shell.seal(uniform(m)).numpy().tolist()
+    _, first, second = shell.seal(uniform(m)).numpy().tolist()
     for at in (0, 1, 5000, len(second) // 2, len(second) - 1):
         damaged = bytearray(second)
         damaged[at] ^= 0x04

@@ -238,9 +238,8 @@ def test_the_first_reason_is_the_one_that_is_reported():
     for position in wrong:
         repaired[position] = right[position]
         seen.append(judge(forged(parts, repaired)))
-    assert seen == list(Refusal)[Refusal.TRUNCATED : Refusal.MISPLACED + 1] + [
-        Refusal.ACCEPTED
-    ]
+    reasons = list(Refusal)[Refusal.TRUNCATED : Refusal.MISPLACED + 1]
+    assert seen == [*reasons, Refusal.ACCEPTED]
 
 
 def test_empty_vectors():
@@ -248,14 +247,10 @@ def test_empty_vectors():
     assert len(parts) == 1 and len(parts[0]) == 104
     wanted = expected(first_block=0, blocks=0)
     assert judge(parts, wanted) is Refusal.ACCEPTED
-    assert judge(flip_each(parts, 100), wanted) is Refusal.CORRUPTED
+    assert judge([flipped(parts[0], 100)], wanted) is Refusal.CORRUPTED
     assert judge([*parts, BLOCKS[0]], wanted) is Refusal.CORRUPTED
     assert judge(sealed(), wanted) is Refusal.MISPLACED
     assert judge([], wanted) is Refusal.TRUNCATED
-
-
-def flip_each(parts, at):
-    return [flipped(part, at) for part in parts]
 
 
 def test_graph_and_eager_agree():

@@ -1,0 +1,288 @@
+"""What every cipher has to do; each test runs with all of them."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selenc_tf.lattice import identity_cipher, parameters, shell_cipher
+
+SUMMANDS = 5
+PARAMETERS = parameters.choose_parameters(num_summands=SUMMANDS, quantisation_bits=32)
+SHELL = shell_cipher.build_shell_cipher(PARAMETERS)
+IDENTITY = identity_cipher.build_identity_cipher_INSECURE(
+    SHELL.num_slots, SHELL.plaintext_modulus, SUMMANDS
+)
+CIPHERS = (SHELL, IDENTITY)
+N = SHELL.num_slots
+LARGEST = SHELL.plaintext_modulus // 2
+
+
+@pytest.fixture(params=CIPHERS, ids=lambda cipher: cipher.name)
+def cipher(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def keys():
+    return {cipher.name: cipher.keygen() for cipher in CIPHERS}
+
+
+@pytest.fixture
+def key(cipher, keys):
+    return keys[cipher.name]
+
+
+def integers(seed, blocks):
+    """All representatives modulo t are equally likely."""
+    return np.random.default_rng(seed).integers(-LARGEST, LARGEST + 1, [blocks, N])
+
+
+def centred(values):
+    """The representatives in [-(t - 1) / 2, (t - 1) / 2]."""
+    t = SHELL.plaintext_modulus
+    return (np.asarray(values) + LARGEST) % t - LARGEST
+
+
+def test_what_is_declared(cipher, key):
+    assert cipher.num_slots == N and cipher.max_summands == SUMMANDS
+    assert cipher.plaintext_modulus == PARAMETERS.plaintext_modulus
+    assert len(bytes.fromhex(cipher.digest)) == 8
+    assert SHELL.block_bytes == PARAMETERS.block_bytes
+    assert key.shape == () and key.dtype == tf.string
+
+
+def test_only_the_insecure_one_says_so():
+    assert IDENTITY.name.endswith("_INSECURE") and "INSECURE" not in SHELL.name
+    assert IDENTITY.digest != SHELL.digest
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 7])
+def test_round_trip(cipher, key, blocks):
+    values = integers(blocks, blocks)
+    encrypted = cipher.encrypt(key, values)
+    assert encrypted.dtype == tf.string and encrypted.shape == (blocks,)
+    assert {len(block) for block in encrypted.numpy()} == {cipher.block_bytes}
+    found = cipher.decrypt(key, encrypted)
+    assert found.dtype == tf.int64
+    np.testing.assert_array_equal(found, values)
+
+
+def test_the_whole_range_comes_back(cipher, key):
+    values = np.zeros([1, N], np.int64)
+    values[0, :5] = [LARGEST, -LARGEST, LARGEST - 1, 1 - LARGEST, -1]
+    found = cipher.decrypt(key, cipher.encrypt(key, values))
+    np.testing.assert_array_equal(found, values)
+
+
+def test_plaintexts_are_taken_modulo_t(cipher, key):
+    values = np.zeros([1, N], np.int64)
+    values[0, :2] = [LARGEST + 1, -LARGEST - 1]
+    found = cipher.decrypt(key, cipher.encrypt(key, values)).numpy()
+    np.testing.assert_array_equal(found[0, :3], [-LARGEST, LARGEST, 0])
+
+
+def test_slots_do_not_mix(cipher, key):
+    one_hot = np.zeros([1, N], np.int64)
+    one_hot[0, 3] = 7
+    total = cipher.add(
+        tf.stack([cipher.encrypt(key, one_hot), cipher.encrypt(key, one_hot[:, ::-1])])
+    )
+    np.testing.assert_array_equal(
+        cipher.decrypt(key, total), one_hot + one_hot[:, ::-1]
+    )
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    blocks=st.integers(0, 4),
+    k=st.integers(1, SUMMANDS),
+    largest=st.booleans(),
+)
+def test_sums_are_exact_modulo_t(keys, seed, blocks, k, largest):
+    rows = [integers(seed + i, blocks) for i in range(k)]
+    if largest:
+        rows = [np.full([blocks, N], LARGEST) for _ in range(k)]
+    for cipher in CIPHERS:
+        key = keys[cipher.name]
+        total = cipher.add(tf.stack([cipher.encrypt(key, row) for row in rows]))
+        assert {len(block) for block in total.numpy()} <= {cipher.block_bytes}
+        np.testing.assert_array_equal(
+            cipher.decrypt(key, total), centred(np.sum(rows, axis=0))
+        )
+
+
+def test_sums_can_be_added(cipher, key):
+    rows = [integers(seed, 2) for seed in range(4)]
+    parts = [cipher.encrypt(key, row) for row in rows]
+    halves = [cipher.add(tf.stack(parts[:2])), cipher.add(tf.stack(parts[2:]))]
+    total = cipher.decrypt(key, cipher.add(tf.stack(halves)))
+    np.testing.assert_array_equal(total, centred(np.sum(rows, axis=0)))
+
+
+def test_blocks_can_be_opened_alone_and_in_any_order(cipher, key):
+    values = integers(0, 3)
+    encrypted = cipher.encrypt(key, values)
+    np.testing.assert_array_equal(
+        cipher.decrypt(key, tf.gather(encrypted, [2, 0])), values[[2, 0]]
+    )
+
+
+def test_nothing_to_encrypt(cipher, key):
+    nothing = cipher.encrypt(key, np.zeros([0, N], np.int64))
+    assert nothing.shape == (0,)
+    for k in (1, 2):
+        assert cipher.add(tf.stack([nothing] * k)).shape == (0,)
+    assert cipher.decrypt(key, nothing).shape == (0, N)
+
+
+def test_too_few_or_too_many_summands(cipher, key):
+    one = cipher.encrypt(key, integers(0, 1))
+    for k in (0, SUMMANDS + 1):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="max_summands"):
+            cipher.add(tf.repeat(one[tf.newaxis], k, axis=0))
+
+
+@pytest.mark.parametrize("k", [1, 2])
+@pytest.mark.parametrize("change", [-1, 1, None])
+def test_other_lengths_are_refused(cipher, key, k, change):
+    good = cipher.encrypt(key, integers(0, 2)).numpy()
+    wrong = bytes(cipher.block_bytes + change) if change else b""
+    message = f"must have {cipher.block_bytes} bytes"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        cipher.decrypt(key, [good[0], wrong])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        cipher.add([good] * (k - 1) + [[good[0], wrong]])
+
+
+def test_lengths_that_even_out_are_refused(cipher, key):
+    # Taken together these have the bytes of two blocks.
+    pair = [bytes(cipher.block_bytes - 20), bytes(cipher.block_bytes + 20)]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must have"):
+        cipher.decrypt(key, pair)
+
+
+def test_any_bytes_are_safe(cipher, key):
+    rng = np.random.default_rng(0)
+    size = cipher.block_bytes
+    garbage = [rng.bytes(size) for _ in range(300)]
+    garbage += [b"\xff" * size, bytes(size), b"\x80" * size, b"\x12\x80\x6c" * size]
+    garbage = [block[:size] for block in garbage]
+    count = len(garbage)
+    good = np.repeat(cipher.encrypt(key, integers(0, 1)), count)
+    for call, shape in (
+        (lambda: cipher.decrypt(key, garbage), (count, N)),
+        (lambda: cipher.add([garbage, good]), (count,)),
+        (lambda: cipher.add([garbage] * SUMMANDS), (count,)),
+        (lambda: cipher.decrypt(key, cipher.add([garbage, good])), (count, N)),
+    ):
+        try:
+            assert call().shape == shape
+        except tf.errors.InvalidArgumentError:
+            pass
+    # And nothing is broken afterwards.
+    np.testing.assert_array_equal(cipher.decrypt(key, good[:1]), integers(0, 1))
+
+
+def whole_way(cipher, key, rows):
+    """Encrypts each of [k, b, N], adds them up, and decrypts."""
+    encrypted = tf.map_fn(
+        lambda row: cipher.encrypt(key, row),
+        rows,
+        fn_output_signature=tf.TensorSpec([None], tf.string),
+    )
+    return cipher.decrypt(key, cipher.add(encrypted))
+
+
+SHAPES = [(1, 1), (3, 2), (2, 0), (SUMMANDS, 4)]
+
+
+def test_in_a_graph_with_unknown_shapes(cipher, key):
+    traced = tf.function(
+        lambda key, rows: whole_way(cipher, key, rows),
+        input_signature=[
+            tf.TensorSpec([], tf.string),
+            tf.TensorSpec([None, None, N], tf.int64),
+        ],
+    )
+    for k, blocks in SHAPES:
+        rows = integers(k, k * blocks).reshape([k, blocks, N])
+        np.testing.assert_array_equal(traced(key, rows), centred(rows.sum(axis=0)))
+
+
+def test_step_by_step(cipher, key):
+    tf.config.run_functions_eagerly(True)
+    try:
+        # Not without blocks: TensorFlow's eager loops cannot collect no variants.
+        for k, blocks in (shape for shape in SHAPES if shape[1]):
+            rows = integers(k, k * blocks).reshape([k, blocks, N])
+            np.testing.assert_array_equal(
+                whole_way(cipher, key, tf.constant(rows)), centred(rows.sum(axis=0))
+            )
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+def test_in_a_graph_that_was_serialised(cipher, key):
+    with tf.Graph().as_default() as graph:
+        inputs = [
+            tf.compat.v1.placeholder(tf.string, [], "key"),
+            tf.compat.v1.placeholder(tf.int64, [None, None, N], "rows"),
+        ]
+        tf.identity(whole_way(cipher, *inputs), "result")
+    text = graph.as_graph_def().SerializeToString()
+
+    def imported(key, rows):
+        graph_def = tf.compat.v1.GraphDef.FromString(text)
+        (result,) = tf.graph_util.import_graph_def(
+            graph_def, {"key": key, "rows": rows}, ["result:0"], name=""
+        )
+        return result
+
+    function = tf.compat.v1.wrap_function(
+        imported,
+        [tf.TensorSpec([], tf.string), tf.TensorSpec([None, None, N], tf.int64)],
+    )
+    for k, blocks in SHAPES:
+        rows = integers(k, k * blocks).reshape([k, blocks, N])
+        found = function(key, tf.constant(rows))
+        np.testing.assert_array_equal(found, centred(rows.sum(axis=0)))
+
+
+def test_built_while_a_graph_is_traced(key):
+    @tf.function
+    def build():
+        identity_cipher.build_identity_cipher_INSECURE(N, 17, SUMMANDS)
+        return shell_cipher.build_shell_cipher(
+            parameters.choose_parameters(num_summands=2, quantisation_bits=8)
+        ).keygen()
+
+    assert build().dtype == tf.string
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"num_slots": 0},
+        {"max_summands": 0},
+        {"plaintext_modulus": 16},
+        {"plaintext_modulus": 1},
+        {"plaintext_modulus": 2**62 + 1},
+    ],
+)
+def test_the_identity_checks_its_numbers(changes):
+    numbers = {"num_slots": 4, "plaintext_modulus": 17, "max_summands": 2} | changes
+    (name,) = changes
+    with pytest.raises(ValueError, match=name):
+        identity_cipher.build_identity_cipher_INSECURE(**numbers)
+
+
+def test_the_identity_hides_nothing():
+    small = identity_cipher.build_identity_cipher_INSECURE(2, 7, 2)
+    (block,) = small.encrypt("", [[3, -1]]).numpy()
+    assert block == np.array([3, -1], "<i8").tobytes()
+    # 3 + 1 = 4 = -3 modulo 7.
+    total = small.add([[block], small.encrypt("", [[1, 1]])[0:1]])
+    np.testing.assert_array_equal(small.decrypt("", total), [[-3, 0]])
