@@ -265,7 +265,7 @@ def _cpu_per_million(stage: Stage) -> float:
 def _memory(memory: Memory) -> str:
     return (
         f"{memory.peak_bytes / memory.message_bytes:.2f}x of "
-        f"{memory.message_bytes / 1e6:,.0f} MB"
+        f"{memory.message_bytes / 1e6:,.1f} MB"
     )
 
 

@@ -40,7 +40,7 @@ class Engine:
 
     codec: FixedPointCodec
     cipher: Cipher
-    chunk_blocks: int = 64
+    chunk_blocks: int = 32
 
     def __post_init__(self) -> None:
         """Checks that sums of codes fit into a slot.
@@ -225,7 +225,9 @@ def open_codes(
             engine, secret_key, part, first + chunk * size, context, summands
         )
 
-    codes = _in_chunks(decrypt, -(-tf.size(to_open) // size), tf.int64)
+    # Judged to be as many as there are.
+    chunks = -(-tf.cast(blocks, tf.int32) // size)
+    codes = _in_chunks(decrypt, chunks, tf.int64)
     left = tf.cast(context.values, tf.int32) - first * engine.codes_per_block
     return codes[: tf.maximum(left, 0)]
 

@@ -213,8 +213,8 @@ def _file_name(number: int) -> str:
 
 def _read_id(path: pathlib.Path, digest: str | None = None) -> str:
     """The public id in a key file, of given parameters; the key is not looked at."""
-    records = tf.data.TFRecordDataset([str(path)]).take(2)
     try:
+        records = tf.data.TFRecordDataset([str(path)]).take(2)
         found, key_id = [record.numpy().decode() for record in records]
         bytes.fromhex(key_id)
     except (tf.errors.DataLossError, ValueError):

@@ -54,11 +54,11 @@ def history(ratio):
 
 @pytest.fixture
 def parts(key_for):
-    def build(source, cipher=SHELL, fixed_point=CODEC, **more):
+    def build(source, cipher=SHELL, fixed_point=CODEC, bound=BOUND, **more):
         return aggregators.SelectiveEncryption(
             source,
             fixed_point,
-            scales.public_bound(BOUND),
+            scales.public_bound(bound),
             cipher,
             key_for(cipher),
             **more,
@@ -479,9 +479,9 @@ def test_unweighted_ratio_zero_bit_for_bit(model, data, parts, federation):
 def test_encrypted_training(model, data, parts, federation):
     """Fixed point costs no more than its declared error; the cipher costs nothing."""
     build = tff.learning.algorithms.build_weighted_fed_avg
-    wide = codec.FixedPointCodec(bound=100.0, bits=28)
+    wide = codec.FixedPointCodec(bits=28)
     shell = shell_cipher.build_shell_cipher(
-        parameters.choose_parameters(SUMMANDS, wide.max_abs_code)
+        parameters.choose_parameters(SUMMANDS, wide.bits)
     )
     plain = train(build, model, data, None, rounds=2)
     encrypted = [
@@ -490,7 +490,7 @@ def test_encrypted_training(model, data, parts, federation):
             model,
             data,
             aggregators.selective_encryption(
-                parts(history(0.25), cipher, fixed_point=wide)
+                parts(history(0.25), cipher, fixed_point=wide, bound=100.0)
             ),
             rounds=2,
         )
