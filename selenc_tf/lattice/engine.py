@@ -106,7 +106,7 @@ class Engine:
 
 
 def num_codes(hidden: tf.Tensor) -> tf.Tensor:
-    """M and the count of saturated ones behind them; none if nothing is hidden."""
+    """One for each hidden entry and one for the saturated count; 0 if none is hidden."""
     return hidden + tf.minimum(hidden, 1)
 
 
