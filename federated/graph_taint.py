@@ -10,7 +10,7 @@ holds the key file's path as a constant | KEY
 encrypts, with KEY at its key input | CIPHERTEXT alone
 decrypts, with KEY at its key input | DECRYPTED if the ciphertext came out of a server's
 aggregation in which ciphertexts were added, and is no client's own; else OPENED_OWN
-adds ciphertexts | labels of the inputs, and ADDED
+calls the function that adds ciphertexts | labels of the inputs, and ADDED
 `If`, `Case`, `While`, calls | those of the bodies, output by output, and the condition
 touches variables, tables, queues, ... | labels of all inputs; whatever goes into one of
 them may come out of any
@@ -56,7 +56,8 @@ class CipherOps:
     Attributes:
       encrypt: operation to the index of its key input.
       decrypt: operation to the indices of its key and its ciphertext input.
-      add: operations that add ciphertexts.
+      add: names of the Python functions that add ciphertexts and were traced. They are
+        plain arithmetic, which no single operation stands for.
       keygen: operations whose output is a key.
     """
 
@@ -66,7 +67,7 @@ class CipherOps:
     decrypt: Mapping[str, tuple[int, int]] = dataclasses.field(
         default_factory=lambda: {"Decrypt64": (1, 2)}
     )
-    add: frozenset[str] = frozenset({"AddCtCt64"})
+    add: frozenset[str] = frozenset({"add_ciphertexts"})
     keygen: frozenset[str] = frozenset({"KeyGen64"})
 
 
@@ -105,6 +106,9 @@ _EXPORTERS = re.compile(
     r"|(Audio|Histogram|Image|Merge|Scalar|Tensor)Summary(V\d)?"
     r"|Collective\w+|Debug(Identity|Numeric|Nan)\w*"
 )
+
+# What TensorFlow calls the graph of a Python function.
+_TRACED = re.compile(r"__inference_(?P<python_name>\w+)_\d+")
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _IFS = frozenset({"If", "StatelessIf"})
@@ -219,8 +223,6 @@ class GraphTaint:
             return (_encrypted(inputs, self._ops.encrypt[node.op]),)
         if node.op in self._ops.decrypt:
             return (_decrypted(inputs, *self._ops.decrypt[node.op]),)
-        if node.op in self._ops.add:
-            return (everything | {Label.ADDED},)
         if node.op == "IdentityN":
             return tuple(inputs)
         if node.op in self._functions:
@@ -277,8 +279,11 @@ class GraphTaint:
                 function.node_def, dict(zip(names, arguments, strict=True))
             )
             self._running.remove(name)
+            traced = _TRACED.fullmatch(name)
+            adds = traced is not None and traced["python_name"] in self._ops.add
+            added = frozenset({Label.ADDED}) if adds else NONE
             self._memo[key] = tuple(
-                look_up(function.ret[result.name])
+                look_up(function.ret[result.name]) | added
                 for result in function.signature.output_arg
             )
         return self._memo[key]

@@ -17,14 +17,13 @@ import tensorflow as tf
 from selenc_tf import validation
 from selenc_tf.lattice import header as header_lib
 from selenc_tf.lattice import message
+from selenc_tf.lattice.chunks import CHUNKS_AT_ONCE, in_chunks
 from selenc_tf.lattice.cipher import Cipher
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.header import Context
 from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.lattice.packing import Packing
 from selenc_tf.lattice.refusal import Refusal, must_be_accepted
-
-_CHUNKS_AT_ONCE = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,7 +226,7 @@ def open_codes(
 
     # Judged to be as many as there are.
     chunks = -(-tf.cast(blocks, tf.int32) // size)
-    codes = _in_chunks(decrypt, chunks, tf.int64)
+    codes = in_chunks(decrypt, chunks, tf.int64)
     left = tf.cast(context.values, tf.int32) - first * engine.codes_per_block
     return codes[: tf.maximum(left, 0)]
 
@@ -307,28 +306,12 @@ def _message_in_chunks(
         lambda chunk, *_: chunk < chunks,
         step,
         (tf.constant(0), parts, hashes),
-        parallel_iterations=_CHUNKS_AT_ONCE,
+        parallel_iterations=CHUNKS_AT_ONCE,
     )
     header = message.write_header(
         context, tf.constant(1), tf.constant(0), hashes.concat()
     )
     return parts.write(0, [header]).concat()
-
-
-def _in_chunks(
-    make: Callable[[tf.Tensor], tf.Tensor], chunks: tf.Tensor, dtype: tf.DType
-) -> tf.Tensor:
-    """Joins `make(0)`, `make(1)`, ..., a few of which are in the making at a time."""
-    # One chunk at least, if an empty one: nothing cannot be joined outside of a graph.
-    chunks = tf.maximum(chunks, 1)
-    array = tf.TensorArray(dtype, chunks, infer_shape=False, element_shape=[None])
-    _, array = tf.while_loop(
-        lambda chunk, _: chunk < chunks,
-        lambda chunk, so_far: (chunk + 1, so_far.write(chunk, make(chunk))),
-        (tf.constant(0), array),
-        parallel_iterations=_CHUNKS_AT_ONCE,
-    )
-    return array.concat()
 
 
 def _constant(digest: str) -> tf.Tensor:

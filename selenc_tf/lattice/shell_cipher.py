@@ -1,4 +1,4 @@
-"""tf-shell's symmetric BGV as a `Cipher`.
+"""tf-shell's symmetric BGV as a `Cipher`, but for the addition (`coefficient_sum.py`).
 
 The kernels run on the host (tf-shell has no others). Randomness comes from a generator
 that the operating system seeds anew for every encryption (`shell_context.py`).
@@ -10,7 +10,13 @@ from typing import NamedTuple
 import tensorflow as tf
 from tf_shell.python import shell_ops
 
-from selenc_tf.lattice import block_checks, cipher, framing, shell_context
+from selenc_tf.lattice import (
+    block_checks,
+    cipher,
+    coefficient_sum,
+    framing,
+    shell_context,
+)
 from selenc_tf.lattice.parameters import Parameters
 
 _HOST = "/device:CPU:0"
@@ -60,21 +66,12 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
     @tf.function(
         input_signature=[tf.TensorSpec([None, None], tf.string)], autograph=False
     )
-    def add(ciphertexts: tf.Tensor) -> tf.Tensor:
+    def add_ciphertexts(ciphertexts: tf.Tensor) -> tf.Tensor:
         with tf.device(_HOST):
-            context = shell_context.make(parameters)
             counted = layouts.check_blocks(
                 block_checks.check_summands(ciphertexts, parameters.max_summands)
             )
-            # tf-shell's addition does not survive empty vectors of ciphertexts; a sum
-            # of one is there already.
-            return tf.cond(
-                tf.logical_or(
-                    tf.equal(tf.shape(counted)[0], 1), tf.equal(tf.size(counted), 0)
-                ),
-                lambda: counted[0],
-                lambda: _add(context, counted, layouts.block),
-            )
+            return coefficient_sum.add(parameters, counted)
 
     @tf.function(
         input_signature=[key_spec, tf.TensorSpec([None], tf.string)], autograph=False
@@ -101,7 +98,7 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
         block_bytes=parameters.block_bytes,
         keygen=keygen,
         encrypt=encrypt,
-        add=add,
+        add=add_ciphertexts,
         decrypt=decrypt,
     )
 
@@ -168,26 +165,6 @@ def _encrypt(context: tf.Tensor, key: tf.Tensor, values: tf.Tensor) -> tf.Tensor
         context, columns, scaling_factor=1.0, random_round=False
     )
     return shell_ops.encrypt64(context, key, plaintexts)
-
-
-def _add(
-    context: tf.Tensor, ciphertexts: tf.Tensor, layout: framing.Framing
-) -> tf.Tensor:
-    """From string [k, b], none of them empty, to their sum, string [b]."""
-    _, total = tf.while_loop(
-        lambda index, _: index < tf.shape(ciphertexts)[0],
-        lambda index, so_far: (
-            index + 1,
-            shell_ops.add_ct_ct64(
-                context, so_far, layout.frame_all(ciphertexts[index])
-            ),
-        ),
-        (tf.constant(1), layout.frame_all(ciphertexts[0])),
-        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
-        # The next summand is framed while one is added; more would only take memory.
-        parallel_iterations=2,
-    )
-    return layout.strip_all(total)
 
 
 def _check_plaintext_modulus(parameters: Parameters) -> None:

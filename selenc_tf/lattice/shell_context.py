@@ -1,8 +1,8 @@
 """tf-shell's contexts: tables that follow from public parameters, and a random generator.
 
-Making a context takes longer than adding or decrypting a block. In a graph of constants
-TensorFlow makes it when it optimises the graph, once for all runs (constant folding);
-that is what addition and decryption rely on.
+Making a context takes longer than decrypting a block. In a graph of constants TensorFlow
+makes it when it optimises the graph, once for all runs (constant folding); that is what
+decryption relies on.
 
 Encryption and key generation must not. They draw from the generator inside of the
 context, which the operating system seeds when the context is made; a kept one would go on
