@@ -17,7 +17,8 @@ from experiments import flags as flags_lib
 from experiments import settings as settings_lib
 from experiments.outputs import environment
 from experiments.run import choices
-from experiments.suites import lattice, matching, rounds
+from experiments.suites import matching, rounds
+from experiments.suites.lattice import suite as lattice
 from experiments.suites.measurement import Suite, print_table
 from selenc_tf import validation
 

@@ -8,45 +8,39 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiments.suites import (
-    lattice,
-    lattice_bars,
-    lattice_memory,
-    lattice_ours,
-    lattice_side,
-    lattice_tenseal,
-    lattice_timing,
-)
+from experiments.suites.lattice import bars, ours, suite, tenseal, timing
+from experiments.suites.lattice import memory as memory_lib
+from experiments.suites.lattice import side as side_lib
 from selenc_tf.lattice import parameters
 
 SIZE = 5000
 needs_tenseal = pytest.mark.skipif(
-    not lattice_tenseal.is_installed(), reason="needs the dependency group `bench`"
+    not tenseal.is_installed(), reason="needs the dependency group `bench`"
 )
 FEW = (
-    lattice_side.Setting(4096, (28, 28), 20.5, True),  # Too coarse.
-    lattice_side.Setting(4096, (40, 40), 32.5, True),
-    lattice_side.Setting(4096, (54, 54), 46.5, True),
+    side_lib.Setting(4096, (28, 28), 20.5, True),  # Too coarse.
+    side_lib.Setting(4096, (40, 40), 32.5, True),
+    side_lib.Setting(4096, (54, 54), 46.5, True),
 )
 
 
 # Tracing the stages takes longer than running them.
-build_ours = functools.cache(lattice_ours.build)
+build_ours = functools.cache(ours.build)
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """The least that the suite can do."""
-    monkeypatch.setattr(lattice, "_MEMORY_VALUES", SIZE)
-    monkeypatch.setattr(lattice_ours, "build", build_ours)
+    monkeypatch.setattr(suite, "_MEMORY_VALUES", SIZE)
+    monkeypatch.setattr(ours, "build", build_ours)
     # A fresh process would have to import TensorFlow, each time.
-    monkeypatch.setattr(lattice_memory, "measure", lattice_memory.peak)
-    monkeypatch.setattr(lattice_tenseal, "CANDIDATES", FEW)
+    monkeypatch.setattr(memory_lib, "measure", memory_lib.peak)
+    monkeypatch.setattr(tenseal, "CANDIDATES", FEW)
 
 
 def run(folder, *sizes):
     stream = io.StringIO()
-    lattice.run(lattice.Request(sizes, 2, folder, "the command"), stream)
+    suite.run(suite.Request(sizes, 2, folder, "the command"), stream)
     rows = list(csv.DictReader(io.StringIO((folder / "lattice.csv").read_text())))
     return stream.getvalue(), rows
 
@@ -63,13 +57,13 @@ def check_row(row):
 
 
 def test_without_tenseal(tmp_path, monkeypatch, quick):
-    monkeypatch.setattr(lattice_tenseal, "is_installed", lambda: False)
+    monkeypatch.setattr(tenseal, "is_installed", lambda: False)
     shown, rows = run(tmp_path / "new", SIZE)
     assert "TenSEAL is not installed" in shown
     assert [row["side"] for row in rows] == ["selenc-tf, 16 bits", "selenc-tf, 8 bits"]
     for row, bits in zip(rows, (16, 8), strict=True):
         check_row(row)
-        chosen = parameters.choose_parameters(lattice_side.SUMMANDS, bits)
+        chosen = parameters.choose_parameters(side_lib.SUMMANDS, bits)
         whole = SIZE * parameters.bytes_per_value(chosen, bits)
         # A header more, and a last block that is not full.
         assert whole < int(row["message_bytes"]) < whole + 2 * chosen.block_bytes
@@ -98,10 +92,10 @@ def test_with_tenseal(tmp_path, quick):
 
 
 def test_long_vectors_are_measured_in_part(monkeypatch):
-    monkeypatch.setattr(lattice_timing, "WHOLE_VALUES", SIZE)
-    monkeypatch.setattr(lattice_timing, "SLICE_VALUES", SIZE // 2)
-    side = build_ours(lattice_side.OURS_16, 16)
-    (times,) = lattice_timing.measure([side], 4 * SIZE, 9, lambda _: None)
+    monkeypatch.setattr(timing, "WHOLE_VALUES", SIZE)
+    monkeypatch.setattr(timing, "SLICE_VALUES", SIZE // 2)
+    side = build_ours(side_lib.OURS_16, 16)
+    (times,) = timing.measure([side], 4 * SIZE, 9, lambda _: None)
     assert times.client.num_values == 4 * SIZE
     assert times.server.num_values == times.opening.num_values == SIZE // 2
     assert len(times.client.seconds) == len(times.opening.seconds) == 2
@@ -109,17 +103,17 @@ def test_long_vectors_are_measured_in_part(monkeypatch):
 
 
 def test_a_wrong_sum_stops_the_suite():
-    right = build_ours(lattice_side.OURS_16, 16)
+    right = build_ours(side_lib.OURS_16, 16)
     wrong = right._replace(open=lambda *_: np.zeros([SIZE], np.float32))
     with pytest.raises(RuntimeError, match="must decrypt to the sum within"):
-        lattice_timing.measure([wrong], SIZE, 1, lambda _: None)
+        timing.measure([wrong], SIZE, 1, lambda _: None)
 
 
 @pytest.mark.slow
 def test_peak_memory_is_that_of_encrypting():
     size = 400_000
-    side = build_ours(lattice_side.OURS_16, 16)
-    found = lattice_memory.measure(side, size)
+    side = build_ours(side_lib.OURS_16, 16)
+    found = memory_lib.measure(side, size)
     assert found.num_values == size
     assert found.message_bytes == side.seal_and_count(tf.zeros([size]))
     # What does not grow with the vector still weighs at this size.
@@ -127,15 +121,15 @@ def test_peak_memory_is_that_of_encrypting():
 
 
 def test_bars_compare_medians_and_turns():
-    side = build_ours(lattice_side.OURS_16, 16)
-    stage = lattice_timing.Stage(SIZE, (1.0, 2.0, 4.0), (1.0, 2.0, 4.0))
-    slow = lattice_timing.Stage(SIZE, (13.0, 23.0, 60.0), (0.0, 0.0, 0.0))
-    ours = lattice_timing.Times(side, SIZE, 100, stage, stage, stage, 0.0)
-    theirs = lattice_timing.Times(
-        side._replace(name=lattice_side.PEERS), SIZE, 1150, slow, slow, slow, 0.0
+    side = build_ours(side_lib.OURS_16, 16)
+    stage = timing.Stage(SIZE, (1.0, 2.0, 4.0), (1.0, 2.0, 4.0))
+    slow = timing.Stage(SIZE, (13.0, 23.0, 60.0), (0.0, 0.0, 0.0))
+    ours = timing.Times(side, SIZE, 100, stage, stage, stage, 0.0)
+    theirs = timing.Times(
+        side._replace(name=side_lib.PEERS), SIZE, 1150, slow, slow, slow, 0.0
     )
-    memory = lattice_memory.Memory(SIZE, 301, 100)
-    client, bytes_, *_, last = lattice_bars.judge([ours, theirs], [memory, None])
+    memory = memory_lib.Memory(SIZE, 301, 100)
+    client, bytes_, *_, last = bars.judge([ours, theirs], [memory, None])
     assert (client.ratio, client.low, client.high) == (11.5, 11.5, 15.0)
     assert not client.met and bytes_.met and bytes_.ratio == 11.5
     assert last.bar == "at most 3x" and not last.met
@@ -143,14 +137,14 @@ def test_bars_compare_medians_and_turns():
 
 def test_candidates_have_128_bit_security():
     limits = {1 << log: bits for log, bits in parameters.MAX_LOG_Q_128.items()}
-    for setting in (*lattice_tenseal.CANDIDATES, lattice_tenseal.PEERS_SETTING):
+    for setting in (*tenseal.CANDIDATES, tenseal.PEERS_SETTING):
         assert sum(setting.coeff_mod_bit_sizes) <= limits[setting.poly_modulus_degree]
 
 
 @needs_tenseal
 def test_search_takes_the_cheapest_that_is_accurate():
-    tried = lattice_tenseal.search(FEW, lambda _: None)
+    tried = tenseal.search(FEW, lambda _: None)
     assert [item.accurate for item in tried] == [False, True, True]
-    assert lattice_tenseal.best(tried) is tried[1]
+    assert tenseal.best(tried) is tried[1]
     with pytest.raises(ValueError, match="accurate enough"):
-        lattice_tenseal.best(tried[:1])
+        tenseal.best(tried[:1])

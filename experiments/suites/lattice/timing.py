@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from experiments.suites.lattice_side import ADDED, BOUND, Message, Side
+from experiments.suites.lattice.side import ADDED, BOUND, Message, Side
 
 WHOLE_VALUES = 2_000_000
 """Ten messages of a longer vector would need too much memory on TenSEAL's side."""

@@ -11,12 +11,12 @@ import rich.console
 import rich.table
 import rich.text
 
-from experiments.suites.lattice_bars import Verdict
-from experiments.suites.lattice_memory import Memory
-from experiments.suites.lattice_profile import Piece
-from experiments.suites.lattice_side import ADDED, SUMMANDS
-from experiments.suites.lattice_tenseal import Tried
-from experiments.suites.lattice_timing import Stage, Times
+from experiments.suites.lattice.bars import Verdict
+from experiments.suites.lattice.memory import Memory
+from experiments.suites.lattice.profile import Piece
+from experiments.suites.lattice.side import ADDED, SUMMANDS
+from experiments.suites.lattice.tenseal import Tried
+from experiments.suites.lattice.timing import Stage, Times
 
 _WIDTH = 120
 

@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from experiments.suites import lattice_side
-from experiments.suites.lattice_side import ADDED, BOUND, SUMMANDS, Message, Side
+from experiments.suites.lattice import side
+from experiments.suites.lattice.side import ADDED, BOUND, SUMMANDS, Message, Side
 from selenc_tf.lattice import engine as engine_lib
 from selenc_tf.lattice import message as message_lib
 from selenc_tf.lattice import parameters, shell_cipher
@@ -119,5 +119,5 @@ def build(name: str, bits: int) -> Side:
     )
 
 
-NAMES = {16: lattice_side.OURS_16, 8: lattice_side.OURS_8}
+NAMES = {16: side.OURS_16, 8: side.OURS_8}
 """Our sides by the bits of a value."""

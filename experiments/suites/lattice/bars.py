@@ -4,9 +4,9 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from experiments.suites.lattice_memory import Memory
-from experiments.suites.lattice_side import ADDED, BEST, OURS_8, OURS_16, PEERS
-from experiments.suites.lattice_timing import Stage, Times
+from experiments.suites.lattice.memory import Memory
+from experiments.suites.lattice.side import ADDED, BEST, OURS_8, OURS_16, PEERS
+from experiments.suites.lattice.timing import Stage, Times
 
 MEMORY_BAR = 3.0
 """Encrypting needs at most so many times the message's size beyond its input."""

@@ -7,8 +7,8 @@ import matplotlib.axes
 import matplotlib.figure
 import matplotlib.ticker
 
-from experiments.suites.lattice_side import BEST, OURS_8, OURS_16, PEERS
-from experiments.suites.lattice_timing import Times
+from experiments.suites.lattice.side import BEST, OURS_8, OURS_16, PEERS
+from experiments.suites.lattice.timing import Times
 
 # Okabe and Ito's colours, as in the other figures; ours solid, TenSEAL's dashed.
 _STYLES = {

@@ -13,21 +13,21 @@ from typing import NamedTuple, TextIO
 
 from experiments import native_output
 from experiments.outputs import environment, figures, files
-from experiments.suites import (
-    lattice_bars,
-    lattice_memory,
-    lattice_ours,
-    lattice_outputs,
-    lattice_plot,
-    lattice_profile,
-    lattice_tenseal,
-    lattice_timing,
+from experiments.suites.lattice import (
+    bars,
+    memory,
+    ours,
+    outputs,
+    plot,
+    profile,
+    tenseal,
+    timing,
 )
-from experiments.suites.lattice_bars import Verdict
-from experiments.suites.lattice_memory import Memory
-from experiments.suites.lattice_outputs import Result, Table
-from experiments.suites.lattice_side import BEST, OURS_8, OURS_16, PEERS, SUMMANDS, Side
-from experiments.suites.lattice_tenseal import Tried
+from experiments.suites.lattice.bars import Verdict
+from experiments.suites.lattice.memory import Memory
+from experiments.suites.lattice.outputs import Result, Table
+from experiments.suites.lattice.side import BEST, OURS_8, OURS_16, PEERS, SUMMANDS, Side
+from experiments.suites.lattice.tenseal import Tried
 
 _VERSIONS = ("tensorflow", "tf-shell", "tenseal", "numpy")
 _BARS_CORES = 2
@@ -71,27 +71,27 @@ def run(request: Request, stream: TextIO) -> None:
         tempfile.TemporaryDirectory() as name,
         native_output.redirected(pathlib.Path(name)),
     ):
-        sides = [lattice_ours.build(OURS_16, 16), lattice_ours.build(OURS_8, 8)]
+        sides = [ours.build(OURS_16, 16), ours.build(OURS_8, 8)]
         tried: tuple[Tried, ...] = ()
-        if lattice_tenseal.is_installed():
-            tried = lattice_tenseal.search(lattice_tenseal.CANDIDATES, _progress)
-            chosen = lattice_tenseal.best(tried).setting
+        if tenseal.is_installed():
+            tried = tenseal.search(tenseal.CANDIDATES, _progress)
+            chosen = tenseal.best(tried).setting
             sides += [
-                lattice_tenseal.build(PEERS, lattice_tenseal.PEERS_SETTING),
-                lattice_tenseal.build(BEST, chosen),
+                tenseal.build(PEERS, tenseal.PEERS_SETTING),
+                tenseal.build(BEST, chosen),
             ]
         for size in sorted(request.sizes):
-            times = lattice_timing.measure(sides, size, request.repetitions, _progress)
+            times = timing.measure(sides, size, request.repetitions, _progress)
             memories = [_memory(side, size) for side in sides]
             results += [Result(*pair) for pair in zip(times, memories, strict=True)]
-            verdicts += lattice_bars.judge(times, memories)
+            verdicts += bars.judge(times, memories)
             tables = _tables(results, verdicts)
             _write(request, results, tables, _notes(sides, tried))
         tables += _reasons(verdicts, min(request.sizes), tried)
     notes = _notes(sides, tried)
     _write(request, results, [*tables, *_search_table(tried)], notes)
     for table in tables:
-        lattice_outputs.print_table(table, stream)
+        outputs.print_table(table, stream)
     for note in notes:
         print(f"* {note}", file=stream)
     print(f"Written: {request.folder / 'lattice'}.csv, .md and .png", file=stream)
@@ -101,13 +101,13 @@ def _memory(side: Side, num_values: int) -> Memory:
     most = sys.maxsize if side.setting is None else _MEMORY_VALUES
     values = min(max(num_values, _MEMORY_VALUES), most)
     _progress(f"{side.name}: peak memory of encrypting {values:,} values")
-    return lattice_memory.measure(side, values)
+    return memory.measure(side, values)
 
 
 def _tables(results: Sequence[Result], verdicts: Sequence[Verdict]) -> list[Table]:
     return [
-        lattice_outputs.results_table(results),
-        lattice_outputs.bars_table(verdicts),
+        outputs.results_table(results),
+        outputs.bars_table(verdicts),
     ]
 
 
@@ -119,21 +119,21 @@ def _reasons(
     tables = []
     if any(item.is_time for item in missed):
         _progress(f"a bar is missed: timing each step for {num_values:,} values")
-        pieces = lattice_profile.profile(16, num_values, _PROFILE_REPETITIONS)
-        tables.append(lattice_outputs.steps_table(OURS_16, num_values, pieces))
+        pieces = profile.profile(16, num_values, _PROFILE_REPETITIONS)
+        tables.append(outputs.steps_table(OURS_16, num_values, pieces))
     if tried and any(item.is_bytes for item in missed):
         shares = {
-            OURS_16: lattice_profile.bits_of_ours(lattice_ours.build_engine(16)),
-            BEST: lattice_profile.bits_of_tenseal(lattice_tenseal.best(tried)),
+            OURS_16: profile.bits_of_ours(ours.build_engine(16)),
+            BEST: profile.bits_of_tenseal(tenseal.best(tried)),
         }
-        tables.append(lattice_outputs.bits_table(shares))
+        tables.append(outputs.bits_table(shares))
     return tables
 
 
 def _search_table(tried: Sequence[Tried]) -> list[Table]:
     if not tried:
         return []
-    return [lattice_outputs.search_table(tried, lattice_tenseal.best(tried))]
+    return [outputs.search_table(tried, tenseal.best(tried))]
 
 
 def _notes(sides: Sequence[Side], tried: Sequence[Tried]) -> list[str]:
@@ -150,15 +150,15 @@ def _notes(sides: Sequence[Side], tried: Sequence[Tried]) -> list[str]:
         *(f"{side.name}: {side.details}." for side in sides),
         f"Sums of {SUMMANDS} messages decrypt on all sides. What was decrypted here "
         "was compared with the true sum.",
-        f"Of vectors longer than {lattice_timing.WHOLE_VALUES:,} values the client's "
+        f"Of vectors longer than {timing.WHOLE_VALUES:,} values the client's "
         f"message is measured whole, but the server adds, and the client decrypts, "
-        f"messages of {lattice_timing.SLICE_VALUES:,} values. TenSEAL's pieces of such "
+        f"messages of {timing.SLICE_VALUES:,} values. TenSEAL's pieces of such "
         "a message are dropped once they are made and counted.",
         "Peak memory is that of encrypting, beyond the input, in a fresh process, over "
         "the message's size.",
     ]
     if tried:
-        found = lattice_tenseal.best(tried)
+        found = tenseal.best(tried)
         notes.append(
             f"Best setting: of {len(tried)} tried, the one with the fewest bytes (of "
             f"those within 1 %, the fastest) whose sum of {SUMMANDS} vectors is off by "
@@ -184,12 +184,10 @@ def _write(
     notes: Sequence[str],
 ) -> None:
     folder = request.folder
-    text = [f"`{request.command}`\n", *map(lattice_outputs.to_markdown, tables)]
+    text = [f"`{request.command}`\n", *map(outputs.to_markdown, tables)]
     text.append("".join(f"* {note}\n" for note in notes))
-    figure = lattice_plot.figure([result.times for result in results])
-    files.write_atomically(
-        folder / "lattice.csv", lattice_outputs.to_csv(results).encode()
-    )
+    figure = plot.figure([result.times for result in results])
+    files.write_atomically(folder / "lattice.csv", outputs.to_csv(results).encode())
     files.write_atomically(folder / "lattice.md", "\n".join(text).encode())
     files.write_atomically(folder / "lattice.png", figures.to_png(figure))
 

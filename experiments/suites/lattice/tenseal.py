@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from experiments.suites.lattice_side import (
+from experiments.suites.lattice.side import (
     ADDED,
     BOUND,
     SUMMANDS,

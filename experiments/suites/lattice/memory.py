@@ -1,6 +1,6 @@
 """Peak memory of encrypting a vector, in a process of its own.
 
-python -m experiments.suites.lattice_memory '{"bits": 16, "values": 4000000}'
+python -m experiments.suites.lattice.memory '{"bits": 16, "values": 4000000}'
 """
 
 import ctypes
@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from experiments.suites import lattice_ours, lattice_tenseal
-from experiments.suites.lattice_side import BOUND, Setting, Side
+from experiments.suites.lattice import ours, tenseal
+from experiments.suites.lattice.side import BOUND, Setting, Side
 
 _TINY = 5000
 _PROCESS = pathlib.Path("/proc/self")
@@ -99,10 +99,10 @@ def _status_bytes(field: str) -> int:
 def _main(text: str) -> None:
     request = json.loads(text)
     if request.get("setting") is None:
-        side = lattice_ours.build("", request["bits"])
+        side = ours.build("", request["bits"])
     else:
         degree, primes, *others = request["setting"]
-        side = lattice_tenseal.build("", Setting(degree, tuple(primes), *others))
+        side = tenseal.build("", Setting(degree, tuple(primes), *others))
     print(f"\n{json.dumps(peak(side, request['values']))}")
 
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from experiments.suites import lattice_ours, lattice_tenseal
-from experiments.suites.lattice_side import ADDED, BOUND, SUMMANDS
+from experiments.suites.lattice import ours, tenseal
+from experiments.suites.lattice.side import ADDED, BOUND, SUMMANDS
 from selenc_tf.lattice import engine as engine_lib
 from selenc_tf.lattice import message as message_lib
 from selenc_tf.lattice.engine import Engine
@@ -43,9 +43,9 @@ def profile(bits: int, num_values: int, repetitions: int) -> tuple[Piece, ...]:
     Returns:
       The steps in order.
     """
-    engine = lattice_ours.build_engine(bits)
+    engine = ours.build_engine(bits)
     key = engine.cipher.keygen()
-    context = lattice_ours.round_context(engine, tf.constant(num_values, tf.int64))
+    context = ours.round_context(engine, tf.constant(num_values, tf.int64))
     blocks = engine.num_blocks(context.values)
     generator = np.random.default_rng(0)
     values = tf.constant(generator.uniform(-BOUND, BOUND, num_values), tf.float32)
@@ -134,7 +134,7 @@ def bits_of_ours(engine: Engine) -> tuple[tuple[str, float], ...]:
     )
 
 
-def bits_of_tenseal(tried: lattice_tenseal.Tried) -> tuple[tuple[str, float], ...]:
+def bits_of_tenseal(tried: tenseal.Tried) -> tuple[tuple[str, float], ...]:
     """The same of a TenSEAL setting.
 
     Args:

@@ -1,0 +1,1 @@
+"""`--suite=lattice`: what encryption costs, ours and TenSEAL's, side by side."""
