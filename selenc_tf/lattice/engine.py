@@ -39,7 +39,7 @@ class Engine:
 
     codec: FixedPointCodec
     cipher: Cipher
-    chunk_blocks: int = 32
+    chunk_blocks: int = 40
 
     def __post_init__(self) -> None:
         """Checks that sums of codes fit into a slot.
@@ -149,7 +149,10 @@ def seal(
             seed + tf.stack([tf.constant(0, tf.int64), tf.cast(chunk, tf.int64)]),
         )
         at_end = tf.cast((first < total) & (total <= end), tf.int32)
-        codes = tf.concat([codes, tf.fill([at_end], saturated)], axis=0)
+        padding = -(tf.size(codes) + at_end) % engine.codes_per_block
+        codes = tf.concat(
+            [codes, tf.fill([at_end], saturated), tf.zeros([padding], tf.int64)], axis=0
+        )
         return _encrypt_chunk(
             engine, secret_key, codes, chunk * engine.chunk_blocks, context
         )
@@ -238,10 +241,8 @@ def _encrypt_chunk(
     first_block: tf.Tensor,
     context: Context,
 ) -> tf.Tensor:
-    """Encrypts consecutive codes, padded to whole blocks: string [blocks]."""
-    padding = -tf.size(codes) % engine.codes_per_block
-    slots = engine.packing.pack(tf.pad(codes, [[0, padding]]))
-    rows = tf.reshape(slots, [-1, engine.cipher.num_slots - 1])
+    """Encrypts consecutive codes that fill whole blocks: string [blocks]."""
+    rows = tf.reshape(engine.packing.pack(codes), [-1, engine.cipher.num_slots - 1])
     checks = _check_values(engine, context, first_block, tf.shape(rows)[0], 1)
     return engine.cipher.encrypt(secret_key, tf.concat([rows, checks], axis=1))
 
