@@ -10,7 +10,7 @@ from typing import NamedTuple
 from selenc_tf.models import cnn, fedavg_cnn, lenet
 from selenc_tf.models.functional import FunctionalModel
 from selenc_tf.significance import magnitude, random
-from selenc_tf.types import SignificanceFn
+from selenc_tf.significance.context import SignificanceFn
 
 
 class Metric(NamedTuple):

@@ -4,8 +4,7 @@ n parameters, m hidden entries, k clients. Flat vectors have one entry for each
 trainable parameter, in the order that `flatten.py` defines.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import tensorflow as tf
 
@@ -20,20 +19,3 @@ Weights: TypeAlias = tuple[tf.Tensor, ...]
 
 Seed: TypeAlias = tuple[int, int]
 """The seed of a stateless TensorFlow random operation. Never used for a secret."""
-
-
-class ScoreContext(NamedTuple):
-    """What a significance metric may look at.
-
-    Attributes:
-      gradient: float32 [n]. The client's own gradient, or, where a mask has to be
-        agreed in public, the stand-in that everybody knows: the previous aggregate.
-      seed: int32 [2]. The public seed of the mask.
-    """
-
-    gradient: Vector
-    seed: tf.Tensor
-
-
-SignificanceFn: TypeAlias = Callable[[ScoreContext], Vector]
-"""Scores every entry: float32 [n], larger = more revealing. Traced inside TFF."""

@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from selenc_tf.flatten import FlatSpec
 from selenc_tf.masks.policy import MaskPolicy
-from selenc_tf.types import Mask, ScoreContext, SignificanceFn, Vector
+from selenc_tf.significance.context import ScoreContext, SignificanceFn
+from selenc_tf.types import Mask, Vector
 
 
 class MaskAgreement(NamedTuple):
@@ -66,7 +67,7 @@ def own_mask(source: OwnMask, spec: FlatSpec, gradient: Vector) -> Mask:
     """
     context = ScoreContext(gradient=gradient, seed=tf.constant(source.seed, tf.int32))
     mask, _ = source.policy.update(
-        source.significance(context), source.policy.init(spec)
+        spec, source.significance(context), source.policy.init(spec)
     )
     return mask
 
@@ -114,7 +115,7 @@ def public_seed(
         context = ScoreContext(
             gradient=tf.zeros([spec.size]), seed=tf.constant(seed, tf.int32)
         )
-        chosen, policy_state = policy.update(significance(context), state.policy)
+        chosen, policy_state = policy.update(spec, significance(context), state.policy)
         return chosen, SeedState(policy_state)
 
     return MaskAgreement(
@@ -157,7 +158,7 @@ def previous_aggregate(
         context = ScoreContext(
             gradient=state.previous, seed=tf.constant(seed, tf.int32)
         )
-        chosen, policy_state = policy.update(significance(context), state.policy)
+        chosen, policy_state = policy.update(spec, significance(context), state.policy)
         # A ratio of zero means no encryption at all, in the first round too.
         first = tf.fill([spec.size], policy.num_hidden(spec) > 0)
         return (

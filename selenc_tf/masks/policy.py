@@ -17,13 +17,13 @@ class MaskPolicy(NamedTuple):
       name: As results report it.
       num_hidden: `spec -> m`. The number of hidden entries is exact and static.
       init: `spec -> state`, a structure of tensors (empty for a memoryless policy).
-      update: `(scores float32 [n], state) -> (mask bool [n], state)`.
+      update: `(spec, scores float32 [n], state) -> (mask bool [n], state)`.
     """
 
     name: str
     num_hidden: Callable[[FlatSpec], int]
     init: Callable[[FlatSpec], Any]
-    update: Callable[[Vector, Any], tuple[Mask, Any]]
+    update: Callable[[FlatSpec, Vector, Any], tuple[Mask, Any]]
 
 
 def hidden_count(encryption_ratio: float, n: int) -> int:
@@ -63,11 +63,9 @@ def top_fraction(encryption_ratio: float) -> MaskPolicy:
     """
     validation.check_fraction("encryption_ratio", encryption_ratio)
 
-    def update(scores: Vector, state: Any) -> tuple[Mask, Any]:
-        n = scores.shape[0]
-        if n is None:
-            raise ValueError("`scores` must have a static length, got shape [None].")
-        return top_scores(scores, hidden_count(encryption_ratio, n)), state
+    def update(spec: FlatSpec, scores: Vector, state: Any) -> tuple[Mask, Any]:
+        scores = tf.ensure_shape(scores, [spec.size])
+        return top_scores(scores, hidden_count(encryption_ratio, spec.size)), state
 
     return MaskPolicy(
         name="top_fraction",

@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from selenc_tf.types import ScoreContext, Vector
+from selenc_tf.significance.context import ScoreContext
+from selenc_tf.types import Vector
 
 
 def magnitude(context: ScoreContext) -> Vector:

@@ -13,7 +13,7 @@ from selenc_tf.lattice.engine import Engine
 from selenc_tf.masks import policy, wire
 from selenc_tf.models import functional, lenet
 from selenc_tf.significance import magnitude
-from selenc_tf.types import ScoreContext
+from selenc_tf.significance.context import ScoreContext
 
 CODEC = codec.FixedPointCodec(bits=24)
 

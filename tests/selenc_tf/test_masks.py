@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from selenc_tf import flatten
 from selenc_tf.masks import agreement, policy, wire
 from selenc_tf.significance import magnitude, random
-from selenc_tf.types import ScoreContext
+from selenc_tf.significance.context import ScoreContext
 
 SPEC = flatten.FlatSpec(("a", "b"), ((2, 2), (2,)))
 
@@ -36,7 +36,7 @@ def test_number_of_hidden_entries(ratio, n, m):
     chosen = policy.top_fraction(ratio)
     assert chosen.num_hidden(spec) == m
     scores = tf.random.stateless_uniform([n], [1, 2])
-    mask, _ = chosen.update(scores, chosen.init(spec))
+    mask, _ = chosen.update(spec, scores, chosen.init(spec))
     assert mask.dtype == tf.bool and mask.shape == (n,)
     assert np.count_nonzero(mask) == m
 
@@ -72,13 +72,17 @@ def test_ratio_out_of_range(ratio):
         policy.top_fraction(ratio)
 
 
-def test_scores_of_unknown_length():
+@pytest.mark.parametrize("length", [2, 4])
+def test_scores_of_another_length(length):
+    spec = flatten.FlatSpec(("a",), ((3,),))
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
     def traced(scores):
-        return policy.top_fraction(0.5).update(scores, ())
+        return policy.top_fraction(0.5).update(spec, scores, ())[0]
 
-    with pytest.raises(ValueError, match="static length"):
-        traced(tf.zeros([3]))
+    assert traced(tf.zeros([3])).shape == (3,)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected shape"):
+        traced(tf.zeros([length]))
 
 
 @settings(max_examples=40, deadline=None)

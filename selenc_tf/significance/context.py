@@ -1,0 +1,50 @@
+"""What a significance metric may look at, and what it needs."""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import tensorflow as tf
+
+from selenc_tf.flatten import FlatSpec
+from selenc_tf.models.functional import FunctionalModel
+from selenc_tf.types import Vector
+
+
+class ScoreBatch(NamedTuple):
+    """The examples behind a gradient.
+
+    Attributes:
+      inputs: float32 [b, *input_shape].
+      labels: float32 [b, num_classes], probabilities.
+    """
+
+    inputs: tf.Tensor
+    labels: tf.Tensor
+
+
+class ScoreContext(NamedTuple):
+    """What a significance metric may look at. A party leaves None what it does not have.
+
+    Attributes:
+      gradient: float32 [n]. The client's own gradient, or, where a mask has to be
+        agreed in public, the stand-in that everybody knows: the previous aggregate.
+      seed: int32 [2]. The public seed of the mask.
+      spec: The layout of flat vectors.
+      weights: float32 [n], public: where the gradient was taken, broadcast by the server.
+      update: float32 [n]. The client's weights after its local training minus `weights`;
+        minus the gradient for one step of federated SGD with a learning rate of one.
+      batch: The client's own examples.
+      model: The architecture, public.
+    """
+
+    gradient: Vector
+    seed: tf.Tensor
+    spec: FlatSpec | None = None
+    weights: Vector | None = None
+    update: Vector | None = None
+    batch: ScoreBatch | None = None
+    model: FunctionalModel | None = None
+
+
+SignificanceFn: TypeAlias = Callable[[ScoreContext], Vector]
+"""Scores every entry: float32 [n], larger = more revealing. Traced inside TFF."""
