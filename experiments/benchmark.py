@@ -2,6 +2,7 @@
 
     python -m experiments.benchmark --suite=round
     python -m experiments.benchmark --suite=lattice --values=1100000,11000000,110000000
+    python -m experiments.benchmark --suite=masks --values=110000000 --repetitions=3
 
 Everything that is compared is timed in alternation in one process, so that a machine
 whose speed drifts does not favour one side.
@@ -17,8 +18,9 @@ from experiments import flags as flags_lib
 from experiments import settings as settings_lib
 from experiments.outputs import environment
 from experiments.run import choices
-from experiments.suites import matching, rounds
+from experiments.suites import matching, positions, rounds
 from experiments.suites.lattice import suite as lattice
+from experiments.suites.masks import suite as masks
 from experiments.suites.measurement import Suite, print_table
 from selenc_tf import validation
 
@@ -27,6 +29,9 @@ SUITES: Mapping[str, Suite] = {"round": rounds.run, "matching": matching.run}
 
 LATTICE = "lattice"
 """A suite that prints and writes tables of its own."""
+
+MASKS, POSITIONS = "masks", "positions"
+"""Suites that print tables of their own."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -42,7 +47,9 @@ def main(argv: Sequence[str]) -> int:
     try:
         if len(argv) > 1:
             raise settings_lib.SettingsError(f"Flags only, got {argv[1]!r}.")
-        validation.check_in("--suite", values.suite, (*SUITES, LATTICE))
+        validation.check_in(
+            "--suite", values.suite, (*SUITES, LATTICE, MASKS, POSITIONS)
+        )
         validation.check_at_least("--repetitions", values.repetitions, 3)
         sizes = _sizes(values.values)
         settings = flags_lib.to_settings(values)
@@ -55,6 +62,12 @@ def main(argv: Sequence[str]) -> int:
         folder = pathlib.Path(values.output)
         request = lattice.Request(sizes, values.repetitions, folder, command)
         lattice.run(request, sys.stdout)
+        return 0
+    if values.suite == MASKS:
+        masks.run(masks.Request(sizes, values.repetitions), sys.stdout)
+        return 0
+    if values.suite == POSITIONS:
+        positions.run(settings, sys.stdout)
         return 0
     described = environment.describe()
     print(
@@ -82,11 +95,15 @@ if __name__ == "__main__":
     flags_lib.define(flags.FLAGS)
     flags.adopt_module_key_flags(flags_lib)
     flags.DEFINE_string(
-        "suite", "round", f"What to measure: {', '.join((*SUITES, LATTICE))}."
+        "suite",
+        "round",
+        f"What to measure: {', '.join((*SUITES, LATTICE, MASKS, POSITIONS))}.",
     )
     flags.DEFINE_integer("repetitions", 15, "How often each side is timed.")
     flags.DEFINE_list(
-        "values", ["1000000"], "Lengths of the vectors that --suite=lattice encrypts."
+        "values",
+        ["1000000"],
+        "Lengths of the vectors of --suite=lattice and --suite=masks.",
     )
     flags.DEFINE_string(
         "output", "runs/lattice", "Where --suite=lattice writes its table and figure."

@@ -12,7 +12,6 @@ import tensorflow_federated as tff
 
 from experiments.settings import Settings, SettingsError
 from federated import aggregators
-from selenc_tf import catalog
 from selenc_tf.lattice import (
     identity_cipher,
     key_store,
@@ -25,7 +24,7 @@ from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.lattice.scales import ScalePolicy
-from selenc_tf.masks import agreement, policy
+from selenc_tf.masks import agreement
 
 CIPHERS: Mapping[str, Callable[[parameters.Parameters], Cipher]] = MappingProxyType(
     {
@@ -69,10 +68,12 @@ class Lattices(NamedTuple):
     Attributes:
       training: `() -> Lattice` for sums of weight times update; every call makes new
         keys, so that no two trainings share any.
+      scores: `() -> Lattice` for one sum of scores, with a key of its own.
       study: For single gradients, all under one key.
     """
 
     training: Callable[[], Lattice]
+    scores: Callable[[], Lattice]
     study: Lattice
 
 
@@ -91,24 +92,30 @@ def fresh_keys(settings: Settings) -> Iterator[Lattices]:
     """
     rounds = max(settings.training.rounds, 1)
     numbers = itertools.count()
+    # One for all trainings: every new one would be traced anew.
+    cohort = _engine(settings, max(settings.training.num_clients, 2))
     with tempfile.TemporaryDirectory(prefix="selenc-keys-") as name:
         folder = pathlib.Path(name)
 
         def training() -> Lattice:
-            engine = _engine(settings, max(settings.training.num_clients, 2))
             target = folder / f"training-{next(numbers)}"
             keys = (
-                key_store.create_series(target, engine.cipher, rounds)
+                key_store.create_series(target, cohort.cipher, rounds)
                 if settings.encryption.key_rotation == "round"
-                else key_store.create(target, engine.cipher)
+                else key_store.create(target, cohort.cipher)
             )
             # Clients multiply by their weight, the number of their examples.
             weight = settings.training.examples
-            return Lattice(engine, settings.encryption.codec_bound * weight, keys)
+            return Lattice(cohort, settings.encryption.codec_bound * weight, keys)
+
+        def scores() -> Lattice:
+            target = folder / f"scores-{next(numbers)}"
+            return Lattice(cohort, 1.0, key_store.create(target, cohort.cipher))
 
         study = _engine(settings, max(settings.attack.aggregate_clients, 2))
         yield Lattices(
             training=training,
+            scores=scores,
             study=Lattice(
                 study,
                 settings.encryption.codec_bound,
@@ -118,14 +125,17 @@ def fresh_keys(settings: Settings) -> Iterator[Lattices]:
 
 
 def selective(
-    settings: Settings, metric: str, ratio: float, lattice: Lattice
+    settings: Settings,
+    agreed: agreement.MaskAgreement,
+    names: tuple[str, ...],
+    lattice: Lattice,
 ) -> tff.aggregators.WeightedAggregationFactory:
     """The aggregator of a cohort under the settings' policy.
 
     Args:
       settings: Of the run.
-      metric: A name in `catalog.METRICS`.
-      ratio: The encryption ratio.
+      agreed: How the cohort comes to its masks.
+      names: Of the model's tensors.
       lattice: What to encrypt with.
 
     Returns:
@@ -134,7 +144,8 @@ def selective(
     chosen = settings.encryption
     mean = aggregators.selective_encryption(
         aggregators.SelectiveEncryption(
-            agreement=cohort_agreement(settings, metric, ratio),
+            agreement=agreed,
+            names=names,
             codec=lattice.engine.codec,
             scales=SCALES[chosen.scales](lattice.bound),
             cipher=lattice.engine.cipher,
@@ -146,50 +157,6 @@ def selective(
     if chosen.scales == "clipping_norm":
         return tff.aggregators.clipping_factory(chosen.codec_bound, mean)
     return mean
-
-
-def cohort_agreement(
-    settings: Settings, metric: str, ratio: float
-) -> agreement.MaskAgreement:
-    """How a cohort agrees on a mask under a metric.
-
-    Args:
-      settings: For the seed.
-      metric: A name in `catalog.METRICS`.
-      ratio: The encryption ratio.
-
-    Returns:
-      A public seed where the metric does not look at gradients, else the previous
-      aggregate with the first round encrypted completely.
-    """
-    entry = catalog.METRICS[metric]
-    agree = (
-        agreement.previous_aggregate if entry.uses_gradient else agreement.public_seed
-    )
-    return agree(entry.score, policy.top_fraction(ratio), (settings.seed, 0))
-
-
-def lone_mask(
-    settings: Settings, metric: str, ratio: float
-) -> agreement.MaskAgreement | agreement.OwnMask:
-    """How a cohort of one, whose server stays blind, comes to its mask.
-
-    Args:
-      settings: For the seed.
-      metric: A name in `catalog.METRICS`.
-      ratio: The encryption ratio.
-
-    Returns:
-      A public seed, or the client's own choice by its own gradient.
-    """
-    entry = catalog.METRICS[metric]
-    source = agreement.OwnMask if entry.uses_gradient else agreement.public_seed
-    return source(entry.score, policy.top_fraction(ratio), (settings.seed, 0))
-
-
-def agreement_name(source: agreement.MaskAgreement | agreement.OwnMask) -> str:
-    """What results call it."""
-    return "own" if isinstance(source, agreement.OwnMask) else source.name
 
 
 def check_fits(settings: Settings) -> None:
@@ -213,6 +180,11 @@ def check_fits(settings: Settings) -> None:
                 f"`--codec_bits` = {bits} and `{flag}` = {clients} do not go "
                 f"together: {error}"
             ) from None
+
+
+def codes_per_block(settings: Settings) -> int:
+    """How many values a ciphertext block of a training holds."""
+    return _engine(settings, max(settings.training.num_clients, 2)).codes_per_block
 
 
 def _engine(settings: Settings, summands: int) -> Engine:

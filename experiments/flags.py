@@ -68,6 +68,37 @@ def define(values: flags.FlagValues) -> None:
         "fail ends the run.",
     )
 
+    string(
+        "mask_policy",
+        "top_fraction",
+        "How scores become a mask: top_fraction, per_layer, rows, columns, tensors, "
+        "heads, layer_list, block_aligned.",
+    )
+    integer("head_size", 0, "Columns of an attention head, for --mask_policy=heads.")
+    string(
+        "mask_agreement",
+        "auto",
+        "How a cohort agrees on a mask: public_seed, public_weights, "
+        "previous_aggregate, score_sum (encrypted), interleaved_lists, union; auto "
+        "takes the first that a metric allows.",
+    )
+    names(
+        "mask_layers",
+        [],
+        "Regular expressions of the tensors that --mask_policy=layer_list hides.",
+    )
+    names(
+        "always_hide",
+        [],
+        "Hidden whatever the scores: head, biases, embeddings, normalisation.",
+    )
+    string(
+        "mask_history",
+        "none",
+        "What masks remember: none, ema (a moving average of the scores), first (the "
+        "first mask is kept).",
+    )
+
     integer("rounds", 4, "Rounds of federated training for each ratio and metric.")
     integer("num_clients", 5, "Clients of a training round.")
     integer("min_clients", 2, "Smallest cohort whose sum clients decrypt.")
@@ -121,6 +152,12 @@ def to_settings(values: flags.FlagValues) -> settings.Settings:
             cipher=values.cipher,
             key_rotation=values.key_rotation,
             damaged=values.damaged_messages,
+            mask_policy=values.mask_policy,
+            mask_agreement=values.mask_agreement,
+            mask_layers=tuple(values.mask_layers),
+            always_hide=tuple(values.always_hide),
+            mask_history=values.mask_history,
+            head_size=values.head_size,
         ),
         training=settings.TrainingSettings(
             rounds=values.rounds,

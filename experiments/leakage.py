@@ -14,7 +14,7 @@ from attacks import catalog as attack_catalog
 from attacks import knowledge as knowledge_lib
 from attacks import lbfgs, matching
 from attacks.metrics import evaluation
-from experiments import encryption
+from experiments import encryption, masking
 from experiments import recorder as recorder_lib
 from experiments.data.dataset import Dataset
 from experiments.outputs.records import (
@@ -26,7 +26,8 @@ from experiments.outputs.records import (
     Target,
 )
 from experiments.settings import Settings
-from federated import observed, processes, views
+from federated import local_work, observed, processes, views
+from selenc_tf.masks import agreement
 from selenc_tf.models.functional import FunctionalModel
 
 
@@ -175,7 +176,7 @@ def _blind_views(
 ) -> Callable[[tuple[int, ...]], views.ServerView]:
     round_ = processes.build_server_blind_round(
         study.model,
-        encryption.lone_mask(study.settings, cell.policy, cell.encryption_ratio),
+        masking.lone_mask(study.settings, cell.policy, cell.encryption_ratio),
         study.lattice.engine,
         study.lattice.bound,
         study.lattice.keys,
@@ -196,7 +197,11 @@ def _aggregate_views(
     round_ = processes.build_reveal_round(
         study.model,
         encryption.selective(
-            study.settings, cell.policy, cell.encryption_ratio, study.lattice
+            study.settings,
+            # Every mask would do: of the published sum nothing is hidden.
+            agreement.fixed(cell.agreement, "everything", _everything(study.model)),
+            study.model.spec.names,
+            study.lattice,
         ),
     )
 
@@ -302,16 +307,16 @@ def _cell(
     release: str,
     clients: int,
 ) -> Cell:
-    source = (
-        encryption.lone_mask(settings, metric, ratio)
+    agreed = (
+        masking.agreement_name(masking.lone_mask(settings, metric, ratio))
         if release == "server_blind"
-        else encryption.cohort_agreement(settings, metric, ratio)
+        else masking.protocol_name(settings, metric)
     )
     return Cell(
         dataset=dataset_name,
         model=settings.model,
         policy=metric,
-        agreement=encryption.agreement_name(source),
+        agreement=agreed,
         encryption_ratio=ratio,
         release=release,
         num_clients=clients,
@@ -319,12 +324,16 @@ def _cell(
     )
 
 
+def _everything(model: FunctionalModel) -> np.ndarray:
+    return np.ones([model.spec.size], bool)
+
+
 def _weights(model: FunctionalModel) -> list[np.ndarray]:
     return [weight.numpy() for weight in model.initial_weights]
 
 
-def _batch(dataset: Dataset, rows: tuple[int, ...]) -> processes.Batch:
-    return processes.Batch(
+def _batch(dataset: Dataset, rows: tuple[int, ...]) -> local_work.Batch:
+    return local_work.Batch(
         images=dataset.images[list(rows)],
         labels=dataset.labels[list(rows)].astype(np.int32),
     )

@@ -18,6 +18,7 @@ from attacks import matching
 from experiments import (
     encryption,
     leakage,
+    masking,
     native_output,
     publish,
     training,
@@ -38,6 +39,7 @@ from experiments.outputs import (
 from experiments.outputs.records import Cell, RoundKey
 from federated import runtime
 from selenc_tf import catalog
+from selenc_tf.models.functional import FunctionalModel
 
 
 class Inputs(NamedTuple):
@@ -91,7 +93,10 @@ def execute(
         settings = flags_lib.to_settings(values)
         settings_lib.check(settings, choices())
         encryption.check_fits(settings)
+        masking.check(settings)
         inputs = load_inputs(settings, values.data_dir, values.allow_download)
+        model = build_model(settings, inputs.dataset)
+        masking.check_model(settings, model)
         folder = run_directory.open_run(
             pathlib.Path(values.logdir),
             values.run_name,
@@ -109,7 +114,7 @@ def execute(
         return 2
     with native_output.redirected(folder.path) as stream:
         try:
-            run(settings, inputs, folder, stream)
+            run(settings, inputs, model, folder, stream)
         except KeyboardInterrupt:
             publish.everything(folder.path, inputs.dataset)
             print(
@@ -134,6 +139,9 @@ def choices() -> settings_lib.Choices:
         attackers=("naive", "mask_aware"),
         scales=tuple(encryption.SCALES),
         ciphers=tuple(encryption.CIPHERS),
+        mask_policies=masking.POLICIES,
+        mask_agreements=(masking.AUTO, *masking.PROTOCOLS),
+        always_hidden=tuple(catalog.SELECTORS),
     )
 
 
@@ -190,9 +198,27 @@ def load_inputs(
     return Inputs(dataset, data, tuple(int(row) for row in order[:wanted]))
 
 
+def build_model(
+    settings: settings_lib.Settings, dataset: dataset_lib.Dataset
+) -> FunctionalModel:
+    """The model of a run.
+
+    Args:
+      settings: Its name and seed.
+      dataset: For the shapes.
+
+    Returns:
+      The model.
+    """
+    return catalog.MODELS[settings.model](
+        dataset.image_shape, dataset.num_classes, settings.seed
+    )
+
+
 def run(
     settings: settings_lib.Settings,
     inputs: Inputs,
+    model: FunctionalModel,
     folder: run_directory.RunFolder,
     stream: TextIO,
 ) -> None:
@@ -201,6 +227,7 @@ def run(
     Args:
       settings: Checked settings.
       inputs: The data.
+      model: What is trained and attacked.
       folder: The run's folder.
       stream: Where progress goes.
     """
@@ -214,9 +241,6 @@ def run(
 
     recorder = recorder_lib.Recorder()
     runtime.install(observers=(recorder,))
-    model = catalog.MODELS[settings.model](
-        dataset.image_shape, dataset.num_classes, settings.seed
-    )
     with (
         encryption.fresh_keys(settings) as lattices,
         results.ResultsWriter(folder.path) as writer,
@@ -230,13 +254,23 @@ def run(
             display.say(note)
         for cell in trained:
             display.start(_training_title(cell), settings.training.rounds)
-            process = training.build_process(model, settings, cell, lattices.training())
+            agreed = (
+                None
+                if cell.policy == training.PLAIN
+                else training.agree(
+                    model, settings, cell, inputs.training, lattices, recorder
+                )
+            )
+            process = training.build_process(
+                model, settings, agreed, lattices.training()
+            )
             for record in training.train(
                 process,
                 model,
                 settings,
                 cell,
                 inputs.training,
+                agreed,
                 recorder,
                 folder.session,
             ):

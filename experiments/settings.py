@@ -15,6 +15,7 @@ class SettingsError(ValueError):
 ROUNDINGS = ("nearest", "stochastic")
 KEY_ROTATIONS = ("run", "round")
 DAMAGED = ("drop", "fail")
+MASK_HISTORIES = ("none", "ema", "first")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,17 @@ class EncryptionSettings:
       codec_bits: Bits of an encrypted value.
       codec_bound: The largest magnitude of an entry of a gradient or update that is
         encoded faithfully.
+      codec_rounding: "nearest" or "stochastic".
+      scales: A name in `experiments.encryption.SCALES`.
+      cipher: A name in `experiments.encryption.CIPHERS`.
+      key_rotation: "run" or "round".
+      damaged: "drop" or "fail".
+      mask_policy: A name in `selenc_tf.catalog.POLICIES`.
+      mask_agreement: "auto" or a name in `experiments.masking.PROTOCOLS`.
+      mask_layers: Regular expressions of tensors' names, for the policy that takes them.
+      always_hide: Groups of tensors that are hidden whatever their scores.
+      mask_history: What masks remember of earlier rounds.
+      head_size: Columns of an attention head, for the policy that hides heads.
     """
 
     metrics: tuple[str, ...]
@@ -38,6 +50,12 @@ class EncryptionSettings:
     cipher: str
     key_rotation: str
     damaged: str
+    mask_policy: str
+    mask_agreement: str
+    mask_layers: tuple[str, ...]
+    always_hide: tuple[str, ...]
+    mask_history: str
+    head_size: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +143,9 @@ class Choices:
       attackers: Of attackers.
       scales: Of policies for the codec's bounds.
       ciphers: Of ciphers.
+      mask_policies: Of mask policies.
+      mask_agreements: Of protocols to agree on a mask.
+      always_hidden: Of parts that can be hidden whatever their scores.
     """
 
     models: Collection[str]
@@ -134,6 +155,9 @@ class Choices:
     attackers: Collection[str]
     scales: Collection[str]
     ciphers: Collection[str]
+    mask_policies: Collection[str]
+    mask_agreements: Collection[str]
+    always_hidden: Collection[str]
 
 
 def check(settings: Settings, choices: Choices) -> None:
@@ -174,6 +198,11 @@ def _problems(settings: Settings, choices: Choices) -> Iterator[str]:
         yield from _duplicates(flag, values)
         for value in values:
             yield from _failure(validation.check_in, flag, value, allowed)
+    yield from _duplicates("--always_hide", encryption.always_hide)
+    for name in encryption.always_hide:
+        yield from _failure(
+            validation.check_in, "--always_hide", name, choices.always_hidden
+        )
     if not encryption.ratios:
         yield "`--encryption_ratios` must name at least one ratio, such as 0.1."
     yield from _duplicates("--encryption_ratios", encryption.ratios)
@@ -191,6 +220,9 @@ def _problems(settings: Settings, choices: Choices) -> Iterator[str]:
         ("--cipher", encryption.cipher, choices.ciphers),
         ("--key_rotation", encryption.key_rotation, KEY_ROTATIONS),
         ("--damaged_messages", encryption.damaged, DAMAGED),
+        ("--mask_policy", encryption.mask_policy, choices.mask_policies),
+        ("--mask_agreement", encryption.mask_agreement, choices.mask_agreements),
+        ("--mask_history", encryption.mask_history, MASK_HISTORIES),
     ):
         yield from _failure(validation.check_in, flag, name, offered)
     at_least: tuple[tuple[str, float, float], ...] = (

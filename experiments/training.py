@@ -8,14 +8,15 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from experiments import encryption
+from experiments import encryption, masking
 from experiments import recorder as recorder_lib
 from experiments.data.dataset import Dataset
 from experiments.outputs.records import Cell, RoundRecord
 from experiments.outputs.summary import PLAIN_RELEASE
 from experiments.settings import Settings
-from federated import learning
+from federated import learning, local_work, mask_rounds
 from selenc_tf.lattice.refusal import Refusal
+from selenc_tf.masks import agreement
 from selenc_tf.models.functional import FunctionalModel
 
 PLAIN = PLAIN_RELEASE
@@ -32,6 +33,63 @@ class TrainingData(NamedTuple):
 
     clients: tuple[Dataset, ...]
     test: Dataset
+
+
+class Agreed(NamedTuple):
+    """The masks of a training, and what it took to agree on them.
+
+    Attributes:
+      agreement: How the cohort comes to the mask of each round.
+      seconds: Of the round before the training in which clients agreed; 0 for none.
+      traffic: What crossed in it.
+    """
+
+    agreement: agreement.MaskAgreement
+    seconds: float
+    traffic: recorder_lib.Traffic
+
+
+def agree(
+    model: FunctionalModel,
+    settings: Settings,
+    cell: Cell,
+    data: TrainingData,
+    lattices: encryption.Lattices,
+    recorder: recorder_lib.Recorder,
+) -> Agreed:
+    """Agrees on the masks of a training, in a round of its own where that takes one.
+
+    Args:
+      model: What is trained.
+      settings: Of the run.
+      cell: The point of the grid.
+      data: Of the clients; each scores all of its examples.
+      lattices: For the key of encrypted scores.
+      recorder: The observer of the installed context.
+
+    Returns:
+      The agreement and its cost.
+    """
+    metric, ratio = cell.policy, cell.encryption_ratio
+    if not masking.PROTOCOLS[cell.agreement].is_round:
+        chosen = masking.public_agreement(settings, metric, ratio, model)
+        return Agreed(chosen, 0.0, recorder_lib.traffic([]))
+    scores = lattices.scores()
+    round_ = masking.mask_round(
+        settings, metric, ratio, model, scores.engine, scores.keys
+    )
+    batches = [
+        local_work.Batch(client.images, client.labels.astype(np.int32))
+        for client in data.clients
+    ]
+    recorder.take()
+    began = time.perf_counter()
+    agreed = round_.run([weight.numpy() for weight in model.initial_weights], batches)
+    seconds = time.perf_counter() - began
+    mask = mask_rounds.unpack(agreed, model.spec.size)
+    return Agreed(
+        masking.fixed(round_, mask), seconds, recorder_lib.traffic(recorder.take())
+    )
 
 
 def cell_of(settings: Settings, dataset_name: str, metric: str, ratio: float) -> Cell:
@@ -51,9 +109,7 @@ def cell_of(settings: Settings, dataset_name: str, metric: str, ratio: float) ->
         dataset=dataset_name,
         model=settings.model,
         policy=metric,
-        agreement="none"
-        if plain
-        else encryption.cohort_agreement(settings, metric, ratio).name,
+        agreement="none" if plain else masking.protocol_name(settings, metric),
         encryption_ratio=ratio,
         release=PLAIN if plain else "reveal_aggregate",
         num_clients=settings.training.num_clients,
@@ -64,24 +120,24 @@ def cell_of(settings: Settings, dataset_name: str, metric: str, ratio: float) ->
 def build_process(
     model: FunctionalModel,
     settings: Settings,
-    cell: Cell,
+    agreed: Agreed | None,
     lattice: encryption.Lattice,
 ) -> tff.learning.templates.LearningProcess:
-    """Federated averaging with the cell's aggregator.
+    """Federated averaging with or without selective encryption.
 
     Args:
       model: What is trained.
       settings: Of the run.
-      cell: The point of the grid.
+      agreed: The masks; None for a plain mean.
       lattice: What to encrypt with.
 
     Returns:
       The process.
     """
     aggregator = None
-    if cell.policy != PLAIN:
+    if agreed is not None:
         aggregator = encryption.selective(
-            settings, cell.policy, cell.encryption_ratio, lattice
+            settings, agreed.agreement, model.spec.names, lattice
         )
     return tff.learning.algorithms.build_weighted_fed_avg(
         learning.to_tff_model(model),
@@ -101,6 +157,7 @@ def train(
     settings: Settings,
     cell: Cell,
     data: TrainingData,
+    agreed: Agreed | None,
     recorder: recorder_lib.Recorder,
     session: int,
 ) -> Iterator[RoundRecord]:
@@ -112,6 +169,8 @@ def train(
       settings: Of the run.
       cell: The point of the grid.
       data: Of the clients.
+      agreed: The masks; None for a plain mean. What agreeing cost is counted with the
+        first round.
       recorder: The observer of the installed context.
       session: Of the run.
 
@@ -146,6 +205,7 @@ def train(
             hidden_bytes=4 * hidden * cell.num_clients,
             session=session,
             details={
+                **_agreement_details(agreed, number),
                 "saturated": int(measured["saturated"]),
                 "refused": int(measured["refused"]),
                 "refusals": {
@@ -157,6 +217,17 @@ def train(
             if measured
             else {},
         )
+
+
+def _agreement_details(agreed: Agreed | None, number: int) -> dict[str, float]:
+    """What agreeing on the mask cost, in the record of the first round."""
+    if agreed is None or number > 1 or not agreed.seconds:
+        return {}
+    return {
+        "agreement_seconds": agreed.seconds,
+        "agreement_up_bytes": agreed.traffic.client_to_server_bytes,
+        "agreement_down_bytes": agreed.traffic.server_to_client_bytes,
+    }
 
 
 def _encryption_measurements(measured: Any) -> Mapping[str, Any] | None:
@@ -190,7 +261,7 @@ def client_dataset(client: Dataset, settings: Settings) -> tf.data.Dataset:
 def _accuracy(
     model: FunctionalModel, test: Dataset
 ) -> Callable[[Sequence[Any]], float]:
-    @tf.function
+    # Not compiled: a new function in every training would be traced anew.
     def hits(weights: Any, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         predicted = tf.argmax(model.apply(weights, images), axis=1)
         return tf.equal(predicted, tf.cast(labels, tf.int64))

@@ -68,6 +68,8 @@ class SelectiveEncryption:
       min_clients: The smallest cohort whose sum clients are willing to decrypt.
       damaged: Whether an upload that is refused is left out of the round, which goes on
         without that client, or fails the round.
+      names: Of the value's tensors in order, for mask policies that pick by name; TFF's
+        types have none.
     """
 
     agreement: MaskAgreement
@@ -77,6 +79,7 @@ class SelectiveEncryption:
     keys: KeySet
     min_clients: int = 2
     damaged: Damaged = Damaged.DROP
+    names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Checks what can be checked before a round.
@@ -217,7 +220,7 @@ def _build(
       TypeError: If a leaf is not a float32 tensor of static shape.
     """
     structure = _tensor_specs(value_type)
-    spec = _flat_spec(structure)
+    spec = _flat_spec(structure, encryption.names)
     agreement, policy, keys = encryption.agreement, encryption.scales, encryption.keys
     engine = encryption.engine
     groups = policy.groups(spec)
@@ -472,10 +475,12 @@ def _tensor_specs(value_type: tff.Type) -> Any:
     return tff.types.structure_from_tensor_type_tree(check, value_type)
 
 
-def _flat_spec(structure: Any) -> flatten.FlatSpec:
+def _flat_spec(
+    structure: Any, names: tuple[str, ...] | None = None
+) -> flatten.FlatSpec:
     leaves = tf.nest.flatten(structure)
     return flatten.FlatSpec(
-        names=tuple(f"tensor{index}" for index in range(len(leaves))),
+        names=names or tuple(f"tensor{index}" for index in range(len(leaves))),
         shapes=tuple(tuple(leaf.shape) for leaf in leaves),
     )
 

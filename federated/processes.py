@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated import aggregators, announcement, client, collecting, server
+from federated import aggregators, announcement, client, collecting, local_work, server
 from federated.announcement import Announcement
 from selenc_tf import flatten
 from selenc_tf.lattice import key_store
@@ -29,24 +29,6 @@ from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.masks import agreement, wire
 from selenc_tf.models import functional
-
-
-class Batch(NamedTuple):
-    """A client's examples.
-
-    Attributes:
-      images: float32 [b, *input_shape].
-      labels: int32 [b].
-    """
-
-    images: Any
-    labels: Any
-
-
-class ModelBroadcast(NamedTuple):
-    """The weights that the server sends to every client."""
-
-    weights: Any
 
 
 class RoundBroadcast(NamedTuple):
@@ -106,15 +88,18 @@ def build_reveal_round(
       The round. `next` returns the factory's `MeasuredProcessOutput`, whose `result` is
       the list of averaged gradient tensors.
     """
-    weights_type, batch_type = _weights_type(model), _batch_type(model)
+    weights_type, batch_type = (
+        local_work.weights_type(model),
+        local_work.batch_type(model),
+    )
 
     @tff.tensorflow.computation(weights_type)
     def to_broadcast(weights: Any) -> Any:
-        return ModelBroadcast(weights)
+        return local_work.ModelBroadcast(weights)
 
     @tff.tensorflow.computation(to_broadcast.type_signature.result, batch_type)
     def compute_gradient(sent: Any, batch: Any) -> Any:
-        vector = _gradient(model, sent.weights, batch)
+        vector = local_work.gradient(model, sent.weights, batch)
         return list(flatten.unflatten(vector, model.spec))
 
     @tff.tensorflow.computation(batch_type)
@@ -165,9 +150,12 @@ def build_server_blind_round(
       The round. `next` returns a `BlindResult`; the average is unweighted.
     """
     spec = model.spec
-    weights_type, batch_type = _weights_type(model), _batch_type(model)
+    weights_type, batch_type = (
+        local_work.weights_type(model),
+        local_work.batch_type(model),
+    )
     masks = (
-        _own_masks(mask_source, spec, bound)
+        _own_masks(mask_source, model, bound)
         if isinstance(mask_source, agreement.OwnMask)
         else _agreed_masks(mask_source, spec, bound)
     )
@@ -175,11 +163,11 @@ def build_server_blind_round(
 
     @tff.tensorflow.computation(weights_type)
     def to_broadcast(weights: Any) -> Any:
-        return ModelBroadcast(weights)
+        return local_work.ModelBroadcast(weights)
 
     @tff.tensorflow.computation(to_broadcast.type_signature.result, batch_type)
     def compute_gradient(sent: Any, batch: Any) -> Any:
-        return _gradient(model, sent.weights, batch)
+        return local_work.gradient(model, sent.weights, batch)
 
     @tff.tensorflow.computation(masks.announced_type)
     def read_key(announced: Any) -> Any:
@@ -258,7 +246,7 @@ def build_server_blind_round(
     def next_fn(state: Any, weights: Any, batch: Any) -> Any:
         sent = tff.federated_broadcast(tff.federated_map(to_broadcast, weights))
         vector = tff.federated_map(compute_gradient, (sent, batch))
-        announced, told, state = masks.choose(state, vector)
+        announced, told, state = masks.choose(state, vector, sent, batch)
         secret_key = tff.federated_map(read_key, told)
         nonce = tff.federated_eval(draw_nonce, tff.CLIENTS)
         upload = tff.federated_map(protect, (vector, told, secret_key, nonce))
@@ -290,13 +278,16 @@ class _Masks(NamedTuple):
     Attributes:
       initial_state: `() -> state`.
       announced_type: Of an `Announcement`.
-      choose: `(state@SERVER, gradient@CLIENTS) -> (announcement@SERVER,
-        announcement@CLIENTS, state@SERVER)`.
+      choose: `(state@SERVER, gradient@CLIENTS, ModelBroadcast@CLIENTS, Batch@CLIENTS)
+        -> (announcement@SERVER, announcement@CLIENTS, state@SERVER)`.
     """
 
     initial_state: tff.Computation
     announced_type: tff.Type
-    choose: Callable[[tff.Value, tff.Value], tuple[tff.Value, tff.Value, tff.Value]]
+    choose: Callable[
+        [tff.Value, tff.Value, tff.Value, tff.Value],
+        tuple[tff.Value, tff.Value, tff.Value],
+    ]
 
 
 def _agreed_masks(
@@ -315,9 +306,9 @@ def _agreed_masks(
         return announced, BlindState(agreed, state.round + 1)
 
     def choose(
-        state: tff.Value, vector: tff.Value
+        state: tff.Value, vector: tff.Value, model_sent: tff.Value, batch: tff.Value
     ) -> tuple[tff.Value, tff.Value, tff.Value]:
-        del vector
+        del vector, model_sent, batch
         announced, state = tff.federated_map(announce, state)
         return announced, tff.federated_broadcast(announced), state
 
@@ -325,9 +316,10 @@ def _agreed_masks(
 
 
 def _own_masks(
-    source: agreement.OwnMask, spec: flatten.FlatSpec, bound: float
+    source: agreement.OwnMask, model: functional.FunctionalModel, bound: float
 ) -> _Masks:
     """The only client computes the mask and tells the server."""
+    spec, weights_type = model.spec, local_work.weights_type(model)
 
     @tff.tensorflow.computation
     def initial_state() -> Any:
@@ -339,11 +331,21 @@ def _own_masks(
     def round_of(state: Any) -> Any:
         return RoundBroadcast(state.round)
 
+    @tff.tensorflow.computation(weights_type)
+    def to_broadcast(weights: Any) -> Any:
+        return local_work.ModelBroadcast(weights)
+
     @tff.tensorflow.computation(
-        round_of.type_signature.result, tff.TensorType(np.float32, (spec.size,))
+        round_of.type_signature.result,
+        tff.TensorType(np.float32, (spec.size,)),
+        to_broadcast.type_signature.result,
+        local_work.batch_type(model),
     )
-    def choose_mask(sent: Any, vector: Any) -> Any:
-        mask = agreement.own_mask(source, spec, vector)
+    def choose_mask(sent: Any, vector: Any, model_sent: Any, batch: Any) -> Any:
+        context = local_work.score_context(
+            model, model_sent.weights, batch, vector, source.seed
+        )
+        mask = agreement.own_mask(source, spec, context)
         return Announcement(wire.pack(mask), sent.round, tf.constant([bound]))
 
     announced_type = choose_mask.type_signature.result
@@ -386,37 +388,11 @@ def _own_masks(
         return BlindState(state.agreement, state.round + 1)
 
     def choose(
-        state: tff.Value, vector: tff.Value
+        state: tff.Value, vector: tff.Value, model_sent: tff.Value, batch: tff.Value
     ) -> tuple[tff.Value, tff.Value, tff.Value]:
         sent = tff.federated_broadcast(tff.federated_map(round_of, state))
-        told = tff.federated_map(choose_mask, (sent, vector))
+        told = tff.federated_map(choose_mask, (sent, vector, model_sent, batch))
         announced = tff.federated_aggregate(told, no_masks(), take_mask, join, report)
         return announced, told, tff.federated_map(next_state, (announced, state))
 
     return _Masks(initial_state, announced_type, choose)
-
-
-def _weights_type(model: functional.FunctionalModel) -> tff.Type:
-    return tff.to_type([(np.float32, shape) for shape in model.spec.shapes])
-
-
-def _batch_type(model: functional.FunctionalModel) -> tff.Type:
-    return tff.to_type(
-        Batch(
-            images=tff.TensorType(np.float32, (None, *model.input_shape)),
-            labels=tff.TensorType(np.int32, (None,)),
-        )
-    )
-
-
-def _gradient(
-    model: functional.FunctionalModel, weights: Any, batch: Batch
-) -> tf.Tensor:
-    """The client's gradient: float32 [n]. Refuses an empty batch."""
-    check = tf.debugging.assert_positive(
-        tf.shape(batch.labels)[0],
-        "A client has no data: give every client of the cohort at least one example",
-    )
-    with tf.control_dependencies([op for op in (check,) if op is not None]):
-        labels = tf.one_hot(batch.labels, model.num_classes)
-    return functional.gradient(model, tuple(weights), batch.images, labels)

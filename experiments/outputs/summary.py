@@ -1,5 +1,6 @@
 """From records to rows: what leaks and what it costs."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -323,8 +324,27 @@ def _baseline(
     ]
 
 
+def _with_agreement(group: Sequence[RoundRecord]) -> list[RoundRecord]:
+    """Shares out what a round of agreement before the training cost, over its rounds."""
+
+    def share(name: str) -> float:
+        return sum(float(r.details.get(name, 0)) for r in group) / len(group)
+
+    return [
+        dataclasses.replace(
+            record,
+            round_seconds=record.round_seconds + share("agreement_seconds"),
+            client_to_server_bytes=record.client_to_server_bytes
+            + round(share("agreement_up_bytes")),
+            server_to_client_bytes=record.server_to_client_bytes
+            + round(share("agreement_down_bytes")),
+        )
+        for record in group
+    ]
+
+
 def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> _Cost:
-    steady = _steady(group)
+    steady = _steady(_with_agreement(group))
 
     def relative(measure: Callable[[RoundRecord], float]) -> float | None:
         if not plain:

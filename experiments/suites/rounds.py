@@ -2,14 +2,16 @@
 
 import time
 
-from experiments import encryption, training
+from experiments import encryption, masking, training
 from experiments import recorder as recorder_lib
 from experiments.data import catalog as data_catalog
 from experiments.data import splits
+from experiments.outputs.records import Cell
 from experiments.settings import Settings
 from experiments.suites.measurement import Measurement
 from federated import runtime
 from selenc_tf import catalog
+from selenc_tf.models.functional import FunctionalModel
 
 
 def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
@@ -44,7 +46,12 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
     ]
     with encryption.fresh_keys(settings) as lattices:
         processes = [
-            training.build_process(model, settings, cell, lattices.training())
+            training.build_process(
+                model,
+                settings,
+                _agreed(settings, cell, model),
+                lattices.training(),
+            )
             for cell in cells
         ]
         states = [process.initialize() for process in processes]
@@ -66,3 +73,14 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
         )
         for cell, taken, counted in zip(cells, seconds, traffic, strict=True)
     )
+
+
+def _agreed(
+    settings: Settings, cell: Cell, model: FunctionalModel
+) -> training.Agreed | None:
+    if cell.policy == training.PLAIN:
+        return None
+    chosen = masking.public_agreement(
+        settings, cell.policy, cell.encryption_ratio, model
+    )
+    return training.Agreed(chosen, 0.0, recorder_lib.traffic([]))

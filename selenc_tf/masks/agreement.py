@@ -8,9 +8,11 @@ only from what everybody knows already.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from selenc_tf.flatten import FlatSpec
+from selenc_tf.masks import wire
 from selenc_tf.masks.policy import MaskPolicy
 from selenc_tf.significance.context import ScoreContext, SignificanceFn
 from selenc_tf.types import Mask, Vector
@@ -42,8 +44,8 @@ class OwnMask(NamedTuple):
     and with a metric of the gradient they say where its large entries are.
 
     Attributes:
-      significance: The metric, applied to the client's own gradient.
-      policy: Turns the scores into a mask. It must have no state.
+      significance: The metric, applied to the client's own gradient and examples.
+      policy: Turns the scores into a mask. What it would remember is forgotten.
       seed: Two int32, public, for metrics that use one.
     """
 
@@ -52,20 +54,19 @@ class OwnMask(NamedTuple):
     seed: tuple[int, int]
 
 
-def own_mask(source: OwnMask, spec: FlatSpec, gradient: Vector) -> Mask:
+def own_mask(source: OwnMask, spec: FlatSpec, context: ScoreContext) -> Mask:
     """The mask that a lone client chooses.
 
-    Runs on: client. Sees: its own gradient.
+    Runs on: client. Sees: its own gradient and examples.
 
     Args:
       source: Metric and policy.
       spec: The layout of the gradient.
-      gradient: float32 [n].
+      context: Of the client, with `source.seed`.
 
     Returns:
       bool [n].
     """
-    context = ScoreContext(gradient=gradient, seed=tf.constant(source.seed, tf.int32))
     mask, _ = source.policy.update(
         spec, source.significance(context), source.policy.init(spec)
     )
@@ -113,7 +114,9 @@ def public_seed(
 
     def mask(spec: FlatSpec, state: SeedState) -> tuple[Mask, SeedState]:
         context = ScoreContext(
-            gradient=tf.zeros([spec.size]), seed=tf.constant(seed, tf.int32)
+            gradient=tf.zeros([spec.size]),
+            seed=tf.constant(seed, tf.int32),
+            spec=spec,
         )
         chosen, policy_state = policy.update(spec, significance(context), state.policy)
         return chosen, SeedState(policy_state)
@@ -123,6 +126,47 @@ def public_seed(
         reveals="nothing: the mask is a function of a public seed",
         init=lambda spec: SeedState(policy.init(spec)),
         mask=mask,
+        observe=lambda state, aggregate: state,
+    )
+
+
+class FixedState(NamedTuple):
+    """State of `fixed`.
+
+    Attributes:
+      packed_mask: uint8 [ceil(n / 8)], see `wire.py`.
+    """
+
+    packed_mask: tf.Tensor
+
+
+def fixed(name: str, reveals: str, mask: np.ndarray) -> MaskAgreement:
+    """The mask that an earlier agreement came to, in every round.
+
+    Runs on: server. Sees: the mask.
+
+    Args:
+      name: Of the protocol that made the mask.
+      reveals: What that protocol told the server.
+      mask: bool [n].
+
+    Returns:
+      The agreement; `mask` raises `ValueError` for another number of entries.
+    """
+
+    def init(spec: FlatSpec) -> FixedState:
+        if mask.shape != (spec.size,):
+            raise ValueError(
+                f"`mask` must have one entry for each of {spec.size} parameters, got "
+                f"the shape {mask.shape}. Agree on a mask for this model."
+            )
+        return FixedState(wire.pack(tf.constant(mask)))
+
+    return MaskAgreement(
+        name=name,
+        reveals=reveals,
+        init=init,
+        mask=lambda spec, state: (wire.unpack(state.packed_mask, spec.size), state),
         observe=lambda state, aggregate: state,
     )
 
@@ -156,9 +200,15 @@ def previous_aggregate(
 
     def mask(spec: FlatSpec, state: HistoryState) -> tuple[Mask, HistoryState]:
         context = ScoreContext(
-            gradient=state.previous, seed=tf.constant(seed, tf.int32)
+            gradient=state.previous, seed=tf.constant(seed, tf.int32), spec=spec
         )
         chosen, policy_state = policy.update(spec, significance(context), state.policy)
+        # Nothing to be remembered of the scores of an aggregate that is not there.
+        policy_state = tf.nest.map_structure(
+            lambda old, new: tf.where(state.has_history, new, old),
+            state.policy,
+            policy_state,
+        )
         # A ratio of zero means no encryption at all, in the first round too.
         first = tf.fill([spec.size], policy.num_hidden(spec) > 0)
         return (

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from selenc_tf import validation
 from selenc_tf.flatten import FlatSpec
+from selenc_tf.masks import order, selection
 from selenc_tf.types import Mask, Vector
 
 
@@ -76,29 +77,34 @@ def top_fraction(encryption_ratio: float) -> MaskPolicy:
 
 
 def top_scores(scores: Vector, m: int) -> Mask:
-    """Marks the m highest scores; ties go to the lower index.
+    """Marks the m highest scores; ties, also of -0.0 and 0.0, go to the lower index.
 
     Args:
       scores: float32 [n], finite.
       m: Number of entries to mark, 0 <= m <= n.
 
     Returns:
-      bool [n] with exactly m entries True.
+      bool [n] with exactly m entries True. Where m is 0 or n nothing has to be ranked,
+      and the scores are not looked at.
 
     Raises:
       InvalidArgumentError: When run, if a score is NaN or infinite.
     """
     n = scores.shape[0]
-    if m == 0:
-        return tf.zeros([n], tf.bool)
-    if m == n:
-        return tf.ones([n], tf.bool)
-    finite = tf.debugging.check_numerics(
-        scores,
-        "`scores` must be finite to rank them; check the gradient they came from",
-    )
-    # `top_k` is stable: of equal values the lower index comes first.
-    indices = tf.math.top_k(finite, k=m, sorted=True).indices
-    return tf.tensor_scatter_nd_update(
-        tf.zeros([n], tf.bool), indices[:, tf.newaxis], tf.ones([m], tf.bool)
-    )
+    if m in (0, n):
+        return tf.fill([n], m == n)
+    finite = check_finite(scores)
+    marked = selection.highest(lambda *at: order.keys(finite[slice(*at)]), n, m)
+    return tf.ensure_shape(marked, [n])
+
+
+def check_finite(scores: Vector) -> Vector:
+    """Returns the scores if all are finite.
+
+    Raises:
+      InvalidArgumentError: When run, if one is not.
+    """
+    message = "`scores` must be finite to rank them; check the gradient they came from"
+    checked = tf.debugging.Assert(order.all_finite(scores), [message])
+    with tf.control_dependencies([] if checked is None else [checked]):
+        return tf.identity(scores)

@@ -15,6 +15,9 @@ CHOICES = settings.Choices(
     attackers=("naive", "mask_aware"),
     scales=("public_bound", "clipping_norm"),
     ciphers=("tf_shell_bgv",),
+    mask_policies=("top_fraction", "rows"),
+    mask_agreements=("auto", "score_sum"),
+    always_hidden=("head", "biases"),
 )
 
 
@@ -56,6 +59,11 @@ def test_the_defaults_can_be_used():
         ("--codec_rounding=up", "--codec_rounding", "nearest, stochastic"),
         ("--scales=guess", "--scales", "public_bound, clipping_norm"),
         ("--cipher=rot13", "--cipher", "tf_shell_bgv"),
+        ("--mask_policy=all", "--mask_policy", "top_fraction, rows"),
+        ("--mask_agreement=vote", "--mask_agreement", "auto, score_sum"),
+        ("--mask_history=long", "--mask_history", "none, ema, first"),
+        ("--always_hide=tail", "--always_hide", "head, biases"),
+        ("--always_hide=head,head", "--always_hide", "twice"),
         ("--key_rotation=never", "--key_rotation", "run, round"),
         ("--damaged_messages=keep", "--damaged_messages", "drop, fail"),
         ("--codec_bound=0", "--codec_bound", "positive"),

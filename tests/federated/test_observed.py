@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import federated  # noqa: F401
-from federated import aggregators, observed, processes, views
+from federated import aggregators, local_work, observed, processes, views
 from selenc_tf.lattice import codec, key_store, parameters, scales, shell_cipher
 from selenc_tf.lattice import engine as engine_lib
 from selenc_tf.lattice import message as message_lib
@@ -30,7 +30,7 @@ def model():
 def batches(*sizes):
     rng = np.random.default_rng(5)
     return [
-        processes.Batch(
+        local_work.Batch(
             rng.uniform(size=[size, 8, 8, 1]).astype(np.float32),
             rng.integers(0, 4, size).astype(np.int32),
         )

@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 import federated  # noqa: F401
-from federated import aggregators, processes, tap
+from federated import aggregators, local_work, processes, tap
 from selenc_tf.lattice import codec, parameters, scales, shell_cipher
 from selenc_tf.lattice import engine as engine_lib
 from selenc_tf.masks import agreement, policy, wire
@@ -38,7 +38,7 @@ def model():
 def batches(*sizes):
     rng = np.random.default_rng(2)
     return [
-        processes.Batch(
+        local_work.Batch(
             rng.normal(size=[size, 5]).astype(np.float32),
             rng.integers(0, 3, size).astype(np.int32),
         )

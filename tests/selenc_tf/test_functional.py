@@ -88,6 +88,27 @@ def test_gradient_can_be_differentiated_again(tiny, batch):
     )
 
 
+def test_gradient_can_be_differentiated_by_labels(tiny, batch):
+    images, labels = batch
+    direction = np.random.default_rng(3).normal(size=tiny.spec.size)
+
+    def along(soft):
+        vector = functional.gradient(tiny, tiny.initial_weights, images, soft)
+        return tf.tensordot(vector, tf.constant(direction, vector.dtype), 1)
+
+    with tf.GradientTape() as tape:
+        tape.watch(labels)
+        value = along(labels)
+    found = tape.gradient(value, labels).numpy()
+    assert np.abs(found).max() > 0
+    # It is linear in the labels, so a whole step is as good as a small one.
+    for index in np.ndindex(*labels.shape):
+        step = np.zeros(labels.shape, labels.dtype.as_numpy_dtype)
+        step[index] = 1
+        difference = (along(labels + step) - value).numpy()
+        assert difference == pytest.approx(found[index], abs=1e-4)
+
+
 @pytest.mark.parametrize("build", [lenet.lenet, cnn.small_cnn])
 def test_float64_agrees_with_float32(build):
     model = build((12, 12, 3), 5, seed=0)

@@ -158,5 +158,6 @@ def test_public_seed_is_the_same_in_every_round():
 def test_own_mask_follows_the_gradient():
     source = agreement.OwnMask(magnitude.magnitude, policy.top_fraction(0.5), (1, 2))
     gradient = tf.constant([0.0, -9.0, 1.0, 2.0, 8.0, -3.0])
-    mask = agreement.own_mask(source, SPEC, gradient)
+    context = ScoreContext(gradient, tf.constant(source.seed))
+    mask = agreement.own_mask(source, SPEC, context)
     assert set(np.flatnonzero(mask)) == {1, 4, 5}

@@ -1,0 +1,1 @@
+"""The parts of `experiments.analyse`: options, the study of one picture, the report."""

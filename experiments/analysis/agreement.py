@@ -1,0 +1,108 @@
+"""How well predicted and measured leakage agree: rank correlation, and broken bounds."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+_RESAMPLES = 2000
+_LEVEL = 0.95
+
+
+class Case(NamedTuple):
+    """One gradient under one mask.
+
+    Attributes:
+      picture: Which picture; cases of one picture are not independent.
+      metric: What chose the hidden entries.
+      encryption_ratio: As asked for.
+      predicted_db: The bound on the PSNR.
+      attack_db: What the attack reached.
+      guess_db: What the mean of public pictures reaches, without any gradient.
+    """
+
+    picture: int
+    metric: str
+    encryption_ratio: float
+    predicted_db: float
+    attack_db: float
+    guess_db: float
+
+    @property
+    def measured_db(self) -> float:
+        """The stronger of the attack and the guess; a failed attack is no leakage."""
+        return float(np.nanmax([self.attack_db, self.guess_db]))
+
+
+class Correlation(NamedTuple):
+    """Spearman's coefficient with its 95 % interval, pictures resampled."""
+
+    coefficient: float
+    low: float
+    high: float
+    cases: int
+    pictures: int
+
+
+def correlation(cases: Sequence[Case], seed: int) -> Correlation:
+    """Spearman's rank correlation of predicted and measured leakage.
+
+    The interval is the percentile bootstrap over pictures: masks of one picture share
+    its luck.
+
+    Args:
+      cases: At least three, not all equal.
+      seed: Of the resampling.
+
+    Returns:
+      The coefficient; NaN if one side does not vary.
+    """
+    pictures = sorted({case.picture for case in cases})
+    groups = [
+        np.array(
+            [
+                (case.predicted_db, case.measured_db)
+                for case in cases
+                if case.picture == picture
+            ]
+        )
+        for picture in pictures
+    ]
+    generator = np.random.default_rng(seed)
+    resampled = [
+        _spearman(np.concatenate([groups[i] for i in drawn]))
+        for drawn in generator.integers(0, len(groups), [_RESAMPLES, len(groups)])
+    ]
+    tail = 100 * (1 - _LEVEL) / 2
+    low, high = np.nanpercentile(resampled, [tail, 100 - tail])
+    return Correlation(
+        _spearman(np.concatenate(groups)),
+        float(low),
+        float(high),
+        len(cases),
+        len(pictures),
+    )
+
+
+def broken(cases: Sequence[Case], tolerance_db: float) -> tuple[Case, ...]:
+    """The cases in which the attack did better than the bound.
+
+    Args:
+      cases: Any.
+      tolerance_db: How much better counts.
+
+    Returns:
+      Those cases, the worst first.
+    """
+    found = [
+        case for case in cases if case.attack_db > case.predicted_db + tolerance_db
+    ]
+    return tuple(sorted(found, key=lambda case: case.predicted_db - case.attack_db))
+
+
+def _spearman(pairs: NDArray[np.float64]) -> float:
+    if np.ptp(pairs[:, 0]) == 0 or np.ptp(pairs[:, 1]) == 0:
+        return float("nan")
+    return float(stats.spearmanr(pairs[:, 0], pairs[:, 1]).statistic)

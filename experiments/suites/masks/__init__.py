@@ -1,0 +1,1 @@
+"""The masks suite: what choosing the hidden entries costs."""

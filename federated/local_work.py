@@ -1,0 +1,108 @@
+"""What a client computes on its own examples, before anything is protected."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from selenc_tf import flatten
+from selenc_tf.models import functional
+from selenc_tf.significance.context import ScoreBatch, ScoreContext
+from selenc_tf.types import Seed, Vector
+
+
+class Batch(NamedTuple):
+    """A client's examples.
+
+    Attributes:
+      images: float32 [b, *input_shape].
+      labels: int32 [b].
+    """
+
+    images: Any
+    labels: Any
+
+
+class ModelBroadcast(NamedTuple):
+    """The weights that the server sends to every client."""
+
+    weights: Any
+
+
+def weights_type(model: functional.FunctionalModel) -> tff.Type:
+    """The type of the model's trainable tensors."""
+    return tff.to_type([(np.float32, shape) for shape in model.spec.shapes])
+
+
+def batch_type(model: functional.FunctionalModel) -> tff.Type:
+    """The type of a `Batch` for the model."""
+    return tff.to_type(
+        Batch(
+            images=tff.TensorType(np.float32, (None, *model.input_shape)),
+            labels=tff.TensorType(np.int32, (None,)),
+        )
+    )
+
+
+def gradient(model: functional.FunctionalModel, weights: Any, batch: Batch) -> Vector:
+    """The client's gradient.
+
+    Runs on: client. Sees: its own batch.
+
+    Args:
+      model: The model.
+      weights: Where the gradient is taken.
+      batch: The client's examples.
+
+    Returns:
+      float32 [n].
+
+    Raises:
+      InvalidArgumentError: When run, if the batch is empty.
+    """
+    return functional.gradient(
+        model, tuple(weights), batch.images, _one_hot(model, batch)
+    )
+
+
+def score_context(
+    model: functional.FunctionalModel,
+    weights: Any,
+    batch: Batch,
+    own_gradient: Vector,
+    seed: Seed,
+) -> ScoreContext:
+    """All that a client knows when it scores its own gradient.
+
+    Runs on: client. Sees: its own batch. The scores are as secret as the gradient.
+
+    Args:
+      model: The model.
+      weights: Where the gradient was taken.
+      batch: The client's examples.
+      own_gradient: float32 [n], from `gradient`.
+      seed: The public seed of the mask.
+
+    Returns:
+      The context, with every field. The update is that of one step of federated SGD
+      with a learning rate of one.
+    """
+    return ScoreContext(
+        gradient=own_gradient,
+        seed=tf.constant(seed, tf.int32),
+        spec=model.spec,
+        weights=flatten.flatten(list(weights)),
+        update=-own_gradient,
+        batch=ScoreBatch(batch.images, _one_hot(model, batch)),
+        model=model,
+    )
+
+
+def _one_hot(model: functional.FunctionalModel, batch: Batch) -> tf.Tensor:
+    check = tf.debugging.assert_positive(
+        tf.shape(batch.labels)[0],
+        "A client has no data: give every client of the cohort at least one example",
+    )
+    with tf.control_dependencies([op for op in (check,) if op is not None]):
+        return tf.one_hot(batch.labels, model.num_classes)
