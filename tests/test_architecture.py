@@ -21,7 +21,11 @@ MAY_IMPORT = {
 }
 WITHOUT_TFF = ("selenc_tf", "attacks")
 ONLY_IN_EXPERIMENTS = ("absl.flags", "absl.logging", "absl.app", "logging", "argparse")
-TFF_DECORATED = ("federated/aggregators.py", "federated/processes.py")
+TFF_DECORATED = (
+    "federated/aggregators.py",
+    "federated/mask_rounds.py",
+    "federated/processes.py",
+)
 MUTABLE = (
     ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp
 )  # fmt: skip

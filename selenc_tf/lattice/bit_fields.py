@@ -1,7 +1,8 @@
 """Integers of any width, packed without gaps, lowest bits first, as tf-shell stores them.
 
 Eight integers of w bits fill w bytes. So a row of w bytes is unpacked into eight columns,
-each with one read of eight bytes, one shift and one mask.
+each with one read of eight bytes, one shift and one mask. Integers of more than 57 bits
+may reach into a ninth byte.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ PER_ROW = 8
 
 MIN_WIDTH = 8
 MAX_WIDTH = 62
-"""A wider field may not lie within eight consecutive bytes of its row."""
+"""Sums of two stay positive in int64."""
 
 
 def unpack(rows: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -26,17 +27,20 @@ def unpack(rows: tf.Tensor) -> tuple[tf.Tensor, ...]:
       Eight columns, int64 [...], each from 0 to 2^w - 1.
     """
     width = rows.shape[-1]
-    mask = tf.constant((1 << width) - 1, tf.int64)
     columns = []
     for index in range(PER_ROW):
         bit = index * width
         # The last ones are read together with some bits before them.
         byte = min(bit // 8, width - 8)
+        shift = bit - 8 * byte
+        within = min(width, 64 - shift)
         words = tf.bitcast(rows[..., byte : byte + 8], tf.int64)
-        shift = tf.constant(bit - 8 * byte, tf.int64)
-        columns.append(
-            tf.bitwise.bitwise_and(tf.bitwise.right_shift(words, shift), mask)
-        )
+        column = _lowest(_shift(words, -shift), within)
+        if within < width:
+            beyond = tf.cast(rows[..., byte + 8], tf.int64)
+            high = _shift(_lowest(beyond, width - within), within)
+            column = tf.bitwise.bitwise_or(column, high)
+        columns.append(column)
     return tuple(columns)
 
 
@@ -62,6 +66,11 @@ def pack(columns: Sequence[tf.Tensor], width: int) -> tf.Tensor:
             word = tf.bitwise.bitwise_or(word, part)
         octets.append(tf.bitcast(word, tf.uint8)[..., : width - first // 8])
     return tf.concat(octets, axis=-1)
+
+
+def _lowest(values: tf.Tensor, bits: int) -> tf.Tensor:
+    """The lowest bits; those above are the sign's after a shift to the right."""
+    return tf.bitwise.bitwise_and(values, tf.constant((1 << bits) - 1, tf.int64))
 
 
 def _shift(values: tf.Tensor, places: int) -> tf.Tensor:

@@ -234,6 +234,7 @@ def test_no_key_outside_of_the_key_store(arguments, num_keys, tmp_path, watched,
 
     output = "".join(capfd.readouterr())
     assert "mnist-5k" in output
+    logging.getLogger("tensorflow").warning("logs are watched")
     assert watched.log
     for text in (output, errors, *watched.log):
         assert not search.finds(text.encode())

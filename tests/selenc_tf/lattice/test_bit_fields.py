@@ -36,6 +36,20 @@ def test_as_one_big_integer(case):
     np.testing.assert_array_equal(unpacked, rows)
 
 
+@pytest.mark.parametrize("width", range(bit_fields.MIN_WIDTH, bit_fields.MAX_WIDTH + 1))
+def test_every_bit_of_every_width(width):
+    rows = [
+        [1 << bit if place == index else 0 for place in range(8)]
+        for index in range(8)
+        for bit in range(width)
+    ]
+    octets = [list(packed_by_python(row, width)) for row in rows]
+    unpacked = np.stack(bit_fields.unpack(tf.constant(octets, tf.uint8)), axis=-1)
+    np.testing.assert_array_equal(unpacked, rows)
+    columns = [tf.constant(column, tf.int64) for column in zip(*rows, strict=True)]
+    np.testing.assert_array_equal(bit_fields.pack(columns, width), octets)
+
+
 @pytest.mark.parametrize("shape", [(0,), (2, 0), (2, 3)])
 def test_leading_axes(shape):
     octets = np.random.default_rng(0).integers(0, 256, (*shape, 54), np.uint8)

@@ -16,6 +16,8 @@ SMALL = parameters_lib.choose_parameters(num_summands=8, quantisation_bits=4)
 USUAL = parameters_lib.choose_parameters(num_summands=64, quantisation_bits=16)
 # Sums of so many of these coefficients do not fit into 63 bits: they are added one by one.
 WIDE = parameters_lib.choose_parameters(num_summands=2**12, quantisation_bits=32)
+# The widest coefficients, some of which lie in nine bytes.
+WIDEST = parameters_lib.choose_parameters(num_summands=6, quantisation_bits=24)
 # Two primes of different widths.
 SEVERAL = Parameters(13, (68719230977, 35184371613697), 65537, 3)
 
@@ -29,7 +31,9 @@ def sum_of_tf_shell(parameters, ciphertexts):
 
 
 @pytest.mark.parametrize(
-    "parameters", [SMALL, USUAL, WIDE, SEVERAL], ids=["small", "usual", "wide", "two"]
+    "parameters",
+    [SMALL, USUAL, WIDE, WIDEST, SEVERAL],
+    ids=["small", "usual", "wide", "widest", "two"],
 )
 @pytest.mark.parametrize(("summands", "blocks"), [(2, 1), (3, 33)])
 def test_the_bytes_are_those_of_tf_shell(parameters, summands, blocks):
@@ -53,10 +57,11 @@ def test_these_parameters_are_what_they_are_for():
     assert fits(SMALL)
     assert fits(USUAL)
     assert not fits(WIDE)
+    assert WIDEST.ciphertext_moduli[0].bit_length() == 62
     assert len({q.bit_length() for q in SEVERAL.ciphertext_moduli}) == 2
 
 
-@pytest.mark.parametrize("parameters", [SMALL, WIDE, SEVERAL])
+@pytest.mark.parametrize("parameters", [SMALL, WIDE, WIDEST, SEVERAL])
 @pytest.mark.parametrize("octet", [b"\xff", b"\x00", None])
 def test_any_bytes(parameters, octet):
     # The largest coefficients that bytes can mean are above the primes.
