@@ -59,8 +59,8 @@ def build_client_round() -> Callable[[], object]:
     return client_round
 
 
-# What stands for each part: the convolutions of the gradient, the counting that ranks the mask, the
-# rounding of the codec; and tf-shell's own kernels.
+# What stands for each part: the convolutions of the gradient, the counting that ranks the
+# mask's scores, the rounding of the codec; and tf-shell's own kernels.
 ON_DEVICE = ("Conv2DBackpropFilter", "DenseBincount", "Round")
 ON_HOST = ("ContextImport64", "PolynomialImport64", "Encrypt64")
 
