@@ -199,7 +199,11 @@ def _aggregate_views(
         encryption.selective(
             study.settings,
             # Every mask would do: of the published sum nothing is hidden.
-            agreement.fixed(cell.agreement, "everything", _everything(study.model)),
+            agreement.fixed(
+                cell.agreement,
+                "nothing: everything is hidden",
+                _everything(study.model),
+            ),
             study.model.spec.names,
             study.lattice,
         ),
