@@ -3,22 +3,18 @@
 python -m experiments.suites.lattice.memory '{"bits": 16, "values": 4000000}'
 """
 
-import ctypes
 import json
-import pathlib
-import re
 import subprocess
 import sys
 from typing import NamedTuple
 
 import tensorflow as tf
 
+from experiments.suites import resident_memory
 from experiments.suites.lattice import ours, tenseal
 from experiments.suites.lattice.side import BOUND, Setting, Side
 
 _TINY = 5000
-_PROCESS = pathlib.Path("/proc/self")
-_RESET_PEAK = "5"
 
 
 class Memory(NamedTuple):
@@ -78,22 +74,8 @@ def peak(side: Side, num_values: int) -> Memory:
     """
     side.seal(tf.fill([_TINY], BOUND / 2))
     values = tf.fill([num_values], BOUND / 2)
-    # What building and the tiny vector left behind is not to be used again, either.
-    ctypes.CDLL(None).malloc_trim(0)
-    # Not `getrusage`: its peak begins with that of the parent process.
-    (_PROCESS / "clear_refs").write_text(_RESET_PEAK, encoding="ascii")
-    before = _status_bytes("VmRSS")
-    message = side.seal(values)
-    after = _status_bytes("VmHWM")
-    return Memory(num_values, after - before, side.count_bytes(message))
-
-
-def _status_bytes(field: str) -> int:
-    status = (_PROCESS / "status").read_text(encoding="utf-8")
-    found = re.search(rf"^{field}:\s+(\d+) kB$", status, re.MULTILINE)
-    if found is None:
-        raise RuntimeError(f"{_PROCESS}/status must have {field}; this system has not.")
-    return int(found[1]) * 1024
+    found = resident_memory.of_call(lambda: side.seal(values))
+    return Memory(num_values, found.peak_bytes, side.count_bytes(found.result))
 
 
 def _main(text: str) -> None:

@@ -3,19 +3,13 @@
 python -m experiments.suites.masks.memory magnitude 110000000
 """
 
-import ctypes
-import pathlib
-import re
 import subprocess
 import sys
 
-import tensorflow as tf
-
+from experiments.suites import resident_memory
 from experiments.suites.masks import sides
 
 _TINY = 5000
-_PROCESS = pathlib.Path("/proc/self")
-_RESET_PEAK = "5"
 
 
 def measure(name: str, num_values: int) -> int:
@@ -62,23 +56,7 @@ def peak(name: str, num_values: int) -> int:
     build(_TINY)(sides.gradient(_TINY))
     choose = build(num_values)
     values = sides.gradient(num_values)
-    # What making the gradient and the tiny mask left behind is not to be used again.
-    ctypes.CDLL(None).malloc_trim(0)
-    # Not `getrusage`: its peak begins with that of the parent process.
-    (_PROCESS / "clear_refs").write_text(_RESET_PEAK, encoding="ascii")
-    before = _status_bytes("VmRSS")
-    mask: tf.Tensor = choose(values)
-    after = _status_bytes("VmHWM")
-    del mask
-    return after - before
-
-
-def _status_bytes(field: str) -> int:
-    status = (_PROCESS / "status").read_text(encoding="utf-8")
-    found = re.search(rf"^{field}:\s+(\d+) kB$", status, re.MULTILINE)
-    if found is None:
-        raise RuntimeError(f"{_PROCESS}/status must have {field}; this system has not.")
-    return int(found[1]) * 1024
+    return resident_memory.of_call(lambda: choose(values)).peak_bytes
 
 
 if __name__ == "__main__":

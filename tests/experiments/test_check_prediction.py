@@ -1,0 +1,82 @@
+"""Prediction against attack: the statistics by hand, the command on a tiny analysis."""
+
+import io
+import math
+
+import pytest
+
+from experiments import check_prediction
+from experiments.analysis import agreement
+from experiments.analysis.agreement import Case
+from experiments.outputs import files
+
+
+def case(picture, predicted, attack, guess=5.0, ratio=0.1):
+    return Case(picture, "magnitude", ratio, predicted, attack, guess)
+
+
+def test_the_same_order_is_a_correlation_of_one():
+    cases = [
+        case(p, 10.0 * p + q, 8.0 * p + q, guess=-99)
+        for p in range(3)
+        for q in range(1, 4)
+    ]
+    found = agreement.correlation(cases, seed=0)
+    assert found.coefficient == pytest.approx(1)
+    assert (found.cases, found.pictures) == (9, 3)
+
+
+def test_ranks_by_hand():
+    # Ranks 1, 2, 3 against 2, 1, 3: 1 - 6 * 2 / (3 * 8) = 0.5.
+    cases = [case(0, 10, 20), case(0, 20, 10), case(0, 30, 30)]
+    found = agreement.correlation(cases, seed=0)
+    assert found.coefficient == pytest.approx(0.5)
+    # One picture can only be drawn again and again.
+    assert found.low == found.high == pytest.approx(0.5)
+
+
+def test_the_opposite_order():
+    cases = [case(p, q, -q, guess=-99) for p in range(2) for q in range(3)]
+    found = agreement.correlation(cases, seed=0)
+    assert found.coefficient == pytest.approx(-1)
+    assert found.high == pytest.approx(-1)
+
+
+def test_a_guess_counts_where_the_attack_fails():
+    assert case(0, 90, math.nan, guess=8.0).measured_db == 8.0
+    assert case(0, 90, 3.0, guess=8.0).measured_db == 8.0
+    assert case(0, 90, 30.0, guess=8.0).measured_db == 30.0
+
+
+def test_broken_bounds_are_the_worst_first():
+    cases = [case(0, 20, 20.5), case(1, 20, 22), case(2, 20, 29), case(3, 20, math.nan)]
+    assert [found.picture for found in agreement.broken(cases, 1.0)] == [2, 1]
+
+
+def test_files_of_a_comparison(tmp_path):
+    with files.LineAppender(tmp_path / check_prediction.RECORDS) as lines:
+        for picture in range(2):
+            for ratio, predicted, attack in ((0.0, 90.0, 80.0), (0.5, 20.0, 25.0)):
+                lines.append(
+                    {
+                        "picture": picture,
+                        "metric": "magnitude",
+                        "ratio": ratio,
+                        "predicted_db": predicted + picture,
+                        "attack_db": attack,
+                        "guess_db": 9.0,
+                    }
+                )
+    cases = check_prediction.cases_of(tmp_path)
+    assert len(cases) == 4
+    stream = io.StringIO()
+    check_prediction.publish(tmp_path, cases, "the command", stream)
+    assert "by more than 1 dB: 2, at most 5.0 dB" in stream.getvalue()
+    assert "the command" in (tmp_path / "check.md").read_text()
+    assert len((tmp_path / "check.csv").read_text().splitlines()) == 5
+    assert (tmp_path / "check.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_an_analysis(tmp_path):
+    with pytest.raises(ValueError, match="Run the analysis first"):
+        check_prediction.load(tmp_path, 5, 1)
