@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -11,6 +11,40 @@ from federated import views
 from selenc_tf import validation
 from selenc_tf.models import functional
 from selenc_tf.types import Seed
+
+MaskRule: TypeAlias = Literal["magnitude"]
+"""A rule that hides the entries of largest magnitude, of all tensors together: every
+hidden entry is at least as large as every visible one."""
+
+
+class PublicPictures(NamedTuple):
+    """Pictures like the clients', which the attacker has from elsewhere.
+
+    Attributes:
+      images: float32 [a, h, w, c] in [0, 1]; none of them is a victim.
+      labels: int64 [a].
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+class LocalTraining(NamedTuple):
+    """How a client made its update, where it is not one gradient (federated averaging).
+
+    Plain gradient descent over the pictures in a fixed order, in batches; the message is
+    the client's weights before minus those after, divided by `learning_rate`, so that
+    one step sends the gradient.
+
+    Attributes:
+      learning_rate: > 0.
+      epochs: Passes over the pictures, at least 1.
+      batch_size: Pictures of a step; None for all in one step.
+    """
+
+    learning_rate: float
+    epochs: int = 1
+    batch_size: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +65,13 @@ class Knowledge:
       matching: The model's compiled objective. Build it once with
         `attacks.matching.build_matching(model)` and pass it to every cell of a study;
         without it each attack compiles its own, which costs seconds.
+      public_pictures: Pictures from the same source, or None.
+      mask_rule: How the hidden entries were chosen, where it says something about their
+        values, or None. Only of one client's own mask: a mask that several clients
+        agreed on does not bound each client's entries.
+      local_training: How the messages were made, or None for one gradient.
+      earlier: What the server kept of earlier rounds in which the attacked clients had
+        the same pictures, in the same order of messages.
     """
 
     model: functional.FunctionalModel
@@ -38,6 +79,10 @@ class Knowledge:
     labels: tuple[int, ...] | None = None
     client_sizes: tuple[int, ...] | None = None
     matching: matching_lib.Matching | None = None
+    public_pictures: PublicPictures | None = None
+    mask_rule: MaskRule | None = None
+    local_training: LocalTraining | None = None
+    earlier: tuple[views.ServerView, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks that the fields fit each other.
@@ -75,12 +120,39 @@ class Knowledge:
                     "`client_sizes` must add up to `batch_size` = "
                     f"{self.batch_size}, got {self.client_sizes}."
                 )
+        if self.public_pictures is not None:
+            _check_pictures(self.public_pictures, self.model)
+        if self.local_training is not None:
+            _check_local_training(self.local_training)
         if self.matching is not None and self.matching.spec != self.model.spec:
             raise ValueError(
                 f"`matching` must be built from `model` ({self.model.name}), but the "
                 f"layouts of their gradients differ (matching of "
                 f"{self.matching.model.name}). Call `build_matching(model)`."
             )
+
+
+def _check_pictures(
+    pictures: PublicPictures, model: functional.FunctionalModel
+) -> None:
+    if pictures.images.shape[1:] != model.input_shape or not len(pictures.images):
+        raise ValueError(
+            f"`public_pictures.images` must be [a, *{model.input_shape}] with a >= 1, "
+            f"got shape {list(pictures.images.shape)}."
+        )
+    if pictures.labels.shape != (len(pictures.images),):
+        raise ValueError(
+            "`public_pictures.labels` must have one class for each of the "
+            f"{len(pictures.images)} pictures, got shape "
+            f"{list(pictures.labels.shape)}."
+        )
+
+
+def _check_local_training(training: LocalTraining) -> None:
+    validation.check_positive("local_training.learning_rate", training.learning_rate)
+    validation.check_at_least("local_training.epochs", training.epochs, 1)
+    if training.batch_size is not None:
+        validation.check_at_least("local_training.batch_size", training.batch_size, 1)
 
 
 class Reconstruction(NamedTuple):

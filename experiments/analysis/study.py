@@ -1,9 +1,10 @@
 """The analysis of one gradient: its Jacobian, then every metric and ratio."""
 
+import functools
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import tensorflow as tf
@@ -116,22 +117,31 @@ def build_study(options: Options, dataset: Dataset, rows: Sequence[int]) -> Stud
     public = np.random.default_rng(options.seed).permutation(public)
     pictures = dataset.images[np.sort(public[: options.prior_images])]
 
+    @functools.cache
+    def traced(metric: str) -> Callable[..., tf.Tensor]:
+        # Traced, as it is inside TFF, and once for all pictures.
+        @tf.function
+        def scores(gradient: tf.Tensor, batch: ScoreBatch) -> tf.Tensor:
+            return catalog.METRICS[metric].score(
+                ScoreContext(
+                    gradient=gradient,
+                    seed=tf.constant((options.seed, 0), tf.int32),
+                    spec=model.spec,
+                    weights=flatten.flatten(model.initial_weights),
+                    update=-gradient,
+                    batch=batch,
+                    model=model,
+                )
+            )
+
+        return cast(Callable[..., tf.Tensor], scores)
+
     def score(
         metric: str, images: NDArray[np.float32], labels: NDArray[np.float32]
     ) -> NDArray[Any]:
         batch = ScoreBatch(tf.constant(images), tf.constant(labels))
         gradient = functional.gradient(model, model.initial_weights, *batch)
-        context = ScoreContext(
-            gradient=gradient,
-            seed=tf.constant((options.seed, 0), tf.int32),
-            spec=model.spec,
-            weights=flatten.flatten(model.initial_weights),
-            update=-gradient,
-            batch=batch,
-            model=model,
-        )
-        # Traced, as it is inside TFF.
-        return tf.function(catalog.METRICS[metric].score)(context).numpy()
+        return cast(NDArray[Any], traced(metric)(gradient, batch).numpy())
 
     return Study(
         options=options,
