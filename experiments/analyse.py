@@ -21,7 +21,7 @@ from experiments.data.dataset import Dataset
 from experiments.outputs import environment, files, progress, run_directory
 from experiments.settings import SettingsError
 from selenc_tf import catalog
-from selenc_tf.distance import cramer_rao
+from selenc_tf.distance import cramer_rao, sketch
 
 MODULE = "experiments.analyse"
 
@@ -174,14 +174,20 @@ def _check_memory(options: Options, dataset: Dataset) -> None:
         dataset.image_shape, dataset.num_classes, options.seed
     )
     unknowns = options.batch_size * int(np.prod(dataset.image_shape))
-    needed = 8 * model.spec.size * unknowns / 1e9
+    if options.method == options_lib.SKETCH:
+        # Those of the ratios and both ends, and their sum.
+        rows = sketch.ROWS_PER_UNKNOWN * unknowns * (len(options.ratios) + 3)
+        what, remedy = f"sketches of {unknowns:,} pixels take", "fewer ratios, "
+    else:
+        rows = model.spec.size
+        what = f"Jacobian of {rows:,} entries by {unknowns:,} pixels takes"
+        remedy = "`--method=sketch`, "
+    needed = 8 * rows * unknowns / 1e9
     if needed > options.max_memory_gb:
         raise SettingsError(
-            f"The Jacobian of {model.spec.size:,} entries by {unknowns:,} pixels takes "
-            f"{needed:.1f} GB, more than `--max_memory_gb` = {options.max_memory_gb:g}. "
-            "Raise that, or choose a smaller `--model`, `--dataset` or "
-            "`--attack_batch_size`; `selenc_tf.distance.cramer_rao.estimate_mse_bound` "
-            "needs no Jacobian."
+            f"The {what} {needed:.1f} GB, more than `--max_memory_gb` = "
+            f"{options.max_memory_gb:g}. Raise that, or choose {remedy}a smaller "
+            "`--model`, `--dataset` or `--attack_batch_size`."
         )
 
 

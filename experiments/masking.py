@@ -113,6 +113,28 @@ def policy_of(settings: Settings, ratio: float) -> MaskPolicy:
     return chosen
 
 
+def describe(settings: Settings) -> str:
+    """What the masks of a run have in common, in one sentence for people.
+
+    Args:
+      settings: Of the run.
+
+    Returns:
+      The sentence, for example "Masks: policy rows; always hidden: head, biases."
+    """
+    asked = settings.encryption
+    parts = [f"policy {asked.mask_policy}"]
+    if asked.mask_policy == LAYER_LIST:
+        parts[0] += f" ({', '.join(asked.mask_layers)})"
+    if asked.always_hide:
+        parts.append(f"always hidden: {', '.join(asked.always_hide)}")
+    if asked.mask_history == "ema":
+        parts.append(f"scores averaged over rounds, decay {_DECAY:g}")
+    if asked.mask_history == "first":
+        parts.append("the first round's mask is kept")
+    return f"Masks: {'; '.join(parts)}."
+
+
 def _scored(settings: Settings, ratio: float) -> MaskPolicy:
     """The policy without what is always hidden and without memory."""
     asked = settings.encryption

@@ -30,12 +30,13 @@ secret key. Clients do not collude with it.
 """
 
 
-def everything(run_folder: pathlib.Path, dataset: Dataset) -> None:
+def everything(run_folder: pathlib.Path, dataset: Dataset, masks: str) -> None:
     """Writes `summary.csv`, the figures and the TensorBoard files anew.
 
     Args:
       run_folder: The folder of the run.
       dataset: In which the records index pictures.
+      masks: What the masks of the run have in common, in words.
     """
     found = results.load(run_folder)
     rows = summary_lib.summarise(found)
@@ -56,24 +57,28 @@ def everything(run_folder: pathlib.Path, dataset: Dataset) -> None:
         {
             "data": f"{dataset.note}\n\nSource: {dataset.source}. Licence: "
             f"{dataset.licence}. {dataset.citation}",
+            "masks": masks,
             "threat model": _THREAT_MODEL,
         },
     )
 
 
-def summary(run_folder: pathlib.Path, dataset: Dataset, stream: TextIO) -> None:
+def summary(
+    run_folder: pathlib.Path, dataset: Dataset, masks: str, stream: TextIO
+) -> None:
     """Prints the table of the run and where to look further.
 
     Args:
       run_folder: The folder of the run.
       dataset: Whose note goes under the table.
+      masks: What the masks of the run have in common, in words.
       stream: Where to.
     """
     rows = summary_lib.summarise(results.load(run_folder))
     tables.print_tables(rows, stream)
     print(
-        f"\nData: {dataset.note}\nLook at the pictures and curves: tensorboard --logdir "
-        f"{run_folder}",
+        f"\n{masks}\nData: {dataset.note}\nLook at the pictures and curves: "
+        f"tensorboard --logdir {run_folder}",
         file=stream,
         flush=True,
     )

@@ -112,11 +112,12 @@ def execute(
     except (ValueError, FileNotFoundError, IndexError) as error:
         print(f"\n{error}\n", file=errors)
         return 2
+    masks = masking.describe(settings)
     with native_output.redirected(folder.path) as stream:
         try:
             run(settings, inputs, model, folder, stream)
         except KeyboardInterrupt:
-            publish.everything(folder.path, inputs.dataset)
+            publish.everything(folder.path, inputs.dataset, masks)
             print(
                 f"\nStopped. What was finished is in {folder.path}; the same command "
                 "goes on from there.",
@@ -124,8 +125,8 @@ def execute(
                 flush=True,
             )
             return 130
-        publish.everything(folder.path, inputs.dataset)
-        publish.summary(folder.path, inputs.dataset, stream)
+        publish.everything(folder.path, inputs.dataset, masks)
+        publish.summary(folder.path, inputs.dataset, masks, stream)
     return 0
 
 

@@ -4,12 +4,17 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).parents[1]
 
 
-def test_own_model():
+pytestmark = pytest.mark.slow
+
+
+def printed(name):
     done = subprocess.run(
-        [sys.executable, ROOT / "examples" / "own_model.py"],
+        [sys.executable, ROOT / "examples" / name],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -17,9 +22,22 @@ def test_own_model():
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    lines = [line for line in done.stdout.splitlines() if line.startswith("round")]
+    return done.stdout.splitlines()
+
+
+def test_own_model():
+    lines = [line for line in printed("own_model.py") if line.startswith("round")]
     # 8 * 16 + 16 + 16 * 3 + 3 = 195 entries; all of them in the first round, then 20.
     assert "195 of 195 entries encrypted" in lines[0]
     assert "20 of 195 entries encrypted" in lines[1]
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in lines]
     assert losses[-1] < losses[0]
+
+
+def test_bert_embeddings():
+    lines = [line for line in printed("bert_embeddings.py") if "rank" in line]
+    ranks = [int(line.split("rank ")[1].split(",")[0]) for line in lines]
+    # Five ratios, rising, for each of two orders.
+    assert len(ranks) == 10
+    assert ranks[:5] == sorted(ranks[:5], reverse=True)
+    assert ranks[5:] == sorted(ranks[5:], reverse=True)

@@ -38,6 +38,10 @@ PRIORS: Mapping[str, PriorBuilder] = MappingProxyType(
 )
 """What `--prior` offers."""
 
+EXACT, SKETCH = "exact", "sketch"
+METHODS = (EXACT, SKETCH)
+"""What `--method` offers: the Jacobian in memory, or sketched while it is computed."""
+
 NoiseSource: TypeAlias = Callable[[NDArray[np.floating], float], NDArray[np.float64]]
 """`(gradient [n], parameter) -> sigma [n]`."""
 
@@ -70,7 +74,8 @@ class Options:
       psnr_threshold_db: A mask protects from where the PSNR bound is below it.
       threshold_tolerance: Width of a bracket, as a share of the parameters.
       rank_threshold: Of the numerical rank.
-      max_memory_gb: What the Jacobian may take.
+      method: One of `METHODS`.
+      max_memory_gb: What the Jacobian, or its sketches, may take.
     """
 
     model: str
@@ -86,6 +91,7 @@ class Options:
     psnr_threshold_db: float
     threshold_tolerance: float
     rank_threshold: float
+    method: str
     max_memory_gb: float
 
 
@@ -128,7 +134,14 @@ def define(values: flags.FlagValues) -> None:
     number(
         "rank_threshold", 1e-10, "Smallest singular value that is not zero, over s_1."
     )
-    number("max_memory_gb", 3.0, "What the Jacobian may take.")
+    flags.DEFINE_string(
+        "method",
+        EXACT,
+        "exact keeps the Jacobian, n x d numbers; sketch sums its rows at random while "
+        "it is computed, 4 d x d numbers for each ratio, within 0.1 dB or so.",
+        flag_values=values,
+    )
+    number("max_memory_gb", 3.0, "What the Jacobian, or its sketches, may take.")
 
 
 def as_dict(values: flags.FlagValues) -> dict[str, Any]:
@@ -169,6 +182,7 @@ def read(
     check(validation.check_in, "--model", values.model, models)
     check(validation.check_in, "--dataset", values.dataset, datasets)
     check(validation.check_in, "--prior", values.prior, tuple(PRIORS))
+    check(validation.check_in, "--method", values.method, METHODS)
     problems.extend(_list_problems("--significance", values.significance))
     for name in values.significance:
         check(validation.check_in, "--significance", name, metrics)
@@ -218,6 +232,7 @@ def read(
         psnr_threshold_db=values.psnr_threshold_db,
         threshold_tolerance=values.threshold_tolerance,
         rank_threshold=values.rank_threshold,
+        method=values.method,
         max_memory_gb=values.max_memory_gb,
     )
 

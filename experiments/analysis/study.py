@@ -20,6 +20,7 @@ from selenc_tf.distance import (
     information,
     jacobian,
     predict,
+    sketch,
     threshold,
 )
 from selenc_tf.distance.information import Factor
@@ -172,10 +173,12 @@ def analyse(
         study.dataset.labels[list(rows)]
     ]
     linear = jacobian.linearise(study.derivatives, study.weights, images, labels)
-    matrix = jacobian.dense(
-        linear,
-        lambda done: progress(f"Jacobian, column {done} of {linear.unknowns}"),
-    )
+
+    def columns(done: int) -> None:
+        progress(f"Jacobian, column {done} of {linear.unknowns}")
+
+    exact = study.options.method == options_lib.EXACT
+    matrix = jacobian.dense(linear, columns) if exact else None
     sigma = options_lib.sigma(study.options, linear.gradient)
     predictions: list[Row] = []
     thresholds: list[Threshold] = []
@@ -189,7 +192,12 @@ def analyse(
             )
         # Stable, so that ties go to the lower index, as in `policy.top_scores`.
         order = np.argsort(-scores, kind="stable")
-        family = _Family(study, matrix, linear.gradient, sigma, order, metric)
+        masks = (
+            _exact(matrix, sigma, order)
+            if matrix is not None
+            else _sketched(study, linear, sigma, order, columns)
+        )
+        family = _Family(study, masks, linear.gradient, order, metric)
         found, crossed = _of_family(family, progress)
         predictions += found
         thresholds += crossed
@@ -198,13 +206,78 @@ def analyse(
     )
 
 
+class _Masks(NamedTuple):
+    """How the factors of nested masks are made.
+
+    Attributes:
+      factors: Numbers of hidden entries -> the factors of their masks.
+      between: `(test, low, high, factor_high, tolerance) -> (low, high)`.
+    """
+
+    factors: Callable[[Sequence[int]], dict[int, Factor]]
+    between: Callable[
+        [Callable[[Factor], bool], int, int, Factor, int], tuple[int, int]
+    ]
+
+
+def _exact(
+    matrix: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+    order: NDArray[np.integer],
+) -> _Masks:
+    def between(
+        test: Callable[[Factor], bool],
+        low: int,
+        high: int,
+        factor_high: Factor,
+        tolerance: int,
+    ) -> tuple[int, int]:
+        return threshold.between(
+            test, matrix, sigma, order, low, high, factor_high, tolerance
+        )
+
+    return _Masks(
+        lambda counts: information.nested(matrix, sigma, order, counts), between
+    )
+
+
+def _sketched(
+    study: Study,
+    linear: jacobian.Linearisation,
+    sigma: NDArray[np.float64],
+    order: NDArray[np.integer],
+    progress: Callable[[int], None],
+) -> _Masks:
+    def factors(counts: Sequence[int]) -> dict[int, Factor]:
+        return sketch.nested(
+            linear,
+            sigma,
+            order,
+            counts,
+            study.prior,
+            study.options.seed,
+            progress=progress,
+        )
+
+    def between(
+        test: Callable[[Factor], bool],
+        low: int,
+        high: int,
+        factor_high: Factor,
+        tolerance: int,
+    ) -> tuple[int, int]:
+        del factor_high
+        return threshold.sections(test, factors, low, high, tolerance)
+
+    return _Masks(factors, between)
+
+
 class _Family(NamedTuple):
     """The nested masks of one metric for one gradient."""
 
     study: Study
-    matrix: NDArray[np.float64]
+    masks: _Masks
     gradient: NDArray[np.float64]
-    sigma: NDArray[np.float64]
     order: NDArray[np.integer]
     metric: str
 
@@ -221,9 +294,7 @@ def _of_family(
     asked = {ratio: policy.hidden_count(ratio, n) for ratio in options.ratios}
     progress(f"{family.metric}: factors of {n:,} rows")
     # With both ends there is always something that a threshold can lie between.
-    factors = information.nested(
-        family.matrix, family.sigma, family.order, (*asked.values(), 0, n)
-    )
+    factors = family.masks.factors((*asked.values(), 0, n))
     rows = []
     for ratio, m in asked.items():
         progress(f"{family.metric}: ratio {ratio:g}")
@@ -268,14 +339,5 @@ def _bracket(
     if low is None:
         return 0.0, 0.0
     tolerance = max(1, int(family.study.options.threshold_tolerance * n))
-    low, high = threshold.between(
-        test,
-        family.matrix,
-        family.sigma,
-        family.order,
-        low,
-        high,
-        factors[high],
-        tolerance,
-    )
+    low, high = family.masks.between(test, low, high, factors[high], tolerance)
     return low / n, high / n

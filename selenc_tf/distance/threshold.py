@@ -1,7 +1,7 @@
 """The smallest share to encrypt at which a mask family starts to protect."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -102,4 +102,42 @@ def between(
             high, factor_high = middle, factor
         else:
             low = middle
+    return low, high
+
+
+def sections(
+    is_protected: Callable[[Factor], bool],
+    factors_of: Callable[[Sequence[int]], Mapping[int, Factor]],
+    low: int,
+    high: int,
+    tolerance: int,
+    points: int = 7,
+) -> tuple[int, int]:
+    """The same search where several masks at once cost hardly more than one.
+
+    Args:
+      is_protected: Of the factor of a mask; monotone.
+      factors_of: Numbers of hidden entries -> the factors of their masks.
+      low: A number m of hidden entries that does not protect.
+      high: One that does, > low.
+      tolerance: Entries, at least 1.
+      points: Masks tried at a time, at least 1.
+
+    Returns:
+      `(low, high)` with high - low <= tolerance.
+
+    Raises:
+      ValueError: If `tolerance` or `points` is below 1.
+    """
+    validation.check_at_least("tolerance", tolerance, 1)
+    validation.check_at_least("points", points, 1)
+    while high - low > tolerance:
+        step = (high - low) / (points + 1)
+        tried = sorted({low + max(1, round(step * i)) for i in range(1, points + 1)})
+        factors = factors_of([m for m in tried if m < high])
+        for m, factor in sorted(factors.items()):
+            if is_protected(factor):
+                high = m
+                break
+            low = m
     return low, high

@@ -43,6 +43,29 @@ def lone_mask(settings, metric, model):
     return agreement.own_mask(source, spec, context).numpy()
 
 
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ((), "Masks: policy top_fraction."),
+        (
+            ("--mask_policy=layer_list", "--mask_layers=conv0,head"),
+            "Masks: policy layer_list (conv0, head).",
+        ),
+        (
+            ("--mask_policy=rows", "--always_hide=head,biases", "--mask_history=first"),
+            "Masks: policy rows; always hidden: head, biases; the first round's mask is "
+            "kept.",
+        ),
+        (
+            ("--mask_history=ema",),
+            "Masks: policy top_fraction; scores averaged over rounds, decay 0.9.",
+        ),
+    ],
+)
+def test_what_people_read_of_the_masks(flags, expected):
+    assert masking.describe(parse(*flags)) == expected
+
+
 @pytest.mark.parametrize("metric", catalog.METRICS)
 def test_every_metric_makes_a_mask(model, metric):
     mask = lone_mask(parse(f"--significance={metric}"), metric, model)

@@ -73,6 +73,7 @@ def test_without_tenseal(tmp_path, monkeypatch, quick):
     assert png.startswith(b"\x89PNG") and len(png) > 10_000
 
 
+@pytest.mark.slow
 @needs_tenseal
 def test_with_tenseal(tmp_path, quick):
     shown, rows = run(tmp_path, SIZE)

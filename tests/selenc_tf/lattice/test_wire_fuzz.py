@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from selenc_tf.lattice import engine as engine_lib
@@ -381,6 +382,7 @@ def count_verdicts(
     return counts
 
 
+@pytest.mark.slow
 def test_small_blocks():
     small = wire(IDENTITY, m=330)
     assert len(small.blocks) == 6
