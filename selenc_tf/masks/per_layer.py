@@ -4,10 +4,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from selenc_tf import validation
 from selenc_tf.flatten import FlatSpec
 from selenc_tf.masks import order, selection
-from selenc_tf.masks.policy import MaskPolicy, check_finite, hidden_count
+from selenc_tf.masks.policy import MaskPolicy, check_finite, memoryless
 from selenc_tf.types import Mask, Vector
 
 
@@ -55,24 +54,11 @@ def per_layer(encryption_ratio: float) -> MaskPolicy:
     Raises:
       ValueError: If the ratio is outside [0, 1].
     """
-    validation.check_fraction("encryption_ratio", encryption_ratio)
-
-    def update(spec: FlatSpec, scores: Vector, state: Any) -> tuple[Mask, Any]:
-        scores = tf.ensure_shape(scores, [spec.size])
-        m = hidden_count(encryption_ratio, spec.size)
-        if m in (0, spec.size):
-            return tf.fill([spec.size], m == spec.size), state
-        return _highest_of_each(spec, check_finite(scores), shares(spec, m)), state
-
-    return MaskPolicy(
-        name="per_layer",
-        num_hidden=lambda spec: hidden_count(encryption_ratio, spec.size),
-        init=lambda spec: (),
-        update=update,
-    )
+    return memoryless("per_layer", encryption_ratio, _highest_of_each)
 
 
-def _highest_of_each(spec: FlatSpec, scores: Vector, counts: tuple[int, ...]) -> Mask:
+def _highest_of_each(spec: FlatSpec, scores: Vector, m: int) -> Mask:
+    counts, scores = shares(spec, m), check_finite(scores)
     sizes = tf.constant(spec.sizes, tf.int64)
     starts = tf.cumsum(sizes, exclusive=True)
     marked = tf.constant(counts, tf.int64)
@@ -95,4 +81,4 @@ def _highest_of_each(spec: FlatSpec, scores: Vector, counts: tuple[int, ...]) ->
         (tf.constant(0), array),
         parallel_iterations=1,
     )
-    return tf.ensure_shape(masks.concat(), [spec.size])
+    return masks.concat()

@@ -62,14 +62,41 @@ def top_fraction(encryption_ratio: float) -> MaskPolicy:
     Raises:
       ValueError: If the ratio is outside [0, 1].
     """
+    return memoryless(
+        "top_fraction", encryption_ratio, lambda _, scores, m: top_scores(scores, m)
+    )
+
+
+def memoryless(
+    name: str,
+    encryption_ratio: float,
+    choose: Callable[[FlatSpec, Vector, int], Mask],
+) -> MaskPolicy:
+    """A policy that looks at the scores of the round alone.
+
+    Args:
+      name: As results report it.
+      encryption_ratio: m / n, in [0, 1].
+      choose: `(spec, scores float32 [n], m) -> mask bool [n]`, for 0 < m < n; where m is
+        0 or n there is nothing to choose, and the scores are not looked at.
+
+    Returns:
+      The policy.
+
+    Raises:
+      ValueError: If the ratio is outside [0, 1].
+    """
     validation.check_fraction("encryption_ratio", encryption_ratio)
 
     def update(spec: FlatSpec, scores: Vector, state: Any) -> tuple[Mask, Any]:
         scores = tf.ensure_shape(scores, [spec.size])
-        return top_scores(scores, hidden_count(encryption_ratio, spec.size)), state
+        m = hidden_count(encryption_ratio, spec.size)
+        if m in (0, spec.size):
+            return tf.fill([spec.size], m == spec.size), state
+        return tf.ensure_shape(choose(spec, scores, m), [spec.size]), state
 
     return MaskPolicy(
-        name="top_fraction",
+        name=name,
         num_hidden=lambda spec: hidden_count(encryption_ratio, spec.size),
         init=lambda spec: (),
         update=update,

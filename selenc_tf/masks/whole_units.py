@@ -7,7 +7,7 @@ import tensorflow as tf
 from selenc_tf import flatten, validation
 from selenc_tf.flatten import FlatSpec
 from selenc_tf.masks import units
-from selenc_tf.masks.policy import MaskPolicy, check_finite, hidden_count
+from selenc_tf.masks.policy import MaskPolicy, check_finite, memoryless
 from selenc_tf.masks.units import Layout, Units
 from selenc_tf.types import Mask, Vector
 
@@ -114,13 +114,8 @@ def _of_units(name: str, encryption_ratio: float, layout: Layout) -> MaskPolicy:
       The policy; its `update` raises `InvalidArgumentError` for scores that are NaN or
       infinite.
     """
-    validation.check_fraction("encryption_ratio", encryption_ratio)
 
-    def update(spec: FlatSpec, scores: Vector, state: Any) -> tuple[Mask, Any]:
-        scores = tf.ensure_shape(scores, [spec.size])
-        m = hidden_count(encryption_ratio, spec.size)
-        if m in (0, spec.size):
-            return tf.fill([spec.size], m == spec.size), state
+    def choose(spec: FlatSpec, scores: Vector, m: int) -> Mask:
         layouts = [layout(*item) for item in zip(spec.names, spec.shapes, strict=True)]
         means = flatten.flatten(
             [
@@ -134,17 +129,11 @@ def _of_units(name: str, encryption_ratio: float, layout: Layout) -> MaskPolicy:
         taken = tf.split(
             _taken(check_finite(means), sizes, m), [of.number for of in layouts]
         )
-        mask = flatten.flatten(
+        return flatten.flatten(
             [_first(count, of) for count, of in zip(taken, layouts, strict=True)]
         )
-        return tf.ensure_shape(mask, [spec.size]), state
 
-    return MaskPolicy(
-        name=name,
-        num_hidden=lambda spec: hidden_count(encryption_ratio, spec.size),
-        init=lambda spec: (),
-        update=update,
-    )
+    return memoryless(name, encryption_ratio, choose)
 
 
 def _means(tensor: tf.Tensor, of: Units) -> tf.Tensor:
