@@ -1,21 +1,115 @@
 """The attacks by name, for flags and for the conformance tests.
 
-A new attack is one file and one line here.
+A new attack is one file, one line here and one row in `docs/attacks.md`.
 """
 
-import functools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-from attacks import dlg, idlg
-from attacks import knowledge as knowledge_lib
+from attacks import effort, knowledge, strongest, target
+from attacks.analytic import completion, dense_inversion, r_gap
+from attacks.first_order import gradinversion, inverting_gradients, modern, recipes
+from attacks.second_order import cohort, dlg, idlg, multi_round
+from attacks.statistical import baselines, imputation, learned_inverter
 
-ATTACKS: Mapping[str, Callable[..., knowledge_lib.Attack]] = MappingProxyType(
+Sees: TypeAlias = Literal["message", "rounds", "cohort"]
+"""What an attack is on: one client's message (or a published aggregate), messages of one
+client from several rounds, or all messages of a round with the published aggregate."""
+
+BOTH = target.MODES
+AWARE: tuple[target.Mode, ...] = ("mask_aware",)
+_PUBLIC = frozenset({"public_pictures"})
+
+
+class Entry(NamedTuple):
+    """An attack and what it is for.
+
+    Attributes:
+      build: `(mode, *, source, effort, progress) -> Attack`; those with a recipe take
+        `engine` as well.
+      modes: What it can make of hidden entries.
+      needs: The fields of `Knowledge` without which it refuses to work.
+      one_picture: Whether it is for batches of one only.
+      sees: What it is on.
+      local_training: Whether it takes messages of several local steps.
+      recipe: Of a first-order search, whose compiled engine can be shared.
+    """
+
+    build: Callable[..., knowledge.Attack]
+    modes: tuple[target.Mode, ...] = AWARE
+    needs: frozenset[str] = frozenset()
+    one_picture: bool = False
+    sees: Sees = "message"
+    local_training: bool = False
+    recipe: recipes.Recipe | None = None
+
+
+def _aware(build: Callable[..., knowledge.Attack]) -> Callable[..., knowledge.Attack]:
+    """For attacks that know masks by nature: without the argument `mode`."""
+
+    def of_mode(mode: target.Mode = "mask_aware", **options: Any) -> knowledge.Attack:
+        del mode
+        return build(**options)
+
+    return of_mode
+
+
+def _closed_form(
+    build: Callable[..., knowledge.Attack],
+) -> Callable[..., knowledge.Attack]:
+    """For attacks that do not search: without `effort` and `progress` too."""
+
+    def of_mode(
+        mode: target.Mode = "mask_aware",
+        *,
+        source: target.Source = 0,
+        effort: effort.Effort | None = None,
+        progress: effort.Progress | None = None,
+    ) -> knowledge.Attack:
+        del mode, effort, progress
+        return build(source=source)
+
+    return of_mode
+
+
+def _all_messages(
+    mode: target.Mode = "mask_aware", *, source: target.Source = 0, **options: Any
+) -> knowledge.Attack:
+    del mode, source
+    return cohort.build_cohort(**options)
+
+
+ATTACKS: Mapping[str, Entry] = MappingProxyType(
     {
-        "dlg_naive": functools.partial(dlg.build_dlg, "naive"),
-        "dlg_mask_aware": functools.partial(dlg.build_dlg, "mask_aware"),
-        "idlg_naive": functools.partial(idlg.build_idlg, "naive"),
-        "idlg_mask_aware": functools.partial(idlg.build_idlg, "mask_aware"),
+        "dlg": Entry(dlg.build_dlg, BOTH, local_training=True),
+        "idlg": Entry(idlg.build_idlg, BOTH, one_picture=True, local_training=True),
+        "inverting_gradients": Entry(
+            inverting_gradients.build_inverting_gradients,
+            BOTH,
+            recipe=inverting_gradients.PUBLISHED,
+        ),
+        "modern": Entry(modern.build_modern, BOTH, recipe=modern.UNTRAINED),
+        "gradinversion": Entry(
+            gradinversion.build_gradinversion, BOTH, recipe=gradinversion.UNTRAINED
+        ),
+        "dense_inversion": Entry(_closed_form(dense_inversion.build_dense_inversion)),
+        "completion": Entry(_aware(completion.build_completion)),
+        "r_gap": Entry(_closed_form(r_gap.build_r_gap), one_picture=True),
+        "imputation": Entry(_aware(imputation.build_imputation), needs=_PUBLIC),
+        "learned_inverter": Entry(
+            _aware(learned_inverter.build_learned_inverter), needs=_PUBLIC
+        ),
+        "learned_start": Entry(
+            _aware(learned_inverter.build_learned_start), needs=_PUBLIC
+        ),
+        "mean_picture": Entry(_aware(baselines.build_mean_picture)),
+        "retrieval": Entry(_aware(baselines.build_retrieval), needs=_PUBLIC),
+        "multi_round": Entry(
+            multi_round.build_multi_round, BOTH, sees="rounds", local_training=True
+        ),
+        "cohort": Entry(_all_messages, sees="cohort", local_training=True),
+        "strongest": Entry(_aware(strongest.build_strongest)),
     }
 )
-"""Builders; each takes `source`, `initial`, `budget` and `progress` by keyword."""
+"""The attacks."""

@@ -6,10 +6,11 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from attacks import matching as matching_lib
+from attacks.second_order import matching as matching_lib
 from federated import views
 from selenc_tf import validation
 from selenc_tf.models import functional
+from selenc_tf.models.local_steps import LocalTraining
 from selenc_tf.types import Seed
 
 MaskRule: TypeAlias = Literal["magnitude"]
@@ -27,24 +28,6 @@ class PublicPictures(NamedTuple):
 
     images: np.ndarray
     labels: np.ndarray
-
-
-class LocalTraining(NamedTuple):
-    """How a client made its update, where it is not one gradient (federated averaging).
-
-    Plain gradient descent over the pictures in a fixed order, in batches; the message is
-    the client's weights before minus those after, divided by `learning_rate`, so that
-    one step sends the gradient.
-
-    Attributes:
-      learning_rate: > 0.
-      epochs: Passes over the pictures, at least 1.
-      batch_size: Pictures of a step; None for all in one step.
-    """
-
-    learning_rate: float
-    epochs: int = 1
-    batch_size: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

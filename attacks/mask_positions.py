@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attacks import labels
+from attacks.labels import signs as labels
 from selenc_tf import flatten
 
 

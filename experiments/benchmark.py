@@ -3,6 +3,7 @@
     python -m experiments.benchmark --suite=round
     python -m experiments.benchmark --suite=lattice --values=1100000,11000000,110000000
     python -m experiments.benchmark --suite=masks --values=110000000 --repetitions=3
+    python -m experiments.benchmark --suite=attack --torch_python=torch-env/bin/python
 
 Everything that is compared is timed in alternation in one process, so that a machine
 whose speed drifts does not favour one side.
@@ -19,6 +20,7 @@ from experiments import settings as settings_lib
 from experiments.outputs import environment
 from experiments.run import choices
 from experiments.suites import matching, positions, rounds
+from experiments.suites.attack import suite as attack
 from experiments.suites.lattice import suite as lattice
 from experiments.suites.masks import suite as masks
 from experiments.suites.measurement import Suite, print_table
@@ -30,7 +32,7 @@ SUITES: Mapping[str, Suite] = {"round": rounds.run, "matching": matching.run}
 LATTICE = "lattice"
 """A suite that prints and writes tables of its own."""
 
-MASKS, POSITIONS = "masks", "positions"
+MASKS, POSITIONS, ATTACK = "masks", "positions", "attack"
 """Suites that print tables of their own."""
 
 
@@ -48,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
         if len(argv) > 1:
             raise settings_lib.SettingsError(f"Flags only, got {argv[1]!r}.")
         validation.check_in(
-            "--suite", values.suite, (*SUITES, LATTICE, MASKS, POSITIONS)
+            "--suite", values.suite, (*SUITES, LATTICE, MASKS, POSITIONS, ATTACK)
         )
         validation.check_at_least("--repetitions", values.repetitions, 3)
         sizes = _sizes(values.values)
@@ -65,6 +67,14 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if values.suite == MASKS:
         masks.run(masks.Request(sizes, values.repetitions), sys.stdout)
+        return 0
+    if values.suite == ATTACK:
+        attack.run(
+            attack.Request(
+                values.torch_python, values.repetitions, values.attacked_pictures
+            ),
+            sys.stdout,
+        )
         return 0
     if values.suite == POSITIONS:
         positions.run(settings, sys.stdout)
@@ -97,7 +107,7 @@ if __name__ == "__main__":
     flags.DEFINE_string(
         "suite",
         "round",
-        f"What to measure: {', '.join((*SUITES, LATTICE, MASKS, POSITIONS))}.",
+        f"What to measure: {', '.join((*SUITES, LATTICE, MASKS, POSITIONS, ATTACK))}.",
     )
     flags.DEFINE_integer("repetitions", 15, "How often each side is timed.")
     flags.DEFINE_list(
@@ -107,5 +117,16 @@ if __name__ == "__main__":
     )
     flags.DEFINE_string(
         "output", "runs/lattice", "Where --suite=lattice writes its table and figure."
+    )
+    flags.DEFINE_string(
+        "torch_python",
+        "",
+        "The interpreter of an environment with PyTorch, for --suite=attack.",
+    )
+    flags.DEFINE_integer(
+        "attacked_pictures",
+        5,
+        "How many pictures --suite=attack recovers for the time to a PSNR.",
+        lower_bound=0,
     )
     app.run(main)

@@ -23,9 +23,9 @@ import rich.table
 import tensorflow as tf
 from absl import app, flags
 
-from attacks import dlg, lbfgs, matching
 from attacks import knowledge as knowledge_lib
 from attacks.metrics import evaluation
+from attacks.second_order import dlg, lbfgs, matching
 from experiments import analyse
 from experiments.analysis import agreement, report, study
 from experiments.analysis import options as options_lib

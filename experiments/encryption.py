@@ -112,7 +112,9 @@ def fresh_keys(settings: Settings) -> Iterator[Lattices]:
             target = folder / f"scores-{next(numbers)}"
             return Lattice(cohort, 1.0, key_store.create(target, cohort.cipher))
 
-        study = _engine(settings, max(settings.attack.aggregate_clients, 2))
+        attack = settings.attack
+        clients = max(attack.aggregate_clients, attack.cohort_clients, 2)
+        study = _engine(settings, clients)
         yield Lattices(
             training=training,
             scores=scores,

@@ -108,7 +108,11 @@ def define(values: flags.FlagValues) -> None:
     number("client_learning_rate", 0.01, "Learning rate of the clients' Adam.")
     integer("test_examples", 1000, "Examples on which the accuracy is measured.")
 
-    names("attacks", ["idlg"], "Methods: dlg (labels optimised), idlg (inferred).")
+    names(
+        "attacks",
+        ["idlg"],
+        "Methods: dlg, idlg, inverting_gradients, ... (docs/attacks.md), or strongest.",
+    )
     names(
         "attackers", ["naive", "mask_aware"], "What attackers make of hidden entries."
     )
@@ -121,9 +125,21 @@ def define(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     integer("attack_restarts", 2, "Starts of an attack.")
-    integer("attack_iterations", 500, "L-BFGS-B iterations of an attack in all.")
+    integer(
+        "attack_iterations", 500, "Iterations of an attack in all, in its own unit."
+    )
     number("attack_seconds", 0.0, "Wall-clock limit of an attack; 0 for none.")
     integer("aggregate_clients", 2, "Clients of an attacked aggregate; 0 for none.")
+    integer("cohort_clients", 2, "Clients that --attacks=cohort attacks together.")
+    integer(
+        "attack_public_images",
+        500,
+        "Pictures of the data set that attackers have, other than the attacked ones.",
+    )
+    integer("attack_rounds", 1, "Rounds in which a client sends the same pictures.")
+    integer("attack_local_epochs", 1, "Local passes behind an attacked message.")
+    integer("attack_local_batch_size", 0, "Pictures of a local step; 0 for all.")
+    number("attack_local_learning_rate", 0.01, "Of the local steps.")
 
 
 def to_settings(values: flags.FlagValues) -> settings.Settings:
@@ -179,6 +195,12 @@ def to_settings(values: flags.FlagValues) -> settings.Settings:
             max_iterations=values.attack_iterations,
             max_seconds=values.attack_seconds,
             aggregate_clients=values.aggregate_clients,
+            cohort_clients=values.cohort_clients,
+            public_images=values.attack_public_images,
+            rounds=values.attack_rounds,
+            local_epochs=values.attack_local_epochs,
+            local_batch_size=values.attack_local_batch_size,
+            local_learning_rate=values.attack_local_learning_rate,
         ),
     )
 

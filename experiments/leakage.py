@@ -2,23 +2,24 @@
 
 One client's message is attacked in a `server_blind` round, where nothing but that
 message speaks of the client. The aggregate is attacked in a `reveal_aggregate` round
-with everything encrypted: what every server learns there, whatever was hidden.
+with everything encrypted: what every server learns there, whatever was hidden. A cohort
+is attacked in a `reveal_aggregate` round with a part encrypted: all its messages and the
+aggregate together.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from attacks import catalog as attack_catalog
+from attacks import effort
 from attacks import knowledge as knowledge_lib
-from attacks import lbfgs, matching
 from attacks.metrics import evaluation
-from experiments import encryption, masking
+from experiments import attack_views, attacking, encryption, masking
 from experiments import recorder as recorder_lib
 from experiments.data.dataset import Dataset
 from experiments.outputs.records import (
-    ATTACKERS,
     Attacker,
     AttackKey,
     AttackRecord,
@@ -26,9 +27,7 @@ from experiments.outputs.records import (
     Target,
 )
 from experiments.settings import Settings
-from federated import local_work, observed, processes, views
-from selenc_tf.masks import agreement
-from selenc_tf.models.functional import FunctionalModel
+from federated import views
 
 
 class Task(NamedTuple):
@@ -37,10 +36,10 @@ class Task(NamedTuple):
     Attributes:
       cell: The point of the grid.
       rows: Indices of the pictures behind the attacked gradient, in the data set. For
-        the aggregate, one client after the other.
-      method: "dlg" or "idlg".
+        the aggregate and the cohort, one client after the other.
+      method: A name in `attacks.catalog.ATTACKS`.
       attacker: "naive" or "mask_aware".
-      target: "client" or "aggregate".
+      target: "client", "aggregate" or "cohort".
     """
 
     cell: Cell
@@ -81,24 +80,44 @@ def tasks(
     """
     size = settings.attack.batch_size
     batches = [tuple(rows[at : at + size]) for at in range(0, len(rows), size)]
+    cells = [
+        (metric, ratio)
+        for ratio in settings.encryption.ratios
+        for metric in settings.encryption.metrics
+    ]
+    methods = [
+        (method, attack_catalog.ATTACKS[method]) for method in settings.attack.methods
+    ]
     listed = [
         Task(
             _cell(settings, dataset_name, metric, ratio, "server_blind", 1),
             batch,
             method,
-            attacker,
+            mode,
             "client",
         )
-        for ratio in settings.encryption.ratios
-        for metric in settings.encryption.metrics
+        for metric, ratio in cells
         for batch in batches[: settings.attack.num_images]
-        for method in settings.attack.methods
-        for attacker in ATTACKERS
-        if attacker in settings.attack.attackers
+        for method, entry in methods
+        if entry.sees != "cohort"
+        for mode in attacking.modes_of(settings, method)
+    ]
+    together = settings.attack.cohort_clients
+    listed += [
+        Task(
+            _cell(settings, dataset_name, metric, ratio, "reveal_aggregate", together),
+            _joined(batches[:together]),
+            method,
+            mode,
+            "cohort",
+        )
+        for metric, ratio in cells
+        for method, entry in methods
+        if entry.sees == "cohort"
+        for mode in attacking.modes_of(settings, method)
     ]
     clients = settings.attack.aggregate_clients
     if clients:
-        cohort = tuple(row for batch in batches[:clients] for row in batch)
         # Nothing of the aggregate is hidden, whatever was encrypted on the way.
         listed.append(
             Task(
@@ -110,7 +129,7 @@ def tasks(
                     "reveal_aggregate",
                     clients,
                 ),
-                cohort,
+                _joined(batches[:clients]),
                 "dlg",
                 "mask_aware",
                 "aggregate",
@@ -119,28 +138,48 @@ def tasks(
     return tuple(listed)
 
 
+def pictures_needed(settings: Settings) -> int:
+    """How many pictures are attacked."""
+    asked = settings.attack
+    cohort = any(
+        attack_catalog.ATTACKS[method].sees == "cohort" for method in asked.methods
+    )
+    return asked.batch_size * max(
+        asked.num_images,
+        asked.aggregate_clients,
+        asked.cohort_clients if cohort else 0,
+    )
+
+
+def _joined(batches: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    return tuple(row for batch in batches for row in batch)
+
+
 class Study(NamedTuple):
     """What all attacks of a run share.
 
     Attributes:
-      model: The attacked model.
-      matching: Its compiled objective.
-      settings: Of the run.
+      attackers: With the model and the settings.
       dataset: The pictures.
-      lattice: What gradients are encrypted with.
+      public_rows: Pictures that are not attacked and that attackers have.
+      lattices: What gradients and scores are encrypted with.
       recorder: The observer of the installed context.
       session: Of the run.
-      progress: Called after every iteration with (start, iterations, objective).
+      progress: Called now and then with (start, iterations, objective).
     """
 
-    model: FunctionalModel
-    matching: matching.Matching
-    settings: Settings
+    attackers: attacking.Attackers
     dataset: Dataset
-    lattice: encryption.Lattice
+    public_rows: tuple[int, ...]
+    lattices: encryption.Lattices
     recorder: recorder_lib.Recorder
     session: int
-    progress: lbfgs.Progress
+    progress: effort.Progress
+
+    @property
+    def settings(self) -> Settings:
+        """Of the run."""
+        return self.attackers.settings
 
 
 def run(
@@ -148,8 +187,8 @@ def run(
 ) -> Iterator[tuple[Task, list[Result]]]:
     """Runs the tasks of one cell.
 
-    Every gradient is sent once, in a round of its own; all attackers get that round's
-    view.
+    Every gradient is sent once, in rounds of its own; all attackers get those rounds'
+    views.
 
     Args:
       study: What all attacks share.
@@ -158,107 +197,56 @@ def run(
     Yields:
       Each task with its results, one for each picture.
     """
-    cell, target = cell_tasks[0].cell, cell_tasks[0].target
-    observe = (
-        _blind_views(study, cell)
-        if target == "client"
-        else _aggregate_views(study, cell)
-    )
-    seen: dict[tuple[int, ...], views.ServerView] = {}
+    observe = _observer(study, cell_tasks[0].cell, cell_tasks[0].target)
+    seen: dict[tuple[int, ...], tuple[views.ServerView, ...]] = {}
     for task in cell_tasks:
         if task.rows not in seen:
             seen[task.rows] = observe(task.rows)
         yield task, _attack(study, task, seen[task.rows])
 
 
-def _blind_views(
-    study: Study, cell: Cell
-) -> Callable[[tuple[int, ...]], views.ServerView]:
-    round_ = processes.build_server_blind_round(
-        study.model,
-        masking.lone_mask(study.settings, cell.policy, cell.encryption_ratio),
-        study.lattice.engine,
-        study.lattice.bound,
-        study.lattice.keys,
+def _observer(study: Study, cell: Cell, target: Target) -> attack_views.Observe:
+    rounds = attack_views.Rounds(
+        model=study.attackers.model,
+        settings=study.settings,
+        dataset=study.dataset,
+        other_rows=study.public_rows,
+        lattice=study.lattices.study,
+        scores=study.lattices.scores,
+        recorder=study.recorder,
     )
-
-    def observe(rows: tuple[int, ...]) -> views.ServerView:
-        state = round_.initialize()
-        study.recorder.take()
-        round_.next(state, _weights(study.model), [_batch(study.dataset, rows)])
-        return observed.server_view(study.recorder.take(), study.model.spec.size)
-
-    return observe
+    if target == "client":
+        return attack_views.of_messages(rounds, cell.policy, cell.encryption_ratio)
+    if target == "cohort":
+        return attack_views.of_a_cohort(rounds, cell.policy, cell.encryption_ratio)
+    return attack_views.of_an_aggregate(rounds, cell.agreement)
 
 
-def _aggregate_views(
-    study: Study, cell: Cell
-) -> Callable[[tuple[int, ...]], views.ServerView]:
-    round_ = processes.build_reveal_round(
-        study.model,
-        encryption.selective(
-            study.settings,
-            # Every mask would do: of the published sum nothing is hidden.
-            agreement.fixed(
-                cell.agreement,
-                "nothing: everything is hidden",
-                _everything(study.model),
-            ),
-            study.model.spec.names,
-            study.lattice,
-        ),
+def _attack(
+    study: Study, task: Task, seen: tuple[views.ServerView, ...]
+) -> list[Result]:
+    rows = list(task.rows)
+    images, labels = study.dataset.images[rows], study.dataset.labels[rows]
+    entry = attack_catalog.ATTACKS[task.method]
+    # An attack on one round gets the first; one on several the last, and those before.
+    view, earlier = (seen[-1], seen[:-1]) if entry.sees == "rounds" else (seen[0], ())
+    attack = attacking.build(
+        study.attackers,
+        task.method,
+        task.attacker,
+        "aggregate" if task.target == "aggregate" else 0,
+        study.progress,
     )
-
-    def observe(rows: tuple[int, ...]) -> views.ServerView:
-        size = study.settings.attack.batch_size
-        batches = [
-            _batch(study.dataset, rows[at : at + size])
-            for at in range(0, len(rows), size)
-        ]
-        state = round_.initialize()
-        study.recorder.take()
-        output = round_.next(state, _weights(study.model), batches)
-        return observed.server_view(
-            study.recorder.take(), study.model.spec.size, output.result
-        )
-
-    return observe
-
-
-def _attack(study: Study, task: Task, view: views.ServerView) -> list[Result]:
-    attack = study.settings.attack
-    images, labels = (
-        study.dataset.images[list(task.rows)],
-        study.dataset.labels[list(task.rows)],
-    )
-    build = attack_catalog.ATTACKS[f"{task.method}_{task.attacker}"]
-    reconstruction = build(
-        source=0 if task.target == "client" else "aggregate",
-        budget=lbfgs.Budget(
-            restarts=attack.restarts,
-            max_iterations=attack.max_iterations,
-            max_seconds=attack.max_seconds or None,
-        ),
-        progress=study.progress,
-    )(
+    found = attack(
         view,
-        knowledge_lib.Knowledge(
-            model=study.model,
-            batch_size=len(task.rows),
-            labels=tuple(int(label) for label in labels)
-            if attack.labels_known
-            else None,
-            matching=study.matching,
-        ),
+        attacking.knowledge(study.attackers, entry, task.cell.policy, labels, earlier),
         (study.settings.seed, task.rows[0]),
     )
-    measured = evaluation.evaluate(reconstruction, evaluation.Truth(images, labels))
+    measured = evaluation.evaluate(found, evaluation.Truth(images, labels))
     return [
         Result(
-            _record(
-                study, task, view, reconstruction, leak, int(labels[leak.true_index])
-            ),
-            reconstruction.images[leak.reconstruction_index],
+            _record(study, task, view, found, leak, int(labels[leak.true_index])),
+            found.images[leak.reconstruction_index],
         )
         for leak in measured
     ]
@@ -278,7 +266,7 @@ def _record(
         image_index=task.rows[leak.true_index],
         label=label,
         hidden=int(view.mask.sum()),
-        parameters=study.model.spec.size,
+        parameters=study.attackers.model.spec.size,
         attack=task.method,
         attacker=task.attacker,
         target=task.target,
@@ -325,19 +313,4 @@ def _cell(
         release=release,
         num_clients=clients,
         seed=settings.seed,
-    )
-
-
-def _everything(model: FunctionalModel) -> np.ndarray:
-    return np.ones([model.spec.size], bool)
-
-
-def _weights(model: FunctionalModel) -> list[np.ndarray]:
-    return [weight.numpy() for weight in model.initial_weights]
-
-
-def _batch(dataset: Dataset, rows: tuple[int, ...]) -> local_work.Batch:
-    return local_work.Batch(
-        images=dataset.images[list(rows)],
-        labels=dataset.labels[list(rows)].astype(np.int32),
     )

@@ -25,6 +25,8 @@ secret key. Clients do not collude with it.
   that message says anything about the client.
 * **Attack on the aggregate**: the published average of a `reveal_aggregate` round. It is
   published whatever was encrypted on the way.
+* **Attack on a cohort**: all messages of a `reveal_aggregate` round and the published
+  average, together.
 * **naive** takes hidden entries for zeros, as most published evaluations do;
   **mask-aware** compares only what it sees. The stronger of the two counts.
 """

@@ -14,8 +14,9 @@ from typing import NamedTuple, TextIO
 import numpy as np
 from absl import app, flags
 
-from attacks import matching
+from attacks import catalog as attack_catalog
 from experiments import (
+    attacking,
     encryption,
     leakage,
     masking,
@@ -49,11 +50,13 @@ class Inputs(NamedTuple):
       dataset: The whole, in which records index pictures.
       training: The clients' data and the test set.
       attacked_rows: Indices of the attacked pictures.
+      public_rows: Indices of pictures that attackers have.
     """
 
     dataset: dataset_lib.Dataset
     training: training.TrainingData
     attacked_rows: tuple[int, ...]
+    public_rows: tuple[int, ...]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -94,6 +97,7 @@ def execute(
         settings_lib.check(settings, choices())
         encryption.check_fits(settings)
         masking.check(settings)
+        attacking.check(settings)
         inputs = load_inputs(settings, values.data_dir, values.allow_download)
         model = build_model(settings, inputs.dataset)
         masking.check_model(settings, model)
@@ -136,7 +140,7 @@ def choices() -> settings_lib.Choices:
         models=tuple(catalog.MODELS),
         datasets=tuple(data_catalog.CATALOG),
         metrics=tuple(catalog.METRICS),
-        methods=("dlg", "idlg"),
+        methods=tuple(attack_catalog.ATTACKS),
         attackers=("naive", "mask_aware"),
         scales=tuple(encryption.SCALES),
         ciphers=tuple(encryption.CIPHERS),
@@ -164,13 +168,12 @@ def load_inputs(
       ValueError: If there are too few examples for what the flags ask for.
     """
     dataset = data_catalog.load(settings.dataset, data_dir or None, allow_download)
-    wanted = settings.attack.batch_size * max(
-        settings.attack.num_images, settings.attack.aggregate_clients
-    )
+    wanted = leakage.pictures_needed(settings)
     if wanted > len(dataset):
         raise settings_lib.SettingsError(
-            f"`--num_images`, `--aggregate_clients` and `--attack_batch_size` ask for "
-            f"{wanted} pictures, but {dataset.name} has {len(dataset)}. Lower them."
+            "`--num_images`, `--aggregate_clients`, `--cohort_clients` and "
+            f"`--attack_batch_size` ask for {wanted} pictures, but {dataset.name} has "
+            f"{len(dataset)}. Lower them."
         )
     order = np.random.default_rng(settings.seed).permutation(len(dataset))
     if settings.training.rounds:
@@ -196,7 +199,13 @@ def load_inputs(
         )
     else:
         data = training.TrainingData((), dataset)
-    return Inputs(dataset, data, tuple(int(row) for row in order[:wanted]))
+    public = order[wanted : wanted + settings.attack.public_images]
+    return Inputs(
+        dataset,
+        data,
+        tuple(int(row) for row in order[:wanted]),
+        tuple(int(row) for row in public),
+    )
 
 
 def build_model(
@@ -279,11 +288,10 @@ def run(
                 display.step(record.round, f"loss {record.loss:.3f}")
             display.finish()
         study = leakage.Study(
-            model=model,
-            matching=matching.build_matching(model),
-            settings=settings,
+            attackers=attacking.attackers(model, settings, dataset, inputs.public_rows),
             dataset=dataset,
-            lattice=lattices.study,
+            public_rows=inputs.public_rows,
+            lattices=lattices,
             recorder=recorder,
             session=folder.session,
             progress=lambda start, iterations, objective: display.step(

@@ -88,15 +88,21 @@ class AttackSettings:
     """The attacks, which give leakage.
 
     Attributes:
-      methods: "dlg" or "idlg".
+      methods: Names in `attacks.catalog.ATTACKS`.
       attackers: "naive" or "mask_aware".
       num_images: Number of attacked batches of one client.
       batch_size: Pictures behind an attacked gradient.
       labels_known: Whether labels are declared as the attacker's knowledge.
       restarts: Starts of each attack.
-      max_iterations: L-BFGS-B iterations of each attack, over all starts.
+      max_iterations: Of each attack, over all starts, in its own unit of work.
       max_seconds: Wall-clock limit of each attack; 0 = none.
       aggregate_clients: Clients behind an attacked aggregate; 0 attacks none.
+      cohort_clients: Clients of a jointly attacked cohort.
+      public_images: Pictures that attackers have from elsewhere, at most.
+      rounds: Rounds in which a client sends the same pictures.
+      local_epochs: Passes of local training behind an attacked message.
+      local_batch_size: Pictures of a local step; 0 = all.
+      local_learning_rate: Of the local steps.
     """
 
     methods: tuple[str, ...]
@@ -108,6 +114,12 @@ class AttackSettings:
     max_iterations: int
     max_seconds: float
     aggregate_clients: int
+    cohort_clients: int
+    public_images: int
+    rounds: int
+    local_epochs: int
+    local_batch_size: int
+    local_learning_rate: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,12 +250,19 @@ def _problems(settings: Settings, choices: Choices) -> Iterator[str]:
         ("--attack_iterations", attack.max_iterations, 1),
         ("--attack_seconds", attack.max_seconds, 0),
         ("--aggregate_clients", attack.aggregate_clients, 0),
+        ("--cohort_clients", attack.cohort_clients, 0),
+        ("--attack_public_images", attack.public_images, 0),
+        ("--attack_rounds", attack.rounds, 1),
+        ("--attack_local_epochs", attack.local_epochs, 1),
+        ("--attack_local_batch_size", attack.local_batch_size, 0),
     )
     for flag, number, least in at_least:
         yield from _failure(validation.check_at_least, flag, number, least)
-    yield from _failure(
-        validation.check_positive, "--client_learning_rate", training.learning_rate
-    )
+    for flag, rate in (
+        ("--client_learning_rate", training.learning_rate),
+        ("--attack_local_learning_rate", attack.local_learning_rate),
+    ):
+        yield from _failure(validation.check_positive, flag, rate)
     if training.rounds > 0 and training.num_clients < max(2, training.min_clients):
         yield (
             f"`--num_clients` must be at least `--min_clients` = "
@@ -255,11 +274,6 @@ def _problems(settings: Settings, choices: Choices) -> Iterator[str]:
             "`--aggregate_clients` must be 0 (attack no aggregate) or at least "
             f"`--min_clients` = {max(2, training.min_clients)}, got "
             f"{attack.aggregate_clients}: clients refuse to decrypt a smaller sum."
-        )
-    if attack.batch_size > 1 and "idlg" in attack.methods and not attack.labels_known:
-        yield (
-            "`--attacks=idlg` infers the label of one picture, so it needs "
-            f"`--attack_batch_size=1`, got {attack.batch_size}. Use `--attacks=dlg`."
         )
     if training.rounds == 0 and attack.num_images == 0 and not attack.aggregate_clients:
         yield (

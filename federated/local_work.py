@@ -7,7 +7,8 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from selenc_tf import flatten
-from selenc_tf.models import functional
+from selenc_tf.models import functional, local_steps
+from selenc_tf.models.local_steps import LocalTraining
 from selenc_tf.significance.context import ScoreBatch, ScoreContext
 from selenc_tf.types import Seed, Vector
 
@@ -63,6 +64,48 @@ def gradient(model: functional.FunctionalModel, weights: Any, batch: Batch) -> V
     """
     return functional.gradient(
         model, tuple(weights), batch.images, _one_hot(model, batch)
+    )
+
+
+class LocalWork(NamedTuple):
+    """A client's local training, where it sends an update instead of a gradient.
+
+    Attributes:
+      training: The steps.
+      num_pictures: The number of examples that every client has, static.
+    """
+
+    training: LocalTraining
+    num_pictures: int
+
+
+def vector(
+    model: functional.FunctionalModel,
+    weights: Any,
+    batch: Batch,
+    work: LocalWork | None,
+) -> Vector:
+    """What the client sends: its gradient, or the update of its local training.
+
+    Runs on: client. Sees: its own batch.
+
+    Args:
+      model: The model.
+      weights: Where the work begins.
+      batch: The client's examples, in the order in which steps take them.
+      work: The local training; None for one gradient.
+
+    Returns:
+      float32 [n].
+
+    Raises:
+      InvalidArgumentError: When run, if the batch is empty or not of `num_pictures`.
+    """
+    if work is None:
+        return gradient(model, weights, batch)
+    images = tf.ensure_shape(batch.images, [work.num_pictures, *model.input_shape])
+    return local_steps.update(
+        model, tuple(weights), images, _one_hot(model, batch), work.training
     )
 
 

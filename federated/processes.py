@@ -76,6 +76,7 @@ class Round(NamedTuple):
 def build_reveal_round(
     model: functional.FunctionalModel,
     factory: tff.aggregators.WeightedAggregationFactory,
+    work: local_work.LocalWork | None = None,
 ) -> Round:
     """One gradient of every client, averaged and published.
 
@@ -83,6 +84,7 @@ def build_reveal_round(
       model: The model.
       factory: How to average, e.g. `aggregators.selective_encryption(...)`; a client's
         weight is its number of examples.
+      work: What clients do on their examples; None for one gradient.
 
     Returns:
       The round. `next` returns the factory's `MeasuredProcessOutput`, whose `result` is
@@ -99,7 +101,7 @@ def build_reveal_round(
 
     @tff.tensorflow.computation(to_broadcast.type_signature.result, batch_type)
     def compute_gradient(sent: Any, batch: Any) -> Any:
-        vector = local_work.gradient(model, sent.weights, batch)
+        vector = local_work.vector(model, sent.weights, batch, work)
         return list(flatten.unflatten(vector, model.spec))
 
     @tff.tensorflow.computation(batch_type)
@@ -131,6 +133,7 @@ def build_server_blind_round(
     engine: Engine,
     bound: float,
     keys: KeySet,
+    work: local_work.LocalWork | None = None,
 ) -> Round:
     """One gradient of every client, averaged for the clients alone.
 
@@ -145,6 +148,7 @@ def build_server_blind_round(
       engine: Makes messages of hidden entries.
       bound: The public bound of every entry.
       keys: Names the key in each client's own key store.
+      work: What clients do on their examples; None for one gradient.
 
     Returns:
       The round. `next` returns a `BlindResult`; the average is unweighted.
@@ -167,7 +171,7 @@ def build_server_blind_round(
 
     @tff.tensorflow.computation(to_broadcast.type_signature.result, batch_type)
     def compute_gradient(sent: Any, batch: Any) -> Any:
-        return local_work.gradient(model, sent.weights, batch)
+        return local_work.vector(model, sent.weights, batch, work)
 
     @tff.tensorflow.computation(masks.announced_type)
     def read_key(announced: Any) -> Any:

@@ -10,7 +10,15 @@ from typing import NamedTuple
 from selenc_tf.distance import leverage
 from selenc_tf.masks import parts, per_layer, policy, whole_units
 from selenc_tf.masks.policy import MaskPolicy
-from selenc_tf.models import cnn, fedavg_cnn, lenet
+from selenc_tf.models import (
+    cnn,
+    convnet64,
+    fedavg_cnn,
+    lenet,
+    mlp,
+    r_gap_cnn,
+    resnet18,
+)
 from selenc_tf.models.functional import FunctionalModel
 from selenc_tf.significance import (
     input_sensitivity,
@@ -90,6 +98,11 @@ MODELS: Mapping[str, Callable[[tuple[int, int, int], int, int], FunctionalModel]
             "lenet": lenet.lenet,
             "small_cnn": cnn.small_cnn,
             "fedavg_cnn": fedavg_cnn.fedavg_cnn,
+            "mlp": mlp.mlp,
+            "r_gap_cnn": r_gap_cnn.r_gap_cnn,
+            "convnet16": convnet64.convnet16,
+            "convnet64": convnet64.convnet64,
+            "resnet18": resnet18.resnet18,
         }
     )
 )

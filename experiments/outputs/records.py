@@ -11,10 +11,10 @@ from experiments.outputs import files
 from selenc_tf import validation
 
 Attacker: TypeAlias = Literal["naive", "mask_aware"]
-Target: TypeAlias = Literal["client", "aggregate"]
+Target: TypeAlias = Literal["client", "aggregate", "cohort"]
 
 ATTACKERS: tuple[Attacker, ...] = ("naive", "mask_aware")
-TARGETS: tuple[Target, ...] = ("client", "aggregate")
+TARGETS: tuple[Target, ...] = ("client", "aggregate", "cohort")
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -59,7 +59,7 @@ class AttackKey(NamedTuple):
       image_index: Which example of the data set.
       attack: The method.
       attacker: "naive" or "mask_aware".
-      target: "client" or "aggregate".
+      target: "client", "aggregate" or "cohort".
       batch_size: Examples behind the attacked gradient.
     """
 
@@ -95,7 +95,8 @@ class AttackRecord:
       parameters: n.
       attack: The method.
       attacker: "naive" treats hidden entries as zeros; "mask_aware" knows the mask.
-      target: "client" (one client's message) or "aggregate" (the published sum too).
+      target: "client" (one client's message), "aggregate" (the published average) or
+        "cohort" (all messages of a round and its average together).
       batch_size: Examples behind the attacked gradient.
       mse: Mean squared error of the reconstruction, pixels in [0, 1]; NaN if the attack
         diverged.

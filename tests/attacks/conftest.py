@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from attacks import knowledge, matching
+from attacks import knowledge
+from attacks.second_order import matching
 from tests.attacks import victims
 
 

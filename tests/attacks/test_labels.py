@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attacks import knowledge, labels, target
+from attacks import knowledge, target
+from attacks.labels import signs as labels
 from selenc_tf import flatten
 from selenc_tf.models import cnn, lenet
 from tests.attacks import victims

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from attacks import lbfgs
+from attacks.second_order import lbfgs
 
 LOWER, UPPER = np.zeros(2), np.ones(2)
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from attacks import idlg, knowledge, lbfgs, matching
+from attacks import knowledge
 from attacks.metrics import evaluation
+from attacks.second_order import idlg, lbfgs, matching
 from selenc_tf.models import lenet
 from tests.attacks import victims
 

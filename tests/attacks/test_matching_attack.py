@@ -1,17 +1,32 @@
-"""DLG and iDLG on a tiny dense net, and the conformance of the catalogue."""
+"""DLG and iDLG on a tiny dense net."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
 
-from attacks import catalog, dlg, idlg, knowledge, lbfgs, matching, matching_attack
+from attacks import effort, knowledge
 from attacks import target as target_lib
 from attacks.metrics import evaluation
+from attacks.second_order import (
+    cohort,
+    dlg,
+    idlg,
+    lbfgs,
+    matching,
+    matching_attack,
+    multi_round,
+)
 from tests.attacks import victims
 
 QUICK = lbfgs.Budget(max_iterations=40, scout_iterations=10)
 SEED = (1, 2)
+BUILDS = {
+    f"{name}_{mode}": functools.partial(build, mode)
+    for name, build in (("dlg", dlg.build_dlg), ("idlg", idlg.build_idlg))
+    for mode in target_lib.MODES
+}
 
 
 def picture(reconstruction, truth, labels):
@@ -28,12 +43,12 @@ def assert_identical(first, second):
     np.testing.assert_equal(first._replace(**untimed), second._replace(**untimed))
 
 
-@pytest.mark.parametrize("name", sorted(catalog.ATTACKS))
-class TestConformance:
+@pytest.mark.parametrize("name", sorted(BUILDS))
+class TestEveryForm:
     def test_recovers_a_plain_picture(self, tiny, tiny_knowledge, name):
         images = victims.tiny_pictures(1)
         view = victims.view_of(tiny, [victims.gradient(tiny, images, (2,))])
-        found = catalog.ATTACKS[name]()(view, tiny_knowledge, SEED)
+        found = BUILDS[name]()(view, tiny_knowledge, SEED)
         leakage = picture(found, images, (2,))
         assert leakage.psnr > 60 and leakage.label_correct
         assert found.converged and found.stop == "tolerance"
@@ -48,7 +63,7 @@ class TestConformance:
         vector = victims.gradient(tiny, victims.tiny_pictures(1), (1,))
         mask = victims.random_mask(tiny.spec.size, 0.3)
         view = victims.view_of(tiny, [vector], mask)
-        attack = catalog.ATTACKS[name](budget=QUICK)
+        attack = BUILDS[name](budget=QUICK)
         assert_identical(
             attack(view, tiny_knowledge, SEED), attack(view, tiny_knowledge, SEED)
         )
@@ -56,7 +71,7 @@ class TestConformance:
     def test_other_seed_other_start(self, tiny, tiny_knowledge, name):
         vector = victims.gradient(tiny, victims.tiny_pictures(1), (1,))
         view = victims.view_of(tiny, [vector])
-        attack = catalog.ATTACKS[name](budget=lbfgs.Budget(max_iterations=2))
+        attack = BUILDS[name](budget=lbfgs.Budget(max_iterations=2))
         first = attack(view, tiny_knowledge, (1, 2))
         second = attack(view, tiny_knowledge, (1, 3))
         assert np.any(first.images != second.images)
@@ -65,7 +80,7 @@ class TestConformance:
         vector = victims.gradient(tiny, victims.tiny_pictures(1), (1,))
         mask = victims.random_mask(tiny.spec.size, 0.3)
         poisoned = np.where(mask, np.float32(np.nan), vector)
-        attack = catalog.ATTACKS[name](budget=QUICK)
+        attack = BUILDS[name](budget=QUICK)
         assert_identical(
             attack(victims.view_of(tiny, [vector], mask), tiny_knowledge, SEED),
             attack(victims.view_of(tiny, [poisoned], mask), tiny_knowledge, SEED),
@@ -74,7 +89,7 @@ class TestConformance:
     def test_other_clients_are_not_read(self, tiny, tiny_knowledge, name):
         vector = victims.gradient(tiny, victims.tiny_pictures(1), (1,))
         noise = np.full_like(vector, np.nan)
-        attack = catalog.ATTACKS[name](budget=QUICK, source=1)
+        attack = BUILDS[name](budget=QUICK, source=1)
         assert_identical(
             attack(victims.view_of(tiny, [vector, vector]), tiny_knowledge, SEED),
             attack(victims.view_of(tiny, [noise, vector]), tiny_knowledge, SEED),
@@ -82,7 +97,7 @@ class TestConformance:
 
     def test_not_finite_is_reported(self, tiny, tiny_knowledge, name):
         vector = np.full(tiny.spec.size, np.nan, np.float32)
-        found = catalog.ATTACKS[name](budget=QUICK)(
+        found = BUILDS[name](budget=QUICK)(
             victims.view_of(tiny, [vector]), tiny_knowledge, SEED
         )
         assert found.stop == "not_finite" and not found.converged
@@ -93,11 +108,11 @@ class TestConformance:
         other = victims.tiny_model(num_classes=4)
         view = victims.view_of(other, [np.zeros(other.spec.size, np.float32)])
         with pytest.raises(ValueError, match=r"`view.weights` must have the shapes"):
-            catalog.ATTACKS[name]()(view, tiny_knowledge, SEED)
+            BUILDS[name]()(view, tiny_knowledge, SEED)
 
     def test_bad_settings_are_refused(self, name):
         with pytest.raises(ValueError, match="`initial` must be one of"):
-            catalog.ATTACKS[name](initial="noise")
+            BUILDS[name](initial="noise")
 
 
 @pytest.mark.parametrize("build", [dlg.build_dlg, idlg.build_idlg])
@@ -244,7 +259,7 @@ def test_one_trace_for_all_masks_pictures_and_modes(tiny):
             vector = victims.gradient(tiny, victims.tiny_pictures(1, index), (index,))
             mask = victims.random_mask(tiny.spec.size, ratio, index)
             view = victims.view_of(tiny, [vector], mask)
-            for build in catalog.ATTACKS.values():
+            for build in BUILDS.values():
                 labelled = dataclasses.replace(known, labels=(index,))
                 build(budget=budget)(view, labelled, (0, index))
     # One for known labels, one for the joint search where iDLG found no label.
@@ -295,3 +310,88 @@ def test_progress_is_reported(tiny, with_labels):
     )(view, with_labels(1), SEED)
     assert [count for count, _ in seen] == list(range(1, found.iterations + 1))
     np.testing.assert_allclose(min(v for _, v in seen), found.objective, rtol=1e-9)
+
+
+class TestExtraStarts:
+    def run(self, tiny, known, extra, **options):
+        images = victims.tiny_pictures(1)
+        view = victims.view_of(tiny, [victims.gradient(tiny, images, (1,))])
+        return dlg.build_dlg(extra_starts=extra, **options)(view, known, SEED)
+
+    def test_a_good_one_wins(self, tiny, with_labels):
+        images = victims.tiny_pictures(1)
+        poor = np.zeros_like(images)
+        found = self.run(tiny, with_labels(1), np.stack([poor, images]))
+        assert found.converged and found.iterations <= 3 * 50
+        assert picture(found, images, (1,)).psnr > 60
+        assert len(found.start_objectives) <= 2 + 2
+
+    def test_they_come_after_the_drawn_ones(self, tiny, with_labels):
+        near = victims.tiny_pictures(1)[np.newaxis]
+        budget = lbfgs.Budget(max_iterations=9, scout_iterations=3)
+        found = self.run(tiny, with_labels(1), near, budget=budget)
+        plain = self.run(tiny, with_labels(1), None, budget=budget)
+        assert found.start_objectives[-1] <= 1e-12
+        assert len(found.start_objectives) == 3
+        assert len(plain.start_objectives) == 2
+
+    def test_each_meets_each_hypothesis(self, tiny, tiny_knowledge):
+        images = victims.tiny_pictures(1)
+        vector = victims.gradient(tiny, images, (2,))
+        mask = np.zeros(243, np.bool_)
+        mask[204:] = True
+        found = idlg.build_idlg(
+            extra_starts=images[np.newaxis],
+            budget=lbfgs.Budget(max_iterations=7, scout_iterations=1),
+        )(victims.view_of(tiny, [vector], mask), tiny_knowledge, SEED)
+        assert found.labels == [2] and found.objective <= 1e-12
+        np.testing.assert_allclose(found.images, images, atol=1e-6)
+
+    def test_nothing_visible_gives_the_extra_one_back(self, tiny, with_labels):
+        extra = victims.tiny_pictures(1, seed=5)[np.newaxis]
+        vector = victims.gradient(tiny, victims.tiny_pictures(1), (0,))
+        view = victims.view_of(tiny, [vector], np.ones(243, np.bool_))
+        found = dlg.build_dlg(extra_starts=extra)(view, with_labels(0), SEED)
+        np.testing.assert_array_equal(found.images, extra[0])
+        assert found.stop == "nothing_visible"
+
+    def test_bad_ones_are_refused(self, tiny, with_labels):
+        with pytest.raises(
+            ValueError, match=r"`extra_starts` must be \[s, 1, 4, 4, 1\]"
+        ):
+            self.run(tiny, with_labels(1), np.zeros((2, 4, 4, 1)))
+        with pytest.raises(ValueError, match="`extra_starts` must be finite"):
+            self.run(tiny, with_labels(1), np.full((1, 1, 4, 4, 1), np.nan))
+
+
+def test_joint_attacks_trace_once_for_all_masks_and_pictures(tiny):
+    compiled = matching.build_matching(tiny)
+    budget = lbfgs.Budget(restarts=1, max_iterations=2)
+    for ratio in (0.0, 0.5, 1.0):
+        for seed in (0, 1):
+            images = victims.tiny_pictures(2, seed)
+            vectors = [
+                victims.gradient(tiny, images[:1], (0,)),
+                victims.gradient(tiny, images[1:], (1,)),
+            ]
+            mask = victims.random_mask(tiny.spec.size, ratio, seed)
+            mean = np.mean(vectors, axis=0)
+            view = victims.view_of(tiny, vectors, mask, mean)
+            both = knowledge.Knowledge(tiny, 2, (0, 1), matching=compiled)
+            cohort.build_cohort(budget=budget)(view, both, (0, seed))
+            again = knowledge.Knowledge(
+                tiny, labels=(0,), matching=compiled, earlier=(view,)
+            )
+            multi_round.build_multi_round(budget=budget)(view, again, (0, seed))
+    assert compiled.trace_count() == 2
+
+
+def test_effort_is_the_budget_in_short(tiny, with_labels):
+    view = victims.view_of(
+        tiny, [victims.gradient(tiny, victims.tiny_pictures(1), (1,))]
+    )
+    short = dlg.build_dlg(effort=effort.Effort(restarts=1, max_iterations=5))
+    long = dlg.build_dlg(budget=lbfgs.Budget(restarts=1, max_iterations=5))
+    assert_identical(
+        short(view, with_labels(1), SEED), long(view, with_labels(1), SEED)
+    )

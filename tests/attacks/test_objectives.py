@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from attacks import objectives
+from attacks.second_order import objectives
 
 
 def test_worked_by_hand():
@@ -32,3 +32,21 @@ def test_nothing_matched_weighs_nothing():
 def test_zero_target_is_compared_absolutely():
     weights = objectives.normalised_weights(np.zeros(2, np.float32), np.ones(2, bool))
     np.testing.assert_array_equal(weights, [1.0, 1.0])
+
+
+def test_derivatives_are_those_of_the_formula():
+    generator = np.random.default_rng(0)
+    parts = [tf.constant(generator.uniform(size=(2, 3))) for _ in range(3)]
+    plain = lambda q, g, w: tf.reduce_sum(w * tf.square(q - g))  # noqa: E731
+    found = []
+    for function in (objectives.squared_error, plain):
+        with tf.GradientTape() as outer:
+            outer.watch(parts)
+            with tf.GradientTape() as inner:
+                inner.watch(parts)
+                value = 3 * function(*parts)
+            slopes = inner.gradient(value, parts)
+            squares = sum(tf.reduce_sum(tf.square(slope)) for slope in slopes)
+        found.append([*slopes, *outer.gradient(squares, parts)])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)

@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from attacks import objectives, target
+from attacks import target
+from attacks.second_order import objectives
 from tests.attacks import victims
 
 

@@ -1,4 +1,11 @@
-"""What DLG and iDLG share: pictures (and labels) optimised to match a gradient."""
+"""What the matching attacks share: pictures (and labels) optimised to match gradients.
+
+Each attack states a problem, and one search solves them all:
+
+    reconstruct: one target (DLG, iDLG)        --+
+    multi_round.py: one target in each round   --+--> Problem --> search
+    cohort.py: every message and the sum       --+
+"""
 
 import dataclasses
 import time
@@ -6,12 +13,12 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
-import tensorflow as tf
 
 from attacks import knowledge as knowledge_lib
-from attacks import labels as labels_lib
-from attacks import lbfgs, matching, objectives
 from attacks import target as target_lib
+from attacks.labels import signs as labels_lib
+from attacks.second_order import lbfgs, problems
+from selenc_tf.models import local_steps
 from selenc_tf.types import Seed
 
 Initial: TypeAlias = Literal["grey", "uniform"]
@@ -21,9 +28,10 @@ INITIALS: tuple[Initial, ...] = ("grey", "uniform")
 
 _GREY_NOISE = 0.1
 _LOGIT_HEIGHT = 4.0
-"""How sure of its guessed classes a start is. Near-uniform soft labels are a trap: they
-make a vanishing gradient, and the search drives all pixels to their bounds to enlarge
-it (a dense net, one picture: all 12 runs from N(0, 0.1) logits ended there)."""
+"""How sure of its guessed classes a start is. It hardly matters: heights of 0 to 8 and
+N(0, 1) logits without a guess all recovered 8 of 8 pictures on a dense net (whole, and
+half hidden), 6 of 6 pairs and 4 of 4 digits on the LeNet, at the same quality; a flat
+start was the fastest on the whole gradient, a guess on pairs."""
 _GUESS_NOISE = 0.3
 """Standard deviation of the guess's noise in all starts but the first, in pictures."""
 
@@ -59,6 +67,17 @@ def draw_start(
     Returns:
       The start; equal arguments give equal numbers.
     """
+    guesses = ((target, knowledge.batch_size),)
+    return _draw_start(guesses, knowledge, initial, seed, index)
+
+
+def _draw_start(
+    guesses: tuple[tuple[target_lib.Target, int], ...],
+    knowledge: knowledge_lib.Knowledge,
+    initial: Initial,
+    seed: Seed,
+    index: int,
+) -> Start:
     generator = np.random.default_rng([*seed, index])
     model, size = knowledge.model, knowledge.batch_size
     shape = (size, *model.input_shape)
@@ -66,14 +85,21 @@ def draw_start(
         images = generator.uniform(size=shape)
     else:
         images = np.clip(0.5 + _GREY_NOISE * generator.standard_normal(shape), 0, 1)
-    noise = generator.standard_normal(model.num_classes)
-    # The first start only breaks ties.
-    noise *= _GUESS_NOISE if index else 1e-9
-    classes = labels_lib.guess_classes(
-        target, model.spec, model.num_classes, size, noise
-    )
+    classes = []
+    for target, pictures in guesses:
+        noise = generator.standard_normal(model.num_classes)
+        # The first start only breaks ties.
+        noise *= _GUESS_NOISE if index else 1e-9
+        # The rule is for one gradient; a message of several steps is their sum.
+        steps = local_steps.num_steps(knowledge.local_training, pictures)
+        one = dataclasses.replace(target, vector=target.vector / np.float32(steps))
+        classes.append(
+            labels_lib.guess_classes(
+                one, model.spec, model.num_classes, pictures, noise
+            )
+        )
     logits = 0.1 * generator.standard_normal((size, model.num_classes))
-    logits[np.arange(size), classes] += _LOGIT_HEIGHT
+    logits[np.arange(size), np.concatenate(classes)] += _LOGIT_HEIGHT
     return Start(images, logits)
 
 
@@ -87,15 +113,68 @@ def reconstruct(
     budget: lbfgs.Budget,
     seed: Seed,
     progress: lbfgs.Progress | None,
+    extra_starts: np.ndarray | None = None,
 ) -> knowledge_lib.Reconstruction:
-    """Optimises pictures, and label logits where labels are unknown.
+    """Matches one target; see `search`, which has the other arguments.
 
     Runs on: attacker. Sees: the weights, the visible entries and its knowledge.
 
     Args:
       view_weights: The weights of the round.
       target: What to match.
-      knowledge: The model and the batch size.
+      knowledge: The model, the batch size and how messages are made.
+      hypotheses: See `search`.
+      label_source: See `search`.
+      initial: See `search`.
+      budget: See `search`.
+      seed: See `search`.
+      progress: See `search`.
+      extra_starts: See `search`.
+
+    Returns:
+      The best start by the matching error.
+
+    Raises:
+      ValueError: If `extra_starts` has another shape or is not finite.
+    """
+    problem = problems.Problem(
+        rounds=(
+            problems.Round(view_weights, target.vector, target.matched, target.shares),
+        ),
+        sizes=target.sizes,
+        guesses=((target, knowledge.batch_size),),
+    )
+    return search(
+        problem,
+        knowledge,
+        hypotheses,
+        label_source,
+        initial,
+        budget,
+        seed,
+        progress,
+        extra_starts,
+    )
+
+
+def search(
+    problem: problems.Problem,
+    knowledge: knowledge_lib.Knowledge,
+    hypotheses: tuple[tuple[int, ...], ...],
+    label_source: str,
+    initial: Initial,
+    budget: lbfgs.Budget,
+    seed: Seed,
+    progress: lbfgs.Progress | None,
+    extra_starts: np.ndarray | None = None,
+) -> knowledge_lib.Reconstruction:
+    """Optimises pictures, and label logits where labels are unknown.
+
+    Runs on: attacker. Sees: the problem and its knowledge.
+
+    Args:
+      problem: What to match.
+      knowledge: The model, the batch size and how messages are made.
       hypotheses: The possible classes of the batch, each tried with one start at least;
         the matching error decides. None at all: soft labels are optimised jointly.
       label_source: What the reconstruction says about them.
@@ -103,27 +182,43 @@ def reconstruct(
       budget: The optimiser's limits; `restarts` grows to the number of hypotheses.
       seed: Of the starts.
       progress: Called after every iteration.
+      extra_starts: float [s, b, h, w, c], pictures to start from beside those that are
+        drawn, each with every hypothesis; clipped to [0, 1].
 
     Returns:
       The best start by the matching error. Where nothing is visible to match, the first
-      start as it was drawn: that is all such an attacker can say.
+      start, an extra one if there are any: that is all such an attacker can say.
+
+    Raises:
+      ValueError: If `extra_starts` has another shape or is not finite.
     """
     began = time.monotonic()
-    nothing = not bool(np.any(target.matched))
-    count = 1 if nothing else max(budget.restarts, len(hypotheses))
+    matched = sum(int(np.count_nonzero(one.matched)) for one in problem.rounds)
+    extra = _check_extra(extra_starts, knowledge)
+    tried = hypotheses or ((),)
+    drawn = max(budget.restarts, len(hypotheses))
     starts = [
-        draw_start(target, knowledge, initial, seed, index) for index in range(count)
+        _draw_start(problem.guesses, knowledge, initial, seed, index)
+        for index in range(drawn + len(extra) * len(tried))
     ]
-    objectives_of = _compiled_objectives(view_weights, target, knowledge)
+    for index in range(len(extra) * len(tried)):
+        images = extra[index // len(tried)]
+        starts[drawn + index] = starts[drawn + index]._replace(images=images)
+    classes = [tried[index % len(tried)] for index in range(drawn)]
+    classes += list(tried) * len(extra)
+    if matched == 0:
+        first = drawn if len(extra) else 0
+        starts, classes = starts[first : first + 1], classes[first : first + 1]
+    objectives_of = problems.compiled_objectives(problem, knowledge)
     if hypotheses:
         best = _minimise(
-            [objectives_of(hypotheses[i % len(hypotheses)]) for i in range(count)],
+            [objectives_of(labels) for labels in classes],
             [start.images.ravel() for start in starts],
             starts[0].images.size,
             budget,
             progress,
         )
-        found = np.array(hypotheses[best.start % len(hypotheses)])
+        found = np.array(classes[best.start])
     else:
         best, found = _search_labels_too(objectives_of, starts, budget, progress)
     pixels = starts[0].images.size
@@ -136,10 +231,30 @@ def reconstruct(
         iterations=best.iterations,
         evaluations=best.evaluations,
         seconds=time.monotonic() - began,
-        converged=best.stop == "tolerance" and not nothing,
-        stop="nothing_visible" if nothing else best.stop,
-        matched_entries=int(np.count_nonzero(target.matched)),
+        converged=best.stop == "tolerance" and matched > 0,
+        stop=best.stop if matched else "nothing_visible",
+        matched_entries=matched,
     )
+
+
+def _check_extra(
+    extra_starts: np.ndarray | None, knowledge: knowledge_lib.Knowledge
+) -> np.ndarray:
+    """The extra starts, float64 [s, b, h, w, c]; s may be 0."""
+    shape = (knowledge.batch_size, *knowledge.model.input_shape)
+    if extra_starts is None:
+        return np.zeros((0, *shape))
+    if extra_starts.shape[1:] != shape:
+        raise ValueError(
+            f"`extra_starts` must be [s, {', '.join(map(str, shape))}], the pictures of"
+            f" a batch for each start, got shape {list(extra_starts.shape)}."
+        )
+    if not np.all(np.isfinite(extra_starts)):
+        raise ValueError(
+            "`extra_starts` must be finite, got NaN or infinity. Leave out the results "
+            "of attacks that failed."
+        )
+    return np.clip(extra_starts.astype(np.float64), 0.0, 1.0)
 
 
 def _minimise(
@@ -212,55 +327,3 @@ def _search_labels_too(
         iterations=joint.iterations + rounded.iterations,
         evaluations=joint.evaluations + rounded.evaluations,
     ), found
-
-
-def _compiled_objectives(
-    view_weights: tuple[np.ndarray, ...],
-    target: target_lib.Target,
-    knowledge: knowledge_lib.Knowledge,
-) -> Callable[[tuple[int, ...] | None], lbfgs.Function]:
-    """The compiled objective as functions of one NumPy vector.
-
-    Returns:
-      `labels -> function of the pixels`, and `None -> function of pixels and logits`.
-    """
-    compiled = knowledge_lib.matching_of(knowledge)
-    dtype = compiled.dtype
-    observed = matching.Observed(
-        weights=tuple(tf.constant(tensor, dtype) for tensor in view_weights),
-        target=tf.constant(np.where(target.visible, target.vector, 0.0), dtype),
-        entry_weights=tf.constant(
-            objectives.normalised_weights(target.vector, target.matched), dtype
-        ),
-        shares=tf.constant(target.shares, dtype),
-    )
-    classes = knowledge.model.num_classes
-    image_shape = (knowledge.batch_size, *knowledge.model.input_shape)
-    pixels = int(np.prod(image_shape))
-
-    def images_of(point: np.ndarray) -> tf.Tensor:
-        return tf.constant(point[:pixels].reshape(image_shape), dtype)
-
-    def with_labels(labels: tuple[int, ...]) -> lbfgs.Function:
-        one_hot = tf.one_hot(labels, classes, dtype=dtype)
-
-        def by_images(point: np.ndarray) -> tuple[float, np.ndarray]:
-            value, slope = compiled.known_labels(
-                observed, target.sizes, images_of(point), one_hot
-            )
-            return float(value), slope.numpy().astype(np.float64).ravel()
-
-        return by_images
-
-    def by_images_and_logits(point: np.ndarray) -> tuple[float, np.ndarray]:
-        logits = tf.constant(point[pixels:].reshape(-1, classes), dtype)
-        value, slopes = compiled.unknown_labels(
-            observed, target.sizes, images_of(point), logits
-        )
-        flat = np.concatenate([slope.numpy().ravel() for slope in slopes])
-        return float(value), flat.astype(np.float64)
-
-    def objective_of(labels: tuple[int, ...] | None) -> lbfgs.Function:
-        return by_images_and_logits if labels is None else with_labels(labels)
-
-    return objective_of

@@ -14,6 +14,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from scipy import optimize
 
+from attacks import effort as effort_lib
+from attacks.second_order import blas
 from selenc_tf import validation
 
 Function: TypeAlias = Callable[[np.ndarray], tuple[float, np.ndarray]]
@@ -74,6 +76,22 @@ class Budget:
         validation.check_positive("first_step", self.first_step)
         if self.max_seconds is not None:
             validation.check_positive("max_seconds", self.max_seconds)
+
+
+def budget_of(effort: effort_lib.Effort) -> Budget:
+    """The budget that an effort allows, with the default settings.
+
+    Args:
+      effort: What all attacks of a study have in common.
+
+    Returns:
+      Its starts, iterations and seconds as a budget.
+    """
+    return Budget(
+        restarts=effort.restarts,
+        max_iterations=effort.max_iterations,
+        max_seconds=effort.max_seconds,
+    )
 
 
 class Minimum(NamedTuple):
@@ -137,6 +155,18 @@ def minimise(
       The best point over all starts, by the objective. A start whose objective is not
       finite is reported as "not_finite" and never wins against a finite one.
     """
+    with blas.one_thread():
+        return _minimise(functions, starts, lower, upper, budget, progress)
+
+
+def _minimise(
+    functions: Sequence[Function],
+    starts: Sequence[np.ndarray],
+    lower: np.ndarray,
+    upper: np.ndarray,
+    budget: Budget,
+    progress: Progress | None,
+) -> Minimum:
     deadline = (
         math.inf
         if budget.max_seconds is None

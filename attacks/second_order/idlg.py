@@ -7,16 +7,16 @@ decides; where they leave many, the label is optimised with the picture, as DLG 
 
 import numpy as np
 
+from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
-from attacks import labels as labels_lib
-from attacks import lbfgs, matching_attack
 from attacks import target as target_lib
+from attacks.labels import signs as labels_lib
+from attacks.second_order import lbfgs, matching_attack, problems
 from federated import views
 from selenc_tf import validation
 from selenc_tf.types import Seed
 
-_DEFAULT_BUDGET = lbfgs.Budget()
-_MOST_HYPOTHESES = 12
+_DEFAULT_EFFORT = effort_lib.Effort()
 
 
 def build_idlg(
@@ -24,8 +24,10 @@ def build_idlg(
     *,
     source: target_lib.Source = 0,
     initial: matching_attack.Initial = "grey",
-    budget: lbfgs.Budget = _DEFAULT_BUDGET,
+    effort: effort_lib.Effort = _DEFAULT_EFFORT,
+    budget: lbfgs.Budget | None = None,
     progress: lbfgs.Progress | None = None,
+    extra_starts: np.ndarray | None = None,
 ) -> knowledge_lib.Attack:
     """Builds the iDLG attack, for one picture.
 
@@ -35,8 +37,11 @@ def build_idlg(
       mode: What to do about hidden entries, in the label rule and in the matching.
       source: One client's message by its index, or "aggregate".
       initial: The distribution of the starting pictures.
-      budget: Starts, iterations, seconds and tolerance.
+      effort: Starts, iterations and seconds.
+      budget: All settings of the optimiser; replaces `effort`.
       progress: Called after every iteration.
+      extra_starts: float32 [s, b, h, w, c] in [0, 1], pictures to start from beside
+        those that are drawn (another attack's result), or None.
 
     Returns:
       The attack.
@@ -48,6 +53,7 @@ def build_idlg(
     """
     validation.check_in("mode", mode, target_lib.MODES)
     validation.check_in("initial", initial, matching_attack.INITIALS)
+    limits = lbfgs.budget_of(effort) if budget is None else budget
 
     def attack(
         view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
@@ -61,19 +67,17 @@ def build_idlg(
         labels = labels_lib.possible_labels(
             target, mode, knowledge.model.spec, knowledge.model.num_classes
         )
-        few = 1 <= len(labels) <= (1 if mode == "naive" else _MOST_HYPOTHESES)
-        # With nothing to match, trying hypotheses cannot tell them apart.
-        few = few and (len(labels) == 1 or bool(np.any(target.matched)))
         return matching_attack.reconstruct(
             tuple(np.asarray(tensor) for tensor in view.weights),
             target,
             knowledge,
-            tuple((label,) for label in labels) if few else (),
+            problems.few_hypotheses([labels], [target], mode),
             "inferred" if len(labels) == 1 else "enumerated",
             initial,
-            budget,
+            limits,
             seed,
             progress,
+            extra_starts,
         )
 
     return attack

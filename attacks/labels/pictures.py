@@ -1,0 +1,112 @@
+"""Which class belongs to which of the pictures that were found."""
+
+import numpy as np
+import tensorflow as tf
+from scipy import optimize
+
+from attacks import knowledge as knowledge_lib
+from attacks import target as target_lib
+from attacks.analytic import dense_layers as dense_lib
+from attacks.labels import rules
+from attacks.labels import signs as labels_lib
+from federated import views
+
+
+def assign(
+    view: views.ServerView,
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+    images: np.ndarray,
+    units: np.ndarray,
+) -> tuple[np.ndarray, str]:
+    """Gives each picture one of the batch's classes.
+
+    A unit that shows picture n alone has 1 / b of that picture's derivative by its bias,
+    which the class decides: each picture gets the class that fits best, or, where the
+    classes are declared or some picture is shown by no unit, the declared classes (or a
+    label rule's) are handed out so that they fit best together.
+
+    Runs on: attacker. Sees: the weights, the visible entries and its knowledge.
+
+    Args:
+      view: For the weights.
+      target: The gradient.
+      knowledge: The model, the batch size and perhaps labels.
+      images: float32 [b, h, w, c].
+      units: float64 [b, units] as `isolation.Isolated.units`; [b, 0] for none.
+
+    Returns:
+      int64 [b], and "known", "inferred" or "guessed" (no visible entry speaks for all).
+    """
+    classes, source = _batch_classes(target, knowledge)
+    shown = np.any(units, axis=1)
+    settled = len(images) == 1 and source != "guessed"
+    biased = any(
+        layer.sees_picture and layer.bias is not None
+        for layer in dense_lib.dense_layers(knowledge.model)
+    )
+    if settled or not biased or not shown.any():
+        return np.array(classes, np.int64), source
+    misfits = np.stack(
+        [
+            _misfits(view, knowledge, image, own)
+            if seen
+            else np.zeros(knowledge.model.num_classes)
+            for image, own, seen in zip(images, units, shown, strict=True)
+        ]
+    )
+    if knowledge.labels is None and shown.all():
+        return np.argmin(misfits, axis=1).astype(np.int64), "inferred"
+    _, order = optimize.linear_sum_assignment(misfits[:, np.array(classes)])
+    return np.array(classes, np.int64)[order], source
+
+
+def _batch_classes(
+    target: target_lib.Target, knowledge: knowledge_lib.Knowledge
+) -> tuple[tuple[int, ...], str]:
+    if knowledge.labels is not None:
+        return knowledge.labels, "known"
+    model, size = knowledge.model, knowledge.batch_size
+    if size == 1:
+        single = labels_lib.possible_labels(
+            target, "mask_aware", model.spec, model.num_classes
+        )
+        if len(single) == 1:
+            return single, "inferred"
+    found = rules.infer_classes(target, model.spec, model.num_classes, size)
+    settled = len(found.evident) == size
+    return found.classes, "inferred" if settled else "guessed"
+
+
+def _misfits(
+    view: views.ServerView,
+    knowledge: knowledge_lib.Knowledge,
+    image: np.ndarray,
+    units: np.ndarray,
+) -> np.ndarray:
+    """Each class's relative squared error at the units that show the picture, [classes].
+
+    The derivative of -log p_c by the first layer's bias is what the picture would have
+    contributed with class c.
+    """
+    model = knowledge.model
+    first = next(layer for layer in dense_lib.dense_layers(model) if layer.sees_picture)
+    places = tuple(dense_lib.slices_of(model).values())
+    weights = tuple(tf.constant(tensor) for tensor in view.weights)
+    bias = weights[places.index(first.bias)]
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+        tape.watch(bias)
+        logits = model.apply(weights, tf.constant(image[np.newaxis]))
+        losses = -tf.nn.log_softmax(logits[0])
+    # One backward pass for each class: a vectorised one would be traced every time.
+    contributions = tape.jacobian(losses, bias, experimental_use_pfor=False)
+    contributions = contributions.numpy().astype(np.float64)
+    shown = units != 0
+    expected = contributions[:, shown] / knowledge.batch_size
+    squares = np.sum(np.square(units[shown]))
+    if knowledge.batch_size == 1:
+        # Without a visible bias the units are known up to a scale only.
+        lengths = np.sum(np.square(expected), axis=1) * squares
+        return 1.0 - np.square(expected @ units[shown]) / np.maximum(lengths, 1e-300)
+    errors = np.sum(np.square(expected - units[shown]), axis=1)
+    return errors / squares

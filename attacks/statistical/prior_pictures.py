@@ -1,0 +1,133 @@
+"""What an attacker may guess without any gradient, and guesses as results."""
+
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from attacks import knowledge as knowledge_lib
+from attacks import target as target_lib
+
+Prior: TypeAlias = Literal["grey", "mean", "class_mean", "random"]
+"""Mid-grey; the mean of all public pictures; the mean of those of the known class (of
+all where the class is unknown or has none); a public picture at random."""
+
+PRIORS: tuple[Prior, ...] = ("grey", "mean", "class_mean", "random")
+
+
+def prior_pictures(
+    knowledge: knowledge_lib.Knowledge,
+    labels: tuple[int, ...] | None,
+    prior: Prior,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """Guesses a batch from the prior alone.
+
+    Runs on: attacker. Sees: its knowledge.
+
+    Args:
+      knowledge: For the shapes and the public pictures. Without them every prior is
+        mid-grey.
+      labels: The classes of the batch, or None.
+      prior: What to guess.
+      generator: Used by "random" only.
+
+    Returns:
+      float32 [b, h, w, c] in [0, 1].
+    """
+    size = knowledge.batch_size
+    pictures = knowledge.public_pictures
+    if pictures is None or prior == "grey":
+        return np.full((size, *knowledge.model.input_shape), 0.5, np.float32)
+    classes = (None,) * size if labels is None or prior == "mean" else labels
+    pools = [_pool(pictures, label) for label in classes]
+    if prior == "random":
+        chosen = [pool[generator.integers(len(pool))] for pool in pools]
+    else:
+        chosen = [pool.mean(axis=0, dtype=np.float64) for pool in pools]
+    return np.clip(np.stack(chosen), 0, 1).astype(np.float32)
+
+
+def _pool(pictures: knowledge_lib.PublicPictures, label: int | None) -> np.ndarray:
+    same = pictures.labels == label
+    return pictures.images[same] if np.any(same) else pictures.images
+
+
+def prior_labels(knowledge: knowledge_lib.Knowledge) -> np.ndarray:
+    """The known labels, or else the most frequent public class for every picture.
+
+    Runs on: attacker. Sees: its knowledge.
+
+    Returns:
+      int64 [b]; zeros where nothing at all is known.
+    """
+    if knowledge.labels is not None:
+        return np.array(knowledge.labels, np.int64)
+    pictures = knowledge.public_pictures
+    label = 0 if pictures is None else int(np.argmax(np.bincount(pictures.labels)))
+    return np.full(knowledge.batch_size, label, np.int64)
+
+
+def as_reconstruction(
+    images: np.ndarray,
+    labels: np.ndarray,
+    label_source: str,
+    objective: float,
+    stop: str,
+    *,
+    iterations: int = 0,
+    evaluations: int = 0,
+    seconds: float = 0.0,
+    matched_entries: int = 0,
+) -> knowledge_lib.Reconstruction:
+    """A result that no search for a matching gradient led to.
+
+    Args:
+      images: float [b, h, w, c]; clamped to [0, 1].
+      labels: int [b].
+      label_source: As in `Reconstruction`.
+      objective: The visible error of the pictures; NaN where it was not looked at.
+      stop: Why it ended here: "prior_only", "retrieved", "trained", "nothing_visible",
+        "not_finite".
+      iterations: In the attack's own unit of work.
+      evaluations: Of gradients.
+      seconds: Wall-clock time.
+      matched_entries: How many visible entries were used.
+
+    Returns:
+      The reconstruction; `converged` is False, because nothing was matched exactly.
+    """
+    return knowledge_lib.Reconstruction(
+        images=np.clip(images, 0.0, 1.0).astype(np.float32),
+        labels=np.asarray(labels, np.int64),
+        label_source=label_source,
+        objective=objective,
+        start_objectives=(objective,),
+        iterations=iterations,
+        evaluations=evaluations,
+        seconds=seconds,
+        converged=False,
+        stop=stop,
+        matched_entries=matched_entries,
+    )
+
+
+def without_matching(
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+    generator: np.random.Generator,
+) -> knowledge_lib.Reconstruction | None:
+    """The result where there is nothing to match: the prior's guess, with the reason.
+
+    Returns:
+      None where something is visible and all of it is finite.
+    """
+    seen = target.vector[target.visible]
+    if len(seen) and np.all(np.isfinite(seen)):
+        return None
+    return as_reconstruction(
+        prior_pictures(knowledge, knowledge.labels, "class_mean", generator),
+        prior_labels(knowledge),
+        "optimised" if knowledge.labels is None else "known",
+        float("nan"),
+        "not_finite" if len(seen) else "nothing_visible",
+    )

@@ -1,0 +1,235 @@
+"""Rounds that are run to be attacked, and what the server sees of them.
+
+One client's message is seen in `server_blind` rounds, where nothing but that message
+speaks of the client. A cohort's messages and the published aggregate are seen together
+in a `reveal_aggregate` round.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from experiments import encryption, masking
+from experiments import recorder as recorder_lib
+from experiments.data.dataset import Dataset
+from experiments.settings import Settings
+from federated import local_work, mask_rounds, observed, processes, views
+from selenc_tf import flatten
+from selenc_tf.masks import agreement
+from selenc_tf.models import functional
+from selenc_tf.models.functional import FunctionalModel
+from selenc_tf.models.local_steps import LocalTraining
+
+Observe: TypeAlias = Callable[[tuple[int, ...]], tuple[views.ServerView, ...]]
+"""Runs the rounds in which the pictures of some rows are sent: one view each, in the
+order of the rounds."""
+
+_OTHERS = 100
+_OTHERS_RATE = 0.1
+"""Pictures behind, and learning rate of, the step that other clients make between two
+attacked rounds."""
+
+
+class Rounds(NamedTuple):
+    """What the rounds of a study are run with.
+
+    Attributes:
+      model: The attacked model.
+      settings: Of the run.
+      dataset: The pictures.
+      other_rows: Pictures of clients that are not attacked.
+      lattice: What gradients are encrypted with.
+      scores: What scores are encrypted with, where a cohort agrees by their sum.
+      recorder: The observer of the installed context.
+    """
+
+    model: FunctionalModel
+    settings: Settings
+    dataset: Dataset
+    other_rows: tuple[int, ...]
+    lattice: encryption.Lattice
+    scores: Callable[[], encryption.Lattice]
+    recorder: recorder_lib.Recorder
+
+
+def local_training(settings: Settings) -> LocalTraining | None:
+    """How an attacked client makes its message; None where it sends one gradient."""
+    attack = settings.attack
+    whole = attack.local_batch_size in (0, attack.batch_size)
+    if attack.local_epochs == 1 and whole:
+        return None
+    return LocalTraining(
+        attack.local_learning_rate, attack.local_epochs, attack.local_batch_size or None
+    )
+
+
+def _work(settings: Settings) -> local_work.LocalWork | None:
+    training = local_training(settings)
+    if training is None:
+        return None
+    return local_work.LocalWork(training, settings.attack.batch_size)
+
+
+def of_messages(rounds: Rounds, metric: str, ratio: float) -> Observe:
+    """Views of one client's messages, in as many rounds as `--attack_rounds` says.
+
+    Between the rounds the weights move by a step of gradient descent on other clients'
+    pictures; the mask may change, as its policy has it.
+
+    Args:
+      rounds: What to run them with.
+      metric: What chooses the hidden entries.
+      ratio: The encryption ratio.
+
+    Returns:
+      The rounds.
+    """
+    made = processes.build_server_blind_round(
+        rounds.model,
+        masking.lone_mask(rounds.settings, metric, ratio),
+        rounds.lattice.engine,
+        rounds.lattice.bound,
+        rounds.lattice.keys,
+        _work(rounds.settings),
+    )
+    weights_of_rounds = _trajectory(rounds)
+
+    def observe(rows: tuple[int, ...]) -> tuple[views.ServerView, ...]:
+        state = made.initialize()
+        found = []
+        for weights in weights_of_rounds:
+            rounds.recorder.take()
+            state = made.next(state, weights, [batch(rounds.dataset, rows)]).state
+            found.append(
+                observed.server_view(rounds.recorder.take(), rounds.model.spec.size)
+            )
+        return tuple(found)
+
+    return observe
+
+
+def of_an_aggregate(rounds: Rounds, agreement_name: str) -> Observe:
+    """The view of a round whose aggregate is published and whose messages hide all.
+
+    Args:
+      rounds: What to run it with.
+      agreement_name: As records report it.
+
+    Returns:
+      The round.
+    """
+    everything = np.ones([rounds.model.spec.size], bool)
+    # Every mask would do: of the published sum nothing is hidden.
+    agreed = agreement.fixed(
+        agreement_name, "nothing: everything is hidden", everything
+    )
+    observe = _revealing(rounds, agreed, repetitions=1)
+    return lambda rows: observe(_client_batches(rounds, rows))
+
+
+def of_a_cohort(rounds: Rounds, metric: str, ratio: float) -> Observe:
+    """The view of a round of several clients: partly visible messages and the aggregate.
+
+    Where the mask follows the previous aggregate, the attacked round is the second: the
+    first, hidden completely, makes that aggregate from the same clients.
+
+    Args:
+      rounds: What to run it with.
+      metric: What chooses the hidden entries.
+      ratio: The encryption ratio.
+
+    Returns:
+      The rounds; only the last one's view is returned.
+    """
+    settings, model = rounds.settings, rounds.model
+    name = masking.protocol_name(settings, metric)
+    if not masking.PROTOCOLS[name].is_round:
+        agreed = masking.public_agreement(settings, metric, ratio, model)
+        observe = _revealing(
+            rounds, agreed, repetitions=2 if name == "previous_aggregate" else 1
+        )
+        return lambda rows: observe(_client_batches(rounds, rows))
+
+    def with_a_mask_round(rows: tuple[int, ...]) -> tuple[views.ServerView, ...]:
+        scores = rounds.scores()
+        batches = _client_batches(rounds, rows)
+        round_ = masking.mask_round(
+            settings, metric, ratio, model, scores.engine, scores.keys
+        )
+        found = mask_rounds.unpack(
+            round_.run(_weights(model), batches), model.spec.size
+        )
+        return _revealing(rounds, masking.fixed(round_, found), repetitions=1)(batches)
+
+    return with_a_mask_round
+
+
+def batch(dataset: Dataset, rows: Sequence[int]) -> local_work.Batch:
+    """A client's batch."""
+    return local_work.Batch(
+        images=dataset.images[list(rows)],
+        labels=dataset.labels[list(rows)].astype(np.int32),
+    )
+
+
+def _revealing(
+    rounds: Rounds, agreed: agreement.MaskAgreement, repetitions: int
+) -> Callable[[list[local_work.Batch]], tuple[views.ServerView, ...]]:
+    # Clients multiply by their weight, the number of their pictures.
+    weight = rounds.settings.attack.batch_size
+    lattice = rounds.lattice._replace(bound=rounds.lattice.bound * weight)
+    round_ = processes.build_reveal_round(
+        rounds.model,
+        encryption.selective(rounds.settings, agreed, rounds.model.spec.names, lattice),
+        _work(rounds.settings),
+    )
+
+    def observe(batches: list[local_work.Batch]) -> tuple[views.ServerView, ...]:
+        state, weights = round_.initialize(), _weights(rounds.model)
+        for _ in range(repetitions):
+            rounds.recorder.take()
+            output = round_.next(state, weights, batches)
+            state = output.state
+        seen = rounds.recorder.take()
+        return (observed.server_view(seen, rounds.model.spec.size, output.result),)
+
+    return observe
+
+
+def _client_batches(rounds: Rounds, rows: tuple[int, ...]) -> list[local_work.Batch]:
+    size = rounds.settings.attack.batch_size
+    return [
+        batch(rounds.dataset, rows[at : at + size]) for at in range(0, len(rows), size)
+    ]
+
+
+def _trajectory(rounds: Rounds) -> list[list[np.ndarray]]:
+    """The weights that the server sends in each attacked round."""
+    model, found = rounds.model, [_weights(rounds.model)]
+    generator = np.random.default_rng(rounds.settings.seed)
+    for _ in range(rounds.settings.attack.rounds - 1):
+        rows = generator.choice(
+            rounds.other_rows, min(_OTHERS, len(rounds.other_rows)), replace=False
+        )
+        others = batch(rounds.dataset, [int(row) for row in rows])
+        slope = functional.gradient(
+            model,
+            tuple(tf.constant(tensor) for tensor in found[-1]),
+            tf.constant(others.images),
+            tf.one_hot(others.labels, model.num_classes),
+        )
+        found.append(
+            [
+                tensor - _OTHERS_RATE * part.numpy()
+                for tensor, part in zip(
+                    found[-1], flatten.unflatten(slope, model.spec), strict=True
+                )
+            ]
+        )
+    return found
+
+
+def _weights(model: FunctionalModel) -> list[np.ndarray]:
+    return [weight.numpy() for weight in model.initial_weights]

@@ -1,0 +1,1 @@
+"""Speed of the attacks, beside PyTorch and a published recipe."""

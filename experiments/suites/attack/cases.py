@@ -1,0 +1,84 @@
+"""What the attack suite times: one small function for each case.
+
+A case has everything that both sides need, as arrays. To add one: a function here, an
+entry in `CASES`, and the same network in `torch_worker.NETWORKS`.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from experiments.data import catalog as data_catalog
+from experiments.data import dataset as dataset_lib
+from selenc_tf.models import functional, lenet
+
+
+class Case(NamedTuple):
+    """Single pictures and their gradients at one model.
+
+    Attributes:
+      network: The name of the same network in `torch_worker.NETWORKS`.
+      model: Ours.
+      data: The data set's own name.
+      images: float32 [p, h, w, c] in [0, 1].
+      labels: int64 [p].
+      gradients: float32 [p, n].
+      starts: float32 [t, h, w, c], where objectives are evaluated.
+    """
+
+    network: str
+    model: functional.FunctionalModel
+    data: str
+    images: np.ndarray
+    labels: np.ndarray
+    gradients: np.ndarray
+    starts: np.ndarray
+
+
+def lenet_cifar100(pictures: int, trials: int, seed: int) -> Case:
+    """The sigmoid LeNet on CIFAR-100, matched in float64 with the L2 distance."""
+    dataset = data_catalog.load("cifar100")
+    model = lenet.lenet(dataset.image_shape, dataset.num_classes, seed)
+    return _case("lenet", model, dataset, max(pictures, trials), trials, seed)
+
+
+CASES: Mapping[str, Callable[[int, int, int], Case]] = MappingProxyType(
+    {"LeNet, CIFAR-100": lenet_cifar100}
+)
+"""`(pictures, trials, seed) -> case`, by name."""
+
+
+def _case(
+    network: str,
+    model: functional.FunctionalModel,
+    dataset: dataset_lib.Dataset,
+    pictures: int,
+    trials: int,
+    seed: int,
+) -> Case:
+    chosen = np.arange(pictures) % len(dataset)
+    images, labels = dataset.images[chosen], dataset.labels[chosen]
+    one_hot = tf.one_hot(labels, model.num_classes)
+    gradients = [
+        functional.gradient(
+            model,
+            model.initial_weights,
+            tf.constant(images[index : index + 1]),
+            one_hot[index : index + 1],
+        ).numpy()
+        for index in range(pictures)
+    ]
+    generator = np.random.default_rng(seed)
+    shape = (trials, *model.input_shape)
+    return Case(
+        network=network,
+        model=model,
+        data=dataset.name,
+        images=images,
+        labels=np.asarray(labels, np.int64),
+        gradients=np.stack(gradients),
+        starts=generator.uniform(size=shape).astype(np.float32),
+    )

@@ -1,0 +1,188 @@
+"""Our side of the attack suite, and its peak memory in a process of its own."""
+
+import json
+import math
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from attacks import knowledge as knowledge_lib
+from attacks.second_order import dlg, lbfgs, matching, objectives
+from experiments.suites import resident_memory
+from experiments.suites.attack.cases import CASES, Case
+from federated import views
+
+GRAPH, XLA = "plain graph", "XLA, patches"
+
+COMPILED: Mapping[str, bool] = MappingProxyType({GRAPH: False, XLA: True})
+"""Ways to compile the objective: whether by XLA."""
+
+
+class Reached(NamedTuple):
+    """How an attack on one picture went.
+
+    Attributes:
+      reached: Seconds and CPU seconds until each PSNR in dB, where it was reached.
+      best: The highest PSNR.
+      seconds: Of all.
+      evaluations: Of the objective.
+    """
+
+    reached: Mapping[float, tuple[float, float]]
+    best: float
+    seconds: float
+    evaluations: int
+
+
+def build_single(case: Case, compiled: matching.Matching) -> Callable[[], float]:
+    """One evaluation, value and slope, as the optimiser asks for it."""
+    observed = _observed(case, slice(0, 1))
+    observed = observed._replace(
+        target=observed.target[0], entry_weights=observed.entry_weights[0]
+    )
+    labels = tf.one_hot(case.labels[:1], case.model.num_classes, dtype=tf.float64)
+    point = case.starts[:1].astype(np.float64)
+
+    def evaluate() -> float:
+        images = tf.constant(point)
+        value, slope = compiled.known_labels(observed, (1,), images, labels)
+        _ = slope.numpy()
+        return float(value)
+
+    return evaluate
+
+
+def build_batch(
+    case: Case, compiled: matching.Matching, trials: int
+) -> Callable[[], float]:
+    """One evaluation of all trials."""
+    observed = _observed(case, slice(0, trials))
+    labels = tf.one_hot(
+        case.labels[:trials, np.newaxis], case.model.num_classes, dtype=tf.float64
+    )
+    points = case.starts[:trials, np.newaxis].astype(np.float64)
+
+    def evaluate() -> float:
+        images = tf.constant(points)
+        values, slopes = compiled.trials(observed, (1,), images, labels)
+        _ = slopes.numpy()
+        return float(values[0])
+
+    return evaluate
+
+
+def _observed(case: Case, chosen: slice) -> matching.Observed:
+    gradients = case.gradients[chosen]
+    everything = np.ones(case.model.spec.size, np.bool_)
+    weights = [objectives.normalised_weights(one, everything) for one in gradients]
+    return matching.Observed(
+        weights=tuple(tf.cast(one, tf.float64) for one in case.model.initial_weights),
+        target=tf.constant(gradients, tf.float64),
+        entry_weights=tf.constant(np.stack(weights)),
+        shares=tf.ones([1], tf.float64),
+    )
+
+
+def attack(
+    case: Case,
+    compiled: matching.Matching,
+    picture: int,
+    levels: tuple[float, ...],
+    max_seconds: float,
+) -> Reached:
+    """DLG with the label known, watched from outside until it reaches all levels.
+
+    Args:
+      case: The case.
+      compiled: Its objective, traced already.
+      picture: Which.
+      levels: PSNR in dB, rising.
+      max_seconds: At most.
+
+    Returns:
+      When each level was reached.
+    """
+    truth = case.images[picture]
+    best, reached = -math.inf, {}
+    began, worked = time.perf_counter(), time.process_time()
+
+    def watched(rounds: Any, sizes: Any, images: Any, *others: Any) -> Any:
+        nonlocal best
+        found = compiled.known_labels(rounds, sizes, images, *others)
+        mse = float(np.mean((images.numpy()[0] - truth) ** 2))
+        best = max(best, -10 * math.log10(max(mse, 1e-30)))
+        for level in levels:
+            if best >= level and level not in reached:
+                reached[level] = (
+                    time.perf_counter() - began,
+                    time.process_time() - worked,
+                )
+        if best >= max(levels):
+            # A perfect match, so that the search ends.
+            return tf.zeros_like(found[0]), found[1]
+        return found
+
+    nothing = np.zeros(case.model.spec.size, np.bool_)
+    message = views.ClientMessage(case.gradients[picture], b"", 1.0)
+    weights = tuple(tensor.numpy() for tensor in case.model.initial_weights)
+    known = knowledge_lib.Knowledge(
+        case.model,
+        labels=(int(case.labels[picture]),),
+        matching=compiled._replace(known_labels=watched),
+    )
+    run = dlg.build_dlg(budget=lbfgs.Budget(max_seconds=max_seconds))
+    found = run(
+        views.ServerView(weights, nothing, (message,), None), known, (0, picture)
+    )
+    return Reached(reached, best, time.perf_counter() - began, found.evaluations)
+
+
+def peak_bytes(name: str, way: str, trials: int) -> int:
+    """Peak memory of evaluations, in a fresh process.
+
+    Args:
+      name: Of the case.
+      way: A key of `COMPILED`.
+      trials: 1, or how many at once.
+
+    Returns:
+      Resident bytes at their peak beyond those before the first evaluation; tracing and
+      compiling are in it.
+
+    Raises:
+      RuntimeError: If the process fails.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, json.dumps([name, way, trials])],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(
+            f"Measuring the memory of {name} must end with status 0, got "
+            f"{done.returncode}:\n{done.stderr[-2000:]}"
+        )
+    return int(done.stdout.splitlines()[-1])
+
+
+def _main(text: str) -> None:
+    name, way, trials = json.loads(text)
+    case = CASES[name](1, trials, 0)
+    compiled = matching.build_matching(case.model, jit_compile=COMPILED[way])
+    if trials == 1:
+        evaluate = build_single(case, compiled)
+    else:
+        evaluate = build_batch(case, compiled, trials)
+    peak = resident_memory.of_call(lambda: [evaluate() for _ in range(3)])
+    print(f"\n{peak.peak_bytes}")
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])
