@@ -114,15 +114,18 @@ def observe():
     return views_of
 
 
-def test_rounds_with_the_same_pictures(observe):
+@pytest.mark.parametrize(
+    ("metric", "changes"), [("random", False), ("magnitude", True)]
+)
+def test_rounds_with_the_same_pictures(observe, metric, changes):
     _, views = observe(
-        lambda rounds: attack_views.of_messages(rounds, "random", 0.4),
+        lambda rounds: attack_views.of_messages(rounds, metric, 0.4),
         "--attack_rounds=3",
         "--num_images=1",
         "--aggregate_clients=0",
     )
     assert len(views) == 3
-    assert not np.array_equal(views[0].mask, views[1].mask)
+    assert np.array_equal(views[0].mask, views[1].mask) != changes
     assert views[0].mask.sum() == views[1].mask.sum()
     for one, two in itertools.pairwise(views):
         assert not np.array_equal(one.weights[0], two.weights[0])
