@@ -3,8 +3,8 @@
 python examples/bert_embeddings.py
 
 A BERT encoder (two layers, width 128, as in the smallest published one, with random
-weights) reads 16 token embeddings: d = 2,048 unknowns. Its Jacobian by 397,058 parameters
-would take 6.5 GB, so it is sketched while it is computed.
+weights) reads 4 token embeddings: d = 512 unknowns. Its Jacobian by 397,058 parameters
+would take 1.6 GB, so it is sketched while it is computed.
 """
 
 import time
@@ -24,7 +24,7 @@ from selenc_tf.distance import (
 from selenc_tf.masks import policy
 from selenc_tf.models import functional
 
-TOKENS, WIDTH, CLASSES = 16, 128, 2
+TOKENS, WIDTH, CLASSES = 4, 128, 2
 RATIOS = (0.0, 0.1, 0.5, 0.9, 0.99)
 
 # 1. The encoder as a function of embeddings: what an attacker on text searches over.

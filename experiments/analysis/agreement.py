@@ -1,11 +1,16 @@
 """How well predicted and measured leakage agree: rank correlation, and broken bounds."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+
+EIGHT_BITS_DB = 10 * math.log10(12 * 255**2)
+"""58.9 dB: the error of rounding pixels to 8 bits. A picture that is known better than
+this is known exactly, and how much better says nothing more of what leaked."""
 
 _RESAMPLES = 2000
 _LEVEL = 0.95
@@ -46,7 +51,9 @@ class Correlation(NamedTuple):
     pictures: int
 
 
-def correlation(cases: Sequence[Case], seed: int) -> Correlation:
+def correlation(
+    cases: Sequence[Case], seed: int, ceiling_db: float = math.inf
+) -> Correlation:
     """Spearman's rank correlation of predicted and measured leakage.
 
     The interval is the percentile bootstrap over pictures: masks of one picture share
@@ -55,6 +62,7 @@ def correlation(cases: Sequence[Case], seed: int) -> Correlation:
     Args:
       cases: At least three, not all equal.
       seed: Of the resampling.
+      ceiling_db: Predicted and measured values above it count as equal to it.
 
     Returns:
       The coefficient; NaN if one side does not vary.
@@ -63,7 +71,7 @@ def correlation(cases: Sequence[Case], seed: int) -> Correlation:
     groups = [
         np.array(
             [
-                (case.predicted_db, case.measured_db)
+                np.minimum((case.predicted_db, case.measured_db), ceiling_db)
                 for case in cases
                 if case.picture == picture
             ]

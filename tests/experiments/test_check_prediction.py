@@ -42,6 +42,15 @@ def test_the_opposite_order():
     assert found.high == pytest.approx(-1)
 
 
+def test_what_is_exact_in_8_bits_counts_as_equal():
+    """Above the ceiling the order is noise: without it the ranks would disagree."""
+    pairs = ((10.0, 5.0), (20.0, 15.0), (80.0, 110.0), (120.0, 70.0))
+    cases = [Case(0, "random", i / 10, *pair, -99) for i, pair in enumerate(pairs)]
+    assert agreement.correlation(cases, seed=0).coefficient < 0.9
+    capped = agreement.correlation(cases, 0, agreement.EIGHT_BITS_DB)
+    assert capped.coefficient == pytest.approx(1)
+
+
 def test_a_guess_counts_where_the_attack_fails():
     assert case(0, 90, math.nan, guess=8.0).measured_db == 8.0
     assert case(0, 90, 3.0, guess=8.0).measured_db == 8.0
