@@ -6,12 +6,15 @@ grants it beyond that, and never the truth: only `attacks.metrics`, which the
 experiment calls afterwards, compares with it.
 
     ServerView --target--> zero-filled vector, matched entries     (naive | mask_aware)
-        |                          |
-        +-- weights --+            +--labels--> label or None      (iDLG)
-                      v            v
-    Knowledge --> matching: objective and gradient, compiled once for a model
-                      |
-                   lbfgs: bounded starts, judged by the objective alone
-                      v
-               Reconstruction ....(experiment only)....> metrics.evaluate(., Truth)
+    Knowledge ----+              |
+                  |              +--labels--> the classes, as far as the head tells
+                  v              v
+            analytic        closed form, or a target with hidden entries filled in
+            second_order    L-BFGS on the L2 distance; rounds and clients together
+            first_order     Adam on other distances and priors
+            statistical     what public pictures and their gradients teach
+                  |
+              strongest     several of them, chosen by a rehearsal
+                  v
+            Reconstruction ....(experiment only)....> metrics.evaluate(., Truth)
 """

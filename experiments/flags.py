@@ -39,7 +39,7 @@ def define(values: flags.FlagValues) -> None:
         "Whether the standard loader may ask the internet for the whole data set.",
         flag_values=values,
     )
-    string("model", "lenet", "Architecture: lenet, small_cnn or fedavg_cnn.")
+    string("model", "lenet", "Architecture: lenet, small_cnn, mlp, convnet16, ...")
     integer("seed", 0, "Seed of weights, data, masks and attacks.")
 
     names("significance", ["magnitude", "random"], "Metrics that choose what to hide.")
