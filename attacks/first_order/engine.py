@@ -118,9 +118,9 @@ def build_engine(
     Args:
       model: The architecture; its initial weights are not used.
       recipe: The objective and the steps.
-      jit_compile: Whether to compile with XLA. Once compiled (a quarter of a minute or
-        more) an iteration takes about half the time on convolutional nets, so it pays
-        for studies. XLA refuses the second derivative of Keras' max-pooling.
+      jit_compile: Whether to compile with XLA: 18 s for one evaluation of the ConvNet of
+        width 16 and 278 s of width 64 on two shared cores, after which one takes about
+        half the time. XLA refuses the second derivative of Keras' max-pooling.
 
     Returns:
       The engine; it is traced at its first call.

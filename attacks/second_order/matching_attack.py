@@ -29,9 +29,9 @@ INITIALS: tuple[Initial, ...] = ("grey", "uniform")
 _GREY_NOISE = 0.1
 _LOGIT_HEIGHT = 4.0
 """How sure of its guessed classes a start is. It hardly matters: heights of 0 to 8 and
-N(0, 1) logits without a guess all recovered 8 of 8 pictures on a dense net (whole, and
-half hidden), 6 of 6 pairs and 4 of 4 digits on the LeNet, at the same quality; a flat
-start was the fastest on the whole gradient, a guess on pairs."""
+N(0, 1) logits without a guess all recovered 8 of 8 pictures on a dense net, whole and half
+hidden; heights of 1 and 4 and N(0, 1) logits 6 of 6 pairs, and 4 of 4 digits on the
+LeNet."""
 _GUESS_NOISE = 0.3
 """Standard deviation of the guess's noise in all starts but the first, in pictures."""
 

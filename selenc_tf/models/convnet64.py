@@ -22,8 +22,8 @@ _STAGES = ((1, 2, 2, 4, 4, 4), (4, 4))
 _POOL = 3
 _CONTRAST, _OFFSET = 4.0, -2.0
 """Pictures in [0, 1] become (x - 0.5) / 0.25, about the mean and the deviation of
-natural pictures: the paper normalises its data, and without it the deep activations of
-an untrained network hardly depend on the picture."""
+natural pictures: the paper normalises its data. Part of the model here, whose inputs are
+pictures in [0, 1] as everywhere."""
 
 _EPSILON = 1e-5
 """Of the normalisation, as in the framework of the paper (Keras' default is 1e-3)."""
