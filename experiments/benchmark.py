@@ -19,7 +19,7 @@ from experiments import flags as flags_lib
 from experiments import settings as settings_lib
 from experiments.outputs import environment
 from experiments.run import choices
-from experiments.suites import matching, positions, rounds
+from experiments.suites import matching, positions, rounds, token_positions
 from experiments.suites.attack import suite as attack
 from experiments.suites.lattice import suite as lattice
 from experiments.suites.masks import suite as masks
@@ -78,6 +78,12 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if values.suite == POSITIONS:
         positions.run(settings, sys.stdout)
+        token_positions.run(
+            settings.attack.num_images,
+            settings.encryption.ratios,
+            settings.seed,
+            sys.stdout,
+        )
         return 0
     described = environment.describe()
     print(

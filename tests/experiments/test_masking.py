@@ -11,7 +11,7 @@ from experiments import masking
 from experiments.outputs import results
 from experiments.outputs.records import RoundRecord
 from experiments.settings import SettingsError
-from experiments.suites import positions
+from experiments.suites import positions, token_positions
 from federated import local_work
 from selenc_tf import catalog
 from selenc_tf.masks import agreement, policy
@@ -209,3 +209,16 @@ def test_positions_name_the_label(capsys):
     assert rows["magnitude"].named == 3
     assert rows["random"].silent == 0
     assert "label named" in capsys.readouterr().out
+
+
+def test_positions_name_the_tokens():
+    rows = {
+        (row.metric, row.embeddings_hidden): row
+        for row in token_positions.measure(3, (0.0, 0.01), seed=0)
+    }
+    magnitude = rows["magnitude", False]
+    assert magnitude.precision == 1 and magnitude.recall > 0.5
+    # With the whole embedding hidden every token is named, which says nothing.
+    hidden = rows["magnitude", True]
+    assert hidden.recall == 1 and hidden.precision < 0.02
+    assert rows["random", False].precision < 0.1
