@@ -9,6 +9,9 @@ from selenc_tf.masks import policy
 from selenc_tf.models import functional
 from selenc_tf.significance.context import ScoreBatch, ScoreContext
 
+MODELS = ("lenet", "small_cnn", "fedavg_cnn", "mlp", "r_gap_cnn")
+"""Those of the catalogue that take pictures of 8x8; the others are deeper versions."""
+
 
 def pictures(model, count, seed=0):
     """Uniform inputs and one-hot labels in the dtype of the model."""

@@ -16,7 +16,7 @@ def loss_by_inputs(model, labels):
     )
 
 
-@pytest.mark.parametrize("name", catalog.MODELS)
+@pytest.mark.parametrize("name", score_contexts.MODELS)
 def test_along_the_inputs_against_differences(name):
     model = functional.in_float64(catalog.MODELS[name]((8, 8, 1), 4, 3))
     inputs, labels = score_contexts.pictures(model, 2)
