@@ -16,7 +16,13 @@ from attacks import catalog as attack_catalog
 from attacks import effort
 from attacks import knowledge as knowledge_lib
 from attacks.metrics import evaluation
-from experiments import attack_views, attacking, encryption, masking
+from experiments import (
+    attack_views,
+    attacking,
+    encryption,
+    masking,
+    picture_metrics,
+)
 from experiments import recorder as recorder_lib
 from experiments.data.dataset import Dataset
 from experiments.outputs.records import (
@@ -243,12 +249,20 @@ def _attack(
         (study.settings.seed, task.rows[0]),
     )
     measured = evaluation.evaluate(found, evaluation.Truth(images, labels))
+    matched = found.images[[leak.reconstruction_index for leak in measured]]
+    further = picture_metrics.measure(
+        study.attackers.model,
+        view.weights,
+        matched,
+        images,
+        labels,
+        picture_metrics.references(study.dataset),
+    )
     return [
-        Result(
-            _record(study, task, view, found, leak, int(labels[leak.true_index])),
-            found.images[leak.reconstruction_index],
+        Result(_record(study, task, view, found, leak, more, int(label)), image)
+        for leak, more, label, image in zip(
+            measured, further, labels, matched, strict=True
         )
-        for leak in measured
     ]
 
 
@@ -258,6 +272,7 @@ def _record(
     view: views.ServerView,
     reconstruction: knowledge_lib.Reconstruction,
     leak: evaluation.PictureLeakage,
+    more: picture_metrics.PictureMetrics,
     label: int,
 ) -> AttackRecord:
     told = reconstruction.label_source == "known"
@@ -282,11 +297,15 @@ def _record(
         iterations=reconstruction.iterations,
         seconds=reconstruction.seconds,
         session=study.session,
+        perceptual=more.perceptual,
+        feature_mse=more.feature_mse,
+        identified=more.identified,
         details={
             "label_source": reconstruction.label_source,
             "stop": reconstruction.stop,
             "matched_entries": reconstruction.matched_entries,
             "ciphertext_bytes": len(view.messages[0].ciphertext),
+            "references": min(len(study.dataset), picture_metrics.MAX_REFERENCES),
         },
     )
 

@@ -24,6 +24,10 @@ Method: TypeAlias = Literal["BCa", "percentile", "constant", "single"]
 undefined; the common value of equal observations; none, of a single observation."""
 
 
+_MOST_NUMBERS = 2_000_000
+"""Of resampled or left-out samples in memory at once."""
+
+
 class Interval(NamedTuple):
     """A statistic with its confidence interval.
 
@@ -113,10 +117,13 @@ def _bca(
             function,
             confidence_level=confidence,
             n_resamples=resamples,
+            batch=max(1, _MOST_NUMBERS // len(data)),
             method="BCa",
             random_state=np.random.default_rng(seed),
         )
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+    # SciPy interpolates between resampled statistics, which can round to just outside.
+    low, high = np.clip(found.confidence_interval, data.min(), data.max())
+    return float(low), float(high)
 
 
 def _percentiles(

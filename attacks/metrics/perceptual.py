@@ -41,7 +41,8 @@ def random_feature_distance(images: np.ndarray, truth: np.ndarray) -> np.ndarray
       truth: float [b, h, w, c] in [0, 1].
 
     Returns:
-      float64 [b], 0 for an equal picture, below 4; about 1e-3 for barely visible noise.
+      float64 [b], 0 for an equal picture up to rounding (1e-15), below 4; about 1e-3
+      for barely visible noise.
 
     Raises:
       ValueError: If the arguments are not pictures of one shape with 1 or 3 channels.

@@ -4,7 +4,7 @@
 config.json        flags, data, seeds; one entry per start: versions, devices, commit
 results.jsonl      the truth: one record per attacked example and per training round
 reconstructions/   what the attackers drew, float32 arrays
-summary.csv        derived from results.jsonl: medians, quartiles, intervals
+summary.csv        derived from results.jsonl: medians, quartiles, shares, intervals
 figures/*.png      derived
 tb/                derived; TensorBoard's event files, one subfolder per curve
 ```

@@ -109,6 +109,14 @@ class AttackRecord:
       iterations: Its steps, of all restarts together.
       seconds: Wall-clock time of the attack.
       session: Index into the sessions of `config.json`: which device and versions.
+      perceptual: Distance in [0, 4) in a fixed random network, 0 for an equal picture;
+        it is not LPIPS. None if the attack diverged, or for other than 1 or 3 channels.
+      feature_mse: Mean squared difference of the model's logits at the weights of the
+        attacked round, in squared logits; None if it is not finite.
+      identified: Whether the reconstruction is nearer in pixels to its original than to
+        any other picture of the batch and of the data set, or of 2,000 of it
+        (`picture_metrics.references`); False if the attack diverged. All three are None
+        in records of versions that did not measure them.
       details: Further numbers of this attack.
     """
 
@@ -130,6 +138,9 @@ class AttackRecord:
     iterations: int
     seconds: float
     session: int = 0
+    perceptual: float | None = None
+    feature_mse: float | None = None
+    identified: bool | None = None
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -227,20 +238,22 @@ def from_dict(values: Mapping[str, Any]) -> Record:
     """The inverse of `to_dict`, also after a passage through strict JSON.
 
     Args:
-      values: A flat mapping.
+      values: A flat mapping. What has a default may be missing, so that runs of earlier
+        versions can be read and go on.
 
     Returns:
       The record.
 
     Raises:
-      ValueError: If fields are missing or unknown, as in a file of another version.
+      ValueError: If other fields are missing or one is unknown, as in a file of
+        another version.
     """
     rest = dict(values)
     kind = validation.check_in("kind", rest.pop("kind", None), tuple(_KINDS))
     record_class = _KINDS[str(kind)]
     cell_names = {field.name for field in dataclasses.fields(Cell)}
     own = {field.name: field for field in dataclasses.fields(record_class)}
-    optional = {"session", "details"}
+    optional = {name for name, field in own.items() if _has_default(field)}
     missing = (cell_names | own.keys()) - {"cell"} - optional - rest.keys()
     unknown = rest.keys() - cell_names - own.keys()
     if missing or unknown:
@@ -256,6 +269,11 @@ def from_dict(values: Mapping[str, Any]) -> Record:
         for name, value in rest.items()
     }
     return record_class(cell=cell, **decoded)
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is not missing or field.default_factory is not missing
 
 
 def cell_names(cells: Iterable[Cell]) -> dict[Cell, str]:

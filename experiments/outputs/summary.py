@@ -1,18 +1,14 @@
 """From records to rows: what leaks and what it costs."""
 
-import dataclasses
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
-from experiments.outputs import statistic
-from experiments.outputs.records import ATTACKERS, AttackRecord, Record, RoundRecord
+from attacks.metrics.success import Rate
+from experiments.outputs import cost_summary, leakage_summary
+from experiments.outputs.cost_summary import PLAIN_RELEASE as PLAIN_RELEASE
+from experiments.outputs.cost_summary import Setting
+from experiments.outputs.records import AttackRecord, Record, RoundRecord
 from experiments.outputs.statistic import Statistic
-
-PLAIN_RELEASE = "plain"
-"""The release of rounds that know nothing of encryption."""
 
 
 class Context(NamedTuple):
@@ -50,7 +46,9 @@ class SummaryRow(NamedTuple):
 
     A sample of the leakage is one example under one seed. Where several attacks were
     made on it, the best of them counts (highest PSNR): the defence gets no credit for
-    an attack that failed while another did not.
+    an attack that failed while another did not. Intervals are of 95 %: of medians by the
+    bootstrap over examples, of shares by Wilson's formula, which takes samples for
+    independent and is too narrow where several seeds share an example.
 
     Attributes:
       context: What the rows of one table share.
@@ -63,9 +61,21 @@ class SummaryRow(NamedTuple):
       psnr_mask_aware: dB, the best attack that knows the mask.
       psnr_strongest: dB, the best of all.
       ssim_strongest: Of the reconstructions behind `psnr_strongest`.
+      perceptual_strongest: Of the same, their distance in a fixed random network, which
+        is not LPIPS; 0 = equal.
+      feature_mse_strongest: Of the same, their mean squared difference in the model's
+        logits.
+      success_20db: Share of samples whose strongest reconstruction has at least 20 dB;
+        a sample on which every attack diverged is a failure.
+      success_25db: The same, 25 dB.
+      success_30db: The same, 30 dB.
+      identified: Share of samples whose strongest reconstruction is nearer in pixels to
+        its original than to any other picture (`AttackRecord.identified`):
+        identifiability precision.
       strongest: The attack and attacker with the highest median PSNR.
       label_accuracy: Share of the strongest reconstructions whose label was recovered.
-      diverged: Number of attacks that ended without a number; they count nowhere else.
+      diverged: Number of attacks that ended without a number; they count as failures
+        in the shares above, and not in the medians.
       attack_seconds: Of one attack.
       relative_bytes: Traffic of a round in both directions, relative to the plain one.
       relative_upload_bytes: The same, client to server only.
@@ -85,6 +95,12 @@ class SummaryRow(NamedTuple):
     psnr_mask_aware: Statistic | None = None
     psnr_strongest: Statistic | None = None
     ssim_strongest: Statistic | None = None
+    perceptual_strongest: Statistic | None = None
+    feature_mse_strongest: Statistic | None = None
+    success_20db: Rate | None = None
+    success_25db: Rate | None = None
+    success_30db: Rate | None = None
+    identified: Rate | None = None
     strongest: str = ""
     label_accuracy: float | None = None
     diverged: int = 0
@@ -95,40 +111,6 @@ class SummaryRow(NamedTuple):
     round_bytes: Statistic | None = None
     round_seconds: Statistic | None = None
     accuracy: Statistic | None = None
-
-
-class _Setting(NamedTuple):
-    """A cell without its seed, over which is summarised."""
-
-    dataset: str
-    model: str
-    release: str
-    num_clients: int
-    policy: str
-    agreement: str
-    encryption_ratio: float
-
-
-class _Work(NamedTuple):
-    """What makes the cost of a training the cost that belongs to an attacked setting.
-
-    A message is attacked in a round of its own (one client, a blind server), the cost is
-    that of training rounds; what is hidden, and by which policy, is the same in both.
-    """
-
-    dataset: str
-    model: str
-    policy: str
-    encryption_ratio: float
-
-
-class _Cost(NamedTuple):
-    relative_bytes: float | None
-    relative_upload_bytes: float | None
-    relative_seconds: float | None
-    round_bytes: Statistic | None
-    round_seconds: Statistic | None
-    accuracy: Statistic | None
 
 
 def summarise(records: Iterable[Record]) -> tuple[SummaryRow, ...]:
@@ -145,38 +127,30 @@ def summarise(records: Iterable[Record]) -> tuple[SummaryRow, ...]:
     Returns:
       The rows, sorted by context, encryption ratio and policy; plain ones come first.
     """
-    attacks: dict[tuple[_Setting, Context], list[AttackRecord]] = {}
-    rounds: dict[_Setting, list[RoundRecord]] = {}
+    attacks: dict[tuple[Setting, Context], list[AttackRecord]] = {}
+    rounds: dict[Setting, list[RoundRecord]] = {}
     for record in records:
-        setting = _setting(record)
+        setting = cost_summary.setting_of(record.cell)
         if isinstance(record, AttackRecord):
             context = _context(setting, record.target, record.batch_size)
             attacks.setdefault((setting, context), []).append(record)
         else:
             rounds.setdefault(setting, []).append(record)
-    costs = {
-        setting: _cost(group, _baseline(setting, rounds))
-        for setting, group in rounds.items()
-    }
+    costs = cost_summary.summarise(rounds)
     rows = [
-        _with_cost(_leakage(setting, context, group), _cost_of(setting, costs))
+        _row(context, setting, group[0])._replace(
+            **leakage_summary.summarise(group)._asdict(),
+            **cost_summary.cost_of(setting, costs)._asdict(),
+        )
         for (setting, context), group in attacks.items()
     ]
-    attacked = {_work(setting) for setting, _ in attacks}
+    attacked = {cost_summary.work_of(setting) for setting, _ in attacks}
     rows += [
-        _with_cost(
-            SummaryRow(
-                _home(setting, rows),
-                setting.policy,
-                setting.agreement,
-                setting.encryption_ratio,
-                group[0].hidden,
-                group[0].parameters,
-            ),
-            costs[setting],
+        _row(_home(setting, rows), setting, group[0])._replace(
+            **costs[setting]._asdict()
         )
         for setting, group in rounds.items()
-        if _work(setting) not in attacked
+        if cost_summary.work_of(setting) not in attacked
     ]
     return tuple(
         sorted(
@@ -194,34 +168,19 @@ def summarise(records: Iterable[Record]) -> tuple[SummaryRow, ...]:
     )
 
 
-def _setting(record: Record) -> _Setting:
-    cell = record.cell
-    return _Setting(
-        cell.dataset,
-        cell.model,
-        cell.release,
-        cell.num_clients,
-        cell.policy,
-        cell.agreement,
-        cell.encryption_ratio,
+def _row(context: Context, setting: Setting, record: Record) -> SummaryRow:
+    """A row without measurements."""
+    return SummaryRow(
+        context,
+        setting.policy,
+        setting.agreement,
+        setting.encryption_ratio,
+        record.hidden,
+        record.parameters,
     )
 
 
-def _work(setting: _Setting) -> _Work:
-    return _Work(
-        setting.dataset, setting.model, setting.policy, setting.encryption_ratio
-    )
-
-
-def _cost_of(setting: _Setting, costs: Mapping[_Setting, _Cost]) -> _Cost:
-    """The cost of the same setting, or of the only training that did the same work."""
-    if setting in costs:
-        return costs[setting]
-    same = [cost for other, cost in costs.items() if _work(other) == _work(setting)]
-    return same[0] if len(same) == 1 else _Cost(None, None, None, None, None, None)
-
-
-def _home(setting: _Setting, rows: Sequence[SummaryRow]) -> Context:
+def _home(setting: Setting, rows: Sequence[SummaryRow]) -> Context:
     """Where the row of a training without attacks belongs.
 
     Beside the attacks on single clients of the same data and model, if there is one
@@ -236,141 +195,5 @@ def _home(setting: _Setting, rows: Sequence[SummaryRow]) -> Context:
     return tables.pop() if len(tables) == 1 else _context(setting, "", 0)
 
 
-def _context(setting: _Setting, target: str, batch_size: int) -> Context:
+def _context(setting: Setting, target: str, batch_size: int) -> Context:
     return Context(*setting[:4], target, batch_size)
-
-
-def _best(group: Iterable[AttackRecord]) -> list[AttackRecord]:
-    """The record with the highest PSNR of each example and seed; NaN loses."""
-    best: dict[tuple[int, int], AttackRecord] = {}
-    for record in group:
-        sample = (record.image_index, record.cell.seed)
-        if math.isnan(record.psnr_db):
-            continue
-        if sample not in best or record.psnr_db > best[sample].psnr_db:
-            best[sample] = record
-    return list(best.values())
-
-
-def _psnr(group: Iterable[AttackRecord]) -> Statistic | None:
-    return statistic.summarise(record.psnr_db for record in _best(group))
-
-
-def _leakage(
-    setting: _Setting, context: Context, group: Sequence[AttackRecord]
-) -> SummaryRow:
-    by_attacker = {
-        name: [record for record in group if record.attacker == name]
-        for name in ATTACKERS
-    }
-    methods: dict[str, list[AttackRecord]] = {}
-    for record in group:
-        attacker = {"mask_aware": "aware"}.get(record.attacker, record.attacker)
-        methods.setdefault(f"{record.attack} {attacker}", []).append(record)
-    medians = {name: _psnr(of_method) for name, of_method in methods.items()}
-    known = {name: value for name, value in medians.items() if value is not None}
-    strongest = max(known, key=lambda name: known[name].median, default="")
-    best = _best(group)
-    labels = [r.label_correct for r in best if r.label_correct is not None]
-    return SummaryRow(
-        context,
-        setting.policy,
-        setting.agreement,
-        setting.encryption_ratio,
-        group[0].hidden,
-        group[0].parameters,
-        psnr_naive=_psnr(by_attacker["naive"]),
-        psnr_mask_aware=_psnr(by_attacker["mask_aware"]),
-        psnr_strongest=_psnr(group),
-        ssim_strongest=statistic.summarise(r.ssim for r in best if r.ssim is not None),
-        strongest=strongest,
-        label_accuracy=sum(labels) / len(labels) if labels else None,
-        diverged=sum(math.isnan(record.psnr_db) for record in group),
-        attack_seconds=statistic.summarise(record.seconds for record in group),
-    )
-
-
-def _both_bytes(record: RoundRecord) -> float:
-    return record.client_to_server_bytes + record.server_to_client_bytes
-
-
-def _steady(group: Sequence[RoundRecord]) -> list[RoundRecord]:
-    """Leaves out the first round of each session, which compiles, if others remain."""
-    first: dict[tuple[int, int], int] = {}
-    for record in group:
-        session = (record.cell.seed, record.session)
-        first[session] = min(record.round, first.get(session, record.round))
-    steady = [r for r in group if r.round != first[(r.cell.seed, r.session)]]
-    return steady or list(group)
-
-
-def _baseline(
-    setting: _Setting, rounds: Mapping[_Setting, list[RoundRecord]]
-) -> list[RoundRecord]:
-    """Rounds without any part of ours if there are some, else those hiding nothing."""
-    comparable = {
-        other: group
-        for other, group in rounds.items()
-        if (other.dataset, other.model, other.num_clients)
-        == (setting.dataset, setting.model, setting.num_clients)
-        and group[0].hidden == 0
-    }
-    plain = [other for other in comparable if other.release == PLAIN_RELEASE]
-    return [
-        record
-        for other in plain or comparable
-        for record in _steady(comparable[other])
-        if record.hidden == 0
-    ]
-
-
-def _with_agreement(group: Sequence[RoundRecord]) -> list[RoundRecord]:
-    """Shares out what a round of agreement before the training cost, over its rounds."""
-
-    def share(name: str) -> float:
-        return sum(float(r.details.get(name, 0)) for r in group) / len(group)
-
-    return [
-        dataclasses.replace(
-            record,
-            round_seconds=record.round_seconds + share("agreement_seconds"),
-            client_to_server_bytes=record.client_to_server_bytes
-            + round(share("agreement_up_bytes")),
-            server_to_client_bytes=record.server_to_client_bytes
-            + round(share("agreement_down_bytes")),
-        )
-        for record in group
-    ]
-
-
-def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> _Cost:
-    steady = _steady(_with_agreement(group))
-
-    def relative(measure: Callable[[RoundRecord], float]) -> float | None:
-        if not plain:
-            return None
-        base = float(np.median([measure(record) for record in plain]))
-        ours = float(np.median([measure(record) for record in steady]))
-        return ours / base if base > 0 else None
-
-    last: dict[int, RoundRecord] = {}
-    for record in group:
-        previous = last.get(record.cell.seed)
-        if record.accuracy is not None and (
-            previous is None or record.round > previous.round
-        ):
-            last[record.cell.seed] = record
-    return _Cost(
-        relative(_both_bytes),
-        relative(lambda record: record.client_to_server_bytes),
-        relative(lambda record: record.round_seconds),
-        statistic.summarise(_both_bytes(record) for record in steady),
-        statistic.summarise(record.round_seconds for record in steady),
-        statistic.summarise(
-            r.accuracy for r in last.values() if r.accuracy is not None
-        ),
-    )
-
-
-def _with_cost(row: SummaryRow, cost: _Cost) -> SummaryRow:
-    return row._replace(**cost._asdict())

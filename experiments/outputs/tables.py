@@ -11,6 +11,7 @@ import rich.console
 import rich.table
 import rich.text
 
+from attacks.metrics.success import Rate
 from experiments.outputs import files
 from experiments.outputs.statistic import Statistic
 from experiments.outputs.summary import Context, SummaryRow
@@ -19,15 +20,20 @@ FILE_NAME = "summary.csv"
 
 _WIDE_COLUMNS = 100
 _ROOMY_COLUMNS = 120
-_STATISTICS = frozenset(
-    name
-    for name, kind in SummaryRow.__annotations__.items()
-    if kind == Statistic | None
-)
+_PARTS: dict[str, tuple[str, ...]] = {
+    name: kind._fields
+    for name, annotation in SummaryRow.__annotations__.items()
+    for kind in (Statistic, Rate)
+    if annotation == kind | None
+}
+"""The fields of a row that are several numbers, and the names of these."""
 
 
 def to_csv(rows: Sequence[SummaryRow]) -> str:
-    """Writes rows as CSV: a statistic becomes six columns, None an empty field.
+    """Writes rows as CSV; None is an empty field.
+
+    A statistic becomes six columns (`psnr_strongest_median`, ..), a share five
+    (`success_25db_rate`, `_low` and `_high` of its interval, `_successes`, `_trials`).
 
     Args:
       rows: From `summarise`.
@@ -63,7 +69,8 @@ def print_tables(
     """Prints one table for each context, for people.
 
     On a terminal in colour, elsewhere as plain text without escape codes. From 100
-    columns on, the leakage comes with its quartiles.
+    columns on, the leakage comes with its quartiles, from 120 on with a column of the
+    share of successes.
 
     Args:
       rows: From `summarise`.
@@ -75,15 +82,7 @@ def print_tables(
         group = [row for row in rows if row.context == context]
         console.print(rich.text.Text(_title(group), style="bold"))
         console.print(table(group, console.width))
-    console.print(
-        rich.text.Text(
-            "PSNR: leakage in dB, median over examples, higher = more leaked"
-            f"{' [quartiles]' if console.width >= _WIDE_COLUMNS else ''}; aware = the "
-            "attacker uses the mask. Bytes, time: of a round, relative to the round "
-            "without encryption. '-' = not measured.",
-            style="dim",
-        )
-    )
+    console.print(rich.text.Text(_caption(console.width), style="dim"))
 
 
 def table(rows: Sequence[SummaryRow], width: int) -> rich.table.Table:
@@ -96,17 +95,19 @@ def table(rows: Sequence[SummaryRow], width: int) -> rich.table.Table:
     Returns:
       The table, to be printed by a `rich` console.
     """
-    wide = width >= _WIDE_COLUMNS
+    wide, roomy = width >= _WIDE_COLUMNS, width >= _ROOMY_COLUMNS
     one_agreement = len({row.agreement for row in rows}) == 1
     made = rich.table.Table(
         box=rich.box.SIMPLE_HEAD,
         pad_edge=False,
-        padding=(0, 1 if width >= _ROOMY_COLUMNS else 0, 0, 0),
+        padding=(0, 1 if roomy else 0, 0, 0),
     )
     made.add_column("Encr.\n%", justify="right", no_wrap=True)
     made.add_column("Policy", overflow="fold")
     made.add_column("PSNR\nnaive", justify="right", no_wrap=True)
     made.add_column("PSNR\naware", justify="right", no_wrap=True)
+    if roomy:
+        made.add_column("Succ. %\n25 dB", justify="right", no_wrap=True)
     made.add_column("SSIM", justify="right", no_wrap=True)
     made.add_column("Strongest\nattacker", overflow="fold", min_width=9)
     made.add_column("Bytes\nx plain", justify="right", no_wrap=True)
@@ -122,6 +123,7 @@ def table(rows: Sequence[SummaryRow], width: int) -> rich.table.Table:
             policy,
             _decibels(row.psnr_naive, wide),
             _decibels(row.psnr_mask_aware, wide),
+            *([_percent(row.success_25db)] if roomy else []),
             _number(row.ssim_strongest and row.ssim_strongest.median, ".2f"),
             row.strongest or "-",
             _times(row.relative_bytes),
@@ -135,8 +137,8 @@ def table(rows: Sequence[SummaryRow], width: int) -> rich.table.Table:
 def _header() -> list[str]:
     header: list[str] = list(Context._fields)
     for name in SummaryRow._fields:
-        if name in _STATISTICS:
-            header += [f"{name}_{part}" for part in Statistic._fields]
+        if name in _PARTS:
+            header += [f"{name}_{part}" for part in _PARTS[name]]
         elif name != "context":
             header.append(name)
     return header
@@ -145,11 +147,16 @@ def _header() -> list[str]:
 def _values(row: SummaryRow) -> list[object]:
     values: list[object] = list(row.context)
     for name, value in row._asdict().items():
-        if name in _STATISTICS:
-            values += value or (0, *[None] * (len(Statistic._fields) - 1))
+        if name in _PARTS:
+            values += value or _nothing(_PARTS[name])
         elif name != "context":
             values.append(value)
     return ["" if value is None or value != value else value for value in values]
+
+
+def _nothing(parts: Sequence[str]) -> list[int | None]:
+    """Nothing was measured: the number of measurements is known, nothing else."""
+    return [0 if part in ("n", "successes", "trials") else None for part in parts]
 
 
 def _title(rows: Sequence[SummaryRow]) -> str:
@@ -163,6 +170,21 @@ def _title(rows: Sequence[SummaryRow]) -> str:
         least, most = min(samples), max(samples)
         parts.append(f"n={least}" if least == most else f"n={least} to {most}")
     return ", ".join(parts)
+
+
+def _caption(width: int) -> str:
+    quartiles = " [quartiles]" if width >= _WIDE_COLUMNS else ""
+    shares = (
+        "Succ.: share of examples that the strongest attacker recovers with at least "
+        "25 dB [95 % interval]. "
+        if width >= _ROOMY_COLUMNS
+        else ""
+    )
+    return (
+        "PSNR: leakage in dB, median over examples, higher = more leaked"
+        f"{quartiles}; aware = the attacker uses the mask. {shares}Bytes, time: of a "
+        "round, relative to the round without encryption. '-' = not measured."
+    )
 
 
 def _times(value: float | None) -> str:
@@ -180,3 +202,10 @@ def _decibels(value: Statistic | None, wide: bool) -> str:
     if not wide or value.n < 2:
         return f"{value.median:.1f}"
     return f"{value.median:.1f} [{value.low_quartile:.0f}, {value.high_quartile:.0f}]"
+
+
+def _percent(value: Rate | None) -> str:
+    if value is None:
+        return "-"
+    share, low, high = (100 * part for part in (value.rate, value.low, value.high))
+    return f"{share:.0f} [{low:.0f}, {high:.0f}]"

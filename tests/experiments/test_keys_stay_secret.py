@@ -211,6 +211,7 @@ def checkpoints(state, folder):
 
 
 # Keys of the trainings (the plain one gets its own, too) and of the study.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "num_keys"),
     [
@@ -272,7 +273,14 @@ def test_no_key_outside_of_the_key_store(arguments, num_keys, tmp_path, watched,
         assert not search.finds(path.read_bytes()), path
 
 
-@pytest.mark.parametrize("change", ["damaged", "other id", "short key"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "damaged",
+        pytest.param("other id", marks=pytest.mark.slow),
+        pytest.param("short key", marks=pytest.mark.slow),
+    ],
+)
 def test_no_key_in_an_error(change, tmp_path, watched, monkeypatch, capfd):
     create = key_store.create
 

@@ -153,7 +153,14 @@ def test_a_public_agreement_by_weights(model):
     assert agreed.name == "public_weights"
 
 
-@pytest.mark.parametrize("protocol", ["score_sum", "interleaved_lists", "union"])
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        "score_sum",
+        pytest.param("interleaved_lists", marks=pytest.mark.slow),
+        pytest.param("union", marks=pytest.mark.slow),
+    ],
+)
 def test_a_training_after_a_round_of_agreement(tmp_path, protocol):
     status, errors = execute(
         tmp_path,

@@ -99,7 +99,17 @@ def test_what_json_cannot_hold_is_an_error(value):
         files.to_json(value)
 
 
-@given(st.builds(attack, psnr=FLOATS, ssim=st.none() | FLOATS, label=st.none()))
+@given(
+    st.builds(
+        attack,
+        psnr=FLOATS,
+        ssim=st.none() | FLOATS,
+        label=st.none(),
+        perceptual=st.none() | FLOATS,
+        feature_mse=st.none() | FLOATS,
+        identified=st.none() | st.booleans(),
+    )
+)
 def test_attack_records_survive_the_file(record):
     back = records.from_dict(json.loads(files.to_json(records.to_dict(record))))
     # `repr` because NaN differs from itself.
@@ -117,6 +127,20 @@ def test_a_record_says_its_kind_and_is_flat():
     assert values["kind"] == "attack"
     assert values["encryption_ratio"] == 0.1
     assert not any(isinstance(v, dict) for k, v in values.items() if k != "details")
+
+
+def test_records_of_versions_that_measured_less_can_be_read(tmp_path):
+    values = records.to_dict(attack(perceptual=0.5, feature_mse=2.0, identified=True))
+    for name in ("perceptual", "feature_mse", "identified"):
+        del values[name]
+    path = tmp_path / results.FILE_NAME
+    path.write_text(f"{files.to_json(values)}\n")
+    (old,) = results.load(tmp_path)
+    assert (old.perceptual, old.feature_mse, old.identified) == (None, None, None)
+    # The run goes on after it, with records that measure more.
+    with results.ResultsWriter(tmp_path) as writer:
+        writer.write(attack(1, identified=False))
+    assert [r.identified for r in results.load(tmp_path)] == [None, False]
 
 
 @pytest.mark.parametrize("change", ["missing", "unknown"])

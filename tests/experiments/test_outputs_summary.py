@@ -47,6 +47,21 @@ def test_large_finite_numbers_stay_finite():
     assert statistic.summarise([5e12, 6e12, 7e12]).median == 6e12
 
 
+def test_seeds_of_one_picture_are_one_observation():
+    means = [10.0, 20.0, 40.0, 50.0, 60.0]
+    values = [mean + shift for mean in means for shift in (-1.0, 0.0, 1.0)]
+    found = statistic.summarise(values, of=[n // 3 for n in range(15)])
+    assert found[:2] == (15, 40.0)
+    # The interval is that of five observations, not of fifteen.
+    assert found[4:] == statistic.summarise(means)[4:]
+    as_if_independent = statistic.summarise(values)
+    assert found.high_95 - found.low_95 > (
+        as_if_independent.high_95 - as_if_independent.low_95
+    )
+    one = statistic.summarise([1.0, 2.0, 3.0], of=["a", "a", "a"])
+    assert one.median == 2.0 and math.isnan(one.low_95)
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.floats(-50, 200) | st.just(math.inf), min_size=1, max_size=12))
 def test_a_statistic_is_ordered_and_the_same_twice(values):
@@ -78,6 +93,62 @@ def test_the_best_attack_on_each_example_counts():
     assert row.label_accuracy == pytest.approx(2 / 3)
     # Medians: a aware 21, b aware 15, a naive 7.
     assert row.strongest == "a aware"
+
+
+def test_shares_count_samples_without_a_result_as_failures():
+    records = [
+        attack(0, "naive", 5.0, identified=False),
+        attack(0, "mask_aware", 20.0, identified=True),
+        attack(1, "naive", 31.0, identified=True),
+        attack(1, "mask_aware", 26.0, identified=False),
+        attack(2, "naive", math.nan, identified=False),
+        attack(2, "mask_aware", math.nan, identified=False),
+        attack(3, "mask_aware", math.nan, identified=False),
+        attack(3, "naive", math.inf, identified=True),
+    ]
+    (row,) = summary.summarise(records)
+    shares = (row.success_20db, row.success_25db, row.success_30db, row.identified)
+    assert [share[:3] for share in shares] == [
+        (3, 4, 0.75),
+        (2, 4, 0.5),
+        (2, 4, 0.5),
+        (3, 4, 0.75),
+    ]
+    # Wilson's interval of 2 in 4, by its formula.
+    z2 = 1.959964**2
+    half = math.sqrt(z2 * (4 * 0.25 + z2 / 4)) / (4 + z2)
+    assert row.success_25db.low == pytest.approx(0.5 - half, abs=1e-6)
+    assert row.success_25db.high == pytest.approx(0.5 + half, abs=1e-6)
+    assert row.psnr_strongest.n == 3
+    assert row.diverged == 3
+
+
+def test_a_setting_where_every_attack_diverged_has_shares_of_zero():
+    (row,) = summary.summarise([attack(0, psnr=math.nan, identified=False)])
+    assert row.psnr_strongest is None and row.strongest == ""
+    assert row.success_20db[:3] == row.identified[:3] == (0, 1, 0.0)
+
+
+def test_further_distances_are_those_of_the_picture_with_the_highest_psnr():
+    records = [
+        attack(0, "naive", 5.0, perceptual=0.1, feature_mse=1.0),
+        attack(0, "mask_aware", 20.0, perceptual=0.3, feature_mse=4.0),
+        attack(1, "mask_aware", 12.0, perceptual=0.5, feature_mse=2.0),
+        attack(2, "mask_aware", 12.0, perceptual=0.9, feature_mse=None),
+        attack(3, "mask_aware", math.nan, perceptual=None, feature_mse=None),
+    ]
+    (row,) = summary.summarise(records)
+    assert row.perceptual_strongest[:2] == (3, 0.5)
+    assert row.feature_mse_strongest[:2] == (2, 3.0)
+
+
+def test_records_of_versions_that_measured_less_leave_gaps():
+    (row,) = summary.summarise([attack(0), attack(1)])
+    assert row.identified is None
+    assert row.perceptual_strongest is None and row.feature_mse_strongest is None
+    assert row.success_25db[:2] == (0, 2)
+    (mixed,) = summary.summarise([attack(0), attack(1, identified=True)])
+    assert mixed.identified[:2] == (1, 1)
 
 
 def test_seeds_are_samples_and_ratios_policies_and_targets_are_rows():
@@ -190,9 +261,33 @@ def test_csv_leaves_empty_what_was_not_measured(tmp_path):
     assert parsed["relative_bytes"] == ""
     assert parsed["psnr_strongest_low_95"] == ""
     assert parsed["accuracy_n"] == "0" and parsed["accuracy_median"] == ""
+    assert parsed["identified_trials"] == "0" and parsed["identified_rate"] == ""
 
 
-@pytest.mark.parametrize("width", [80, 100, 140])
+def test_csv_has_shares_with_their_intervals():
+    rows = summary.summarise(
+        [
+            attack(image, psnr=psnr, identified=True, perceptual=0.5, feature_mse=2.0)
+            for image, psnr in enumerate((10.0, 22.0, 40.0))
+        ]
+    )
+    (parsed,) = csv.DictReader(io.StringIO(tables.to_csv(rows)))
+    names = ("successes", "trials", "rate", "low", "high")
+    shares = {
+        name: [float(parsed[f"{name}_{part}"]) for part in names]
+        for name in ("success_20db", "success_25db", "success_30db", "identified")
+    }
+    assert shares["success_20db"][:3] == pytest.approx([2, 3, 2 / 3])
+    assert shares["success_30db"][:3] == pytest.approx([1, 3, 1 / 3])
+    assert shares["identified"][:3] == [3, 3, 1]
+    for _, _, rate, low, high in shares.values():
+        assert 0 <= low <= rate <= high <= 1 and low < high
+    assert parsed["perceptual_strongest_median"] == "0.5"
+    assert parsed["feature_mse_strongest_median"] == "2.0"
+    assert float(parsed["psnr_strongest_low_95"]) == 10.0
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 140])
 def test_the_table_fits_and_is_plain_text_when_not_a_terminal(width):
     stream = io.StringIO()
     tables.print_tables(example_rows(), stream, width)
@@ -205,6 +300,9 @@ def test_the_table_fits_and_is_plain_text_when_not_a_terminal(width):
     for word in ("Strongest", "Policy", "naive", "aware", "plain"):
         assert word in text
     assert ("[30, 32]" in text or "[30, 31]" in text) == (width >= 100)
+    # Three of three, and none, with Wilson's intervals.
+    for word in ("Succ. %", "Succ.: share", "100 [44, 100]", "0 [0, 56]"):
+        assert (word in " ".join(text.split())) == (width >= 120)
 
 
 def test_the_table_can_be_written_as_ascii():

@@ -104,6 +104,42 @@ def test_scalars_by_ratio_step_in_per_mille(tmp_path):
     assert "per mille" in text
 
 
+def measured_rows():
+    return summary.summarise(
+        attack(
+            image,
+            psnr=psnr,
+            cell=cell(ratio),
+            perceptual=ratio,
+            identified=psnr > 20,
+        )
+        for ratio, level in ((0.0, 30.0), (0.5, 10.0))
+        for image, psnr in enumerate((level, level + 12))
+    )
+
+
+def test_further_measures_of_the_strongest_attacker_are_curves(tmp_path):
+    tensorboard.write_by_ratio(tmp_path, measured_rows())
+    root = tmp_path / "tb" / "by_ratio" / "random"
+    strongest = root / "strongest"
+    assert scalars(strongest, "by_ratio/success_25db") == [(0, 1.0), (500, 0.0)]
+    assert scalars(strongest, "by_ratio/identified") == [(0, 1.0), (500, 0.5)]
+    assert scalars(strongest, "by_ratio/perceptual_distance") == [(0, 0.0), (500, 0.5)]
+    assert scalars(root / "naive", "by_ratio/success_25db") == []
+    read = accumulator(strongest)
+    read.Reload()
+    metadata = read.SummaryMetadata("by_ratio/perceptual_distance")
+    assert "not LPIPS" in metadata.summary_description
+
+
+def test_further_measures_are_metrics_of_trials(tmp_path):
+    tensorboard.write_hparams(tmp_path, measured_rows())
+    folder = tmp_path / "tb" / "cells" / "random_0.5"
+    assert scalars(folder, "metrics/leakage_success_25db") == [(0, 0.0)]
+    assert scalars(folder, "metrics/leakage_identified") == [(0, 0.5)]
+    assert scalars(folder, "metrics/leakage_perceptual") == [(0, 0.5)]
+
+
 def test_curves_of_an_earlier_session_disappear(tmp_path):
     rows = example_rows()
     tensorboard.write_by_ratio(tmp_path, rows)

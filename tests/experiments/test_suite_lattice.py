@@ -56,6 +56,7 @@ def check_row(row):
     assert int(row["memory_num_values"]) == SIZE
 
 
+@pytest.mark.slow
 def test_without_tenseal(tmp_path, monkeypatch, quick):
     monkeypatch.setattr(tenseal, "is_installed", lambda: False)
     shown, rows = run(tmp_path / "new", SIZE)

@@ -193,6 +193,7 @@ def test_sum(summing, federation, cipher, ratio):
         assert plain.shape == (N - hidden,)
 
 
+@pytest.mark.slow
 def test_the_cipher_changes_no_bit(summing, federation):
     cohort = values(5)
     results = []
@@ -240,6 +241,7 @@ def test_mean_with_weights(parts, federation):
     )
 
 
+@pytest.mark.slow
 def test_mean_without_weights(parts, federation):
     cohort = values(3)
     factory = aggregators.selective_encryption_unweighted(parts(public(0.5)))
@@ -341,7 +343,9 @@ def refusal(process, cohort):
     return str(error.value)
 
 
-@pytest.mark.parametrize(("min_clients", "clients"), [(2, 1), (4, 3)])
+@pytest.mark.parametrize(
+    ("min_clients", "clients"), [(2, 1), pytest.param(4, 3, marks=pytest.mark.slow)]
+)
 def test_too_small_a_cohort(summing, federation, min_clients, clients):
     process = summing(public(0.5), min_clients=min_clients)
     message = refusal(process, values(clients))
@@ -350,16 +354,18 @@ def test_too_small_a_cohort(summing, federation, min_clients, clients):
     assert seen(federation.crossings, "codes") == []
 
 
+@pytest.mark.slow
 def test_empty_cohort(summing, federation):
     assert "cohort is empty" in refusal(summing(public(0.5)), [])
 
 
+@pytest.mark.slow
 def test_too_large_a_cohort(summing, federation):
     assert "max_summands" in refusal(summing(public(0.5)), values(SUMMANDS + 1))
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-@pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("bad", [np.nan, pytest.param(np.inf, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("ratio", [pytest.param(0.0, marks=pytest.mark.slow), 0.5, 1.0])
 def test_update_that_is_not_finite(summing, federation, bad, ratio):
     cohort = values(2)
     cohort[1]["b"][2] = bad
@@ -464,6 +470,7 @@ def test_ratio_zero_trains_as_plain_averaging_bit_for_bit(
     assert seen(federation.crossings, "ciphertext")
 
 
+@pytest.mark.slow
 def test_unweighted_ratio_zero_bit_for_bit(model, data, parts, federation):
     build = tff.learning.algorithms.build_unweighted_fed_avg
     plain = train(build, model, data, None)
@@ -476,6 +483,7 @@ def test_unweighted_ratio_zero_bit_for_bit(model, data, parts, federation):
     assert as_bytes(ours) == as_bytes(plain)
 
 
+@pytest.mark.slow
 def test_encrypted_training(model, data, parts, federation):
     """Fixed point costs no more than its declared error; the cipher costs nothing."""
     build = tff.learning.algorithms.build_weighted_fed_avg

@@ -25,7 +25,7 @@ def encode(codec, values, bound, seed=SEED):
     return codec.encode(values, bound, None if codec.rounding == "nearest" else seed)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_declared_error_holds_for_sums(data):
     bits = data.draw(st.integers(2, 32), "bits")

@@ -1,0 +1,186 @@
+"""What protection costs: the training rounds of a setting beside those without it."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.outputs import statistic
+from experiments.outputs.records import Cell, RoundRecord
+from experiments.outputs.statistic import Statistic
+
+PLAIN_RELEASE = "plain"
+"""The release of rounds that know nothing of encryption."""
+
+
+class Setting(NamedTuple):
+    """A cell without its seed, over which is summarised."""
+
+    dataset: str
+    model: str
+    release: str
+    num_clients: int
+    policy: str
+    agreement: str
+    encryption_ratio: float
+
+
+class Work(NamedTuple):
+    """What makes the cost of a training the cost that belongs to an attacked setting.
+
+    A message is attacked in a round of its own (one client, a blind server), the cost is
+    that of training rounds; what is hidden, and by which policy, is the same in both.
+    """
+
+    dataset: str
+    model: str
+    policy: str
+    encryption_ratio: float
+
+
+class Cost(NamedTuple):
+    """The part of a `SummaryRow` that rounds give, with its names and units."""
+
+    relative_bytes: float | None = None
+    relative_upload_bytes: float | None = None
+    relative_seconds: float | None = None
+    round_bytes: Statistic | None = None
+    round_seconds: Statistic | None = None
+    accuracy: Statistic | None = None
+
+
+def setting_of(cell: Cell) -> Setting:
+    """The cell without its seed."""
+    return Setting(
+        cell.dataset,
+        cell.model,
+        cell.release,
+        cell.num_clients,
+        cell.policy,
+        cell.agreement,
+        cell.encryption_ratio,
+    )
+
+
+def work_of(setting: Setting) -> Work:
+    """The work that a setting stands for."""
+    return Work(
+        setting.dataset, setting.model, setting.policy, setting.encryption_ratio
+    )
+
+
+def summarise(
+    rounds: Mapping[Setting, Sequence[RoundRecord]],
+) -> dict[Setting, Cost]:
+    """Aggregates the rounds of each setting over rounds and seeds.
+
+    Args:
+      rounds: The records of each setting, at least one.
+
+    Returns:
+      The costs, relative to the plain rounds of the same data set, model and number of
+      clients: those of the release `PLAIN_RELEASE`, or else those that hide nothing.
+    """
+    return {
+        setting: _cost(group, _baseline(setting, rounds))
+        for setting, group in rounds.items()
+    }
+
+
+def cost_of(setting: Setting, costs: Mapping[Setting, Cost]) -> Cost:
+    """The cost of the same setting, or of the only training that did the same work.
+
+    Args:
+      setting: An attacked one.
+      costs: From `summarise`.
+
+    Returns:
+      The cost; all None if there is no such training, or several.
+    """
+    if setting in costs:
+        return costs[setting]
+    same = [cost for other, cost in costs.items() if work_of(other) == work_of(setting)]
+    return same[0] if len(same) == 1 else Cost()
+
+
+def _both_bytes(record: RoundRecord) -> float:
+    return record.client_to_server_bytes + record.server_to_client_bytes
+
+
+def _steady(group: Sequence[RoundRecord]) -> list[RoundRecord]:
+    """Leaves out the first round of each session, which compiles, if others remain."""
+    first: dict[tuple[int, int], int] = {}
+    for record in group:
+        session = (record.cell.seed, record.session)
+        first[session] = min(record.round, first.get(session, record.round))
+    steady = [r for r in group if r.round != first[(r.cell.seed, r.session)]]
+    return steady or list(group)
+
+
+def _baseline(
+    setting: Setting, rounds: Mapping[Setting, Sequence[RoundRecord]]
+) -> list[RoundRecord]:
+    """Rounds without any part of ours if there are some, else those hiding nothing."""
+    comparable = {
+        other: group
+        for other, group in rounds.items()
+        if (other.dataset, other.model, other.num_clients)
+        == (setting.dataset, setting.model, setting.num_clients)
+        and group[0].hidden == 0
+    }
+    plain = [other for other in comparable if other.release == PLAIN_RELEASE]
+    return [
+        record
+        for other in plain or comparable
+        for record in _steady(comparable[other])
+        if record.hidden == 0
+    ]
+
+
+def _with_agreement(group: Sequence[RoundRecord]) -> list[RoundRecord]:
+    """Shares out what a round of agreement before the training cost, over its rounds."""
+
+    def share(name: str) -> float:
+        return sum(float(r.details.get(name, 0)) for r in group) / len(group)
+
+    return [
+        dataclasses.replace(
+            record,
+            round_seconds=record.round_seconds + share("agreement_seconds"),
+            client_to_server_bytes=record.client_to_server_bytes
+            + round(share("agreement_up_bytes")),
+            server_to_client_bytes=record.server_to_client_bytes
+            + round(share("agreement_down_bytes")),
+        )
+        for record in group
+    ]
+
+
+def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
+    steady = _steady(_with_agreement(group))
+
+    def relative(measure: Callable[[RoundRecord], float]) -> float | None:
+        if not plain:
+            return None
+        base = float(np.median([measure(record) for record in plain]))
+        ours = float(np.median([measure(record) for record in steady]))
+        return ours / base if base > 0 else None
+
+    last: dict[int, RoundRecord] = {}
+    for record in group:
+        previous = last.get(record.cell.seed)
+        if record.accuracy is not None and (
+            previous is None or record.round > previous.round
+        ):
+            last[record.cell.seed] = record
+    return Cost(
+        relative(_both_bytes),
+        relative(lambda record: record.client_to_server_bytes),
+        relative(lambda record: record.round_seconds),
+        statistic.summarise(_both_bytes(record) for record in steady),
+        statistic.summarise(record.round_seconds for record in steady),
+        statistic.summarise(
+            r.accuracy for r in last.values() if r.accuracy is not None
+        ),
+    )

@@ -1,0 +1,40 @@
+"""TensorBoard event files, derived from the records of a run.
+
+```
+tb/cells/<cell>/                    scalars by round, and an HParams trial
+tb/by_ratio/<policy>/<attacker>/    scalars by encryption ratio
+tb/report/                          pictures, figures and texts
+```
+
+To TensorBoard a folder is a "run" with one colour. It shows the path as the run's name
+in a narrow column, and begins with all runs switched off once there are more than 40:
+hence few folders, and names that hold only what differs.
+
+Every writer starts its own event files anew and writes all that the records hold, so a
+run that is resumed shows each point once, also in a TensorBoard that is already open.
+"""
+
+from experiments.outputs.tensorboard.by_ratio import write_by_ratio
+from experiments.outputs.tensorboard.event_files import FOLDER_NAME
+from experiments.outputs.tensorboard.report import (
+    Example,
+    panel,
+    write_reconstructions,
+    write_texts,
+    write_tradeoffs,
+)
+from experiments.outputs.tensorboard.rounds import RoundWriter, remove_other_rounds
+from experiments.outputs.tensorboard.trials import write_hparams
+
+__all__ = (
+    "FOLDER_NAME",
+    "Example",
+    "RoundWriter",
+    "panel",
+    "remove_other_rounds",
+    "write_by_ratio",
+    "write_hparams",
+    "write_reconstructions",
+    "write_texts",
+    "write_tradeoffs",
+)

@@ -1,0 +1,117 @@
+"""Pictures, figures and texts of a run."""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from experiments.outputs import figures
+from experiments.outputs.records import AttackRecord
+from experiments.outputs.summary import SummaryRow
+from experiments.outputs.tensorboard import event_files
+
+
+class Example(NamedTuple):
+    """One attacked example with all that was made of it.
+
+    Attributes:
+      name: Says which example it is, for example "mnist-5k image 17, label 3".
+      original: [h, w, c] in [0, 1].
+      panels: The reconstructions.
+    """
+
+    name: str
+    original: NDArray[np.floating]
+    panels: Sequence[figures.Panel]
+
+
+def write_reconstructions(
+    run_folder: pathlib.Path, examples: Sequence[Example]
+) -> None:
+    """Writes one picture for each example; also as PNG into `figures/`.
+
+    Args:
+      run_folder: The folder of the run.
+      examples: All examples of the run that are to be shown.
+    """
+    with event_files.fresh_default(
+        event_files.report_folder(run_folder), "reconstructions"
+    ):
+        for example in examples:
+            png = figures.to_png(
+                figures.reconstruction_figure(
+                    example.name, example.original, example.panels
+                )
+            )
+            figures.save_png(run_folder, f"reconstruction_{example.name}", png)
+            tf.summary.image(
+                f"reconstructions/{example.name}",
+                _decoded(png),
+                step=0,
+                description="The original beside what the attackers made of it. "
+                "Pixels are enlarged, not smoothed.",
+            )
+
+
+def write_tradeoffs(run_folder: pathlib.Path, rows: Sequence[SummaryRow]) -> None:
+    """Draws leakage against overhead for each context; also as PNG into `figures/`.
+
+    Args:
+      run_folder: The folder of the run.
+      rows: From `summary.summarise`.
+    """
+    attacked = [row.context for row in rows if row.psnr_strongest is not None]
+    # One point is no trade-off; the table has it.
+    contexts = [
+        context for context in dict.fromkeys(attacked) if attacked.count(context) > 1
+    ]
+    with event_files.fresh_default(event_files.report_folder(run_folder), "figures"):
+        for context in contexts:
+            png = figures.to_png(figures.tradeoff_figure(context, rows))
+            figures.save_png(run_folder, f"leakage_vs_overhead_{context.title}", png)
+            tf.summary.image(
+                f"leakage_vs_overhead/{context.title}",
+                _decoded(png),
+                step=0,
+                description="Solid: the strongest attacker. Dashed: the naive one. The "
+                "numbers at the points are encryption ratios.",
+            )
+
+
+def write_texts(run_folder: pathlib.Path, texts: Mapping[str, str]) -> None:
+    """Writes notes, such as which data was used and what the attacker may know.
+
+    Args:
+      run_folder: The folder of the run.
+      texts: Markdown by title.
+    """
+    with event_files.fresh_default(event_files.report_folder(run_folder), "texts"):
+        for title, text in texts.items():
+            tf.summary.text(title, text, step=0)
+
+
+def panel(record: AttackRecord, image: NDArray[np.floating]) -> figures.Panel:
+    """The panel of a record.
+
+    Args:
+      record: The record.
+      image: Its reconstruction, [h, w, c].
+
+    Returns:
+      What `Example.panels` holds.
+    """
+    return figures.Panel(
+        record.cell.encryption_ratio,
+        record.cell.policy,
+        record.attacker,
+        image,
+        record.psnr_db,
+    )
+
+
+def _decoded(png: bytes) -> tf.Tensor:
+    """A picture as uint8 [1, h, w, 3]."""
+    return tf.image.decode_png(png, channels=3)[tf.newaxis]
