@@ -9,7 +9,13 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from attacks import effort, knowledge, strongest, target
 from attacks.analytic import completion, dense_inversion, r_gap
-from attacks.first_order import gradinversion, inverting_gradients, modern, recipes
+from attacks.first_order import (
+    gradinversion,
+    inverting_gradients,
+    modern,
+    quick_inversion,
+    recipes,
+)
 from attacks.second_order import cohort, dlg, idlg, multi_round
 from attacks.statistical import baselines, imputation, learned_inverter
 
@@ -88,6 +94,11 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
             inverting_gradients.build_inverting_gradients,
             BOTH,
             recipe=inverting_gradients.PUBLISHED,
+        ),
+        "quick_inversion": Entry(
+            quick_inversion.build_quick_inversion,
+            BOTH,
+            recipe=quick_inversion.UNTRAINED,
         ),
         "modern": Entry(modern.build_modern, BOTH, recipe=modern.UNTRAINED),
         "gradinversion": Entry(

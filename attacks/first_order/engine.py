@@ -3,15 +3,6 @@
 Trials (pictures x restarts x masks x labels) of one shape lie along a leading axis and
 share the model's weights. Everything that varies between them is an input, so a study
 traces its program once for each number of trials.
-
-The derivative of a distance D(g(x)) by the picture x needs no derivative through the
-whole of g's computation: with r = dD/dg it is the derivative by x of the directional
-derivative of the loss L by the weights along r,
-
-    d D(g(x)) / dx  =  d/dx  d/de L(x, w + e r) at e = 0,
-
-one backward pass over one forward pass with tangents (Pearlmutter, "Fast Exact
-Multiplication by the Hessian", Neural Computation 1994, for the mixed derivative).
 """
 
 from collections.abc import Callable
@@ -19,12 +10,14 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from attacks.first_order import distances, features, priors, recipes, schedules
-from selenc_tf import flatten
+from attacks.first_order import penalty as penalty_lib
+from attacks.first_order import recipes, schedules, slopes
 from selenc_tf.models import functional
-from selenc_tf.types import Vector, Weights
+from selenc_tf.types import Weights
 
-_FIRST_DECAY, _SECOND_DECAY = 0.9, 0.999
+_SECOND_DECAY = 0.999
+"""Of Adam's mean of squared slopes."""
+
 _EPSILON = 1e-12
 """Adam's; small, because the slopes of a well matched picture are."""
 
@@ -128,10 +121,10 @@ def build_engine(
     Raises:
       ValueError: If the recipe has a prior on layers that the model does not have.
     """
-    slope_of_error = build_slope(model, recipe)
-    penalty = build_penalty(model, recipe)
+    slope_of_error = slopes.build_slope(model, recipe)
+    penalty = penalty_lib.build_penalty(model, recipe)
 
-    def slopes(
+    def slopes_of(
         problem: Problem, images: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Objectives [t], distances [t] and the objectives' slopes."""
@@ -189,7 +182,7 @@ def build_engine(
     ) -> State:
         def body(*parts: tf.Tensor) -> State:
             now = State(*parts)
-            objective, error, slope = slopes(problem, now.images)
+            objective, error, slope = slopes_of(problem, now.images)
             return _step(recipe, now, objective, error, slope, total, seed)
 
         return State(*tf.while_loop(lambda *parts: parts[-1] < until, body, state))
@@ -200,112 +193,6 @@ def build_engine(
         advance,
         lambda: int(advance.experimental_get_tracing_count()),
     )
-
-
-def build_slope(
-    model: functional.FunctionalModel, recipe: recipes.Recipe
-) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """The distance of one candidate and its derivative by the pictures.
-
-    Returns:
-      `(weights, target [n], matched [n], visible [n or 0], images [b, h, w, c], labels
-      [b, classes], shares [b]) -> distance (with the hinge), slope [b, h, w, c]`.
-    """
-    distance = distances.build_distance(
-        recipe.distance, model.spec, layer_weights=recipe.layer_weights
-    )
-
-    def error_of(
-        gradient: Vector, target: Vector, matched: Vector, visible: Vector
-    ) -> tf.Tensor:
-        error = distance(gradient, target, matched)
-        if recipe.hinge > 0:
-            error += recipe.hinge * distances.magnitude_hinge(gradient, target, visible)
-        return error
-
-    def slope_of_error(
-        weights: Weights,
-        target: Vector,
-        matched: Vector,
-        visible: Vector,
-        images: tf.Tensor,
-        labels: tf.Tensor,
-        shares: tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        def loss() -> tf.Tensor:
-            logits = model.apply(weights, images)
-            entropies = -tf.reduce_sum(labels * tf.nn.log_softmax(logits), axis=-1)
-            return tf.reduce_sum(shares * entropies)
-
-        # Relative to the target's norm: tiny gradients would underflow when squared.
-        norm = tf.norm(target)
-        scale = tf.where(norm > 0, 1.0 / tf.where(norm > 0, norm, 1.0), 1.0)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights)
-            value = loss()
-        parts = tape.gradient(
-            value, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
-        gradient = flatten.flatten([tf.convert_to_tensor(part) for part in parts])
-        gradient *= scale
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(gradient)
-            error = error_of(gradient, scale * target, matched, visible)
-        residual = flatten.unflatten(tape.gradient(error, gradient), model.spec)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(images)
-            with tf.autodiff.ForwardAccumulator(
-                list(weights), list(residual)
-            ) as tangents:
-                value = loss()
-            along = tangents.jvp(value)
-        return error, scale * tape.gradient(along, images)
-
-    return slope_of_error
-
-
-def build_penalty(
-    model: functional.FunctionalModel, recipe: recipes.Recipe
-) -> Callable[..., tf.Tensor]:
-    """The recipe's priors on one candidate.
-
-    Returns:
-      `(weights, images [b, h, w, c], consensus [b, h, w, c], features [f], known [f])
-      -> scalar`.
-    """
-    normalised = features.normalisation_inputs(model) if recipe.statistics else None
-    head = features.head_inputs(model) if recipe.features else None
-
-    def penalty(
-        weights: Weights,
-        images: tf.Tensor,
-        consensus: tf.Tensor,
-        seen: tf.Tensor,
-        known: tf.Tensor,
-    ) -> tf.Tensor:
-        total = tf.zeros([])
-        if recipe.total_variation and recipe.isotropic:
-            total += recipe.total_variation * priors.padded_variation(
-                images, inner=2.0, outer=0.5, double_opponents=True
-            )
-        elif recipe.total_variation:
-            total += recipe.total_variation * priors.total_variation(images)
-        if recipe.norm:
-            total += recipe.norm * priors.mean_norm(images)
-        if recipe.group:
-            total += recipe.group * priors.group_distance(images, consensus)
-        if normalised is not None:
-            total += recipe.statistics * priors.statistics_distance(
-                normalised.apply(weights, images),
-                normalised.means,
-                normalised.variances,
-            )
-        if head is not None:
-            (inputs,) = head.apply(weights, images)
-            total += recipe.features * priors.feature_distance(inputs, seen, known)
-        return total
-
-    return penalty
 
 
 def _consensus(problem: Problem, images: tf.Tensor) -> tf.Tensor:
@@ -347,10 +234,11 @@ def _step(
     elif recipe.step == "soft_sign":
         left = 1.0 - tf.cast(state.iteration, tf.float32) / tf.cast(total, tf.float32)
         slope = tf.tanh(left * slope) / left
-    first = _FIRST_DECAY * state.first + (1 - _FIRST_DECAY) * slope
+    decay = recipe.first_decay
+    first = decay * state.first + (1 - decay) * slope
     second = _SECOND_DECAY * state.second + (1 - _SECOND_DECAY) * tf.square(slope)
     count = tf.cast(state.iteration + 1, tf.float32)
-    mean = first / (1.0 - tf.pow(_FIRST_DECAY, count))
+    mean = first / (1.0 - tf.pow(decay, count))
     square = second / (1.0 - tf.pow(_SECOND_DECAY, count))
     walked = state.images - recipe.learning_rate * share * mean / (
         tf.sqrt(square) + _EPSILON

@@ -13,7 +13,7 @@ to 0 over the search, which turns from the one into the other."""
 STEPS: tuple[Step, ...] = ("gradient", "sign", "soft_sign")
 
 Initial: TypeAlias = Literal["grey", "uniform", "normal", "patterned"]
-"""Starting pictures: mid-grey with noise of standard deviation 0.1; U(0, 1); N(0.5,
+"""Starting pictures: mid-grey with noise of standard deviation 0.02; U(0, 1); N(0.5,
 0.25), the standard normal of pictures normalised by their statistics; or one random
 patch of 4x4 pixels, tiled (Wei et al., "A Framework for Evaluating Client Privacy
 Leakages in Federated Learning", ESORICS 2020)."""
@@ -39,6 +39,7 @@ class Recipe:
       hinge: Weight of the magnitude rule's promise, where that rule is known.
       step: What Adam is given.
       learning_rate: In units of pixels in [0, 1].
+      first_decay: Of Adam's mean of slopes; 0 for none.
       schedule: How the learning rate falls.
       warm_up: Iterations of a linear rise.
       langevin: Standard deviation of the noise that is added to the gradient, in units
@@ -58,6 +59,7 @@ class Recipe:
     hinge: float = 0.0
     step: Step = "sign"
     learning_rate: float = 0.1
+    first_decay: float = 0.9
     schedule: schedules.Schedule = "steps"
     warm_up: int = 0
     langevin: float = 0.0
@@ -78,6 +80,10 @@ class Recipe:
         validation.check_in("initial", self.initial, INITIALS)
         validation.check_positive("learning_rate", self.learning_rate)
         validation.check_positive("distance_weight", self.distance_weight)
+        if not 0 <= self.first_decay < 1:
+            raise ValueError(
+                f"`first_decay` must be in [0, 1), got {self.first_decay}."
+            )
         for name in (
             "total_variation",
             "norm",

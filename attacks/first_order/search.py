@@ -195,7 +195,7 @@ def draw_images(
         tiles = (1, -(-height // _PATCH), -(-width // _PATCH), 1)
         images = np.tile(patch, tiles)[:, :height, :width]
     else:
-        deviation = 0.1 if initial == "grey" else 0.25
+        deviation = 0.02 if initial == "grey" else 0.25
         images = 0.5 + deviation * generator.standard_normal(shape)
     return np.clip(images, 0.0, 1.0).astype(np.float32)
 

@@ -9,7 +9,13 @@ from attacks import effort as effort_lib
 from attacks import knowledge
 from attacks import target as target_lib
 from attacks.first_order import engine as first_order
-from attacks.first_order import gradinversion, inverting_gradients, modern, recipes
+from attacks.first_order import (
+    gradinversion,
+    inverting_gradients,
+    modern,
+    quick_inversion,
+    recipes,
+)
 from attacks.first_order import search as first_order_attack
 from attacks.metrics import evaluation
 from tests.attacks import victims
@@ -21,6 +27,10 @@ FINE = dataclasses.replace(
 )
 BUILDERS = {
     "inverting_gradients": (inverting_gradients.build_inverting_gradients, FINE),
+    "quick_inversion": (
+        quick_inversion.build_quick_inversion,
+        quick_inversion.UNTRAINED,
+    ),
     "modern": (modern.build_modern, modern.UNTRAINED),
     "gradinversion": (gradinversion.build_gradinversion, gradinversion.UNTRAINED),
 }
