@@ -19,7 +19,8 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from attacks.second_order import blas, lbfgs
+from attacks.second_order import blas
+from attacks.second_order.budget import Budget, Minimum, Progress
 
 BatchFunction: TypeAlias = Callable[
     [np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]
@@ -70,9 +71,9 @@ def minimise(
     starts: np.ndarray,
     lower: np.ndarray,
     upper: np.ndarray,
-    budget: lbfgs.Budget,
-    progress: lbfgs.Progress | None = None,
-) -> tuple[lbfgs.Minimum, ...]:
+    budget: Budget,
+    progress: Progress | None = None,
+) -> tuple[Minimum, ...]:
     """Minimises from every start, independently.
 
     Runs on: attacker. Memory: 16 bytes for each start, variable and pair of
@@ -101,9 +102,9 @@ def _minimise(
     starts: np.ndarray,
     lower: np.ndarray,
     upper: np.ndarray,
-    budget: lbfgs.Budget,
-    progress: lbfgs.Progress | None,
-) -> tuple[lbfgs.Minimum, ...]:
+    budget: Budget,
+    progress: Progress | None,
+) -> tuple[Minimum, ...]:
     deadline = (
         math.inf
         if budget.max_seconds is None
@@ -159,7 +160,7 @@ def _minimise(
         if not np.all(keep):
             state = _State(*(part[keep] for part in state))
     return tuple(
-        lbfgs.Minimum(
+        Minimum(
             point=best_points[index],
             value=float(best_values[index]),
             start=index,
@@ -176,7 +177,7 @@ def _finite(values: np.ndarray, slopes: np.ndarray) -> np.ndarray:
     return np.isfinite(values) & np.all(np.isfinite(slopes), axis=1)
 
 
-def _stop_at_start(value: float, slope: np.ndarray, budget: lbfgs.Budget) -> str:
+def _stop_at_start(value: float, slope: np.ndarray, budget: Budget) -> str:
     if not (np.isfinite(value) and np.all(np.isfinite(slope))):
         return "not_finite"
     if value <= budget.tolerance:
@@ -191,12 +192,12 @@ def _begin(
     slope: np.ndarray,
     lower: np.ndarray,
     upper: np.ndarray,
-    budget: lbfgs.Budget,
+    budget: Budget,
 ) -> _State:
     active, size = point.shape
     history = budget.history
     direction = -_free(point, slope, lower, upper)
-    # As in `lbfgs.py`: the first step changes no variable by more than this.
+    # The first step changes no variable by more than this.
     steepest = np.max(np.abs(slope), axis=1, initial=0.0)
     return _State(
         trial=trial,
@@ -300,7 +301,7 @@ def _inverse_times(
 
 
 def _reasons(
-    state: _State, enough: np.ndarray, finite: np.ndarray, budget: lbfgs.Budget
+    state: _State, enough: np.ndarray, finite: np.ndarray, budget: Budget
 ) -> np.ndarray:
     """Why each trial ends; empty where it goes on."""
     reasons = np.full(state.trial.size, "", object)
