@@ -20,6 +20,7 @@ from experiments import settings as settings_lib
 from experiments.outputs import environment
 from experiments.run import choices
 from experiments.suites import matching, positions, rounds, token_positions
+from experiments.suites.attack import request as attack_request
 from experiments.suites.attack import suite as attack
 from experiments.suites.lattice import suite as lattice
 from experiments.suites.masks import suite as masks
@@ -54,6 +55,8 @@ def main(argv: Sequence[str]) -> int:
         )
         validation.check_at_least("--repetitions", values.repetitions, 3)
         sizes = _sizes(values.values)
+        for name in values.attack_cases:
+            validation.check_in("--attack_cases", name, tuple(attack.CASES))
         settings = flags_lib.to_settings(values)
         settings_lib.check(settings, choices())
     except ValueError as error:
@@ -70,8 +73,11 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if values.suite == ATTACK:
         attack.run(
-            attack.Request(
-                values.torch_python, values.repetitions, values.attacked_pictures
+            attack_request.Request(
+                values.torch_python,
+                values.repetitions,
+                values.attacked_pictures,
+                cases=tuple(values.attack_cases),
             ),
             sys.stdout,
         )
@@ -132,7 +138,13 @@ if __name__ == "__main__":
     flags.DEFINE_integer(
         "attacked_pictures",
         5,
-        "How many pictures --suite=attack recovers for the time to a PSNR.",
+        "How many pictures --suite=attack recovers for the time to a PSNR; at most 3 "
+        "of them where one takes a minute.",
         lower_bound=0,
+    )
+    flags.DEFINE_list(
+        "attack_cases",
+        list(attack.CASES),
+        f"What --suite=attack measures, of {', '.join(attack.CASES)}.",
     )
     app.run(main)

@@ -8,11 +8,11 @@ two cores the second took 1.06 times as long on the ConvNet of width 64 and 1.1 
 that of width 16: the convolutions are the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from attacks.first_order import distances, recipes
+from attacks.first_order import cosine, distances, recipes
 from selenc_tf import flatten
 from selenc_tf.models import functional
 from selenc_tf.types import Vector, Weights
@@ -37,6 +37,9 @@ def build_slope(
         recipe.distance, model.spec, layer_weights=recipe.layer_weights
     )
 
+    plain_cosine = (recipe.distance, recipe.layer_weights) == ("cosine", "equal")
+    plain_cosine &= recipe.hinge == 0
+
     def error_of(
         gradient: Vector, target: Vector, matched: Vector, visible: Vector
     ) -> tf.Tensor:
@@ -44,6 +47,22 @@ def build_slope(
         if recipe.hinge > 0:
             error += recipe.hinge * distances.magnitude_hinge(gradient, target, visible)
         return error
+
+    def of_parts(
+        parts: Sequence[tf.Tensor], target: Vector, matched: Vector, visible: Vector
+    ) -> tuple[tf.Tensor, Sequence[tf.Tensor]]:
+        """The distance and its derivative by each tensor of the gradient."""
+        if plain_cosine:
+            return cosine.distance(
+                parts,
+                flatten.unflatten(target, model.spec),
+                flatten.unflatten(matched, model.spec),
+            )
+        gradient = flatten.flatten(parts)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(gradient)
+            error = error_of(gradient, target, matched, visible)
+        return error, flatten.unflatten(tape.gradient(error, gradient), model.spec)
 
     def slope_of_error(
         weights: Weights,
@@ -63,15 +82,17 @@ def build_slope(
                 inner.watch(weights)
                 logits = model.apply(weights, images)
                 entropies = -tf.reduce_sum(labels * tf.nn.log_softmax(logits), axis=-1)
-                loss = tf.reduce_sum(shares * entropies)
+                loss = scale * tf.reduce_sum(shares * entropies)
             parts = inner.gradient(
                 loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
             )
-            gradient = flatten.flatten([tf.convert_to_tensor(part) for part in parts])
-            error = error_of(scale * gradient, scale * target, matched, visible)
-        slope = outer.gradient(
-            error, images, unconnected_gradients=tf.UnconnectedGradients.ZERO
+            parts = [tf.convert_to_tensor(part) for part in parts]
+        error, slopes = of_parts(parts, scale * target, matched, visible)
+        return error, outer.gradient(
+            parts,
+            images,
+            output_gradients=list(slopes),
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        return error, slope
 
     return slope_of_error

@@ -1,4 +1,4 @@
-"""The attack suite on a small case, and with a stand-in for PyTorch's process."""
+"""The attack suite on small cases, and with a stand-in for PyTorch's process."""
 
 import contextlib
 import io
@@ -8,43 +8,88 @@ import numpy as np
 import pytest
 
 from attacks.second_order import matching
-from experiments.suites.attack import cases, ours, suite, torch_side, torch_worker
-from selenc_tf.models import lenet
+from experiments.suites.attack import (
+    cases,
+    first_order_cases,
+    first_order_ours,
+    first_order_suite,
+    recovery,
+    second_order_ours,
+    second_order_suite,
+    suite,
+    tables,
+    torch_networks,
+    torch_side,
+    torch_worker,
+    turns,
+)
+from experiments.suites.attack.request import Request
+from selenc_tf.models import convnet64, lenet
 from tests.attacks import victims
 
 
 def small_case(pictures, trials, seed):
     model = lenet.lenet((8, 8, 1), 3, seed)
-    count = max(pictures, trials)
+    arrays = noise(model, max(pictures, trials), trials, seed)
+    return cases.Case(
+        "small", "lenet", model, "noise", *arrays, "float64", "l2", 2, pictures
+    )
+
+
+def small_first_order(pictures, trials, seed):
+    del trials
+    # Not the ConvNet, which takes twice as long to trace.
+    model = lenet.lenet((8, 8, 1), 3, seed)
+    return first_order_case(model, "lenet", pictures)
+
+
+def first_order_case(model, network, pictures):
+    arrays = noise(model, max(pictures, 1), 1, 0)
+    return cases.Case(
+        "first", network, model, "noise", *arrays, "float32", "cosine", 2, pictures
+    )
+
+
+def noise(model, count, trials, seed):
     generator = np.random.default_rng(seed)
-    images = generator.uniform(size=(count, 8, 8, 1)).astype(np.float32)
+    shape = model.input_shape
+    images = generator.uniform(size=(count, *shape)).astype(np.float32)
     labels = np.arange(count) % 3
     vectors = [
         victims.gradient(model, images[index : index + 1], (int(label),))
         for index, label in enumerate(labels)
     ]
-    starts = generator.uniform(size=(trials, 8, 8, 1)).astype(np.float32)
-    return cases.Case(
-        "lenet", model, "noise", images, labels, np.stack(vectors), starts
-    )
+    starts = generator.uniform(size=(trials, *shape)).astype(np.float32)
+    return images, labels, np.stack(vectors), starts
 
 
 @pytest.fixture
 def only_small(monkeypatch):
-    monkeypatch.setattr(cases, "CASES", {"small": small_case})
-    monkeypatch.setattr(suite, "CASES", {"small": small_case})
-    monkeypatch.setattr(suite, "_EVALUATIONS", 2)
+    parts = {"small": suite.Part(small_case, second_order_suite.run_case)}
+    monkeypatch.setattr(suite, "CASES", parts)
     # Without XLA, which takes seconds to compile.
+    ours = second_order_ours
     monkeypatch.setattr(ours, "COMPILED", {ours.GRAPH: False, ours.XLA: False})
 
 
-REQUEST = suite.Request(repetitions=1, pictures=1, trials=2, memory=False)
+@pytest.fixture
+def only_first_order(monkeypatch):
+    parts = {"first": suite.Part(small_first_order, first_order_suite.run_case)}
+    monkeypatch.setattr(suite, "CASES", parts)
+    monkeypatch.setattr(first_order_suite, "_MAX_ITERATIONS", 10)
+
+
+REQUEST = Request(repetitions=1, pictures=1, trials=2, memory=False)
+
+
+def shown_by(request):
+    stream = io.StringIO()
+    suite.run(request, stream)
+    return stream.getvalue()
 
 
 def test_without_pytorch_it_says_so_and_goes_on(only_small):
-    stream = io.StringIO()
-    suite.run(REQUEST, stream)
-    shown = stream.getvalue()
+    shown = shown_by(REQUEST)
     assert "PyTorch is not compared with: make an environment" in shown
     assert "ours, plain graph, 2" in shown
     assert "1 of 1" in shown
@@ -58,44 +103,168 @@ def test_environment_without_pytorch_is_named():
 def fake_torch(value):
     def ask(request):
         if request["what"] == "recipe":
-            return {"reached": {"30.0": [5.0, 4.0]}, "best": 31.0}
+            reached = {"30.0": [5.0, 4.0]}
+            return {"reached": reached, "best": 31.0, "seconds": 5.0, "evaluations": 9}
         return {"seconds": 0.01, "cpu_seconds": 0.01, "value": value}
 
     @contextlib.contextmanager
-    def started(python, path, tune=True):
+    def started(python, path, tune=0):
         yield torch_side.Torch("9.9", 1, ask)
 
     return started
 
 
-def test_table_beside_pytorch(only_small, monkeypatch):
-    case = small_case(1, 2, 0)
-    value = ours.build_single(case, matching.build_matching(case.model))()
+@pytest.fixture
+def fake(monkeypatch):
     monkeypatch.setattr(torch_side, "why_absent", lambda python: None)
-    monkeypatch.setattr(torch_side, "started", fake_torch(value))
-    stream = io.StringIO()
-    suite.run(REQUEST, stream)
-    shown = stream.getvalue()
+
+    def answer(value):
+        monkeypatch.setattr(torch_side, "started", fake_torch(value))
+
+    return answer
+
+
+def test_table_beside_pytorch(only_small, fake):
+    case = small_case(1, 2, 0)
+    fake(second_order_ours.build_single(case, matching.build_matching(case.model))())
+    shown = shown_by(REQUEST)
     assert "PyTorch 9.9, 1 threads" in shown and "speed / PyTorch, 1" in shown
     assert "ours / recipe, 1 pictures" in shown and "31.0" in shown
 
 
-def test_another_objective_stops_the_suite(only_small, monkeypatch):
-    monkeypatch.setattr(torch_side, "why_absent", lambda python: None)
-    monkeypatch.setattr(torch_side, "started", fake_torch(0.5))
+def test_another_objective_stops_the_suite(only_small, fake):
+    fake(0.5)
     with pytest.raises(RuntimeError, match="All sides must compute the same"):
-        suite.run(REQUEST, io.StringIO())
+        shown_by(REQUEST)
 
 
-def test_every_case_has_a_network_on_both_sides():
-    assert small_case(1, 1, 0).network in torch_worker.NETWORKS
+def test_every_case_has_a_network_and_a_distance_on_both_sides():
+    for case in (small_case(1, 1, 0), small_first_order(1, 1, 0)):
+        assert case.network in torch_networks.NETWORKS
+        assert case.distance in torch_worker.DISTANCES
 
 
 def test_a_side_is_the_objective_of_its_first_trial():
     case = small_case(2, 2, 0)
     compiled = matching.build_matching(case.model)
     np.testing.assert_allclose(
-        ours.build_batch(case, compiled, 2)(),
-        ours.build_single(case, compiled)(),
+        second_order_ours.build_batch(case, compiled, 2)(),
+        second_order_ours.build_single(case, compiled)(),
         rtol=1e-12,
     )
+
+
+def cosine_distance(case):
+    label = (int(case.labels[0]),)
+    q = victims.gradient(case.model, case.starts, label).astype(np.float64)
+    g = case.gradients[0].astype(np.float64)
+    return float(1 - q @ g / np.linalg.norm(q) / np.linalg.norm(g))
+
+
+def test_first_order_side_is_the_cosine_of_whole_gradients():
+    model = convnet64.convnet((9, 9, 1), 3, 0, width=2)
+    case = first_order_case(model, "convnet", 1)
+    value = first_order_ours.build_single(case)()
+    np.testing.assert_allclose(value, cosine_distance(case), rtol=1e-4)
+
+
+def test_first_order_tables_beside_pytorch(only_first_order, fake):
+    fake(cosine_distance(small_first_order(1, 1, 0)))
+    shown = shown_by(REQUEST)
+    assert "speed / PyTorch, 1" in shown and "ours, plain graph, 1" in shown
+    assert "both in this project's engine" in shown
+    assert "quick / published" in shown and "median iterations" in shown
+
+
+def test_another_first_order_objective_stops_the_suite(only_first_order, fake):
+    fake(1.01 * cosine_distance(small_first_order(1, 1, 0)))
+    with pytest.raises(RuntimeError, match="All sides must compute the same"):
+        shown_by(REQUEST._replace(pictures=0))
+
+
+@pytest.mark.parametrize(
+    ("first", "other", "same"),
+    [
+        (0.5, 0.5004, True),
+        (0.5, 0.501, False),
+        (0.005, 0.0050009, True),
+        (0.005, 0.0050011, False),
+        (float("nan"), float("nan"), False),
+    ],
+)
+def test_small_distances_agree_absolutely(first, other, same):
+    assert first_order_suite.agree(first, other) is same
+
+
+def test_a_search_is_watched_until_its_levels_or_its_limits():
+    case = small_first_order(2, 1, 0)
+    what = first_order_suite.SEARCHES["quick"]
+    engine = first_order_ours.traced_engine(case, what)
+
+    def attack(levels, iterations=12, seconds=60.0):
+        limits = first_order_ours.Limits(levels, iterations, seconds)
+        return first_order_ours.attack(case, engine, what, 1, limits, (0, 1))
+
+    unreached = attack((300.0,))
+    assert unreached.evaluations == 12 and not unreached.reached
+    # Grey is about 10 dB from noise.
+    easy = attack((5.0,))
+    assert easy.evaluations == 5 and easy.reached[5.0][1] == 5
+    assert easy.reached[5.0][0] <= easy.seconds
+    assert attack((5.0, 300.0)).evaluations == 12
+    assert attack((300.0,), seconds=0.0).evaluations == 0
+    assert attack((300.0,)).best == unreached.best
+    assert engine.trace_count() == 1
+    # The budget ends a search too, whatever the limit.
+    assert attack((300.0,), iterations=1000).evaluations == what.budget
+
+
+def test_times_are_compared_on_what_both_recovered():
+    def one(best, **reached):
+        times = {float(key[1:]): value for key, value in reached.items()}
+        return recovery.Reached(times, best, 9.0, 9)
+
+    found = {
+        "a": [one(26.0, l20=(1.0, 10), l25=(3.0, 30)), one(21.0, l20=(2.0, 20))],
+        "b": [one(22.0, l20=(4.0, 40)), one(float("nan"))],
+    }
+    stream = io.StringIO()
+    tables.print_times(found, (20.0, 25.0), "iterations", stream)
+    rows = [line.split() for line in stream.getvalue().splitlines()]
+    assert ["20", "dB", "a", "2", "of", "2", "1.5", "15.0", "23.5"] in rows
+    assert ["20", "dB", "b", "1", "of", "2", "4.0", "40.0", "22.0"] in rows
+    assert ["a", "/", "b,", "1", "pictures", "0.25"] in rows
+    assert ["25", "dB", "b", "0", "of", "2", "-", "-", "22.0"] in rows
+    assert ["a", "/", "b,", "0", "pictures", "-"] in rows
+
+
+def test_first_turn_does_not_count_and_batches_evaluate_less():
+    asked = []
+
+    def take(name):
+        def taken(evaluations):
+            asked.append((name, evaluations))
+            return 4.0, 2.0, 1.0
+
+        return taken
+
+    sides = [turns.Side("one", 1, take("one")), turns.Side("four", 4, take("four"))]
+    taken = turns.measure(sides, 2, 8, lambda first, other: first == other)
+    assert asked == [("one", 8), ("four", 2)] * 3
+    np.testing.assert_array_equal(taken["one"], [[4.0, 2.0]] * 2)
+    np.testing.assert_array_equal(taken["four"], [[1.0, 0.5]] * 2)
+
+
+def test_few_pictures_are_recovered_on_the_large_network(monkeypatch):
+    made = {}
+
+    def build(shape, classes, seed):
+        made["shape"] = shape
+        return convnet64.convnet(shape, classes, seed, width=1)
+
+    monkeypatch.setattr(first_order_cases.convnet64, "convnet64", build)
+    case = first_order_cases.convnet64_cifar100(5, 16, 0)
+    assert made["shape"] == (32, 32, 3)
+    assert case.attacked == len(case.images) == first_order_cases.MOST_PICTURES
+    assert len(case.starts) == 1
+    assert first_order_cases.convnet64_cifar100(0, 16, 0).attacked == 0

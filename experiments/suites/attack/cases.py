@@ -1,7 +1,8 @@
 """What the attack suite times: one small function for each case.
 
-A case has everything that both sides need, as arrays. To add one: a function here, an
-entry in `CASES`, and the same network in `torch_worker.NETWORKS`.
+A case has everything that both sides need, as arrays. To add one: a function here or in
+`first_order_cases`, an entry in that file's `CASES`, and the same network in
+`torch_networks.NETWORKS`.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,18 +21,37 @@ class Case(NamedTuple):
     """Single pictures and their gradients at one model.
 
     Attributes:
-      network: The name of the same network in `torch_worker.NETWORKS`.
+      title: What the output calls it.
+      network: The name of the same network in `torch_networks.NETWORKS`.
       model: Ours.
       data: The data set's own name.
       images: float32 [p, h, w, c] in [0, 1].
       labels: int64 [p].
       gradients: float32 [p, n].
       starts: float32 [t, h, w, c], where objectives are evaluated.
+      dtype: "float32" or "float64", in which both sides compute.
+      distance: A key of `torch_worker.DISTANCES`.
+      evaluations: Of one trial in a turn.
+      attacked: How many of the pictures are recovered for the time to a PSNR.
     """
 
+    title: str
     network: str
     model: functional.FunctionalModel
     data: str
+    images: np.ndarray
+    labels: np.ndarray
+    gradients: np.ndarray
+    starts: np.ndarray
+    dtype: str
+    distance: str
+    evaluations: int
+    attacked: int
+
+
+class Drawn(NamedTuple):
+    """The arrays of a case; see `Case`."""
+
     images: np.ndarray
     labels: np.ndarray
     gradients: np.ndarray
@@ -42,23 +62,44 @@ def lenet_cifar100(pictures: int, trials: int, seed: int) -> Case:
     """The sigmoid LeNet on CIFAR-100, matched in float64 with the L2 distance."""
     dataset = data_catalog.load("cifar100")
     model = lenet.lenet(dataset.image_shape, dataset.num_classes, seed)
-    return _case("lenet", model, dataset, max(pictures, trials), trials, seed)
+    return Case(
+        "LeNet, CIFAR-100",
+        "lenet",
+        model,
+        dataset.name,
+        *draw(model, dataset, max(pictures, trials), trials, seed),
+        dtype="float64",
+        distance="l2",
+        evaluations=20,
+        attacked=pictures,
+    )
 
 
 CASES: Mapping[str, Callable[[int, int, int], Case]] = MappingProxyType(
-    {"LeNet, CIFAR-100": lenet_cifar100}
+    {"lenet": lenet_cifar100}
 )
-"""`(pictures, trials, seed) -> case`, by name."""
+"""`(pictures, trials, seed) -> case` of the second-order attacks, by name."""
 
 
-def _case(
-    network: str,
+def draw(
     model: functional.FunctionalModel,
     dataset: dataset_lib.Dataset,
     pictures: int,
     trials: int,
     seed: int,
-) -> Case:
+) -> Drawn:
+    """The first pictures of a data set, their gradients, and starts of uniform noise.
+
+    Args:
+      model: At its initial weights.
+      dataset: The data set; it starts again where it ends.
+      pictures: How many.
+      trials: How many starts.
+      seed: Of the starts.
+
+    Returns:
+      The arrays.
+    """
     chosen = np.arange(pictures) % len(dataset)
     images, labels = dataset.images[chosen], dataset.labels[chosen]
     one_hot = tf.one_hot(labels, model.num_classes)
@@ -73,10 +114,7 @@ def _case(
     ]
     generator = np.random.default_rng(seed)
     shape = (trials, *model.input_shape)
-    return Case(
-        network=network,
-        model=model,
-        data=dataset.name,
+    return Drawn(
         images=images,
         labels=np.asarray(labels, np.int64),
         gradients=np.stack(gradients),

@@ -74,6 +74,8 @@ def save(case: Case, path: pathlib.Path) -> None:
     np.savez(
         path,
         network=np.array(case.network),
+        dtype=np.array(case.dtype),
+        distance=np.array(case.distance),
         images=case.images,
         labels=case.labels,
         gradients=case.gradients,
@@ -83,15 +85,15 @@ def save(case: Case, path: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def started(python: str, path: pathlib.Path, tune: bool = True) -> Iterator[Torch]:
+def started(python: str, path: pathlib.Path, tune: int = 0) -> Iterator[Torch]:
     """Runs a worker for the time of a `with` block.
 
     Args:
       python: The interpreter.
       path: What `save` wrote.
-      tune: Whether to choose the number of threads that is fastest for one trial, of
-        those that this process has cores for. Otherwise it is as many as cores, and
-        nothing was evaluated before the first request.
+      tune: How many evaluations of one trial decide which number of threads is the
+        fastest, of those that this process has cores for. With 0 it is as many as
+        cores, and nothing was evaluated before the first request.
 
     Yields:
       The worker.

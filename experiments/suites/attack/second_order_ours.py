@@ -1,43 +1,27 @@
-"""Our side of the attack suite, and its peak memory in a process of its own."""
+"""Our side of the second-order cases: the matching error and DLG."""
 
 import json
 import math
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from attacks import knowledge as knowledge_lib
 from attacks.second_order import dlg, lbfgs, matching, objectives
-from experiments.suites import resident_memory
+from experiments.suites.attack import fresh_process, recovery
 from experiments.suites.attack.cases import CASES, Case
+from experiments.suites.attack.recovery import Reached
 from federated import views
 
 GRAPH, XLA = "plain graph", "XLA, patches"
 
 COMPILED: Mapping[str, bool] = MappingProxyType({GRAPH: False, XLA: True})
 """Ways to compile the objective: whether by XLA."""
-
-
-class Reached(NamedTuple):
-    """How an attack on one picture went.
-
-    Attributes:
-      reached: Seconds and CPU seconds until each PSNR in dB, where it was reached.
-      best: The highest PSNR.
-      seconds: Of all.
-      evaluations: Of the objective.
-    """
-
-    reached: Mapping[float, tuple[float, float]]
-    best: float
-    seconds: float
-    evaluations: int
 
 
 def build_single(case: Case, compiled: matching.Matching) -> Callable[[], float]:
@@ -106,7 +90,7 @@ def attack(
       max_seconds: At most.
 
     Returns:
-      When each level was reached.
+      When each level was reached, in seconds and CPU seconds.
     """
     truth = case.images[picture]
     best, reached = -math.inf, {}
@@ -115,8 +99,7 @@ def attack(
     def watched(rounds: Any, sizes: Any, images: Any, *others: Any) -> Any:
         nonlocal best
         found = compiled.known_labels(rounds, sizes, images, *others)
-        mse = float(np.mean((images.numpy()[0] - truth) ** 2))
-        best = max(best, -10 * math.log10(max(mse, 1e-30)))
+        best = max(best, recovery.psnr(images.numpy()[0], truth))
         for level in levels:
             if best >= level and level not in reached:
                 reached[level] = (
@@ -147,29 +130,17 @@ def peak_bytes(name: str, way: str, trials: int) -> int:
     """Peak memory of evaluations, in a fresh process.
 
     Args:
-      name: Of the case.
+      name: A key of `cases.CASES`.
       way: A key of `COMPILED`.
       trials: 1, or how many at once.
 
     Returns:
-      Resident bytes at their peak beyond those before the first evaluation; tracing and
-      compiling are in it.
+      Bytes; see `fresh_process.print_peak`.
 
     Raises:
       RuntimeError: If the process fails.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", __name__, json.dumps([name, way, trials])],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise RuntimeError(
-            f"Measuring the memory of {name} must end with status 0, got "
-            f"{done.returncode}:\n{done.stderr[-2000:]}"
-        )
-    return int(done.stdout.splitlines()[-1])
+    return fresh_process.peak_bytes(__name__, name, way, trials)
 
 
 def _main(text: str) -> None:
@@ -180,8 +151,7 @@ def _main(text: str) -> None:
         evaluate = build_single(case, compiled)
     else:
         evaluate = build_batch(case, compiled, trials)
-    peak = resident_memory.of_call(lambda: [evaluate() for _ in range(3)])
-    print(f"\n{peak.peak_bytes}")
+    fresh_process.print_peak(evaluate)
 
 
 if __name__ == "__main__":
