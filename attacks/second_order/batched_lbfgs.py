@@ -19,8 +19,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from attacks.second_order import blas
-from attacks.second_order.budget import Budget, Minimum, Progress
+from attacks.second_order import blas, lbfgs
 
 BatchFunction: TypeAlias = Callable[
     [np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]
@@ -71,9 +70,9 @@ def minimise(
     starts: np.ndarray,
     lower: np.ndarray,
     upper: np.ndarray,
-    budget: Budget,
-    progress: Progress | None = None,
-) -> tuple[Minimum, ...]:
+    budget: lbfgs.Budget,
+    progress: lbfgs.Progress | None = None,
+) -> tuple[lbfgs.Minimum, ...]:
     """Minimises from every start, independently.
 
     Runs on: attacker. Memory: 16 bytes for each start, variable and pair of
@@ -102,9 +101,9 @@ def _minimise(
     starts: np.ndarray,
     lower: np.ndarray,
     upper: np.ndarray,
-    budget: Budget,
-    progress: Progress | None,
-) -> tuple[Minimum, ...]:
+    budget: lbfgs.Budget,
+    progress: lbfgs.Progress | None,
+) -> tuple[lbfgs.Minimum, ...]:
     deadline = (
         math.inf
         if budget.max_seconds is None
@@ -160,7 +159,7 @@ def _minimise(
         if not np.all(keep):
             state = _State(*(part[keep] for part in state))
     return tuple(
-        Minimum(
+        lbfgs.Minimum(
             point=best_points[index],
             value=float(best_values[index]),
             start=index,
@@ -177,7 +176,7 @@ def _finite(values: np.ndarray, slopes: np.ndarray) -> np.ndarray:
     return np.isfinite(values) & np.all(np.isfinite(slopes), axis=1)
 
 
-def _stop_at_start(value: float, slope: np.ndarray, budget: Budget) -> str:
+def _stop_at_start(value: float, slope: np.ndarray, budget: lbfgs.Budget) -> str:
     if not (np.isfinite(value) and np.all(np.isfinite(slope))):
         return "not_finite"
     if value <= budget.tolerance:
@@ -192,12 +191,12 @@ def _begin(
     slope: np.ndarray,
     lower: np.ndarray,
     upper: np.ndarray,
-    budget: Budget,
+    budget: lbfgs.Budget,
 ) -> _State:
     active, size = point.shape
     history = budget.history
     direction = -_free(point, slope, lower, upper)
-    # The first step changes no variable by more than this.
+    # As in `lbfgs.py`: the first step changes no variable by more than this.
     steepest = np.max(np.abs(slope), axis=1, initial=0.0)
     return _State(
         trial=trial,
@@ -301,7 +300,7 @@ def _inverse_times(
 
 
 def _reasons(
-    state: _State, enough: np.ndarray, finite: np.ndarray, budget: Budget
+    state: _State, enough: np.ndarray, finite: np.ndarray, budget: lbfgs.Budget
 ) -> np.ndarray:
     """Why each trial ends; empty where it goes on."""
     reasons = np.full(state.trial.size, "", object)
