@@ -111,9 +111,9 @@ def build_engine(
     Args:
       model: The architecture; its initial weights are not used.
       recipe: The objective and the steps.
-      jit_compile: Whether to compile with XLA, which does not pay here: on two shared
-        cores an iteration of the ConvNet of width 16 took 0.27 s so compiled and 0.03 s
-        as a graph. XLA refuses the second derivative of Keras' max-pooling.
+      jit_compile: Whether to compile with XLA. On the ConvNets it compiles for long and
+        was slower than the graph when it was tried on a CPU; XLA refuses the second
+        derivative of Keras' max-pooling.
 
     Returns:
       The engine; it is traced at its first call.
