@@ -16,6 +16,7 @@ from attacks.first_order import (
     quick_inversion,
     recipes,
 )
+from attacks.peeling import layer_peeling
 from attacks.second_order import cohort, dlg, idlg, multi_round
 from attacks.statistical import baselines, imputation, learned_inverter
 
@@ -107,6 +108,9 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
         "dense_inversion": Entry(_closed_form(dense_inversion.build_dense_inversion)),
         "completion": Entry(_aware(completion.build_completion)),
         "r_gap": Entry(_closed_form(r_gap.build_r_gap), one_picture=True),
+        "layer_peeling": Entry(
+            _aware(layer_peeling.build_layer_peeling), one_picture=True
+        ),
         "imputation": Entry(_aware(imputation.build_imputation), needs=_PUBLIC),
         "learned_inverter": Entry(
             _aware(learned_inverter.build_learned_inverter), needs=_PUBLIC

@@ -21,7 +21,8 @@ from attacks import effort as effort_lib
 from attacks import envelope
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
-from attacks.analytic import completion
+from attacks.analytic import completion, r_gap, r_gap_layers
+from attacks.peeling import layer_peeling, network
 from attacks.second_order import dlg, idlg
 from attacks.statistical import baselines, imputation, learned_inverter
 from federated import views
@@ -41,7 +42,8 @@ def build_strongest(
 ) -> knowledge_lib.Attack:
     """Builds the envelope of the attacks on one gradient.
 
-    Members: iDLG for one picture of unknown class, else DLG; completion; and with public
+    Members: iDLG for one picture of unknown class, else DLG; completion; for one picture
+    R-GAP or layer peeling, if the model is a chain that they read; and with public
     pictures imputation, the learned inverter, retrieval and the mean picture. The
     reconstruction is the chosen member's; its `label_source` and `stop` are that
     member's, its iterations and seconds those of all, rehearsals included.
@@ -121,6 +123,10 @@ def members(
     if knowledge.local_training is not None:
         return found
     found["completion"] = completion.build_completion(**options)
+    if knowledge.batch_size == 1 and r_gap_layers.read_chain(knowledge.model):
+        found["r_gap"] = r_gap.build_r_gap(source=source)
+    if knowledge.batch_size == 1 and network.read_network(knowledge.model):
+        found["layer_peeling"] = layer_peeling.build_layer_peeling(**options)
     if knowledge.public_pictures is None:
         return found
     learners: Mapping[str, Callable[..., knowledge_lib.Attack]] = {

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
+from attacks.labels import signs as labels_lib
 from attacks.second_order import matching, objectives
 from federated import views
 
@@ -26,6 +27,23 @@ def nothing_to_go_by(target: target_lib.Target) -> str | None:
     if not np.all(np.isfinite(target.vector[target.visible])):
         return "not_finite"
     return None if np.any(target.vector[target.visible]) else "all_zero"
+
+
+def label_of(
+    target: target_lib.Target, knowledge: knowledge_lib.Knowledge
+) -> tuple[np.ndarray, str]:
+    """The class of a single picture: declared, read off the head, or a guess.
+
+    Returns:
+      int64 [1], and "known", "inferred" or "guessed".
+    """
+    if knowledge.labels is not None:
+        return np.array(knowledge.labels, np.int64), "known"
+    possible = labels_lib.possible_labels(
+        target, "mask_aware", knowledge.model.spec, knowledge.model.num_classes
+    )
+    source = "inferred" if len(possible) == 1 else "guessed"
+    return np.array(possible[:1] or (0,), np.int64), source
 
 
 def fill(

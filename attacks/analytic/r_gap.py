@@ -4,9 +4,13 @@ Zhu, Blaschko, "R-GAP: Recursive Gradient Attack on Privacy", ICLR 2021, algorit
 the head's input downwards each layer's input solves linear equations: the weights say
 what its output was, the kernel's gradient what it was multiplied with.
 
-    head: features h, p - y  ->  z, dL/dz of the last convolution
+    head: features h, p - y  ->  h is the output of the last convolution, dL/dh
+    output a: z = inverse activation of a, dL/dz = a' dL/da
     convolution i: [W; K] x = [z - b; dL/dW]  ->  x, dL/dx = W^T dL/dz
-    x is the output of convolution i - 1: z = inverse leaky ReLU of x, and so on
+    x is the output of convolution i - 1, and so on down to the picture
+
+The paper's activation is the leaky ReLU. Sigmoid and tanh are ours: the equations for z
+are then weighted by a', because a saturated output says little about its z.
 """
 
 import time
@@ -18,7 +22,6 @@ from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
 from attacks.analytic import closed_form, r_gap_head, r_gap_layers, r_gap_solve
 from attacks.analytic import dense_layers as dense_lib
-from attacks.labels import signs as labels_lib
 from federated import views
 from selenc_tf.types import Seed
 
@@ -52,8 +55,9 @@ def build_r_gap(*, source: target_lib.Source = 0) -> knowledge_lib.Attack:
       every layer's equations have full rank, "rank_deficient" if not, "underdetermined"
       if the head shows too little to begin, "nothing_visible", "not_finite",
       "all_zero", or "not_applicable" where the model is not a chain of convolutions
-      and leaky ReLUs with one dense head. The attack raises a ValueError if the batch
-      is not one picture, or view, knowledge and `source` do not go together.
+      with leaky ReLUs, sigmoids or tanhs and one dense head. The attack raises a
+      ValueError if the batch is not one picture, or view, knowledge and `source` do not
+      go together.
     """
 
     def attack(
@@ -68,7 +72,7 @@ def build_r_gap(*, source: target_lib.Source = 0) -> knowledge_lib.Attack:
         target = target_lib.build_target(view, knowledge, source, "mask_aware")
         reason = closed_form.nothing_to_go_by(target)
         chain = r_gap_layers.read_chain(knowledge.model)
-        labels, label_source = _label(target, knowledge)
+        labels, label_source = closed_form.label_of(target, knowledge)
         image, entries = None, 0
         stop = reason or "not_applicable"
         if reason is None and chain is not None:
@@ -159,15 +163,3 @@ def recurse(
 
 def _unknowns(chain: tuple[r_gap_layers.ConvLayer, ...]) -> list[int]:
     return [int(np.prod(layer.input_shape)) for layer in chain]
-
-
-def _label(
-    target: target_lib.Target, knowledge: knowledge_lib.Knowledge
-) -> tuple[np.ndarray, str]:
-    if knowledge.labels is not None:
-        return np.array(knowledge.labels, np.int64), "known"
-    possible = labels_lib.possible_labels(
-        target, "mask_aware", knowledge.model.spec, knowledge.model.num_classes
-    )
-    source = "inferred" if len(possible) == 1 else "guessed"
-    return np.array(possible[:1] or (0,), np.int64), source

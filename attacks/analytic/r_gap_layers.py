@@ -2,8 +2,9 @@
 
 What recursive inversion needs of a layer z = W x + b with x the unknown: the weight
 constraints W x = z - b, and the gradient constraints dL/dW = K x, where K holds the
-derivative k = dL/dz. Zhu, Blaschko, "R-GAP: Recursive Gradient Attack on Privacy", ICLR
-2021, section 3 and equations 6-9.
+derivative k = dL/dz. z follows from the layer's output by undoing its activation. Zhu,
+Blaschko, "R-GAP: Recursive Gradient Attack on Privacy", ICLR 2021, section 3 and
+equations 6-9.
 """
 
 from typing import NamedTuple
@@ -13,9 +14,16 @@ import numpy as np
 from scipy import sparse
 
 from attacks.analytic import dense_layers as dense_lib
+from attacks.analytic import r_gap_activations as activations
 from selenc_tf.models import functional
 
 Shape = tuple[int, int, int]
+
+_ACTIVATIONS = {
+    keras.activations.linear: activations.LINEAR,
+    keras.activations.sigmoid: activations.Activation("sigmoid"),
+    keras.activations.tanh: activations.Activation("tanh"),
+}
 
 
 class ConvLayer(NamedTuple):
@@ -29,7 +37,7 @@ class ConvLayer(NamedTuple):
       output_shape: Of z.
       padding: Zeros (before the rows, before the columns).
       strides: Along rows and columns.
-      slope: Of the leaky ReLU on negative z; 1 for none.
+      activation: What turns z into the next layer's input; `LINEAR` for none.
     """
 
     kernel: int
@@ -39,11 +47,16 @@ class ConvLayer(NamedTuple):
     output_shape: Shape
     padding: tuple[int, int]
     strides: tuple[int, int]
-    slope: float
+    activation: activations.Activation
 
 
 def read_chain(model: functional.FunctionalModel) -> tuple[ConvLayer, ...] | None:
-    """Reads convolutions, leaky ReLUs and one dense head off a model's layers.
+    """Reads convolutions, their activations and one dense head off a model's layers.
+
+    An activation is a leaky ReLU, a sigmoid or a tanh, the convolution's own or that of
+    a layer behind it; with two of them on one convolution the model is not a chain.
+
+    Runs on: attacker. Sees: the architecture.
 
     Args:
       model: The model. Only its layers' configuration is read.
@@ -55,15 +68,16 @@ def read_chain(model: functional.FunctionalModel) -> tuple[ConvLayer, ...] | Non
     places = dense_lib.slices_of(model)
     layers = model.keras_model.layers
     found: list[ConvLayer] = []
-    pad, shape = (0, 0), tuple(model.input_shape)
+    pad, padded, shape = (0, 0), False, tuple(model.input_shape)
     for layer in layers[:-1]:
         if isinstance(layer, keras.layers.InputLayer | keras.layers.Flatten):
             continue
+        activation = _activation_of(layer)
         if isinstance(layer, keras.layers.ZeroPadding2D):
             (top, _), (left, _) = layer.padding
-            pad = (top, left)
-        elif isinstance(layer, keras.layers.LeakyReLU) and found:
-            found[-1] = found[-1]._replace(slope=float(layer.negative_slope))
+            pad, padded = (pad[0] + top, pad[1] + left), True
+        elif activation is None:
+            return None
         elif _is_plain_convolution(layer) and layer.kernel.path in names:
             found.append(
                 ConvLayer(
@@ -74,15 +88,21 @@ def read_chain(model: functional.FunctionalModel) -> tuple[ConvLayer, ...] | Non
                     output_shape=_triple(layer.output.shape[1:]),
                     padding=pad,
                     strides=tuple(layer.strides),
-                    slope=1.0,
+                    activation=activation,
                 )
             )
-            pad, shape = (0, 0), tuple(layer.output.shape[1:])
+            pad, padded, shape = (0, 0), False, tuple(layer.output.shape[1:])
+        elif isinstance(layer, keras.layers.Activation | keras.layers.LeakyReLU):
+            # One for each convolution, and not after padding: a sigmoid makes 0.5 of
+            # those zeros.
+            if not found or padded or found[-1].activation != activations.LINEAR:
+                return None
+            found[-1] = found[-1]._replace(activation=activation)
         else:
             return None
     heads = dense_lib.dense_layers(model)
     one_head = len(heads) == 1 and heads[0].head and not heads[0].sees_picture
-    return tuple(found) if found and one_head else None
+    return tuple(found) if found and one_head and not padded else None
 
 
 def _triple(shape: tuple[int, ...]) -> Shape:
@@ -97,8 +117,15 @@ def _is_plain_convolution(layer: keras.layers.Layer) -> bool:
         and layer.groups == 1
         and tuple(layer.dilation_rate) == (1, 1)
         and layer.data_format == "channels_last"
-        and layer.activation is keras.activations.linear
     )
+
+
+def _activation_of(layer: keras.layers.Layer) -> activations.Activation | None:
+    """The activation that a layer is or ends in; None if it has none or another one."""
+    if isinstance(layer, keras.layers.LeakyReLU):
+        slope = float(layer.negative_slope)
+        return activations.Activation("leaky_relu", slope) if slope > 0 else None
+    return _ACTIVATIONS.get(getattr(layer, "activation", None))
 
 
 class Taps(NamedTuple):

@@ -183,7 +183,7 @@ def build_engine(
         def body(*parts: tf.Tensor) -> State:
             now = State(*parts)
             objective, error, slope = slopes_of(problem, now.images)
-            return _step(recipe, now, objective, error, slope, total, seed)
+            return step(recipe, now, objective, error, slope, total, seed)
 
         return State(*tf.while_loop(lambda *parts: parts[-1] < until, body, state))
 
@@ -206,7 +206,7 @@ def _consensus(problem: Problem, images: tf.Tensor) -> tf.Tensor:
     return tf.reshape(means, images.shape)
 
 
-def _step(
+def step(
     recipe: recipes.Recipe,
     state: State,
     objective: tf.Tensor,
@@ -215,7 +215,20 @@ def _step(
     total: tf.Tensor,
     seed: tf.Tensor,
 ) -> State:
-    """Notes the present iterates where they are the best so far, then walks on."""
+    """Notes the present iterates where they are the best so far, then walks on.
+
+    Args:
+      recipe: How Adam walks.
+      state: Where t searches stand.
+      objective: float32 [t], with priors, at `state.images`.
+      error: float32 [t], the distance alone.
+      slope: float32 [t, b, h, w, c], of the objective.
+      total: int32 scalar, iterations of the whole search.
+      seed: int32 [2], of the noise.
+
+    Returns:
+      The state one iteration on.
+    """
     better = objective < state.best_objective
     chosen = tf.reshape(better, [-1, 1, 1, 1, 1])
     share = schedules.share(recipe.schedule, state.iteration, total, recipe.warm_up)

@@ -1,16 +1,27 @@
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from attacks import knowledge
 from attacks import target as target_lib
-from attacks.analytic import dense_layers, r_gap, r_gap_head, r_gap_layers
+from attacks.analytic import (
+    dense_layers,
+    r_gap,
+    r_gap_activations,
+    r_gap_head,
+    r_gap_layers,
+    r_gap_solve,
+)
 from attacks.metrics import evaluation
-from selenc_tf.models import lenet, r_gap_cnn
+from selenc_tf.models import functional, lenet, r_gap_cnn
 from tests.attacks import victims
 from tests.attacks.test_completion import pictures, tiny_chain
 
 SEED = (1, 2)
+Activation = r_gap_activations.Activation
+ACTIVATIONS = [Activation("leaky_relu", 0.2), Activation("sigmoid"), Activation("tanh")]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +40,8 @@ def recursion(model, vector, mask, label):
 def test_constraints_are_the_convolution(chain):
     """Against Keras: W x is its output and K x the gradient of its kernel."""
     first, second = r_gap_layers.read_chain(chain)
-    assert first.slope == 0.2 and second.strides == (2, 2) and first.bias is None
+    assert first.activation == Activation("leaky_relu", 0.2) and first.bias is None
+    assert second.strides == (2, 2)
     generator = np.random.default_rng(0)
     x = generator.standard_normal((1, 8, 8, 6)).astype(np.float32)
     kernel = generator.standard_normal((3, 3, 6, 8)).astype(np.float32)
@@ -137,9 +149,188 @@ def test_one_picture_only(chain):
         r_gap.build_r_gap()(view, known, SEED)
 
 
-def test_other_networks_are_not_chains():
-    # Its sigmoids stand inside the convolutions.
-    assert r_gap_layers.read_chain(lenet.lenet((28, 28, 1), 10, 0)) is None
+def network(*layers, last_stride=1):
+    """8x8 grey pictures, a convolution, the layers, another one, a head of 3 classes.
+
+    A layer that is a name is the activation of both convolutions.
+    """
+    names = [layer for layer in layers if isinstance(layer, str)]
+    hidden = inputs = keras.Input((8, 8, 1))
+    for index, (channels, stride) in enumerate(((6, 1), (8, last_stride))):
+        hidden = keras.layers.ZeroPadding2D(1)(hidden)
+        hidden = keras.layers.Conv2D(
+            channels,
+            3,
+            strides=stride,
+            activation=names[0] if names else None,
+            kernel_initializer=keras.initializers.RandomUniform(-0.5, 0.5, seed=index),
+        )(hidden)
+        for layer in layers:
+            hidden = hidden if isinstance(layer, str) else layer(hidden)
+        layers = names
+    logits = keras.layers.Dense(
+        3, kernel_initializer=keras.initializers.RandomUniform(-0.2, 0.2, seed=9)
+    )(keras.layers.Flatten()(hidden))
+    return functional.from_keras(keras.Model(inputs, logits))
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        pytest.param(("relu",), id="relu"),
+        pytest.param((keras.layers.ReLU(),), id="relu_layer"),
+        pytest.param((keras.layers.LeakyReLU(0.0),), id="slope_0"),
+        pytest.param((keras.layers.MaxPooling2D(2),), id="pooling"),
+        pytest.param(("tanh", keras.layers.Activation("sigmoid")), id="two"),
+        pytest.param(
+            (keras.layers.ZeroPadding2D(1), keras.layers.Activation("sigmoid")),
+            id="sigmoid_of_padding",
+        ),
+    ],
+)
+def test_other_networks_are_not_chains(layers):
+    model = network(*layers)
+    assert r_gap_layers.read_chain(model) is None
+    vector = victims.gradient(model, pictures(model), (1,))
+    view = victims.view_of(model, [vector])
+    found = r_gap.build_r_gap()(view, knowledge.Knowledge(model), SEED)
+    assert found.stop == "not_applicable"
+
+
+def test_padding_adds_up_but_not_before_the_head():
+    chain = r_gap_layers.read_chain(network(keras.layers.ZeroPadding2D(1), "tanh"))
+    assert [layer.padding for layer in chain] == [(1, 1), (2, 2)]
+    inputs = keras.Input((8, 8, 1))
+    hidden = keras.layers.ZeroPadding2D(1)(keras.layers.Conv2D(4, 3)(inputs))
+    logits = keras.layers.Dense(3)(keras.layers.Flatten()(hidden))
+    model = functional.from_keras(keras.Model(inputs, logits))
+    assert r_gap_layers.read_chain(model) is None
+
+
+@given(
+    st.sampled_from(ACTIVATIONS),
+    st.lists(st.floats(-5, 5), min_size=1, max_size=8).map(np.array),
+)
+def test_activations_are_undone(activation, z):
+    output = r_gap_activations.forward(activation, z)
+    np.testing.assert_allclose(
+        r_gap_activations.inverse(activation, output), z, rtol=1e-9, atol=1e-9
+    )
+    step = 1e-6
+    ahead, behind = (
+        r_gap_activations.forward(activation, z + sign * step) for sign in (1, -1)
+    )
+    away = (activation.kind != "leaky_relu") | (np.abs(z) > step)
+    np.testing.assert_allclose(
+        r_gap_activations.derivative(activation, output)[away],
+        ((ahead - behind) / (2 * step))[away],
+        rtol=1e-4,
+    )
+
+
+@given(
+    st.sampled_from(["sigmoid", "tanh"]),
+    st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=8).map(np.array),
+)
+def test_outputs_beyond_the_range_are_finite_and_hardly_trusted(kind, output):
+    activation = Activation(kind)
+    z = r_gap_activations.inverse(activation, output)
+    low, high = (0.0 if kind == "sigmoid" else -1.0), 1.0
+    assert np.all(np.abs(z) < 28)
+    np.testing.assert_allclose(
+        r_gap_activations.forward(activation, z),
+        np.clip(output, low, high),
+        atol=2e-12,
+    )
+    trust = r_gap_activations.trust(activation, output)
+    outside = (output <= low) | (output >= high)
+    assert np.all(trust > 0) and np.all(trust[outside] < 1e-11)
+
+
+def test_activations_against_keras():
+    model = network("tanh")
+    layers = r_gap_layers.read_chain(model)
+    assert [layer.activation for layer in layers] == [Activation("tanh")] * 2
+    z = np.linspace(-4, 4, 9)
+    for activation, function in zip(
+        ACTIVATIONS,
+        (keras.activations.leaky_relu, keras.activations.sigmoid, np.tanh),
+        strict=True,
+    ):
+        np.testing.assert_allclose(
+            r_gap_activations.forward(activation, z), np.asarray(function(z)), rtol=1e-6
+        )
+
+
+@pytest.mark.parametrize("kind", ["sigmoid", "tanh"])
+@pytest.mark.parametrize("own", [True, False], ids=["own", "layer"])
+@pytest.mark.parametrize("hidden", [0.0, 0.4])
+def test_bounded_activations_are_inverted(kind, own, hidden):
+    model = network(kind if own else keras.layers.Activation(kind))
+    assert r_gap_layers.read_chain(model)[0].activation == Activation(kind)
+    images = pictures(model)
+    vector = victims.gradient(model, images, (1,))
+    found = recursion(model, vector, victims.random_mask(vector.size, hidden), 1)
+    assert found.ranks == found.unknowns
+    np.testing.assert_allclose(found.image, images[0], atol=1e-3)
+
+
+def test_unknown_features_follow_through_a_sigmoid():
+    model = network("sigmoid")
+    images = pictures(model)
+    vector = victims.gradient(model, images, (1,))
+    mask = np.zeros(vector.size, np.bool_)
+    mask[-3 - 512 * 3 : -3 - 510 * 3] = True  # the first two features' rows
+    found = recursion(model, vector, mask, 1)
+    assert found.ranks == found.unknowns
+    np.testing.assert_allclose(found.image, images[0], atol=1e-3)
+
+
+@pytest.mark.parametrize(("kind", "bias"), [("sigmoid", 18.0), ("tanh", 9.0)])
+def test_saturated_outputs_do_not_spoil_the_rest(kind, bias, monkeypatch):
+    """The sigmoid of 18 is 1 in float32, and the inverse of 1 is another z."""
+    shape = r_gap_layers.read_chain(network(kind))[1]
+    generator = np.random.default_rng(0)
+    x = generator.uniform(0, 1, 8 * 8 * 6)
+    kernel = generator.uniform(-0.5, 0.5, (3, 3, 6, 8))
+    weights = r_gap_layers.weight_constraints(shape, kernel)
+    biases = np.array([bias] + [0.0] * 7)
+    z = weights @ x + np.tile(biases, 64)
+    exact = r_gap_activations.forward(shape.activation, z)
+    output = exact.astype(np.float32).astype(np.float64)
+    wrong = np.abs(r_gap_activations.inverse(shape.activation, output) - z)
+    assert np.max(wrong[::8]) > 1
+    slopes = generator.standard_normal(output.size)
+    layer = r_gap_solve.Layer(
+        output=output,
+        output_known=np.ones(output.size, np.bool_),
+        slopes_of_loss=slopes,
+        gradient=np.zeros(kernel.shape),
+        visible=np.zeros(kernel.shape, np.bool_),
+        kernel=kernel,
+        bias=biases,
+    )
+    found = r_gap_solve.solve(shape, layer)
+    assert found.rank == x.size
+    np.testing.assert_allclose(found.input, x, atol=1e-4)
+    derivative = r_gap_activations.derivative(shape.activation, exact)
+    np.testing.assert_allclose(
+        found.slopes_of_loss, weights.T @ (slopes * derivative), atol=1e-5
+    )
+    monkeypatch.setattr(r_gap_activations, "trust", lambda _, a: np.ones_like(a))
+    assert np.max(np.abs(r_gap_solve.solve(shape, layer).input - x)) > 0.1
+
+
+@pytest.mark.parametrize("hidden", [0.0, 0.3])
+def test_lenet(hidden):
+    model = lenet.lenet((32, 32, 3), 100, 0)
+    pictures_of = victims.cifar100(1)
+    vector = victims.gradient(model, pictures_of.images, pictures_of.labels)
+    view = victims.view_of(model, [vector], victims.random_mask(vector.size, hidden))
+    found = r_gap.build_r_gap()(view, knowledge.Knowledge(model), SEED)
+    truth = evaluation.Truth(pictures_of.images, np.array(pictures_of.labels))
+    assert evaluation.evaluate(found, truth)[0].psnr > 60
+    assert found.stop == "closed_form" and found.label_source == "inferred"
 
 
 def test_size_of_the_network():

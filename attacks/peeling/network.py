@@ -1,0 +1,254 @@
+"""A Keras model read as a chain of convolutions, poolings and dense layers."""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from attacks.analytic import dense_layers as dense_lib
+from selenc_tf.models import functional
+
+Shape = tuple[int, int, int]
+
+
+class Statistics(NamedTuple):
+    """What a normalisation in inference mode needs beside its weights.
+
+    Attributes:
+      mean: float64 [channels], public state of the global model.
+      variance: float64 [channels].
+      epsilon: Added to the variance.
+    """
+
+    mean: np.ndarray
+    variance: np.ndarray
+    epsilon: float
+
+
+class Block(NamedTuple):
+    """Convolution with stride 1, normalisation if any, ReLU, max-pooling if any.
+
+    Attributes:
+      kernel: Index of the kernel [h, w, channels in, channels out] in the weights.
+      bias: Index of its bias, or None.
+      scale: Index of the normalisation's scale, or None.
+      shift: Index of its shift, or None.
+      statistics: Of the normalisation, or None without one.
+      padding: Zeros before and after the rows and the columns.
+      rectified: Whether a ReLU follows; a block without one ends the algebra.
+      pool: Side of the pooling's windows; 1 without pooling. Rows and columns that fill
+        no window are cut.
+      input_shape: Height, width, channels of the input.
+      output_shape: Of the output, after the pooling.
+    """
+
+    kernel: int
+    bias: int | None
+    scale: int | None
+    shift: int | None
+    statistics: Statistics | None
+    padding: tuple[int, int]
+    rectified: bool
+    pool: int
+    input_shape: Shape
+    output_shape: Shape
+
+    @property
+    def map_shape(self) -> Shape:
+        """Of the output before the pooling."""
+        height, width, _ = self.input_shape
+        return height, width, self.output_shape[2]
+
+    @property
+    def tensors(self) -> tuple[int, ...]:
+        """Indices of the block's weights."""
+        parts = (self.kernel, self.bias, self.scale, self.shift)
+        return tuple(part for part in parts if part is not None)
+
+
+class Network(NamedTuple):
+    """Blocks, then dense layers with ReLUs between, the last of which is the head.
+
+    Attributes:
+      contrast: Factor of the pictures before the first block.
+      offset: Added after it.
+      blocks: From the pictures upwards, at least one.
+      dense: From the blocks upwards, at least one.
+    """
+
+    contrast: float
+    offset: float
+    blocks: tuple[Block, ...]
+    dense: tuple[dense_lib.DenseLayer, ...]
+
+
+def read_network(model: functional.FunctionalModel) -> Network | None:
+    """Reads a model's operations.
+
+    Args:
+      model: The model. Only the configuration of its layers and the statistics of its
+        normalisations are read.
+
+    Returns:
+      The network, or None if the model is not such a chain.
+    """
+    names = {name: index for index, name in enumerate(model.spec.names)}
+    contrast, offset = 1.0, 0.0
+    blocks: list[Block] = []
+    operations = list(model.keras_model.operations)
+    dense = dense_lib.dense_layers(model)
+    index = 0
+    while index < len(operations):
+        layer = operations[index]
+        index += 1
+        if isinstance(layer, keras.layers.InputLayer | keras.layers.Flatten):
+            continue
+        if isinstance(layer, keras.layers.Dense):
+            if not _is_top(operations[index - 1 :], dense):
+                return None
+            break
+        if isinstance(layer, keras.layers.Rescaling) and not blocks:
+            if not all(isinstance(v, int | float) for v in (layer.scale, layer.offset)):
+                return None
+            contrast, offset = float(layer.scale), float(layer.offset)
+            continue
+        if isinstance(layer, keras.layers.Conv2D):
+            block = _convolution(layer, names)
+            if block is None:
+                return None
+            blocks.append(block)
+            continue
+        if not blocks:
+            return None
+        if _is_windowed_maximum(operations[index - 1 : index + 2]):
+            changed = _pooled(blocks[-1], operations[index].output.shape[2])
+            index += 2
+        else:
+            changed = _continued(blocks[-1], layer, names)
+        if changed is None:
+            return None
+        blocks[-1] = changed
+    if not blocks or not dense or not dense[-1].head:
+        return None
+    return Network(contrast, offset, tuple(blocks), dense)
+
+
+def _convolution(layer: keras.layers.Conv2D, names: dict[str, int]) -> Block | None:
+    """The block that a convolution begins, or None if it has strides or the like."""
+    rows, columns = layer.kernel_size
+    plain = (
+        tuple(layer.strides) == (1, 1)
+        and tuple(layer.dilation_rate) == (1, 1)
+        and layer.groups == 1
+        and layer.data_format == "channels_last"
+        and layer.padding == "same"
+        and rows % 2 == 1
+        and columns % 2 == 1
+        and layer.kernel.path in names
+        and layer.activation in (keras.activations.linear, keras.activations.relu)
+    )
+    if not plain:
+        return None
+    return Block(
+        kernel=names[layer.kernel.path],
+        bias=None if layer.bias is None else names[layer.bias.path],
+        scale=None,
+        shift=None,
+        statistics=None,
+        padding=(rows // 2, columns // 2),
+        rectified=layer.activation is keras.activations.relu,
+        pool=1,
+        input_shape=_triple(layer.input.shape[1:]),
+        output_shape=_triple(layer.output.shape[1:]),
+    )
+
+
+def _continued(
+    block: Block, layer: keras.layers.Layer, names: dict[str, int]
+) -> Block | None:
+    """The block with one more layer, or None if that layer does not fit."""
+    if isinstance(layer, keras.layers.BatchNormalization):
+        if block.rectified or block.pool > 1 or block.statistics is not None:
+            return None
+        return block._replace(
+            scale=names.get(layer.gamma.path) if layer.scale else None,
+            shift=names.get(layer.beta.path) if layer.center else None,
+            statistics=Statistics(
+                np.asarray(layer.moving_mean, np.float64),
+                np.asarray(layer.moving_variance, np.float64),
+                float(layer.epsilon),
+            ),
+        )
+    if _is_relu(layer) and block.pool == 1:
+        return block._replace(rectified=True)
+    if isinstance(layer, keras.layers.MaxPooling2D):
+        size = layer.pool_size[0]
+        square = tuple(layer.pool_size) == tuple(layer.strides) == (size, size)
+        if square and layer.padding == "valid":
+            return _pooled(block, size)
+    return None
+
+
+def _pooled(block: Block, size: int) -> Block | None:
+    if block.pool > 1:
+        return None
+    height, width, channels = block.output_shape
+    return block._replace(
+        pool=size, output_shape=(height // size, width // size, channels)
+    )
+
+
+def _is_relu(layer: keras.layers.Layer) -> bool:
+    if isinstance(layer, keras.layers.ReLU):
+        return (
+            layer.max_value is None
+            and layer.negative_slope == 0.0
+            and layer.threshold == 0.0
+        )
+    return (
+        isinstance(layer, keras.layers.Activation)
+        and layer.activation is keras.activations.relu
+    )
+
+
+def _is_windowed_maximum(operations: list[keras.Operation]) -> bool:
+    """Whether these are a cropping, windows along two axes and their maximum."""
+    if len(operations) < 3:
+        return False
+    crop, windows, maximum = operations
+    return (
+        isinstance(crop, keras.layers.Cropping2D)
+        and crop.cropping[0][0] == crop.cropping[1][0] == 0
+        and isinstance(windows, keras.layers.Reshape)
+        and len(windows.output.shape) == 6
+        and windows.output.shape[2] == windows.output.shape[4]
+        and type(maximum).__name__ == "Max"
+        and tuple(maximum.axis) == (2, 4)
+    )
+
+
+def _is_top(
+    operations: list[keras.Operation], dense: tuple[dense_lib.DenseLayer, ...]
+) -> bool:
+    """Whether the rest is dense layers with ReLUs between them and one head."""
+    found = []
+    rectified = True
+    for layer in operations:
+        if isinstance(layer, keras.layers.Dense):
+            if not rectified:
+                return False
+            found.append(layer.name)
+            rectified = layer.activation is keras.activations.relu
+        elif _is_relu(layer):
+            rectified = True
+        else:
+            return False
+    last = operations[-1]
+    return isinstance(last, keras.layers.Dense) and found == [
+        layer.name for layer in dense
+    ]
+
+
+def _triple(shape: tuple[int, ...]) -> Shape:
+    height, width, channels = shape
+    return int(height), int(width), int(channels)
