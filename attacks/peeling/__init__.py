@@ -7,5 +7,6 @@
 * `pooled.py`: the same where a pooling hides which positions count.
 * `peel.py`: these in turn.
 * `descent.py`: pictures that fit the deepest layer reached and the gradients below it.
+* `search.py`: that search with its clock and its reports.
 * `layer_peeling.py`: the attack.
 """

@@ -10,49 +10,32 @@ fit these (`descent.py`), which are far easier to find than ones that fit the gr
 the whole network. This attack is this project's.
 """
 
+import dataclasses
 import functools
 import time
-from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
 from attacks.analytic import closed_form
-from attacks.first_order import engine as first_order
-from attacks.first_order import quick_inversion
-from attacks.first_order import search as search_lib
+from attacks.first_order import quick_inversion, recipes
+from attacks.first_order import search as trials
 from attacks.peeling import descent, peel, top
 from attacks.peeling import network as network_lib
+from attacks.peeling import search as search_lib
 from attacks.second_order import blas
 from federated import views
 from selenc_tf.types import Seed
 
-_CHUNK = 50
-"""Iterations between two looks at the clock, and two reports of progress."""
+_CANDIDATES: tuple[recipes.Initial, ...] = ("normal", "grey")
+"""What a pooled layer's own search begins at, two of each."""
 
 _SCOUTING = 1 / 3
 """Share of the iterations after which a layer that resisted is tried again."""
 
 _DEFAULT_EFFORT = effort_lib.Effort(restarts=1, max_iterations=500)
-
-
-class _Found(NamedTuple):
-    """Where a search ended.
-
-    Attributes:
-      image: float32 [h, w, c].
-      objective: With priors.
-      iterations: Done.
-      stop: "iterations", "seconds" or "not_finite".
-    """
-
-    image: np.ndarray
-    objective: float
-    iterations: int
-    stop: str
 
 
 def build_layer_peeling(
@@ -101,13 +84,21 @@ def build_layer_peeling(
             with blas.one_thread():
                 reached = top.read(target, view.weights, network.dense, int(labels[0]))
             if reached is None:
+                rest = _what_is_left(effort, began)
                 return quick_inversion.build_quick_inversion(
-                    source=source, effort=effort, progress=progress
+                    source=source, effort=rest, progress=progress
                 )(view, knowledge, seed)
-            problem = peel.Problem(network, knowledge.model.spec, view.weights, target)
-            found, entries = _reconstruct(
-                problem, reached, knowledge, effort, progress, seed, began
+            search = search_lib.Search(
+                problem=peel.Problem(
+                    network, knowledge.model.spec, view.weights, target
+                ),
+                compiled=functools.cache(
+                    functools.partial(descent.build_advance, network)
+                ),
+                deadline=effort.max_seconds and began + effort.max_seconds,
+                progress=progress,
             )
+            found, entries = _reconstruct(search, reached, knowledge, effort, seed)
             ended = found.stop
         shape = (1, *knowledge.model.input_shape)
         images = closed_form.fill(
@@ -126,118 +117,50 @@ def build_layer_peeling(
     return attack
 
 
+def _what_is_left(effort: effort_lib.Effort, began: float) -> effort_lib.Effort:
+    if effort.max_seconds is None:
+        return effort
+    left = max(effort.max_seconds - (time.monotonic() - began), 1e-3)
+    return dataclasses.replace(effort, max_seconds=left)
+
+
 def _reconstruct(
-    problem: peel.Problem,
+    search: search_lib.Search,
     reached: top.Known,
     knowledge: knowledge_lib.Knowledge,
     effort: effort_lib.Effort,
-    progress: effort_lib.Progress | None,
     seed: Seed,
-    began: float,
-) -> tuple[_Found, int]:
+) -> tuple[search_lib.Found, int]:
     """Takes layers off, searches below them, and takes off more where that helped."""
-    deadline = None if effort.max_seconds is None else began + effort.max_seconds
 
-    @functools.cache
-    def compiled(depth: int) -> descent.Advance:
-        return descent.build_advance(problem.network, depth)
+    def draw(initial: recipes.Initial, index: int) -> np.ndarray:
+        return trials.draw_images(knowledge, initial, seed, index)[0]
 
-    def starts_of(count: int) -> list[np.ndarray]:
-        return [
-            search_lib.draw_images(knowledge, initial, seed, index)[0]
-            for index in range(count)
-            for initial in ("normal", "grey")
-        ]
-
-    def search(
-        level: peel.Level, image: np.ndarray, iterations: int, start: int, done: int
-    ) -> _Found:
-        advance = compiled(level.depth)
-        return _search(
-            advance,
-            problem,
-            level,
-            image,
-            iterations,
-            start,
-            done,
-            seed,
-            deadline,
-            progress,
-        )
-
+    problem, deadline = search.problem, search.deadline
+    candidates = [draw(kind, index) for index in (0, 1) for kind in _CANDIDATES]
     level = peel.begin(problem, reached)
-    level, resisted = peel.descend(problem, level, starts_of(2), deadline)
-    if level.depth == 0:
-        return _Found(
-            peel.picture(problem, level), 0.0, 0, "closed_form"
-        ), level.entries
-    left, done = effort.max_iterations, 0
-    first = search_lib.draw_images(knowledge, descent.RECIPE.initial, seed, 0)[0]
+    level, resisted = peel.descend(problem, level, candidates, deadline)
+    left, first = effort.max_iterations, draw(descent.RECIPE.initial, 0)
+    scout: search_lib.Found | None = None
     if resisted and left > 1:
-        scout = search(level, first, max(1, int(left * _SCOUTING)), 0, 0)
-        done = scout.iterations
-        left -= done
-        level, _ = peel.descend(problem, level, [scout.image], deadline)
-        first = scout.image
-        if level.depth == 0:
-            image = peel.picture(problem, level)
-            return _Found(image, 0.0, done, "closed_form"), level.entries
-        if scout.stop == "seconds" or left < 1:
-            return scout, level.entries
-    count = max(1, min(effort.restarts, left))
-    best: _Found | None = None
+        scout = search_lib.run(search, level, first, max(1, int(left * _SCOUTING)))
+        left, first = left - scout.iterations, scout.image
+        level, _ = peel.descend(problem, level, [first], deadline)
+    done = 0 if scout is None else scout.iterations
+    if level.depth == 0:
+        image = peel.picture(problem, level)
+        return search_lib.Found(image, 0.0, done, "closed_form"), level.entries
+    if scout is not None and scout.stop == "seconds":
+        return scout, level.entries
+    found: list[search_lib.Found] = []
+    count = min(effort.restarts, left)
     for start in range(count):
-        image = first
-        if start:
-            image = search_lib.draw_images(
-                knowledge, descent.RECIPE.initial, seed, start
-            )[0]
-        found = search(level, image, left // count, start, done)
-        done += found.iterations
-        if best is None or found.objective < best.objective:
-            best = found
-        if found.stop == "seconds":
-            break
-    assert best is not None
-    return best._replace(iterations=done), level.entries
-
-
-def _search(
-    advance: descent.Advance,
-    problem: peel.Problem,
-    level: peel.Level,
-    image: np.ndarray,
-    iterations: int,
-    start: int,
-    done: int,
-    seed: Seed,
-    deadline: float | None,
-    progress: effort_lib.Progress | None,
-) -> _Found:
-    """One start of the search below a level."""
-    posed = descent.pose(
-        problem.network,
-        problem.spec,
-        problem.weights,
-        problem.target,
-        level.depth,
-        level.reached,
-    )
-    state = first_order.start(tf.constant(image[np.newaxis, np.newaxis]))
-    numbers = tf.zeros([2], tf.int32)  # The recipe has no noise.
-    walked, stop = 0, "iterations"
-    while walked < iterations:
-        walked = min(iterations, walked + _CHUNK)
-        state = advance(
-            posed, state, tf.constant(walked), tf.constant(iterations), numbers
+        image = draw(descent.RECIPE.initial, start) if start else first
+        found.append(
+            search_lib.run(search, level, image, left // count, start=start, done=done)
         )
-        if progress is not None:
-            progress(start, done + walked, float(state.best_objective[0]))
-        if walked < iterations and deadline is not None and time.monotonic() > deadline:
-            stop = "seconds"
+        done += found[-1].iterations
+        if found[-1].stop == "seconds":
             break
-    objective = float(state.best_objective[0])
-    if not np.isfinite(objective):
-        objective, stop = float("inf"), "not_finite"
-    return _Found(state.best_images.numpy()[0, 0], objective, walked, stop)
+    best = min(found, key=lambda one: one.objective)
+    return best._replace(iterations=done), level.entries

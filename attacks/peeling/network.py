@@ -93,44 +93,51 @@ def read_network(model: functional.FunctionalModel) -> Network | None:
       The network, or None if the model is not such a chain.
     """
     names = {name: index for index, name in enumerate(model.spec.names)}
-    contrast, offset = 1.0, 0.0
-    blocks: list[Block] = []
-    operations = list(model.keras_model.operations)
+    # A sequential model keeps its graph inside; a subclassed one has none.
+    graph = getattr(model.keras_model, "_functional", None) or model.keras_model
+    operations = list(getattr(graph, "operations", ()))
     dense = dense_lib.dense_layers(model)
-    index = 0
-    while index < len(operations):
-        layer = operations[index]
-        index += 1
-        if isinstance(layer, keras.layers.InputLayer | keras.layers.Flatten):
-            continue
-        if isinstance(layer, keras.layers.Dense):
-            if not _is_top(operations[index - 1 :], dense):
-                return None
-            break
-        if isinstance(layer, keras.layers.Rescaling) and not blocks:
-            if not all(isinstance(v, int | float) for v in (layer.scale, layer.offset)):
-                return None
-            contrast, offset = float(layer.scale), float(layer.offset)
-            continue
-        if isinstance(layer, keras.layers.Conv2D):
-            block = _convolution(layer, names)
-            if block is None:
-                return None
-            blocks.append(block)
-            continue
-        if not blocks:
-            return None
-        if _is_windowed_maximum(operations[index - 1 : index + 2]):
-            changed = _pooled(blocks[-1], operations[index].output.shape[2])
-            index += 2
-        else:
-            changed = _continued(blocks[-1], layer, names)
-        if changed is None:
-            return None
-        blocks[-1] = changed
-    if not blocks or not dense or not dense[-1].head:
+    # A layer that is called twice is listed once: what lies between is not known.
+    if not operations or len(graph._nodes) != len(operations):
         return None
-    return Network(contrast, offset, tuple(blocks), dense)
+    rescaling, operations = _rescaling(operations)
+    blocks: list[Block] = []
+    while operations and isinstance(operations[0], keras.layers.Conv2D):
+        block = _convolution(operations.pop(0), names)
+        while block is not None and operations and not _ends_block(operations[0]):
+            if _is_windowed_maximum(operations[:3]):
+                block = _cropped(block, operations[0], operations[1])
+                del operations[:3]
+            else:
+                block = _continued(block, operations.pop(0), names)
+        if block is None:
+            return None
+        blocks.append(block)
+    if not operations or not isinstance(operations[0], keras.layers.Flatten):
+        return None
+    flatten = operations.pop(0)
+    if flatten.data_format == "channels_first" or not _is_top(operations, dense):
+        return None
+    if rescaling is None or not blocks or not dense[-1].head:
+        return None
+    return Network(*rescaling, tuple(blocks), dense)
+
+
+def _rescaling(
+    operations: list[keras.Operation],
+) -> tuple[tuple[float, float] | None, list[keras.Operation]]:
+    """Contrast and offset before the first convolution, and what follows them."""
+    rest = [one for one in operations if not isinstance(one, keras.layers.InputLayer)]
+    if not rest or not isinstance(rest[0], keras.layers.Rescaling):
+        return (1.0, 0.0), rest
+    numbers = (rest[0].scale, rest[0].offset)
+    if not all(isinstance(number, int | float) for number in numbers):
+        return None, rest[1:]
+    return (float(numbers[0]), float(numbers[1])), rest[1:]
+
+
+def _ends_block(operation: keras.Operation) -> bool:
+    return isinstance(operation, keras.layers.Conv2D | keras.layers.Flatten)
 
 
 def _convolution(layer: keras.layers.Conv2D, names: dict[str, int]) -> Block | None:
@@ -145,6 +152,7 @@ def _convolution(layer: keras.layers.Conv2D, names: dict[str, int]) -> Block | N
         and rows % 2 == 1
         and columns % 2 == 1
         and layer.kernel.path in names
+        and (layer.bias is None or layer.bias.path in names)
         and layer.activation in (keras.activations.linear, keras.activations.relu)
     )
     if not plain:
@@ -170,9 +178,13 @@ def _continued(
     if isinstance(layer, keras.layers.BatchNormalization):
         if block.rectified or block.pool > 1 or block.statistics is not None:
             return None
+        own = [layer.gamma] * layer.scale + [layer.beta] * layer.center
+        frozen = any(variable.path not in names for variable in own)
+        if frozen or layer.axis not in (-1, 3):
+            return None
         return block._replace(
-            scale=names.get(layer.gamma.path) if layer.scale else None,
-            shift=names.get(layer.beta.path) if layer.center else None,
+            scale=names[layer.gamma.path] if layer.scale else None,
+            shift=names[layer.beta.path] if layer.center else None,
             statistics=Statistics(
                 np.asarray(layer.moving_mean, np.float64),
                 np.asarray(layer.moving_variance, np.float64),
@@ -196,6 +208,16 @@ def _pooled(block: Block, size: int) -> Block | None:
     return block._replace(
         pool=size, output_shape=(height // size, width // size, channels)
     )
+
+
+def _cropped(
+    block: Block, crop: keras.layers.Cropping2D, windows: keras.layers.Reshape
+) -> Block | None:
+    """The block with a pooling that is written as a maximum over windows."""
+    size = int(windows.output.shape[2])
+    rows, columns, _ = block.output_shape
+    whole = (rows // size * size, columns // size * size)
+    return _pooled(block, size) if tuple(crop.output.shape[1:3]) == whole else None
 
 
 def _is_relu(layer: keras.layers.Layer) -> bool:
@@ -224,6 +246,8 @@ def _is_windowed_maximum(operations: list[keras.Operation]) -> bool:
         and windows.output.shape[2] == windows.output.shape[4]
         and type(maximum).__name__ == "Max"
         and tuple(maximum.axis) == (2, 4)
+        and maximum.initial is None
+        and not maximum.keepdims
     )
 
 

@@ -13,12 +13,19 @@ from attacks.peeling import network as network_lib
 from attacks.second_order import blas
 from selenc_tf import flatten
 
-_EXACT = 1e-4
+_EXACT = 1e-5
 """Largest relative residual of a layer that is believed: float32 leaves about 1e-7, and
 a single wrong place some 1e-3."""
 
-_ROUNDING = 1e-5
+_ROUNDING = 1e-6
 """Activations below this share of their root mean square are zeros that were rounded."""
+
+
+_MOST_POSITIONS = 1500
+_MOST_POOLED = 400
+"""Positions of the input beyond which a block is left to the search. A solution costs
+their cube, and a pooled block takes some tens of them for each candidate: at 1,024
+positions and 256 outputs, minutes where the search below needs seconds."""
 
 
 class Problem(NamedTuple):
@@ -103,12 +110,15 @@ def picture(problem: Problem, level: Level) -> np.ndarray:
 def _enough(problem: Problem, level: Level) -> bool:
     """Whether each input channel may have as many visible entries as positions."""
     block = problem.network.blocks[level.depth - 1]
+    positions = block.input_shape[0] * block.input_shape[1]
     if not block.rectified or not level.reached.known.all():
+        return False
+    if positions > (_MOST_POSITIONS if block.pool == 1 else _MOST_POOLED):
         return False
     _, visible = _kernel_of(problem, block)
     live = np.any(level.reached.derivative * level.reached.values != 0, axis=(0, 1))
     seen = np.sum(visible[..., live], axis=(0, 1, 3))
-    return bool(np.min(seen) >= block.input_shape[0] * block.input_shape[1])
+    return bool(np.min(seen) >= positions)
 
 
 def _kernel_of(

@@ -27,7 +27,10 @@ _FLOOR = 0.1
 _TRUST = 0.1
 """Weight of the outputs' values beside the gradient's misfit in the choice of places."""
 
-_CORRECTIONS = 3
+_CORRECTIONS, _REWEIGHTINGS = 3, 5
+_UNDOUBTED = 1e-6
+"""A residual that rounding alone may leave."""
+
 _ROUNDING = 1e-4
 """Outputs below this share of their root mean square may be positive by rounding."""
 
@@ -80,24 +83,18 @@ def solve(
     if block.pool == 1:
         return _without_pooling(block, layer, slopes, active)
     slopes = slopes * active
-    chosen = largest(block, outputs_of(block, layer, x))
+    chosen = largest(outputs_of(block, layer, x))
     for _ in range(_TURNS):
-        chosen, misfit = _choose(block, layer, slopes, x, chosen)
-        energy = np.sum(np.square(layer.gradient), axis=(0, 1, 2))
-        used = energy > 0
-        if not used.any():
+        chosen, error = _choose(block, layer, slopes, x, chosen)
+        weights = _trust(layer, error)
+        if not weights.any():
             break
-        typical = float(np.median(misfit[used])) + np.finfo(np.float64).tiny
-        weights = np.zeros_like(energy)
-        weights[used] = np.sqrt(
-            typical / (energy[used] * (misfit[used] + _FLOOR * typical))
-        )
         moved = convolution.solve(
             block,
             place(block, slopes, chosen),
             layer.gradient,
             layer.visible,
-            equation_weights=weights / weights.max(),
+            equation_weights=weights,
             near=x,
             pull=_PULL,
         ).values
@@ -106,7 +103,7 @@ def solve(
         x = moved
         if step < _SETTLED:
             break
-    places = largest(block, outputs_of(block, layer, x))
+    places = largest(outputs_of(block, layer, x))
     return convolution.solve(
         block, place(block, slopes, places), layer.gradient, layer.visible
     )
@@ -116,16 +113,55 @@ def _without_pooling(
     block: network_lib.Block, layer: Layer, slopes: np.ndarray, active: np.ndarray
 ) -> convolution.Input:
     """Solves once, and again where an output near zero was on the other side of it."""
+    unsure = layer.output < _ROUNDING * np.sqrt(np.mean(np.square(layer.output)))
     found = convolution.solve(block, slopes * active, layer.gradient, layer.visible)
     for _ in range(_CORRECTIONS):
-        outputs = outputs_of(block, layer, found.values).reshape(active.shape)
-        unsure = layer.output < _ROUNDING * np.sqrt(np.mean(np.square(layer.output)))
+        if found.residual < _UNDOUBTED:
+            break
+        # A wrong sign spoils its own channel only: let the others say what it is.
+        robust = found.values
+        for _ in range(_REWEIGHTINGS):
+            error = layer.gradient - _gradient_of(block, layer, slopes * active, robust)
+            error = np.where(layer.visible, error, 0.0)
+            robust = convolution.solve(
+                block,
+                slopes * active,
+                layer.gradient,
+                layer.visible,
+                equation_weights=_trust(
+                    layer, np.sum(np.square(error), axis=(0, 1, 2))
+                ),
+            ).values
+        outputs = outputs_of(block, layer, robust).reshape(active.shape)
         corrected = np.where(unsure, outputs > 0, active)
         if np.array_equal(corrected, active):
             break
         active = corrected
         found = convolution.solve(block, slopes * active, layer.gradient, layer.visible)
     return found
+
+
+def _gradient_of(
+    block: network_lib.Block, layer: Layer, k: np.ndarray, x: np.ndarray
+) -> np.ndarray:
+    """The kernel's gradient at an input, in the shape of the kernel."""
+    read = _patches(block, layer.kernel.shape[:2], x).reshape(
+        k.shape[0] * k.shape[1], -1
+    )
+    return (read.T @ k.reshape(-1, k.shape[-1])).reshape(layer.kernel.shape)
+
+
+def _trust(layer: Layer, squared_error: np.ndarray) -> np.ndarray:
+    """Factors of the channels' equations: small where they are explained badly."""
+    energy = np.sum(np.square(layer.gradient), axis=(0, 1, 2))
+    used = energy > 0
+    weights = np.zeros_like(energy)
+    if not used.any():
+        return weights
+    misfit = squared_error[used] / energy[used]
+    typical = float(np.median(misfit)) + np.finfo(np.float64).tiny
+    weights[used] = np.sqrt(typical / (energy[used] * (misfit + _FLOOR * typical)))
+    return weights / weights.max()
 
 
 def outputs_of(block: network_lib.Block, layer: Layer, x: np.ndarray) -> np.ndarray:
@@ -139,9 +175,8 @@ def outputs_of(block: network_lib.Block, layer: Layer, x: np.ndarray) -> np.ndar
     return products * layer.factor + layer.summand
 
 
-def largest(block: network_lib.Block, outputs: np.ndarray) -> np.ndarray:
+def largest(outputs: np.ndarray) -> np.ndarray:
     """The place of the maximum of every window, int [windows, outputs]."""
-    del block
     return np.argmax(outputs, axis=1)
 
 
@@ -189,7 +224,7 @@ def _choose(
     x: np.ndarray,
     chosen: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Places that explain the gradient, window by window, and each channel's misfit."""
+    """Places that explain the gradient, and what each channel leaves unexplained."""
     outputs = slopes.shape[-1]
     patches = _patches(block, layer.kernel.shape[:2], x)
     windows = len(patches)
@@ -216,4 +251,4 @@ def _choose(
             left = without - d[window] * read[chosen[window]].T * seen
         if np.array_equal(before, chosen):
             break
-    return chosen, np.sum(np.square(left), axis=0) / scale
+    return chosen, np.sum(np.square(left), axis=0)

@@ -2,7 +2,10 @@
 
 Zhao, Mopuri, Bilen, "iDLG: Improved Deep Leakage from Gradients", 2020. Where the
 visible entries leave a few classes possible, each gets a start and the matching error
-decides; where they leave many, the label is optimised with the picture, as DLG does.
+decides; where they leave many, as with a hidden head, these run a race
+(`label_race.py`). Where nothing is visible to tell them apart, or the iterations are
+too few for the race (it takes 4 to 5 for each class), the label is optimised with the
+picture, as DLG does.
 """
 
 import numpy as np
@@ -71,7 +74,9 @@ def build_idlg(
             tuple(np.asarray(tensor) for tensor in view.weights),
             target,
             knowledge,
-            problems.few_hypotheses([labels], [target], mode),
+            problems.few_hypotheses(
+                [labels], [target], mode, most=knowledge.model.num_classes
+            ),
             "inferred" if len(labels) == 1 else "enumerated",
             initial,
             limits,

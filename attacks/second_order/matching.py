@@ -74,6 +74,9 @@ class Matching(NamedTuple):
       trials: `(observed, sizes, images [t, b, h, w, c], labels [t, b, c]) -> values
         [t], slopes [t, b, h, w, c]`: independent trials at the same model weights, one
         program; target and entry weights are [t, n].
+      hypotheses: `(rounds, sizes, images [t, b, h, w, c], labels [t, b, c],
+        training=None) -> values [t], slopes [t, b, h, w, c]`: the same for trials of
+        one target, which is not copied.
       trace_count: How often `known_labels` and `unknown_labels` were traced together.
     """
 
@@ -83,6 +86,7 @@ class Matching(NamedTuple):
     known_labels: Callable[..., tuple[tf.Tensor, tf.Tensor]]
     unknown_labels: Callable[..., tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]]
     trials: Callable[..., tuple[tf.Tensor, tf.Tensor]]
+    hypotheses: Callable[..., tuple[tf.Tensor, tf.Tensor]]
     trace_count: Callable[[], int]
 
 
@@ -221,6 +225,23 @@ def build_matching(
         values, slopes = zip(*found, strict=True)
         return tf.stack(values), tf.stack(slopes)
 
+    @tf.function
+    def hypotheses(
+        rounds: Rounds,
+        sizes: tuple[int, ...],
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        training: LocalTraining | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        found = [
+            known_labels(rounds, sizes, pictures, classes, training)
+            for pictures, classes in zip(
+                tf.unstack(images), tf.unstack(labels), strict=True
+            )
+        ]
+        values, slopes = zip(*found, strict=True)
+        return tf.stack(values), tf.stack(slopes)
+
     def trace_count() -> int:
         return int(
             known_labels.experimental_get_tracing_count()
@@ -234,6 +255,7 @@ def build_matching(
         known_labels=known_labels,
         unknown_labels=unknown_labels,
         trials=trials,
+        hypotheses=hypotheses,
         trace_count=trace_count,
     )
 

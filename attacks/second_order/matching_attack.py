@@ -4,10 +4,15 @@ Each attack states a problem, and one search solves them all:
 
     reconstruct: one target (DLG, iDLG)        --+
     multi_round.py: one target in each round   --+--> Problem --> search
-    cohort.py: every message and the sum       --+
+    cohort.py: every message and the sum       --+                  |
+                                                                    |
+    labels: a few hypotheses, a start each <------------------------+
+            many: label_race.py <-----------------------------------+
+            none: joint_labels.py <---------------------------------+
 """
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from typing import Literal, NamedTuple, TypeAlias
@@ -17,7 +22,7 @@ import numpy as np
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
 from attacks.labels import signs as labels_lib
-from attacks.second_order import lbfgs, problems
+from attacks.second_order import joint_labels, label_race, lbfgs, problems
 from selenc_tf.models import local_steps
 from selenc_tf.types import Seed
 
@@ -175,15 +180,19 @@ def search(
     Args:
       problem: What to match.
       knowledge: The model, the batch size and how messages are made.
-      hypotheses: The possible classes of the batch, each tried with one start at least;
-        the matching error decides. None at all: soft labels are optimised jointly.
+      hypotheses: The possible classes of the batch; the matching error decides. Up to
+        `problems.MOST_HYPOTHESES` are tried with one start at least each; more run a
+        race (`label_race.py`). None at all, or too few iterations for the race: soft
+        labels are optimised jointly.
       label_source: What the reconstruction says about them.
       initial: The distribution of the starts.
-      budget: The optimiser's limits; `restarts` grows to the number of hypotheses.
+      budget: The optimiser's limits; `restarts` grows to the number of hypotheses
+        without a race.
       seed: Of the starts.
       progress: Called after every iteration.
       extra_starts: float [s, b, h, w, c], pictures to start from beside those that are
-        drawn, each with every hypothesis; clipped to [0, 1].
+        drawn, each with every hypothesis (after a race perhaps with its leader only);
+        clipped to [0, 1].
 
     Returns:
       The best start by the matching error. Where nothing is visible to match, the first
@@ -195,36 +204,29 @@ def search(
     began = time.monotonic()
     matched = sum(int(np.count_nonzero(one.matched)) for one in problem.rounds)
     extra = _check_extra(extra_starts, knowledge)
-    tried = hypotheses or ((),)
-    drawn = max(budget.restarts, len(hypotheses))
-    starts = [
-        _draw_start(problem.guesses, knowledge, initial, seed, index)
-        for index in range(drawn + len(extra) * len(tried))
-    ]
-    for index in range(len(extra) * len(tried)):
-        images = extra[index // len(tried)]
-        starts[drawn + index] = starts[drawn + index]._replace(images=images)
-    classes = [tried[index % len(tried)] for index in range(drawn)]
-    classes += list(tried) * len(extra)
-    if matched == 0:
-        first = drawn if len(extra) else 0
-        starts, classes = starts[first : first + 1], classes[first : first + 1]
-    objectives_of = problems.compiled_objectives(problem, knowledge)
-    if hypotheses:
-        best = _minimise(
-            [objectives_of(labels) for labels in classes],
-            [start.images.ravel() for start in starts],
-            starts[0].images.size,
-            budget,
-            progress,
+
+    def draw(index: int) -> Start:
+        return _draw_start(problem.guesses, knowledge, initial, seed, index)
+
+    raced = None
+    if len(hypotheses) > problems.MOST_HYPOTHESES and matched:
+        pictures = [draw(index).images for index in range(budget.restarts)]
+        pictures[1:1] = list(extra)
+        raced = label_race.minimise(
+            problem, knowledge, hypotheses, pictures, budget, progress
         )
-        found = np.array(classes[best.start])
+        hypotheses = hypotheses if raced else ()
+    if raced:
+        best, labels = raced
     else:
-        best, found = _search_labels_too(objectives_of, starts, budget, progress)
-    pixels = starts[0].images.size
+        best, labels = _minimise(
+            problem, knowledge, hypotheses, draw, extra, budget, progress
+        )
+    shape = (knowledge.batch_size, *knowledge.model.input_shape)
+    pixels = math.prod(shape)
     return knowledge_lib.Reconstruction(
-        images=best.point[:pixels].reshape(starts[0].images.shape).astype(np.float32),
-        labels=found.astype(np.int64),
+        images=best.point[:pixels].reshape(shape).astype(np.float32),
+        labels=np.array(labels, np.int64),
         label_source=label_source if hypotheses else "optimised",
         objective=best.value,
         start_objectives=best.start_values,
@@ -235,6 +237,42 @@ def search(
         stop=best.stop if matched else "nothing_visible",
         matched_entries=matched,
     )
+
+
+def _minimise(
+    problem: problems.Problem,
+    knowledge: knowledge_lib.Knowledge,
+    hypotheses: tuple[tuple[int, ...], ...],
+    draw: Callable[[int], Start],
+    extra: np.ndarray,
+    budget: lbfgs.Budget,
+    progress: lbfgs.Progress | None,
+) -> tuple[lbfgs.Minimum, tuple[int, ...]]:
+    """A search without a race: the minimum and its classes."""
+    tried = hypotheses or ((),)
+    drawn = max(budget.restarts, len(hypotheses))
+    starts = [draw(index) for index in range(drawn + len(extra) * len(tried))]
+    for index in range(len(extra) * len(tried)):
+        images = extra[index // len(tried)]
+        starts[drawn + index] = starts[drawn + index]._replace(images=images)
+    classes = [tried[index % len(tried)] for index in range(drawn)]
+    classes += list(tried) * len(extra)
+    if not any(np.any(one.matched) for one in problem.rounds):
+        first = drawn if len(extra) else 0
+        starts, classes = starts[first : first + 1], classes[first : first + 1]
+    objectives_of = problems.compiled_objectives(problem, knowledge)
+    points = [start.images.ravel() for start in starts]
+    if not hypotheses:
+        logits = [start.logits for start in starts]
+        return joint_labels.minimise(objectives_of, points, logits, budget, progress)
+    best = problems.minimise(
+        [objectives_of(labels) for labels in classes],
+        points,
+        points[0].size,
+        budget,
+        progress,
+    )
+    return best, classes[best.start]
 
 
 def _check_extra(
@@ -255,75 +293,3 @@ def _check_extra(
             "of attacks that failed."
         )
     return np.clip(extra_starts.astype(np.float64), 0.0, 1.0)
-
-
-def _minimise(
-    functions: list[lbfgs.Function],
-    points: list[np.ndarray],
-    pixels: int,
-    budget: lbfgs.Budget,
-    progress: lbfgs.Progress | None,
-) -> lbfgs.Minimum:
-    """Minimises with the first `pixels` variables in [0, 1] and the others free."""
-    free = points[0].size - pixels
-    return lbfgs.minimise(
-        functions,
-        points,
-        np.concatenate([np.zeros(pixels), np.full(free, -np.inf)]),
-        np.concatenate([np.ones(pixels), np.full(free, np.inf)]),
-        budget,
-        progress,
-    )
-
-
-def _search_labels_too(
-    objectives_of: Callable[[tuple[int, ...] | None], lbfgs.Function],
-    starts: list[Start],
-    budget: lbfgs.Budget,
-    progress: lbfgs.Progress | None,
-) -> tuple[lbfgs.Minimum, np.ndarray]:
-    """Optimises pictures and label logits, then the pictures with the labels rounded.
-
-    Softmax reaches a class only with infinite logits, which keeps the joint search from
-    the exact solution. The joint phase may use half of the budget's iterations and
-    seconds, the other phase the iterations that are left and the other half of the
-    time. The rounded pictures are kept if their error is the smaller one.
-    """
-    seconds = None if budget.max_seconds is None else budget.max_seconds / 2
-    half = dataclasses.replace(
-        budget,
-        max_iterations=(budget.max_iterations + 1) // 2,
-        max_seconds=seconds,
-    )
-    pixels = starts[0].images.size
-    points = [
-        np.concatenate([start.images.ravel(), start.logits.ravel()]) for start in starts
-    ]
-    joint = _minimise(
-        [objectives_of(None)] * len(points), points, pixels, half, progress
-    )
-    logits = joint.point[pixels:].reshape(starts[0].logits.shape)
-    found = np.argmax(logits, axis=1)
-    left = budget.max_iterations - joint.iterations
-    if left < 1 or joint.stop in ("tolerance", "not_finite"):
-        return joint, found
-    classes = tuple(int(label) for label in found)
-
-    def report(start: int, iteration: int, value: float) -> None:
-        if progress is not None:
-            progress(joint.start, joint.iterations + iteration, value)
-
-    rounded = _minimise(
-        [objectives_of(classes)],
-        [joint.point[:pixels]],
-        pixels,
-        dataclasses.replace(half, max_iterations=left),
-        report,
-    )
-    winner = rounded if rounded.value < joint.value else joint
-    return winner._replace(
-        start=joint.start,
-        start_values=joint.start_values,
-        iterations=joint.iterations + rounded.iterations,
-        evaluations=joint.evaluations + rounded.evaluations,
-    ), found

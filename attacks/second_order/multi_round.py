@@ -114,7 +114,9 @@ def _labels(
         allowed &= set(
             labels_lib.possible_labels(target, mode, model.spec, model.num_classes)
         )
-    hypotheses = problems.few_hypotheses([tuple(sorted(allowed))], targets, mode)
+    hypotheses = problems.few_hypotheses(
+        [tuple(sorted(allowed))], targets, mode, most=model.num_classes
+    )
     return hypotheses, "inferred" if len(hypotheses) == 1 else "enumerated"
 
 

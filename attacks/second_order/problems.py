@@ -14,10 +14,15 @@ import tensorflow as tf
 
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
-from attacks.second_order import lbfgs, matching, objectives
+from attacks.second_order import batched_lbfgs, lbfgs, matching, objectives
 
 MOST_HYPOTHESES = 12
-"""Labels that are tried one by one; beyond, they are optimised with the pictures."""
+"""Labels that are tried one by one. Beyond, those of single pictures run a race
+(`label_race.py`), and all others are optimised with the pictures."""
+
+_AT_ONCE = 8
+"""Trials in the compiled program: one program for every race. Compiling it takes as long
+as some hundred evaluations for each trial that it holds."""
 
 
 class Round(NamedTuple):
@@ -55,6 +60,7 @@ def few_hypotheses(
     possible: Sequence[tuple[int, ...]],
     targets: Sequence[target_lib.Target],
     mode: target_lib.Mode,
+    most: int = MOST_HYPOTHESES,
 ) -> tuple[tuple[int, ...], ...]:
     """The classes of single pictures worth a start each.
 
@@ -63,13 +69,15 @@ def few_hypotheses(
       targets: What is matched.
       mode: Under "naive" only what is settled counts: the published rules know no
         doubt.
+      most: The longest list worth trying; for a race of one picture's labels the number
+        of classes.
 
     Returns:
       All combinations; none if they are many, or if nothing is matched that could tell
       them apart.
     """
     count = math.prod(len(classes) for classes in possible)
-    if not 1 <= count <= (1 if mode == "naive" else MOST_HYPOTHESES):
+    if not 1 <= count <= (1 if mode == "naive" else most):
         return ()
     if count > 1 and not any(np.any(target.matched) for target in targets):
         return ()
@@ -143,3 +151,99 @@ def compiled_objectives(
         return by_images_and_logits if labels is None else with_labels(labels)
 
     return objective_of
+
+
+def batch_objective(
+    problem: Problem,
+    knowledge: knowledge_lib.Knowledge,
+    classes: Sequence[tuple[int, ...]],
+) -> batched_lbfgs.BatchFunction:
+    """The compiled objective of many trials at once, each with its own classes.
+
+    One program takes the trials in groups; those of a group that would fill less than
+    half of it are evaluated one after the other.
+
+    Args:
+      problem: What is matched.
+      knowledge: See `compiled_objectives`.
+      classes: The batch's classes in each trial.
+
+    Returns:
+      The function for `batched_lbfgs.minimise`, of the pixels.
+    """
+    compiled = knowledge_lib.matching_of(knowledge)
+    rounds = tuple(observed_of(one, compiled.dtype) for one in problem.rounds)
+    one_hot = tf.one_hot(classes, knowledge.model.num_classes, dtype=compiled.dtype)
+    shape = (knowledge.batch_size, *knowledge.model.input_shape)
+    training = knowledge.local_training
+
+    def group(points: np.ndarray, trials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        count = len(trials)
+        if count > _AT_ONCE // 2:
+            filled = np.resize(np.arange(count), _AT_ONCE)
+            values, slopes = compiled.hypotheses(
+                rounds,
+                problem.sizes,
+                tf.constant(points[filled].reshape(-1, *shape), compiled.dtype),
+                tf.gather(one_hot, trials[filled]),
+                training,
+            )
+        else:
+            pairs = [
+                compiled.known_labels(
+                    rounds,
+                    problem.sizes,
+                    tf.constant(point.reshape(shape), compiled.dtype),
+                    one_hot[trial],
+                    training,
+                )
+                for point, trial in zip(points, trials, strict=True)
+            ]
+            values, slopes = (tf.stack(part) for part in zip(*pairs, strict=True))
+        flat = slopes.numpy().reshape(len(values), -1)
+        return (
+            values.numpy()[:count].astype(np.float64),
+            flat[:count].astype(np.float64),
+        )
+
+    def evaluate(
+        points: np.ndarray, trials: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        groups = [
+            group(points[first : first + _AT_ONCE], trials[first : first + _AT_ONCE])
+            for first in range(0, len(trials), _AT_ONCE)
+        ]
+        values, slopes = zip(*groups, strict=True)
+        return np.concatenate(values), np.concatenate(slopes)
+
+    return evaluate
+
+
+def minimise(
+    functions: Sequence[lbfgs.Function],
+    points: Sequence[np.ndarray],
+    pixels: int,
+    budget: lbfgs.Budget,
+    progress: lbfgs.Progress | None,
+) -> lbfgs.Minimum:
+    """Minimises with the first `pixels` variables in [0, 1] and the others free.
+
+    Args:
+      functions: For each start the objective.
+      points: The starts, float64 [d] each.
+      pixels: How many variables are pixels.
+      budget: The optimiser's limits.
+      progress: Called after every iteration.
+
+    Returns:
+      The best point over all starts; see `lbfgs.minimise`.
+    """
+    free = points[0].size - pixels
+    return lbfgs.minimise(
+        functions,
+        points,
+        np.concatenate([np.zeros(pixels), np.full(free, -np.inf)]),
+        np.concatenate([np.ones(pixels), np.full(free, np.inf)]),
+        budget,
+        progress,
+    )

@@ -3,10 +3,12 @@
 import contextlib
 import io
 import sys
+import time
 
 import numpy as np
 import pytest
 
+from attacks import knowledge as knowledge_lib
 from attacks.second_order import matching
 from experiments.suites.attack import (
     cases,
@@ -22,6 +24,7 @@ from experiments.suites.attack import (
     torch_side,
     torch_worker,
     turns,
+    whole_attack,
 )
 from experiments.suites.attack.request import Request
 from selenc_tf.models import convnet64, lenet
@@ -92,7 +95,7 @@ def test_without_pytorch_it_says_so_and_goes_on(only_small):
     shown = shown_by(REQUEST)
     assert "PyTorch is not compared with: make an environment" in shown
     assert "ours, plain graph, 2" in shown
-    assert "1 of 1" in shown
+    assert "1 of 1" in shown and "R-GAP: a fresh call" in shown
 
 
 def test_environment_without_pytorch_is_named():
@@ -129,7 +132,8 @@ def test_table_beside_pytorch(only_small, fake):
     fake(second_order_ours.build_single(case, matching.build_matching(case.model))())
     shown = shown_by(REQUEST)
     assert "PyTorch 9.9, 1 threads" in shown and "speed / PyTorch, 1" in shown
-    assert "ours / recipe, 1 pictures" in shown and "31.0" in shown
+    assert "DLG / recipe, 1 pictures" in shown and "31.0" in shown
+    assert "R-GAP / recipe, 1 pictures" in shown
 
 
 def test_another_objective_stops_the_suite(only_small, fake):
@@ -172,8 +176,9 @@ def test_first_order_tables_beside_pytorch(only_first_order, fake):
     fake(cosine_distance(small_first_order(1, 1, 0)))
     shown = shown_by(REQUEST)
     assert "speed / PyTorch, 1" in shown and "ours, plain graph, 1" in shown
-    assert "both in this project's engine" in shown
+    assert "all in this project's code" in shown
     assert "quick / published" in shown and "median iterations" in shown
+    assert "peeling / published, 0 pictures" in shown
 
 
 def test_another_first_order_objective_stops_the_suite(only_first_order, fake):
@@ -219,6 +224,46 @@ def test_a_search_is_watched_until_its_levels_or_its_limits():
     assert attack((300.0,), iterations=1000).evaluations == what.budget
 
 
+@pytest.mark.parametrize("beside", ["CPU s", "iterations"])
+def test_a_whole_attack_reaches_levels_at_its_end(beside):
+    case = small_case(2, 1, 0)
+    # An error of 0.1 everywhere: 20 dB.
+    image = case.images[1] + np.where(case.images[1] < 0.5, 0.1, -0.1)
+
+    def run(view, known, seed):
+        assert known.labels == (1,) and known.batch_size == 1 and seed == (3, 1)
+        np.testing.assert_array_equal(view.messages[0].plain, case.gradients[1])
+        assert len(view.messages) == 1 and not view.mask.any()
+        time.sleep(0.05)
+        return knowledge_lib.Reconstruction(
+            image[np.newaxis], *(None,) * 4, 7, 8, *(None,) * 4
+        )
+
+    levels = (5.0, 19.9, 20.1)
+    found = whole_attack.attack(case, run, 1, levels, beside, (3, 1))
+    assert list(found.reached) == [5.0, 19.9] and found.evaluations == 8
+    assert found.reached[5.0] == found.reached[19.9]
+    seconds, number = found.reached[5.0]
+    assert seconds == found.seconds >= 0.05
+    assert number == 7 if beside == "iterations" else 0 <= number
+    np.testing.assert_allclose(found.best, 20.0, atol=1e-4)
+
+
+def test_r_gap_reaches_the_levels_and_needs_no_start():
+    case = small_case(1, 1, 0)
+    (run,) = second_order_suite.WHOLE.values()
+    levels = second_order_suite.LEVELS
+    found = whole_attack.attack(case, run, 0, levels, "CPU s", (0, 0))
+    assert tuple(found.reached) == levels
+
+
+def test_ratios_need_the_reference():
+    found = {"a": [recovery.Reached({20.0: (1.0, 1)}, 20.0, 1.0, 1)]}
+    stream = io.StringIO()
+    tables.print_times({**found, "c": found["a"]}, "b", (20.0,), "CPU s", stream)
+    assert "/" not in stream.getvalue()
+
+
 def test_times_are_compared_on_what_both_recovered():
     def one(best, **reached):
         times = {float(key[1:]): value for key, value in reached.items()}
@@ -226,14 +271,16 @@ def test_times_are_compared_on_what_both_recovered():
 
     found = {
         "a": [one(26.0, l20=(1.0, 10), l25=(3.0, 30)), one(21.0, l20=(2.0, 20))],
+        "c": [one(20.0, l20=(1.0, 0)), one(20.0, l20=(9.0, 0))],
         "b": [one(22.0, l20=(4.0, 40)), one(float("nan"))],
     }
     stream = io.StringIO()
-    tables.print_times(found, (20.0, 25.0), "iterations", stream)
+    tables.print_times(found, "b", (20.0, 25.0), "iterations", stream)
     rows = [line.split() for line in stream.getvalue().splitlines()]
     assert ["20", "dB", "a", "2", "of", "2", "1.5", "15.0", "23.5"] in rows
     assert ["20", "dB", "b", "1", "of", "2", "4.0", "40.0", "22.0"] in rows
     assert ["a", "/", "b,", "1", "pictures", "0.25"] in rows
+    assert ["c", "/", "b,", "1", "pictures", "0.25"] in rows
     assert ["25", "dB", "b", "0", "of", "2", "-", "-", "22.0"] in rows
     assert ["a", "/", "b,", "0", "pictures", "-"] in rows
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from experiments.data import catalog as data_catalog
 from experiments.data import dataset as dataset_lib
+from federated import views
 from selenc_tf.models import functional, lenet
 
 
@@ -79,6 +80,14 @@ CASES: Mapping[str, Callable[[int, int, int], Case]] = MappingProxyType(
     {"lenet": lenet_cifar100}
 )
 """`(pictures, trials, seed) -> case` of the second-order attacks, by name."""
+
+
+def server_view(case: Case, picture: int) -> views.ServerView:
+    """One client's gradient of one picture, with all entries visible."""
+    weights = tuple(tensor.numpy() for tensor in case.model.initial_weights)
+    nothing = np.zeros(case.model.spec.size, np.bool_)
+    message = views.ClientMessage(case.gradients[picture], b"", 1.0)
+    return views.ServerView(weights, nothing, (message,), None)
 
 
 def draw(

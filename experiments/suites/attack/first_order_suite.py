@@ -1,9 +1,10 @@
-"""The first-order cases: objectives beside PyTorch's, and two recipes of our engine.
+"""The first-order cases: objectives beside PyTorch's, and our attacks beside a recipe.
 
 The published recipe of Inverting Gradients has the learning rates of 4,800 iterations,
 the fewest that its paper takes, but only its beginning is watched: the whole would take
 half an hour a picture. Up to 3/8 of the way its steps do not depend on the budget.
-`quick_inversion` runs to the end of its own budget. Both are told the label.
+`quick_inversion` runs to the end of its own budget. Layer peeling is one call. All are
+told the label.
 """
 
 import math
@@ -11,9 +12,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TextIO
 
+from attacks import effort as effort_lib
+from attacks import knowledge as knowledge_lib
 from attacks.first_order import inverting_gradients, quick_inversion
+from attacks.peeling import layer_peeling
 from experiments.suites.attack import first_order_ours as ours
-from experiments.suites.attack import tables, turns
+from experiments.suites.attack import tables, turns, whole_attack
 from experiments.suites.attack.cases import Case
 from experiments.suites.attack.first_order_ours import Limits, Search
 from experiments.suites.attack.recovery import Reached
@@ -23,13 +27,22 @@ from experiments.suites.attack.torch_side import Torch
 LEVELS = (20.0, 25.0)
 """PSNR in dB."""
 
+_PUBLISHED = "published"
+
 SEARCHES: Mapping[str, Search] = MappingProxyType(
     {
         "quick": Search(quick_inversion.UNTRAINED, 120),
-        "published": Search(inverting_gradients.PUBLISHED, 4800),
+        _PUBLISHED: Search(inverting_gradients.PUBLISHED, 4800),
     }
 )
-"""What is watched, by name; the first is divided by the second."""
+"""What is watched, by name."""
+
+_EFFORT = effort_lib.Effort(restarts=1, max_iterations=150)
+
+WHOLE: Mapping[str, knowledge_lib.Attack] = MappingProxyType(
+    {"peeling": layer_peeling.build_layer_peeling(effort=_EFFORT)}
+)
+"""What is called and not watched, by name."""
 
 _GRAPH = "plain graph"
 _MAX_ITERATIONS = 260
@@ -62,22 +75,28 @@ def agree(first: float, other: float) -> bool:
 
 
 def _times_to_psnr(case: Case, seed: int, stream: TextIO) -> None:
-    """The time to each level, picture by picture, the searches in turn."""
+    """The time to each level, picture by picture, the attacks in turn."""
     limits = Limits(LEVELS, _MAX_ITERATIONS, _MAX_SECONDS)
     engines = {name: ours.traced_engine(case, one) for name, one in SEARCHES.items()}
-    found: dict[str, list[Reached]] = {name: [] for name in SEARCHES}
+    found: dict[str, list[Reached]] = {name: [] for name in (*SEARCHES, *WHOLE)}
     for picture in range(case.attacked):
         tables.progress(f"picture {picture + 1} of {case.attacked}")
         for name, one in SEARCHES.items():
             found[name].append(
                 ours.attack(case, engines[name], one, picture, limits, (seed, picture))
             )
+        for name, run in WHOLE.items():
+            found[name].append(
+                whole_attack.attack(
+                    case, run, picture, LEVELS, "iterations", (seed, picture)
+                )
+            )
     budgets = ", ".join(f"{name} {one.budget:,}" for name, one in SEARCHES.items())
     print(
-        "Time to a PSNR, both in this project's engine (no PyTorch); label known; "
+        "Time to a PSNR, all in this project's code (no PyTorch); label known; "
         f"iterations planned for: {budgets}; at most {_MAX_ITERATIONS} and "
-        f"{_MAX_SECONDS:.0f} s watched",
+        f"{_MAX_SECONDS:.0f} s watched; {', '.join(WHOLE)}: {whole_attack.NOTE}",
         file=stream,
         flush=True,
     )
-    tables.print_times(found, LEVELS, "iterations", stream)
+    tables.print_times(found, _PUBLISHED, LEVELS, "iterations", stream)

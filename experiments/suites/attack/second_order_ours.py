@@ -13,10 +13,9 @@ import tensorflow as tf
 
 from attacks import knowledge as knowledge_lib
 from attacks.second_order import dlg, lbfgs, matching, objectives
-from experiments.suites.attack import fresh_process, recovery
+from experiments.suites.attack import cases, fresh_process, recovery
 from experiments.suites.attack.cases import CASES, Case
 from experiments.suites.attack.recovery import Reached
-from federated import views
 
 GRAPH, XLA = "plain graph", "XLA, patches"
 
@@ -111,18 +110,13 @@ def attack(
             return tf.zeros_like(found[0]), found[1]
         return found
 
-    nothing = np.zeros(case.model.spec.size, np.bool_)
-    message = views.ClientMessage(case.gradients[picture], b"", 1.0)
-    weights = tuple(tensor.numpy() for tensor in case.model.initial_weights)
     known = knowledge_lib.Knowledge(
         case.model,
         labels=(int(case.labels[picture]),),
         matching=compiled._replace(known_labels=watched),
     )
     run = dlg.build_dlg(budget=lbfgs.Budget(max_seconds=max_seconds))
-    found = run(
-        views.ServerView(weights, nothing, (message,), None), known, (0, picture)
-    )
+    found = run(cases.server_view(case, picture), known, (0, picture))
     return Reached(reached, best, time.perf_counter() - began, found.evaluations)
 
 

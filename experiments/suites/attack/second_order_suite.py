@@ -1,16 +1,19 @@
-"""The second-order cases: objectives beside PyTorch's, and DLG beside its recipe.
+"""The second-order cases: objectives beside PyTorch's, DLG and R-GAP beside a recipe.
 
 The published recipe for the LeNet (L-BFGS of step 1, history 100, 20 inner iterations,
-no line search, 300 outer steps) runs in PyTorch on the same pictures as our attack.
+no line search, 300 outer steps) runs in PyTorch on the same pictures as our attacks.
 """
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TextIO
 
+from attacks import knowledge as knowledge_lib
+from attacks.analytic import r_gap
 from attacks.second_order import matching
 from experiments.suites.attack import second_order_ours as ours
-from experiments.suites.attack import tables, turns
+from experiments.suites.attack import tables, turns, whole_attack
 from experiments.suites.attack.cases import Case
 from experiments.suites.attack.recovery import Reached
 from experiments.suites.attack.request import Request
@@ -19,6 +22,12 @@ from experiments.suites.attack.torch_side import Torch
 LEVELS = (30.0, 40.0)
 """PSNR in dB."""
 
+WHOLE: Mapping[str, knowledge_lib.Attack] = MappingProxyType(
+    {"R-GAP": r_gap.build_r_gap()}
+)
+"""What is called and not watched, by name."""
+
+_DLG, _RECIPE = "DLG", "recipe"
 _OUTER_STEPS = 300
 _AGREE = 1e-9
 
@@ -76,14 +85,19 @@ def _times_to_psnr(
     stream: TextIO,
 ) -> None:
     """The time to each level, picture by picture, ours and the recipe's in turn."""
-    found: dict[str, list[Reached]] = {"ours": []}
+    found: dict[str, list[Reached]] = {name: [] for name in (_DLG, *WHOLE)}
     if torch is not None:
-        found["recipe"] = []
+        found[_RECIPE] = []
     for picture in range(case.attacked):
         tables.progress(f"picture {picture + 1} of {case.attacked}")
-        found["ours"].append(
+        found[_DLG].append(
             ours.attack(case, compiled, picture, LEVELS, request.max_seconds)
         )
+        for name, run in WHOLE.items():
+            seed = request.seed, picture
+            found[name].append(
+                whole_attack.attack(case, run, picture, LEVELS, "CPU s", seed)
+            )
         if torch is not None:
             answer = torch.ask(
                 {
@@ -95,8 +109,13 @@ def _times_to_psnr(
                     "max_seconds": request.max_seconds,
                 }
             )
-            found["recipe"].append(_theirs(answer))
-    tables.print_times(found, LEVELS, "CPU s", stream)
+            found[_RECIPE].append(_theirs(answer))
+    print(
+        f"Time to a PSNR; label known; {', '.join(WHOLE)}: {whole_attack.NOTE}",
+        file=stream,
+        flush=True,
+    )
+    tables.print_times(found, _RECIPE, LEVELS, "CPU s", stream)
 
 
 def _theirs(answer: Mapping[str, Any]) -> Reached:

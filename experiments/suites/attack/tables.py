@@ -49,15 +49,16 @@ def print_speeds(taken: Mapping[str, np.ndarray], stream: TextIO) -> None:
 
 def print_times(
     found: Mapping[str, Sequence[Reached]],
+    reference: str,
     levels: Sequence[float],
     beside: str,
     stream: TextIO,
 ) -> None:
-    """Prints the time to each PSNR, and the ratio of two on what both recovered.
+    """Prints the time to each PSNR, and ratios of two on what both recovered.
 
     Args:
-      found: For one or two attacks, how each picture went; the first is divided by the
-        second.
+      found: For each attack, how each picture went.
+      reference: The attack that the others are divided by, if it was run.
       levels: PSNR in dB.
       beside: What the number beside the seconds is.
       stream: Where to.
@@ -86,14 +87,16 @@ def print_times(
                 *(middle or ("-", "-")),
                 f"{np.nanmedian([one.best for one in cases]):.1f}" if cases else "-",
             )
-        if len(found) == 2:
+        for who in found if reference in found else ():
+            if who == reference:
+                continue
             both = [
                 one.reached[level][0] / other.reached[level][0]
-                for one, other in zip(*found.values(), strict=True)
+                for one, other in zip(found[who], found[reference], strict=True)
                 if level in one.reached and level in other.reached
             ]
             ratio = f"{statistics.median(both):.2f}" if both else "-"
-            title = f"{' / '.join(found)}, {len(both)} pictures"
+            title = f"{who} / {reference}, {len(both)} pictures"
             table.add_row("", title, "", ratio, "", "")
     _print(table, stream)
 
