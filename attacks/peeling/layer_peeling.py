@@ -30,7 +30,9 @@ from federated import views
 from selenc_tf.types import Seed
 
 _CANDIDATES: tuple[recipes.Initial, ...] = ("normal", "grey")
-"""What a pooled layer's own search begins at, two of each."""
+_DRAWS = 2
+"""What a pooled layer's own search begins at, and how many of each, until one ends
+exact. Where these four do not, sixteen did not either (one case)."""
 
 _SCOUTING = 1 / 3
 """Share of the iterations after which a layer that resisted is tried again."""
@@ -137,7 +139,7 @@ def _reconstruct(
         return trials.draw_images(knowledge, initial, seed, index)[0]
 
     problem, deadline = search.problem, search.deadline
-    candidates = [draw(kind, index) for index in (0, 1) for kind in _CANDIDATES]
+    candidates = [draw(kind, index) for index in range(_DRAWS) for kind in _CANDIDATES]
     level = peel.begin(problem, reached)
     level, resisted = peel.descend(problem, level, candidates, deadline)
     left, first = effort.max_iterations, draw(descent.RECIPE.initial, 0)
