@@ -32,7 +32,7 @@ from selenc_tf.types import Seed
 _CANDIDATES: tuple[recipes.Initial, ...] = ("normal", "grey")
 _DRAWS = 2
 """What a pooled layer's own search begins at, and how many of each, until one ends
-exact. Where these four do not, sixteen did not either (one case)."""
+exact."""
 
 _SCOUTING = 1 / 3
 """Share of the iterations after which a layer that resisted is tried again."""
@@ -78,11 +78,12 @@ def build_layer_peeling(
         target = target_lib.build_target(view, knowledge, source, "mask_aware")
         labels, label_source = closed_form.label_of(target, knowledge)
         network = network_lib.read_network(knowledge.model)
+        found, entries = None, 0
         stop = closed_form.nothing_to_go_by(target)
-        if stop is None and network is None:
-            stop = "not_applicable"
-        found, entries, ended = None, 0, stop or "not_applicable"
-        if stop is None and network is not None:
+        if network is None:
+            stop = stop or "not_applicable"
+        elif stop is None:
+            problem = peel.Problem(network, knowledge.model.spec, view.weights, target)
             with blas.one_thread():
                 reached = top.read(target, view.weights, network.dense, int(labels[0]))
             if reached is None:
@@ -91,17 +92,17 @@ def build_layer_peeling(
                     source=source, effort=rest, progress=progress
                 )(view, knowledge, seed)
             search = search_lib.Search(
-                problem=peel.Problem(
-                    network, knowledge.model.spec, view.weights, target
-                ),
+                problem=problem,
                 compiled=functools.cache(
                     functools.partial(descent.build_advance, network)
                 ),
-                deadline=effort.max_seconds and began + effort.max_seconds,
+                deadline=None
+                if effort.max_seconds is None
+                else began + effort.max_seconds,
                 progress=progress,
             )
             found, entries = _reconstruct(search, reached, knowledge, effort, seed)
-            ended = found.stop
+            stop = found.stop
         shape = (1, *knowledge.model.input_shape)
         images = closed_form.fill(
             np.zeros(shape)
@@ -111,7 +112,7 @@ def build_layer_peeling(
             knowledge,
         )
         result = closed_form.report(
-            view, target, knowledge, images, labels, label_source, ended, entries, began
+            view, target, knowledge, images, labels, label_source, stop, entries, began
         )
         searched = 0 if found is None else found.iterations
         return result._replace(iterations=searched, evaluations=searched + 1)
@@ -151,9 +152,9 @@ def _reconstruct(
     done = 0 if scout is None else scout.iterations
     if level.depth == 0:
         image = peel.picture(problem, level)
-        return search_lib.Found(image, 0.0, done, "closed_form"), level.entries
+        return search_lib.Found(image, 0.0, done, "closed_form"), level.reached.entries
     if scout is not None and scout.stop == "seconds":
-        return scout, level.entries
+        return scout, level.reached.entries
     found: list[search_lib.Found] = []
     count = min(effort.restarts, left)
     for start in range(count):
@@ -165,4 +166,4 @@ def _reconstruct(
         if found[-1].stop == "seconds":
             break
     best = min(found, key=lambda one: one.objective)
-    return best._replace(iterations=done), level.entries
+    return best._replace(iterations=done), level.reached.entries

@@ -11,6 +11,14 @@ from selenc_tf.models import functional
 Shape = tuple[int, int, int]
 
 
+_PASSIVE = (
+    keras.layers.InputLayer,
+    keras.layers.Dropout,
+    keras.layers.SpatialDropout2D,
+)
+"""Without effect: models run in inference mode (`functional.from_keras`)."""
+
+
 class Statistics(NamedTuple):
     """What a normalisation in inference mode needs beside its weights.
 
@@ -100,6 +108,7 @@ def read_network(model: functional.FunctionalModel) -> Network | None:
     # A layer that is called twice is listed once: what lies between is not known.
     if not operations or len(graph._nodes) != len(operations):
         return None
+    operations = [one for one in operations if not isinstance(one, _PASSIVE)]
     rescaling, operations = _rescaling(operations)
     blocks: list[Block] = []
     while operations and isinstance(operations[0], keras.layers.Conv2D):
@@ -118,7 +127,7 @@ def read_network(model: functional.FunctionalModel) -> Network | None:
     flatten = operations.pop(0)
     if flatten.data_format == "channels_first" or not _is_top(operations, dense):
         return None
-    if rescaling is None or not blocks or not dense[-1].head:
+    if rescaling is None or not blocks:
         return None
     return Network(*rescaling, tuple(blocks), dense)
 
@@ -127,13 +136,13 @@ def _rescaling(
     operations: list[keras.Operation],
 ) -> tuple[tuple[float, float] | None, list[keras.Operation]]:
     """Contrast and offset before the first convolution, and what follows them."""
-    rest = [one for one in operations if not isinstance(one, keras.layers.InputLayer)]
-    if not rest or not isinstance(rest[0], keras.layers.Rescaling):
-        return (1.0, 0.0), rest
-    numbers = (rest[0].scale, rest[0].offset)
+    if not operations or not isinstance(operations[0], keras.layers.Rescaling):
+        return (1.0, 0.0), operations
+    first, *rest = operations
+    numbers = (first.scale, first.offset)
     if not all(isinstance(number, int | float) for number in numbers):
-        return None, rest[1:]
-    return (float(numbers[0]), float(numbers[1])), rest[1:]
+        return None, rest
+    return (float(numbers[0]), float(numbers[1])), rest
 
 
 def _ends_block(operation: keras.Operation) -> bool:
@@ -217,7 +226,12 @@ def _cropped(
     size = int(windows.output.shape[2])
     rows, columns, _ = block.output_shape
     whole = (rows // size * size, columns // size * size)
-    return _pooled(block, size) if tuple(crop.output.shape[1:3]) == whole else None
+    divided = (rows // size, size, columns // size, size)
+    fits = (
+        tuple(crop.output.shape[1:3]) == whole
+        and tuple(windows.output.shape[1:5]) == divided
+    )
+    return _pooled(block, size) if fits else None
 
 
 def _is_relu(layer: keras.layers.Layer) -> bool:
@@ -245,7 +259,7 @@ def _is_windowed_maximum(operations: list[keras.Operation]) -> bool:
         and len(windows.output.shape) == 6
         and windows.output.shape[2] == windows.output.shape[4]
         and type(maximum).__name__ == "Max"
-        and tuple(maximum.axis) == (2, 4)
+        and maximum.axis in ((2, 4), [2, 4])
         and maximum.initial is None
         and not maximum.keepdims
     )
@@ -267,10 +281,8 @@ def _is_top(
             rectified = True
         else:
             return False
-    last = operations[-1]
-    return isinstance(last, keras.layers.Dense) and found == [
-        layer.name for layer in dense
-    ]
+    ends_in_head = bool(dense) and dense[-1].head
+    return ends_in_head and found == [layer.name for layer in dense]
 
 
 def _triple(shape: tuple[int, ...]) -> Shape:

@@ -20,7 +20,6 @@ a single wrong place some 1e-3."""
 _ROUNDING = 1e-6
 """Activations below this share of their root mean square are zeros that were rounded."""
 
-
 _MOST_POSITIONS = 1500
 _MOST_POOLED = 400
 """Positions of the input beyond which a block is left to the search. A solution costs
@@ -50,12 +49,10 @@ class Level(NamedTuple):
     Attributes:
       depth: Number of blocks below what is known; 0 if that is the picture.
       reached: What is known, in the shape of the activations.
-      entries: Number of gradient entries used.
     """
 
     depth: int
     reached: top.Known
-    entries: int
 
 
 def begin(problem: Problem, reached: top.Known) -> Level:
@@ -69,7 +66,6 @@ def begin(problem: Problem, reached: top.Known) -> Level:
             reached.derivative.reshape(shape),
             reached.entries,
         ),
-        reached.entries,
     )
 
 
@@ -185,11 +181,10 @@ def _below(
         block = problem.network.blocks[depth]
         outputs = forward.run_block(block, weights, inputs[tf.newaxis])[0]
         score = tf.reduce_sum(outputs * level.reached.derivative)
-    total = level.entries + entries
     reached = top.Known(
         values=values,
         known=np.ones(values.shape, np.bool_),
         derivative=tape.gradient(score, inputs).numpy(),
-        entries=total,
+        entries=level.reached.entries + entries,
     )
-    return Level(depth, reached, total)
+    return Level(depth, reached)

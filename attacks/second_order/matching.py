@@ -20,7 +20,7 @@ derivative of max-pooling, and takes seconds to compile.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import tensorflow as tf
@@ -213,7 +213,7 @@ def build_matching(
             tf.unstack(labels),
             strict=True,
         )
-        found = [
+        return _stacked(
             known_labels(
                 observed._replace(target=target, entry_weights=entry_weights),
                 sizes,
@@ -221,9 +221,7 @@ def build_matching(
                 classes,
             )
             for target, entry_weights, pictures, classes in own
-        ]
-        values, slopes = zip(*found, strict=True)
-        return tf.stack(values), tf.stack(slopes)
+        )
 
     @tf.function
     def hypotheses(
@@ -233,14 +231,11 @@ def build_matching(
         labels: tf.Tensor,
         training: LocalTraining | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        found = [
+        own = zip(tf.unstack(images), tf.unstack(labels), strict=True)
+        return _stacked(
             known_labels(rounds, sizes, pictures, classes, training)
-            for pictures, classes in zip(
-                tf.unstack(images), tf.unstack(labels), strict=True
-            )
-        ]
-        values, slopes = zip(*found, strict=True)
-        return tf.stack(values), tf.stack(slopes)
+            for pictures, classes in own
+        )
 
     def trace_count() -> int:
         return int(
@@ -258,6 +253,13 @@ def build_matching(
         hypotheses=hypotheses,
         trace_count=trace_count,
     )
+
+
+def _stacked(
+    found: Iterable[tuple[tf.Tensor, tf.Tensor]],
+) -> tuple[tf.Tensor, tf.Tensor]:
+    values, slopes = zip(*found, strict=True)
+    return tf.stack(values), tf.stack(slopes)
 
 
 def _all_rounds(rounds: Rounds) -> tuple[Observed, ...]:

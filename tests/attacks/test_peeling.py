@@ -179,7 +179,6 @@ NO_CHAINS = {
     "slope": lambda: [layers.ReLU(negative_slope=0.1)],
     "threshold": lambda: [layers.ReLU(threshold=0.1)],
     "leaky_relu": lambda: [layers.LeakyReLU()],
-    "dropout": lambda: [layers.ReLU(), layers.Dropout(0.5)],
     "padding": lambda: [layers.ReLU(), layers.ZeroPadding2D(1)],
     "two_poolings": lambda: [layers.MaxPooling2D(2), layers.MaxPooling2D(2)],
     "overlapping": lambda: [layers.MaxPooling2D(3, 2)],
@@ -252,11 +251,11 @@ def shared(make, *others):
     return build
 
 
-def windows_of(crop, target, **options):
+def windows_of(crop, target, axis=(2, 4), **options):
     def build():
         inputs = keras.Input((8, 8, 3))
         x = layers.Cropping2D(crop)(conv(4, activation="relu")(inputs))
-        x = keras.ops.max(layers.Reshape(target)(x), axis=(2, 4), **options)
+        x = keras.ops.max(layers.Reshape(target)(x), axis=axis, **options)
         logits = layers.Dense(2)(layers.Flatten()(x))
         return functional.from_keras(keras.Model(inputs, logits))
 
@@ -293,6 +292,12 @@ def norm_of_positions():
 
 # Models that pass for a chain at first sight.
 MISLEADING = {
+    "no_dense_layer": lambda: functional.from_keras(
+        keras.Sequential(
+            [keras.Input((8, 8, 3)), conv(), layers.ReLU(), layers.Flatten()]
+        )
+    ),
+    "windows_of_everything": windows_of(0, (4, 2, 4, 2, 4), axis=None, keepdims=True),
     "shared_relu": shared(layers.ReLU),
     "shared_pooling": shared(lambda: layers.MaxPooling2D(2)),
     "shared_convolution": shared(conv, layers.ReLU),
@@ -310,6 +315,12 @@ MISLEADING = {
 
 
 class TestNetwork:
+    def test_dropout_has_no_effect(self):
+        """Gradients are those of a model in inference mode."""
+        plain = network.read_network(with_parts(layers.ReLU()))
+        with_dropout = with_parts(layers.ReLU(), layers.Dropout(0.5))
+        assert network.read_network(with_dropout).blocks == plain.blocks
+
     def test_convnet(self):
         read = network.read_network(convnet64.convnet16((32, 32, 3), 10, 0))
         assert (read.contrast, read.offset) == (4.0, -2.0)
