@@ -15,7 +15,8 @@ from experiments import encryption, masking
 from experiments import recorder as recorder_lib
 from experiments.data.dataset import Dataset
 from experiments.settings import Settings
-from federated import local_work, mask_rounds, observed, processes, views
+from federated import mask_rounds, observed, processes, views
+from federated.round import local_work
 from selenc_tf import flatten
 from selenc_tf.masks import agreement
 from selenc_tf.models import functional

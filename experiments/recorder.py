@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from federated import tap
+from federated.runtime import tap
 
 
 class Traffic(NamedTuple):

@@ -14,7 +14,8 @@ from experiments.data.dataset import Dataset
 from experiments.outputs.records import Cell, RoundRecord
 from experiments.outputs.summary import PLAIN_RELEASE
 from experiments.settings import Settings
-from federated import learning, local_work, mask_rounds
+from federated import learning, mask_rounds
+from federated.round import local_work
 from selenc_tf.lattice.refusal import Refusal
 from selenc_tf.masks import agreement
 from selenc_tf.models.functional import FunctionalModel

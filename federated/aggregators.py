@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated import announcement, client, collecting, server
-from federated.announcement import Announcement
+from federated.round import announcement, client, collecting, server
+from federated.round.announcement import Announcement
 from selenc_tf import flatten, validation
 from selenc_tf.lattice import key_store, scales
 from selenc_tf.lattice.cipher import Cipher

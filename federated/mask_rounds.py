@@ -19,8 +19,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated import (
-    aggregators,
+from federated import aggregators
+from federated.processes import SumBroadcast
+from federated.round import (
     announcement,
     client,
     collecting,
@@ -28,8 +29,7 @@ from federated import (
     mask_consensus,
     server,
 )
-from federated.announcement import Announcement
-from federated.processes import SumBroadcast
+from federated.round.announcement import Announcement
 from selenc_tf.lattice import key_store
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from federated import tap, views
+from federated import views
+from federated.runtime import tap
 from selenc_tf.masks import wire
 
 

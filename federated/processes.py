@@ -21,8 +21,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated import aggregators, announcement, client, collecting, local_work, server
-from federated.announcement import Announcement
+from federated import aggregators
+from federated.round import announcement, client, collecting, local_work, server
+from federated.round.announcement import Announcement
 from selenc_tf import flatten
 from selenc_tf.lattice import key_store
 from selenc_tf.lattice.engine import Engine

@@ -13,7 +13,7 @@ from attacks import mask_positions
 from experiments import masking
 from experiments.data import catalog as data_catalog
 from experiments.settings import Settings
-from federated import local_work
+from federated.round import local_work
 from selenc_tf import catalog
 from selenc_tf.masks import agreement
 from selenc_tf.models.functional import FunctionalModel

@@ -12,7 +12,7 @@ from experiments.outputs import results
 from experiments.outputs.records import RoundRecord
 from experiments.settings import SettingsError
 from experiments.suites import positions, token_positions
-from federated import local_work
+from federated.round import local_work
 from selenc_tf import catalog
 from selenc_tf.masks import agreement, policy
 from tests.experiments.test_run import execute

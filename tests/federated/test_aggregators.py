@@ -9,7 +9,8 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 import federated  # noqa: F401
-from federated import aggregators, learning, tap
+from federated import aggregators, learning
+from federated.runtime import tap
 from selenc_tf.lattice import (
     codec,
     identity_cipher,

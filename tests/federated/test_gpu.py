@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.eager import context as eager_context
 
-from federated import client
+from federated.round import client
 from selenc_tf.lattice import codec, key_store, parameters, shell_cipher
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.masks import policy, wire

@@ -6,8 +6,10 @@ import pytest
 import tensorflow as tf
 
 import federated  # noqa: F401
-from federated import key_flow, local_work, mask_consensus, mask_rounds, tap
-from federated.graph_taint import Label
+from federated import key_flow, mask_rounds
+from federated.key_flow.graph_taint import Label
+from federated.round import local_work, mask_consensus
+from federated.runtime import tap
 from selenc_tf.lattice import codec, key_store, parameters, shell_cipher
 from selenc_tf.lattice import engine as engine_lib
 from selenc_tf.masks import policy

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 import federated  # noqa: F401
-from federated import aggregators, local_work, observed, processes, views
+from federated import aggregators, observed, processes, views
+from federated.round import local_work
 from selenc_tf.lattice import codec, key_store, parameters, scales, shell_cipher
 from selenc_tf.lattice import engine as engine_lib
 from selenc_tf.lattice import message as message_lib

@@ -7,7 +7,9 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 import federated  # noqa: F401
-from federated import aggregators, local_work, processes, tap
+from federated import aggregators, processes
+from federated.round import local_work
+from federated.runtime import tap
 from selenc_tf.lattice import codec, parameters, scales, shell_cipher
 from selenc_tf.lattice import engine as engine_lib
 from selenc_tf.masks import agreement, policy, wire

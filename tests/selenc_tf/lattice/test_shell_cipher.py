@@ -297,8 +297,8 @@ class TestInFederatedComputations:
         np.testing.assert_array_equal(decrypt(key, total), 3 * ONES)
 
     def test_key_flow_follows_it(self):
-        from federated import graph_taint
-        from federated.graph_taint import Label
+        from federated.key_flow import graph_taint
+        from federated.key_flow.graph_taint import Label
 
         def labels(function, *inputs):
             """Of the result, if each input's spec carries the labels beside it."""

@@ -9,8 +9,8 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from federated import runtime
-from federated.sequences import ListSequence
-from federated.tap import Crossing, Direction, varint_bytes, wire_bytes
+from federated.runtime.sequences import ListSequence
+from federated.runtime.tap import Crossing, Direction, varint_bytes, wire_bytes
 
 tf_comp = tff.tensorflow.computation
 fed_comp = tff.federated_computation
@@ -291,8 +291,8 @@ def test_without_observers_nothing_is_measured(monkeypatch):
     def fail(*_):
         raise AssertionError("measured without an observer")
 
-    monkeypatch.setattr("federated.tap.wire_bytes", fail)
-    monkeypatch.setattr("federated.tap.to_observed", fail)
+    monkeypatch.setattr("federated.runtime.tap.wire_bytes", fail)
+    monkeypatch.setattr("federated.runtime.tap.to_observed", fail)
     context = runtime.InProcessContext()
     comp = fed_comp(lambda x: tff.federated_sum(x), INTS)
     assert context.invoke(comp, [1, 2]) == 3

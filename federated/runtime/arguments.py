@@ -20,8 +20,14 @@ import tree
 from tensorflow_federated.python.core.impl.compiler import array as tff_array
 from tensorflow_federated.python.core.impl.executors import cardinalities_utils
 
-from federated.placed_values import AtClients, AtServer, Function, Value, element_types
-from federated.sequences import DatasetSequence, ListSequence, tf_dtype
+from federated.runtime.placed_values import (
+    AtClients,
+    AtServer,
+    Function,
+    Value,
+    element_types,
+)
+from federated.runtime.sequences import DatasetSequence, ListSequence, tf_dtype
 
 _ARRAYS = typing.get_args(tff_array.Array)
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from federated import runtime
-from tests.federated.cpp_worker import cpp_context
+from tests.federated.runtime.cpp_worker import cpp_context
 
 FEATURES = 3
 VECTOR = tff.TensorType(np.float32, [4])

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated import secure_sums
-from federated.placed_values import (
+from federated.runtime import secure_sums
+from federated.runtime.placed_values import (
     AtClients,
     AtServer,
     UnsupportedIntrinsicError,
@@ -22,8 +22,8 @@ from federated.placed_values import (
     element_types,
     map_tensors,
 )
-from federated.sequences import ListSequence, MappedSequence, tf_dtype
-from federated.tap import Tap
+from federated.runtime.sequences import ListSequence, MappedSequence, tf_dtype
+from federated.runtime.tap import Tap
 
 
 @dataclasses.dataclass(frozen=True)

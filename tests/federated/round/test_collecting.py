@@ -8,8 +8,9 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 import federated  # noqa: F401
-from federated import aggregators, announcement, client, collecting, server
-from federated.announcement import Announcement
+from federated import aggregators
+from federated.round import announcement, client, collecting, server
+from federated.round.announcement import Announcement
 from selenc_tf.lattice import codec, engine, identity_cipher, key_store, message, scales
 from selenc_tf.lattice import header as header_lib
 from selenc_tf.lattice.refusal import Refusal

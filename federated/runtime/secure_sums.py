@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated.placed_values import Value, map_tensors
-from federated.sequences import tf_dtype
+from federated.runtime.placed_values import Value, map_tensors
+from federated.runtime.sequences import tf_dtype
 
 # A sum in int64 needs a bit for the sign and one for the second summand.
 MAX_BITWIDTH = 62

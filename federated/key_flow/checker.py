@@ -27,9 +27,8 @@ from typing import Any
 
 import tensorflow_federated as tff
 
-from federated import interpreter
-from federated.graph_taint import CipherOps, Labels
-from federated.key_flow_report import (
+from federated.key_flow.graph_taint import CipherOps, Labels
+from federated.key_flow.report import (
     Crossing,
     Field,
     KeyFlowReport,
@@ -37,7 +36,8 @@ from federated.key_flow_report import (
     Source,
     Violation,
 )
-from federated.taint_walk import Walk
+from federated.key_flow.taint_walk import Walk
+from federated.runtime import interpreter
 
 __all__ = (
     "Crossing",

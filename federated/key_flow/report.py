@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from federated.graph_taint import Label, Labels, Site
-from federated.tap import Direction
+from federated.key_flow.graph_taint import Label, Labels, Site
+from federated.runtime.tap import Direction
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ import tensorflow_federated as tff
 import tf_shell
 
 from federated import runtime
-from federated.tap import Direction, varint_bytes
+from federated.runtime.tap import Direction, varint_bytes
 
 tf_comp = tff.tensorflow.computation
 fed_comp = tff.federated_computation

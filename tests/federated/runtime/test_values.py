@@ -16,7 +16,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from federated import runtime
-from tests.federated.cpp_worker import cpp_context
+from tests.federated.runtime.cpp_worker import cpp_context
 
 tf_comp = tff.tensorflow.computation
 fed_comp = tff.federated_computation

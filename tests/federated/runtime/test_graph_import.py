@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated import graph_rewrite
-from federated.graph_import import import_graph
+from federated.runtime import graph_rewrite
+from federated.runtime.graph_import import import_graph
 
 tf_comp = tff.tensorflow.computation
 

@@ -12,8 +12,8 @@ import attrs
 import numpy as np
 import tensorflow_federated as tff
 
-from federated.placed_values import AtServer, Value, element_types
-from federated.sequences import dataset_of_variant
+from federated.runtime.placed_values import AtServer, Value, element_types
+from federated.runtime.sequences import dataset_of_variant
 
 
 def to_python(value: Value, type_spec: tff.Type) -> Any:

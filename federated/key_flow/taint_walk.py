@@ -8,16 +8,10 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated import graph_taint
-from federated.graph_taint import CipherOps, GraphTaint, Label, Labels
-from federated.key_flow_report import (
-    Crossing,
-    Field,
-    KeyFlowReport,
-    Source,
-    Violation,
-)
-from federated.taint_values import (
+from federated.key_flow import graph_taint
+from federated.key_flow.graph_taint import CipherOps, GraphTaint, Label, Labels
+from federated.key_flow.report import Crossing, Field, KeyFlowReport, Source, Violation
+from federated.key_flow.taint_values import (
     Leaf,
     Placed,
     Value,
@@ -29,7 +23,7 @@ from federated.taint_values import (
     of_leaf,
     relabelled,
 )
-from federated.tap import Direction
+from federated.runtime.tap import Direction
 
 _SECRET = frozenset({Label.KEY, Label.OPENED_OWN})
 _CLIENTS, _SERVER, _UNPLACED = "clients", "server", "unplaced"

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated.placed_values import Value, element_types
+from federated.runtime.placed_values import Value, element_types
 
 
 class Sequence(Protocol):

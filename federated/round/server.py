@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from federated import client, collecting
-from federated.collecting import Collected, Rules
+from federated.round import client, collecting
+from federated.round.collecting import Collected, Rules
 from selenc_tf.lattice import message, shares
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.header import Context

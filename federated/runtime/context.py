@@ -28,13 +28,13 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated.arguments import cardinalities_of, from_python
-from federated.graph_import import GraphFunction, import_graph
-from federated.interpreter import Program, compile_computation
-from federated.intrinsics import Run
-from federated.placed_values import Function
-from federated.results import to_python
-from federated.tap import Observer, Tap
+from federated.runtime.arguments import cardinalities_of, from_python
+from federated.runtime.graph_import import GraphFunction, import_graph
+from federated.runtime.interpreter import Program, compile_computation
+from federated.runtime.intrinsics import Run
+from federated.runtime.placed_values import Function
+from federated.runtime.results import to_python
+from federated.runtime.tap import Observer, Tap
 
 
 class InProcessContext(tff.framework.SyncContext):

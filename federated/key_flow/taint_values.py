@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 
 import tensorflow_federated as tff
 
-from federated.graph_taint import Label, Labels
-from federated.placed_values import element_types
+from federated.key_flow.graph_taint import Label, Labels
+from federated.runtime.placed_values import element_types
 
 Trace: TypeAlias = tuple[str, ...]
 """How a label came here: one entry for each step since the operation that made it."""

@@ -10,8 +10,9 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 import federated  # noqa: F401
-from federated import aggregators, graph_taint, key_flow, learning, processes
-from federated.graph_taint import Label
+from federated import aggregators, key_flow, learning, processes
+from federated.key_flow import graph_taint
+from federated.key_flow.graph_taint import Label
 from selenc_tf.lattice import codec, key_store, parameters, scales, shell_cipher
 from selenc_tf.lattice import engine as engine_lib
 from selenc_tf.masks import agreement, policy

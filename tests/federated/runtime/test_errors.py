@@ -9,7 +9,10 @@ import tensorflow_federated as tff
 from google.protobuf import any_pb2
 
 from federated import runtime
-from federated.placed_values import UnsupportedBlockError, UnsupportedIntrinsicError
+from federated.runtime.placed_values import (
+    UnsupportedBlockError,
+    UnsupportedIntrinsicError,
+)
 
 tf_comp = tff.tensorflow.computation
 fed_comp = tff.federated_computation

@@ -26,9 +26,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated.placed_values import Value, element_types
-from federated.results import to_observed
-from federated.sequences import ListSequence
+from federated.runtime.placed_values import Value, element_types
+from federated.runtime.results import to_observed
+from federated.runtime.sequences import ListSequence
 
 
 class Direction(enum.Enum):

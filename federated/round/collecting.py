@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from federated.client import Upload, checksum
+from federated.round.client import Upload, checksum
 from selenc_tf.lattice import engine as engine_lib
 from selenc_tf.lattice import message
 from selenc_tf.lattice.engine import Engine

@@ -20,9 +20,9 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated import graph_rewrite
-from federated.placed_values import UnsupportedBlockError, Value, element_types
-from federated.sequences import DatasetSequence
+from federated.runtime import graph_rewrite
+from federated.runtime.placed_values import UnsupportedBlockError, Value, element_types
+from federated.runtime.sequences import DatasetSequence
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,10 +17,10 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated.graph_import import GraphFunction
-from federated.intrinsics import Run, call_intrinsic
-from federated.placed_values import Function, UnsupportedBlockError, Value
-from federated.sequences import tf_dtype
+from federated.runtime.graph_import import GraphFunction
+from federated.runtime.intrinsics import Run, call_intrinsic
+from federated.runtime.placed_values import Function, UnsupportedBlockError, Value
+from federated.runtime.sequences import tf_dtype
 
 Scope = Mapping[str, Value]
 Program = Callable[[Scope, Run], Value]

@@ -1,0 +1,5 @@
+"""Finds by dataflow whether a secret key can reach the server in a TFF computation."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

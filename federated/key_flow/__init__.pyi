@@ -1,0 +1,9 @@
+from .checker import analyse as analyse
+from .checker import check as check
+from .checker import contains_bytes as contains_bytes
+from .report import Crossing as Crossing
+from .report import Field as Field
+from .report import KeyFlowReport as KeyFlowReport
+from .report import KeyLeakError as KeyLeakError
+from .report import Source as Source
+from .report import Violation as Violation
