@@ -8,17 +8,17 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from attacks import effort, knowledge, strongest, target
-from attacks.analytic import completion, dense_inversion, r_gap
-from attacks.first_order import (
+from attacks.continuous.analytic import completion, dense_inversion, r_gap
+from attacks.continuous.first_order import recipes
+from attacks.continuous.second_order import cohort, dlg, idlg, multi_round
+from attacks.pictures.first_order import (
     gradinversion,
     inverting_gradients,
     modern,
     quick_inversion,
-    recipes,
 )
-from attacks.peeling import layer_peeling
-from attacks.second_order import cohort, dlg, idlg, multi_round
-from attacks.statistical import baselines, imputation, learned_inverter
+from attacks.pictures.peeling import layer_peeling
+from attacks.pictures.statistical import baselines, imputation, learned_inverter
 
 Sees: TypeAlias = Literal["message", "rounds", "cohort"]
 """What an attack is on: one client's message (or a published aggregate), messages of one

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
-from attacks.second_order import matching, objectives
+from attacks.matching import matching, objectives
 
 
 def visible_error(

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from attacks.second_order import matching as matching_lib
+from attacks.matching import matching as matching_lib
 from federated import views
 from selenc_tf import validation
 from selenc_tf.models import functional

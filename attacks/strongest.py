@@ -21,10 +21,12 @@ from attacks import effort as effort_lib
 from attacks import envelope
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
-from attacks.analytic import completion, r_gap, r_gap_layers
-from attacks.peeling import layer_peeling, network
-from attacks.second_order import dlg, idlg
-from attacks.statistical import baselines, imputation, learned_inverter
+from attacks.continuous.analytic import completion, r_gap
+from attacks.continuous.second_order import dlg, idlg
+from attacks.pictures.peeling import layer_peeling
+from attacks.pictures.statistical import baselines, imputation, learned_inverter
+from attacks.structure import chain as r_gap_layers
+from attacks.structure import network
 from federated import views
 from selenc_tf import validation
 from selenc_tf.models import local_steps

@@ -8,9 +8,9 @@ import numpy as np
 
 from attacks import catalog, effort
 from attacks.catalog import Entry
-from attacks.first_order import engine as engine_lib
+from attacks.continuous.first_order import engine as engine_lib
 from attacks.knowledge import Attack, Knowledge, MaskRule, PublicPictures
-from attacks.second_order import matching
+from attacks.matching import matching
 from attacks.target import Mode, Source
 from experiments import attack_views
 from experiments.data.dataset import Dataset

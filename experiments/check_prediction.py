@@ -24,8 +24,10 @@ import tensorflow as tf
 from absl import app, flags
 
 from attacks import knowledge as knowledge_lib
+from attacks.continuous.second_order import dlg
+from attacks.matching import matching
 from attacks.metrics import evaluation
-from attacks.second_order import dlg, lbfgs, matching
+from attacks.optimisers import lbfgs
 from experiments import analyse
 from experiments.analysis import agreement, report, study
 from experiments.analysis import options as options_lib

@@ -6,9 +6,9 @@ from scipy import optimize
 
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
-from attacks.analytic import dense_layers as dense_lib
 from attacks.labels import rules
 from attacks.labels import signs as labels_lib
+from attacks.structure import dense_layers as dense_lib
 from federated import views
 
 

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from attacks.second_order import matching, objectives
+from attacks.matching import matching, objectives
 from experiments.data import catalog as data_catalog
 from experiments.settings import Settings
 from experiments.suites.measurement import Measurement

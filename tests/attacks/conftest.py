@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from attacks import knowledge
-from attacks.second_order import matching
+from attacks.matching import matching
 from tests.attacks import victims
 
 

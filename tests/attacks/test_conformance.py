@@ -8,9 +8,9 @@ import pytest
 
 from attacks import catalog, knowledge
 from attacks import effort as effort_lib
-from attacks.first_order import engine as engine_lib
+from attacks.continuous.first_order import engine as engine_lib
+from attacks.matching import matching
 from attacks.metrics import evaluation
-from attacks.second_order import matching
 from selenc_tf.models.local_steps import LocalTraining
 from tests.attacks import victims
 

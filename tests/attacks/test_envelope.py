@@ -7,10 +7,11 @@ import pytest
 
 from attacks import criterion, envelope
 from attacks import target as target_lib
-from attacks.second_order import dlg, lbfgs
-from attacks.statistical import baselines, prior_pictures
-from tests.attacks import statistical_cases as cases
+from attacks.continuous.second_order import dlg
+from attacks.optimisers import lbfgs
+from attacks.pictures.statistical import baselines, prior_pictures
 from tests.attacks import victims
+from tests.attacks.pictures.statistical import cases
 
 
 @pytest.fixture(scope="module")

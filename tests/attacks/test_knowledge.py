@@ -1,7 +1,7 @@
 import pytest
 
 from attacks import knowledge
-from attacks.second_order import matching
+from attacks.matching import matching
 from selenc_tf import flatten
 from tests.attacks import victims
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from attacks import target
-from attacks.second_order import objectives
+from attacks.matching import objectives
 from tests.attacks import victims
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from attacks import knowledge as knowledge_lib
-from attacks.second_order import matching
+from attacks.matching import matching
 from experiments.suites.attack import (
     cases,
     first_order_cases,

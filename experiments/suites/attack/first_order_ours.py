@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from attacks import knowledge as knowledge_lib
-from attacks.first_order import engine as first_order
-from attacks.first_order import quick_inversion, recipes, search, slopes
+from attacks.continuous.first_order import engine as first_order
+from attacks.continuous.first_order import recipes, search, slopes
+from attacks.pictures.first_order import quick_inversion
 from experiments.suites.attack import fresh_process, recovery
 from experiments.suites.attack.cases import Case
 from experiments.suites.attack.first_order_cases import CASES

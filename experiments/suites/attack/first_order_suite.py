@@ -14,8 +14,8 @@ from typing import TextIO
 
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
-from attacks.first_order import inverting_gradients, quick_inversion
-from attacks.peeling import layer_peeling
+from attacks.pictures.first_order import inverting_gradients, quick_inversion
+from attacks.pictures.peeling import layer_peeling
 from experiments.suites.attack import first_order_ours as ours
 from experiments.suites.attack import tables, turns, whole_attack
 from experiments.suites.attack.cases import Case

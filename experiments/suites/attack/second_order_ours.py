@@ -12,7 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from attacks import knowledge as knowledge_lib
-from attacks.second_order import dlg, lbfgs, matching, objectives
+from attacks.continuous.second_order import dlg
+from attacks.matching import matching, objectives
+from attacks.optimisers import lbfgs
 from experiments.suites.attack import cases, fresh_process, recovery
 from experiments.suites.attack.cases import CASES, Case
 from experiments.suites.attack.recovery import Reached

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any, TextIO
 
 from attacks import knowledge as knowledge_lib
-from attacks.analytic import r_gap
-from attacks.second_order import matching
+from attacks.continuous.analytic import r_gap
+from attacks.matching import matching
 from experiments.suites.attack import second_order_ours as ours
 from experiments.suites.attack import tables, turns, whole_attack
 from experiments.suites.attack.cases import Case

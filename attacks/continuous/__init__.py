@@ -1,0 +1,1 @@
+"""Attacks on any input that is a vector of numbers: pictures, tables, embeddings."""

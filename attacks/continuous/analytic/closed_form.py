@@ -1,0 +1,158 @@
+"""What the closed-form attacks share: limit cases, filling, and the report."""
+
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from attacks import knowledge as knowledge_lib
+from attacks import target as target_lib
+from attacks.labels import signs as labels_lib
+from attacks.matching import matching, objectives
+from federated import views
+
+
+def nothing_to_go_by(target: target_lib.Target) -> str | None:
+    """Why a target allows no algebra, as a `stop`, or None if it may.
+
+    Args:
+      target: The gradient.
+
+    Returns:
+      "nothing_visible", "not_finite", "all_zero" (no visible entry differs from zero)
+      or None.
+    """
+    if not np.any(target.visible):
+        return "nothing_visible"
+    if not np.all(np.isfinite(target.vector[target.visible])):
+        return "not_finite"
+    return None if np.any(target.vector[target.visible]) else "all_zero"
+
+
+def label_of(
+    target: target_lib.Target, knowledge: knowledge_lib.Knowledge
+) -> tuple[np.ndarray, str]:
+    """The class of a single picture: declared, read off the head, or a guess.
+
+    Returns:
+      int64 [1], and "known", "inferred" or "guessed".
+    """
+    if knowledge.labels is not None:
+        return np.array(knowledge.labels, np.int64), "known"
+    possible = labels_lib.possible_labels(
+        target, "mask_aware", knowledge.model.spec, knowledge.model.num_classes
+    )
+    source = "inferred" if len(possible) == 1 else "guessed"
+    return np.array(possible[:1] or (0,), np.int64), source
+
+
+def fill(
+    images: np.ndarray, determined: np.ndarray, knowledge: knowledge_lib.Knowledge
+) -> np.ndarray:
+    """Gives the pixels that are not determined a value.
+
+    Args:
+      images: float [b, h, w, c] in [0, 1].
+      determined: bool [b, h, w, c].
+      knowledge: For its public pictures, or None.
+
+    Returns:
+      float32 [b, h, w, c]: the mean public picture where there are any, else the mean
+      of the picture's determined pixels, else mid-grey.
+    """
+    if knowledge.public_pictures is not None:
+        mean = np.mean(knowledge.public_pictures.images, axis=0, dtype=np.float64)
+        return np.where(determined, images, mean).astype(np.float32)
+    counts = np.count_nonzero(determined, axis=(1, 2, 3), keepdims=True)
+    sums = np.sum(np.where(determined, images, 0.0), axis=(1, 2, 3), keepdims=True)
+    grey = np.where(counts > 0, sums / np.maximum(counts, 1), 0.5)
+    return np.where(determined, images, grey).astype(np.float32)
+
+
+def matching_error(
+    view: views.ServerView,
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+    images: np.ndarray,
+    labels: np.ndarray,
+) -> float:
+    """The objective of gradient matching at a reconstruction, from one evaluation.
+
+    It makes closed-form answers comparable with those of a search. Computed in the
+    model's own dtype: float32 rounding alone makes about 1e-13.
+
+    Runs on: attacker. Sees: the weights and the visible entries.
+
+    Args:
+      view: For the weights.
+      target: The gradient as the server sees it, finite where visible.
+      knowledge: For the model.
+      images: float32 [b, h, w, c], in the order of the target's groups.
+      labels: int64 [b].
+
+    Returns:
+      The squared error over the matched entries relative to their squares; NaN if
+      nothing is visible or the value is not finite.
+    """
+    if not np.any(target.visible):
+        return float("nan")
+    model = knowledge.model
+    observed = matching.Observed(
+        weights=tuple(tf.constant(tensor) for tensor in view.weights),
+        target=tf.constant(target.vector),
+        entry_weights=tf.constant(target.visible),
+        shares=tf.constant(target.shares, tf.float32),
+    )
+    one_hot = tf.one_hot(labels, model.num_classes)
+    candidate = matching.group_gradient(
+        model, observed, target.sizes, tf.constant(images), one_hot
+    ).numpy()
+    entry_weights = objectives.normalised_weights(target.vector, target.visible)
+    seen = np.where(target.visible, target.vector, np.float32(0)).astype(np.float64)
+    error = np.square(candidate.astype(np.float64) - seen)
+    value = float(entry_weights @ np.where(target.visible, error, 0.0))
+    return value if np.isfinite(value) else float("nan")
+
+
+def report(
+    view: views.ServerView,
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+    images: np.ndarray,
+    labels: np.ndarray,
+    label_source: str,
+    stop: str,
+    entries: int,
+    began: float,
+) -> knowledge_lib.Reconstruction:
+    """What a closed-form attack hands back.
+
+    Args:
+      view: For the weights.
+      target: The gradient as the server sees it.
+      knowledge: For the model.
+      images: float32 [b, h, w, c] in [0, 1].
+      labels: int64 [b].
+      label_source: Where they come from.
+      stop: How it ended; "closed_form" counts as converged.
+      entries: Number of visible gradient entries that were used.
+      began: `time.monotonic()` at the start.
+
+    Returns:
+      The reconstruction. Its objective is `matching_error`, NaN where the target is not
+      finite.
+    """
+    objective = matching_error(view, target, knowledge, images, labels)
+    return knowledge_lib.Reconstruction(
+        images=images,
+        labels=labels,
+        label_source=label_source,
+        objective=objective,
+        start_objectives=(objective,),
+        iterations=0,
+        evaluations=1,
+        seconds=time.monotonic() - began,
+        converged=stop == "closed_form",
+        stop=stop,
+        matched_entries=entries,
+    )

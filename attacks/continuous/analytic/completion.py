@@ -1,0 +1,221 @@
+"""Hidden entries of dense layers computed from the visible ones, then the picture.
+
+One picture's gradient of a dense layer is an outer product, a batch's a sum of a few
+(`outer_product.py`, `low_rank.py`). Where the first dense layer sees the picture, the
+completed layer shows it; elsewhere gradient matching gets more entries to match.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from scipy import optimize
+
+from attacks import effort as effort_lib
+from attacks import knowledge as knowledge_lib
+from attacks import target as target_lib
+from attacks.continuous.analytic import (
+    closed_form,
+    completed_target,
+    dense_inversion,
+    outer_product,
+)
+from attacks.continuous.second_order import matching_attack
+from attacks.labels import pictures as picture_labels
+from attacks.labels import rules
+from attacks.labels import signs as labels_lib
+from attacks.optimisers import lbfgs
+from attacks.structure import dense_layers as dense_lib
+from federated import views
+from selenc_tf import validation
+from selenc_tf.types import Seed
+
+_DEFAULT_EFFORT = effort_lib.Effort()
+_MOST_HYPOTHESES = 12
+_MISFIT = 1e-6
+_SCALES = 16
+
+
+def build_completion(
+    *,
+    source: target_lib.Source = 0,
+    initial: matching_attack.Initial = "grey",
+    effort: effort_lib.Effort = _DEFAULT_EFFORT,
+    progress: effort_lib.Progress | None = None,
+) -> knowledge_lib.Attack:
+    """Builds the completion attack; it is mask-aware by nature.
+
+    Args:
+      source: One client's message by its index, or "aggregate".
+      initial: The distribution of the starting pictures, where matching is needed.
+      effort: For the low-rank fits, and again for the matching.
+      progress: Called after every iteration of the matching.
+
+    Returns:
+      The attack. Where the first dense layer shows all pictures its `stop` is
+      "closed_form", or "partly_determined" if some pixels of a single picture had to be
+      filled in; with nothing to go by "nothing_visible", "not_finite" or "all_zero";
+      otherwise the matching's. It raises a ValueError if view, knowledge and
+      `source` do not go together.
+
+    Raises:
+      ValueError: If `initial` is not offered.
+    """
+    validation.check_in("initial", initial, matching_attack.INITIALS)
+
+    def attack(
+        view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
+    ) -> knowledge_lib.Reconstruction:
+        began = time.monotonic()
+        target = target_lib.build_target(view, knowledge, source, "mask_aware")
+        reason = dense_inversion.why_not(target, knowledge)
+        if reason not in (None, "not_applicable"):
+            nothing = dense_inversion.nothing(knowledge)
+            return dense_inversion.report(
+                view, target, knowledge, nothing, reason, began
+            )
+        completed = completed_target.complete_gradient(
+            target, knowledge.model, knowledge.batch_size, seed, effort
+        ).target
+        if reason is None:
+            found = shown_pictures(view, target, completed, knowledge)
+            if found is not None:
+                shown = dense_inversion.report(
+                    view, target, knowledge, found, None, began
+                )
+                if shown.converged or knowledge.batch_size == 1:
+                    return shown
+        matched = matching_attack.reconstruct(
+            tuple(np.asarray(tensor) for tensor in view.weights),
+            completed,
+            knowledge,
+            *_hypotheses(completed, knowledge),
+            initial,
+            lbfgs.Budget(
+                restarts=effort.restarts,
+                max_iterations=effort.max_iterations,
+                max_seconds=effort.max_seconds,
+            ),
+            seed,
+            progress,
+        )
+        return matched._replace(seconds=time.monotonic() - began)
+
+    return attack
+
+
+def shown_pictures(
+    view: views.ServerView,
+    target: target_lib.Target,
+    completed: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+) -> dense_inversion.Inversion | None:
+    """The pictures, if the first dense layer shows them.
+
+    Runs on: attacker. Sees: the visible entries.
+
+    Args:
+      view: For the weights, where the scale has to be searched.
+      target: The gradient, finite where visible.
+      completed: The same after completion.
+      knowledge: The model and the batch size.
+
+    Returns:
+      The pictures, as far as they are determined, with the number of visible entries
+      between determined rows and columns; None if some picture of a batch is not shown,
+      or nothing of a single one.
+    """
+    if knowledge.batch_size > 1:
+        found = dense_inversion.invert(completed, knowledge)
+        return found if found.verified and found.determined.all() else None
+    layer = dense_inversion.picture_layer(knowledge)
+    return None if layer is None else _one_picture(view, target, knowledge, layer)
+
+
+def _one_picture(
+    view: views.ServerView,
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+    layer: dense_lib.DenseLayer,
+) -> dense_inversion.Inversion | None:
+    """One picture from the layer's outer product.
+
+    If no bias shows the scale, it is the one with which the picture's own gradient
+    agrees best with all visible entries.
+    """
+    vector = np.where(target.visible, target.vector, np.float32(0)).astype(np.float64)
+    part = completed_target.read_layer(vector, target.visible, layer)
+    fit = outer_product.factorise(
+        part.values[:-1], part.known[:-1], part.values[-1], part.known[-1]
+    )
+    if not fit.rows_known.any() or fit.residual > _MISFIT:
+        return None
+    shape = (1, *knowledge.model.input_shape)
+    determined = fit.rows_known.reshape(shape)
+    pixels = np.clip(fit.rows, 0.0, 1.0).reshape(shape)
+
+    def scaled(scale: float) -> np.ndarray:
+        return closed_form.fill(scale * pixels, determined, knowledge)
+
+    labels, _ = picture_labels.assign(
+        view, target, knowledge, scaled(1.0), fit.columns[np.newaxis]
+    )
+    images = scaled(1.0)
+    if not fit.scaled:
+        images = scaled(
+            _best_scale(
+                lambda scale: closed_form.matching_error(
+                    view, target, knowledge, scaled(scale), labels
+                )
+            )
+        )
+    between = part.known[:-1] & np.outer(fit.rows_known, fit.columns_known)
+    return dense_inversion.Inversion(
+        images=images,
+        determined=determined,
+        verified=True,
+        units=fit.columns[np.newaxis],
+        entries=int(np.count_nonzero(between)),
+    )
+
+
+def _best_scale(error: Callable[[float], float]) -> float:
+    """The brightest pixel's value, in (0, 1], with the least matching error.
+
+    Args:
+      error: Of a scale.
+
+    Returns:
+      The scale; 1 if no error is finite.
+    """
+    grid = np.linspace(1.0, 1.0 / _SCALES, _SCALES)
+    errors = np.array([error(float(scale)) for scale in grid])
+    if not np.isfinite(errors).any():
+        return 1.0
+    best = int(np.nanargmin(errors))
+    found = optimize.minimize_scalar(
+        error,
+        bounds=(grid[min(best + 1, _SCALES - 1)], grid[max(best - 1, 0)]),
+        method="bounded",
+        options={"xatol": 1e-7, "maxiter": 30},
+    )
+    return float(found.x if found.fun < errors[best] else grid[best])
+
+
+def _hypotheses(
+    completed: target_lib.Target, knowledge: knowledge_lib.Knowledge
+) -> tuple[tuple[tuple[int, ...], ...], str]:
+    """The batches of classes to try, and what the reconstruction says about them."""
+    model, size = knowledge.model, knowledge.batch_size
+    if knowledge.labels is not None:
+        return (knowledge.labels,), "known"
+    if size == 1:
+        possible = labels_lib.possible_labels(
+            completed, "mask_aware", model.spec, model.num_classes
+        )
+        few = 1 <= len(possible) <= _MOST_HYPOTHESES
+        source = "inferred" if len(possible) == 1 else "enumerated"
+        return (tuple((label,) for label in possible) if few else ()), source
+    found = rules.infer_classes(completed, model.spec, model.num_classes, size)
+    batches = rules.hypotheses(found, model.num_classes, _MOST_HYPOTHESES)
+    return batches, "inferred" if len(batches) == 1 else "enumerated"

@@ -1,0 +1,189 @@
+"""Pictures read off a first dense layer, unit by unit.
+
+For one picture x the gradient of unit i's weights is a_i x and of its bias a_i, so
+x = dW[:, i] / db[i] (Aono, Hayashi, Wang, Moriai, "Privacy-Preserving Deep Learning via
+Additively Homomorphic Encryption", IEEE TIFS 2018, section 3). For a batch the quotient
+is a weighted mean of the pictures that unit i fired for: with ReLU some units fire for
+one picture only, and show it. Units that show the same picture agree with each other,
+which mixtures do not.
+"""
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from attacks import knowledge as knowledge_lib
+from attacks import target as target_lib
+from attacks.continuous.analytic import closed_form, completed_target, isolation
+from attacks.labels import pictures as picture_labels
+from attacks.structure import dense_layers as dense_lib
+from federated import views
+from selenc_tf.types import Seed
+
+_MISFIT = 1e-6
+"""Matching error up to which the pictures of a batch are taken for the true ones."""
+
+
+class Inversion(NamedTuple):
+    """What a dense layer shows of the pictures.
+
+    Attributes:
+      images: float32 [b, h, w, c] in [0, 1].
+      determined: bool [b, h, w, c], the pixels that were read; the others are filled.
+      verified: Whether every picture was shown by units that agree with each other (one
+        picture alone needs no such check).
+      units: float64 [b, units], the gradient of the bias of each unit that shows a
+        picture, zero for the other units.
+      entries: Number of visible entries that were used.
+    """
+
+    images: np.ndarray
+    determined: np.ndarray
+    verified: bool
+    units: np.ndarray
+    entries: int
+
+
+def build_dense_inversion(*, source: target_lib.Source = 0) -> knowledge_lib.Attack:
+    """Builds the analytic inversion of a first dense layer.
+
+    It is mask-aware by nature: it uses the units whose bias is visible, and their
+    visible weights. Pixels that none of them shows get the mean of the public pictures,
+    or of the pixels that were read.
+
+    Args:
+      source: One client's message by its index, or "aggregate".
+
+    Returns:
+      The attack; closed form, so the seed has no effect. `stop` is "closed_form" if
+      every pixel of every picture was read (and, in a batch, units agree on each
+      picture), "partly_determined" if some were,
+      "inconsistent" if a batch's pictures do not explain the gradient,
+      "underdetermined" if none, "nothing_visible", "not_finite", "all_zero" (no visible
+      entry differs from zero), or "not_applicable" where the first layer with weights
+      is not a dense one on the picture. The attack raises a ValueError if view,
+      knowledge and `source` do not go together.
+    """
+
+    def attack(
+        view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
+    ) -> knowledge_lib.Reconstruction:
+        began = time.monotonic()
+        target = target_lib.build_target(view, knowledge, source, "mask_aware")
+        reason = why_not(target, knowledge)
+        inversion = nothing(knowledge) if reason else invert(target, knowledge)
+        return report(view, target, knowledge, inversion, reason, began)
+
+    return attack
+
+
+def why_not(
+    target: target_lib.Target, knowledge: knowledge_lib.Knowledge
+) -> str | None:
+    """Why a first dense layer cannot be inverted, as a `stop`, or None if it can."""
+    reason = closed_form.nothing_to_go_by(target)
+    if reason is None and picture_layer(knowledge) is None:
+        return "not_applicable"
+    return reason
+
+
+def picture_layer(
+    knowledge: knowledge_lib.Knowledge,
+) -> dense_lib.DenseLayer | None:
+    """The dense layer that sees the flattened picture, or None."""
+    layers = dense_lib.dense_layers(knowledge.model)
+    return next((layer for layer in layers if layer.sees_picture), None)
+
+
+def invert(target: target_lib.Target, knowledge: knowledge_lib.Knowledge) -> Inversion:
+    """Reads the pictures off the layer that sees them.
+
+    Runs on: attacker. Sees: the visible entries of the first dense layer.
+
+    Args:
+      target: The gradient, finite where visible.
+      knowledge: The model, the batch size and perhaps public pictures.
+
+    Returns:
+      The pictures.
+
+    Raises:
+      ValueError: If the model has no dense layer that sees the picture.
+    """
+    layer = picture_layer(knowledge)
+    if layer is None:
+        raise ValueError(
+            f"`knowledge.model` ({knowledge.model.name}) must have a dense layer on the "
+            "flattened picture, but its first weights are elsewhere. Use gradient "
+            "matching."
+        )
+    vector = np.where(target.visible, target.vector, np.float32(0)).astype(np.float64)
+    part = completed_target.read_layer(vector, target.visible, layer)
+    found = isolation.isolate(part.values, part.known, knowledge.batch_size)
+    shape = (knowledge.batch_size, *knowledge.model.input_shape)
+    determined = found.known.reshape(shape)
+    images = np.clip(found.pictures, 0.0, 1.0).reshape(shape)
+    return Inversion(
+        images=closed_form.fill(images, determined, knowledge),
+        determined=determined,
+        verified=bool(found.agreed.all()),
+        units=found.units,
+        entries=found.entries,
+    )
+
+
+def nothing(knowledge: knowledge_lib.Knowledge) -> Inversion:
+    """The inversion that says nothing: filled pictures."""
+    shape = (knowledge.batch_size, *knowledge.model.input_shape)
+    determined = np.zeros(shape, np.bool_)
+    return Inversion(
+        images=closed_form.fill(np.full(shape, 0.5), determined, knowledge),
+        determined=determined,
+        verified=False,
+        units=np.zeros((knowledge.batch_size, 0)),
+        entries=0,
+    )
+
+
+def report(
+    view: views.ServerView,
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+    inversion: Inversion,
+    reason: str | None,
+    began: float,
+) -> knowledge_lib.Reconstruction:
+    """Turns an inversion into what an attack hands back.
+
+    Args:
+      view: For the weights, with which pictures and classes are brought together.
+      target: For the classes and the matching error.
+      knowledge: For declared labels.
+      inversion: The pictures.
+      reason: Why there are none, or None.
+      began: `time.monotonic()` at the start.
+
+    Returns:
+      The reconstruction.
+    """
+    labels, label_source = picture_labels.assign(
+        view, target, knowledge, inversion.images, inversion.units
+    )
+    complete = bool(inversion.determined.all()) and inversion.verified
+    some = "partly_determined" if inversion.determined.any() else "underdetermined"
+    found = closed_form.report(
+        view,
+        target,
+        knowledge,
+        inversion.images,
+        labels,
+        label_source,
+        reason or ("closed_form" if complete else some),
+        inversion.entries,
+        began,
+    )
+    # Units may agree on a mixture too; the whole gradient does not.
+    if found.converged and knowledge.batch_size > 1 and not found.objective < _MISFIT:
+        return found._replace(stop="inconsistent", converged=False)
+    return found

@@ -1,0 +1,359 @@
+"""What the attacks by Adam share: from a view to trials, and back to pictures."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from attacks import effort as effort_lib
+from attacks import knowledge as knowledge_lib
+from attacks import target as target_lib
+from attacks.continuous.first_order import engine as first_order
+from attacks.continuous.first_order import recipes
+from attacks.labels import rules
+from attacks.labels import signs as labels_lib
+from federated import views
+from selenc_tf import validation
+from selenc_tf.models import functional
+from selenc_tf.types import Seed
+
+_CHUNK = 50
+"""Iterations between two looks at the clock, and two reports of progress."""
+
+_MOST_HYPOTHESES = 128
+_PATCH = 4
+
+
+class Search(NamedTuple):
+    """How an attack searches.
+
+    Attributes:
+      mode: What to do about hidden entries.
+      source: Which gradient.
+      recipe: The objective and the steps.
+      label_rule: For batches with unknown labels; see `label_rules.rules`.
+      effort: The limits; the iterations are shared by the starts.
+      progress: Called after every fifty iterations with the best start so far.
+      engine: The compiled search, or None to compile one for each call.
+    """
+
+    mode: target_lib.Mode
+    source: target_lib.Source
+    recipe: recipes.Recipe
+    label_rule: str
+    effort: effort_lib.Effort
+    progress: effort_lib.Progress | None
+    engine: first_order.Engine | None
+
+
+class _Found(NamedTuple):
+    """Where one group of trials ended."""
+
+    images: np.ndarray
+    errors: np.ndarray
+    iterations: int
+    stop: str
+
+
+def build_attack(search: Search) -> knowledge_lib.Attack:
+    """Builds the attack of a recipe.
+
+    Labels that the knowledge declares are used as they are. Otherwise the classes that
+    one picture can have are each tried with a start, on half of the iterations, and the
+    matching error decides; of a batch the rule's answer is taken.
+
+    Args:
+      search: How it searches.
+
+    Returns:
+      The attack.
+
+    Raises:
+      ValueError: If a setting is unknown or the engine was built for another recipe.
+        The attack itself raises one if view, knowledge and source do not go together.
+    """
+    validation.check_in("mode", search.mode, target_lib.MODES)
+    if search.engine is not None and search.engine.recipe != search.recipe:
+        raise ValueError(
+            "`engine` must be built with the attack's own recipe, "
+            f"{search.recipe}, got one of {search.engine.recipe}."
+        )
+
+    def attack(
+        view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
+    ) -> knowledge_lib.Reconstruction:
+        target = target_lib.build_target(view, knowledge, search.source, search.mode)
+        return reconstruct(
+            tuple(np.asarray(tensor) for tensor in view.weights),
+            target,
+            knowledge,
+            search,
+            seed,
+        )
+
+    return attack
+
+
+def reconstruct(
+    view_weights: tuple[np.ndarray, ...],
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+    search: Search,
+    seed: Seed,
+) -> knowledge_lib.Reconstruction:
+    """Searches the pictures behind a target.
+
+    Runs on: attacker. Sees: the weights, the visible entries and its knowledge.
+
+    Args:
+      view_weights: The weights of the round.
+      target: What to match.
+      knowledge: The model, the batch size, and perhaps labels.
+      search: How.
+      seed: Of starts and noise.
+
+    Returns:
+      The start with the smallest distance. Where nothing is visible to match, the first
+      start as it was drawn.
+
+    Raises:
+      ValueError: If the engine is of another model.
+    """
+    began = time.monotonic()
+    hypotheses, label_source = label_hypotheses(target, knowledge, search)
+    nothing = not bool(np.any(target.matched))
+    if nothing:
+        found = _Found(
+            draw_images(knowledge, search.recipe.initial, seed, 0)[np.newaxis],
+            np.zeros(1),
+            0,
+            "nothing_visible",
+        )
+        labels, scouted = hypotheses[0], 0
+    else:
+        found, labels, scouted = _search(
+            view_weights, target, knowledge, search, hypotheses, seed, began
+        )
+    finite = np.isfinite(found.errors)
+    best = int(np.argmin(np.where(finite, found.errors, np.inf)))
+    per_start = found.iterations * len(found.images)
+    return knowledge_lib.Reconstruction(
+        images=found.images[best],
+        labels=np.array(labels, np.int64),
+        label_source=label_source,
+        objective=float(found.errors[best]) if finite[best] else float("nan"),
+        start_objectives=tuple(
+            float(error) if np.isfinite(error) else float("nan")
+            for error in found.errors
+        ),
+        iterations=scouted + per_start,
+        evaluations=scouted + per_start,
+        seconds=time.monotonic() - began,
+        converged=False,
+        stop=found.stop if finite[best] else "not_finite",
+        matched_entries=int(np.count_nonzero(target.matched)),
+    )
+
+
+def label_hypotheses(
+    target: target_lib.Target, knowledge: knowledge_lib.Knowledge, search: Search
+) -> tuple[tuple[tuple[int, ...], ...], str]:
+    """The batches of classes to try, at least one, and how they were found."""
+    if knowledge.labels is not None:
+        return (knowledge.labels,), "known"
+    model, size = knowledge.model, knowledge.batch_size
+    if size == 1:
+        possible = labels_lib.possible_labels(
+            target, search.mode, model.spec, model.num_classes
+        )
+        if 1 <= len(possible) <= _MOST_HYPOTHESES:
+            source = "inferred" if len(possible) == 1 else "enumerated"
+            return tuple((label,) for label in possible), source
+    guess = rules.infer_classes(
+        target, model.spec, model.num_classes, size, search.label_rule
+    )
+    return (guess.classes,), "inferred"
+
+
+def draw_images(
+    knowledge: knowledge_lib.Knowledge,
+    initial: recipes.Initial,
+    seed: Seed,
+    index: int,
+) -> np.ndarray:
+    """Draws starting pictures, float32 [b, h, w, c] in [0, 1]; see `recipes.Initial`."""
+    generator = np.random.default_rng([*seed, index])
+    height, width, channels = knowledge.model.input_shape
+    size = knowledge.batch_size
+    shape = (size, height, width, channels)
+    if initial == "uniform":
+        images = generator.uniform(size=shape)
+    elif initial == "patterned":
+        patch = generator.uniform(size=(size, _PATCH, _PATCH, channels))
+        tiles = (1, -(-height // _PATCH), -(-width // _PATCH), 1)
+        images = np.tile(patch, tiles)[:, :height, :width]
+    else:
+        deviation = 0.02 if initial == "grey" else 0.25
+        images = 0.5 + deviation * generator.standard_normal(shape)
+    return np.clip(images, 0.0, 1.0).astype(np.float32)
+
+
+def head_features(
+    target: target_lib.Target, model: functional.FunctionalModel, label: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The head's input as its gradient shows it, of one picture of a class.
+
+    Runs on: attacker. Sees: the visible entries of the class's column.
+
+    Args:
+      target: The gradient of one picture.
+      model: For the place of the head.
+      label: The class y.
+
+    Returns:
+      The ratios kernel[j, y] / bias[y], float32 [f], and 1 where both are visible and
+      the ratio is finite, else 0, float32 [f]. Without a head with bias, [0] twice.
+    """
+    head = labels_lib.find_head(model.spec, model.num_classes)
+    if head is None or head.bias is None:
+        return np.zeros(0, np.float32), np.zeros(0, np.float32)
+    shape = (head.features, model.num_classes)
+    column = target.vector[head.kernel].reshape(shape)[:, label]
+    seen = target.visible[head.kernel].reshape(shape)[:, label]
+    slope = target.vector[head.bias][label]
+    seen = seen & target.visible[head.bias][label] & (slope != 0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ratio = column / slope
+    seen &= np.isfinite(ratio)
+    return np.where(seen, ratio, 0).astype(np.float32), seen.astype(np.float32)
+
+
+def _search(
+    view_weights: tuple[np.ndarray, ...],
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+    search: Search,
+    hypotheses: tuple[tuple[int, ...], ...],
+    seed: Seed,
+    began: float,
+) -> tuple[_Found, tuple[int, ...], int]:
+    """Tries the hypotheses, then the starts of the best; also says what trying cost."""
+    engine = search.engine or first_order.build_engine(knowledge.model, search.recipe)
+    if engine.model.spec != knowledge.model.spec:
+        raise ValueError(
+            f"`engine` must be built for `knowledge.model` ({knowledge.model.name}), "
+            f"got one for {engine.model.name}. Call `first_order.build_engine(model, "
+            "recipe)`."
+        )
+    problem = _problem_of(view_weights, target, knowledge, search)
+    seconds = search.effort.max_seconds
+
+    def run(
+        batches: Sequence[tuple[int, ...]], images: np.ndarray, iterations: int
+    ) -> _Found:
+        return _run(
+            engine,
+            problem(batches),
+            images,
+            iterations,
+            seed,
+            None if seconds is None else began + seconds,
+            search.progress,
+        )
+
+    count = min(search.effort.restarts, search.effort.max_iterations)
+    starts = [
+        draw_images(knowledge, search.recipe.initial, seed, index)
+        for index in range(count)
+    ]
+    left, scouted, labels = search.effort.max_iterations, 0, hypotheses[0]
+    if len(hypotheses) > 1:
+        each = max(1, left // 2 // len(hypotheses))
+        # One start for all, so that only the labels make the difference.
+        scouts = run(hypotheses, np.stack([starts[0]] * len(hypotheses)), each)
+        errors = np.where(np.isfinite(scouts.errors), scouts.errors, np.inf)
+        winner = int(np.argmin(errors))
+        labels = hypotheses[winner]
+        scouted = scouts.iterations * len(hypotheses)
+        left -= scouted
+        starts[0] = scouts.images[winner]
+        if left < 1 or scouts.stop == "seconds":
+            one = scouts.errors[winner : winner + 1]
+            return _Found(scouts.images[[winner]], one, 0, scouts.stop), labels, scouted
+        starts = starts[: max(1, min(count, left))]
+    found = run([labels] * len(starts), np.stack(starts), max(1, left // len(starts)))
+    return found, labels, scouted
+
+
+def _problem_of(
+    view_weights: tuple[np.ndarray, ...],
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+    search: Search,
+) -> Callable[[Sequence[tuple[int, ...]]], first_order.Problem]:
+    """The inputs of the compiled search, as a function of the trials' labels."""
+    model, recipe = knowledge.model, search.recipe
+    vector = np.where(target.visible, target.vector, np.float32(0))
+    ruled = knowledge.mask_rule == "magnitude" and search.mode == "mask_aware"
+    # Entries that count as visible promise nothing.
+    visible = target.visible if ruled else np.ones_like(target.visible)
+    shares = np.repeat(target.shares / np.array(target.sizes), target.sizes)
+    known_size = recipe.features > 0 and knowledge.batch_size == 1
+
+    def problem(batches: Sequence[tuple[int, ...]]) -> first_order.Problem:
+        count = len(batches)
+        read = [
+            head_features(target, model, batch[0])
+            if known_size
+            else (np.zeros(1, np.float32), np.zeros(1, np.float32))
+            for batch in batches
+        ]
+        return first_order.Problem(
+            weights=tuple(tf.constant(tensor, tf.float32) for tensor in view_weights),
+            targets=tf.constant(vector[np.newaxis], tf.float32),
+            matched=tf.constant(target.matched[np.newaxis], tf.float32),
+            visible=tf.constant(
+                visible[np.newaxis, : visible.size if recipe.hinge > 0 else 0],
+                tf.float32,
+            ),
+            labels=tf.one_hot(np.array(batches), model.num_classes, dtype=tf.float32),
+            shares=tf.constant(shares, tf.float32),
+            which=tf.zeros([count], tf.int32),
+            group=tf.zeros([count], tf.int32),
+            features=tf.constant(np.stack([features for features, _ in read])),
+            known_features=tf.constant(np.stack([known for _, known in read])),
+        )
+
+    return problem
+
+
+def _run(
+    engine: first_order.Engine,
+    problem: first_order.Problem,
+    images: np.ndarray,
+    iterations: int,
+    seed: Seed,
+    deadline: float | None,
+    progress: effort_lib.Progress | None,
+) -> _Found:
+    """Runs trials to the end of their iterations, or of their time."""
+    state = first_order.start(tf.constant(images))
+    numbers = tf.constant(
+        np.random.default_rng(seed).integers(0, 2**30, 2), dtype=tf.int32
+    )
+    done, stop = 0, "iterations"
+    while done < iterations:
+        done = min(iterations, done + _CHUNK)
+        state = engine.advance(
+            problem, state, tf.constant(done), tf.constant(iterations), numbers
+        )
+        errors = state.best_error.numpy()
+        if progress is not None:
+            best = int(np.argmin(errors))
+            progress(best, done * len(images), float(errors[best]))
+        if done < iterations and deadline is not None and time.monotonic() > deadline:
+            stop = "seconds"
+            break
+    return _Found(state.best_images.numpy(), errors, done, stop)

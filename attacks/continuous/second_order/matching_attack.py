@@ -1,0 +1,296 @@
+"""What the matching attacks share: pictures (and labels) optimised to match gradients.
+
+Each attack states a problem, and one search solves them all:
+
+    reconstruct: one target (DLG, iDLG)        --+
+    multi_round.py: one target in each round   --+--> Problem --> search
+    cohort.py: every message and the sum       --+                  |
+                                                                    |
+    labels: a few hypotheses, a start each <------------------------+
+            many: label_race.py <-----------------------------------+
+            none: joint_labels.py <---------------------------------+
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from attacks import knowledge as knowledge_lib
+from attacks import target as target_lib
+from attacks.continuous.second_order import joint_labels, label_race, problems
+from attacks.labels import signs as labels_lib
+from attacks.optimisers import lbfgs
+from selenc_tf.models import local_steps
+from selenc_tf.types import Seed
+
+Initial: TypeAlias = Literal["grey", "uniform"]
+"""Starting pictures: mid-grey with noise of standard deviation 0.1, or U(0, 1)."""
+
+INITIALS: tuple[Initial, ...] = ("grey", "uniform")
+
+_GREY_NOISE = 0.1
+_LOGIT_HEIGHT = 4.0
+"""How sure of its guessed classes a start is. It hardly matters: heights of 0 to 8 and
+N(0, 1) logits without a guess all recovered 8 of 8 pictures on a dense net, whole and half
+hidden; heights of 1 and 4 and N(0, 1) logits 6 of 6 pairs, and 4 of 4 digits on the
+LeNet."""
+_GUESS_NOISE = 0.3
+"""Standard deviation of the guess's noise in all starts but the first, in pictures."""
+
+
+class Start(NamedTuple):
+    """A candidate to begin with.
+
+    Attributes:
+      images: float64 [b, h, w, c] in [0, 1].
+      logits: float64 [b, classes].
+    """
+
+    images: np.ndarray
+    logits: np.ndarray
+
+
+def draw_start(
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+    initial: Initial,
+    seed: Seed,
+    index: int,
+) -> Start:
+    """Draws a start from the attacker's seed.
+
+    Args:
+      target: For a guess of the classes.
+      knowledge: For the shapes.
+      initial: The distribution of the pixels.
+      seed: The attack's seed, two non-negative numbers.
+      index: Which start.
+
+    Returns:
+      The start; equal arguments give equal numbers.
+    """
+    guesses = ((target, knowledge.batch_size),)
+    return _draw_start(guesses, knowledge, initial, seed, index)
+
+
+def _draw_start(
+    guesses: tuple[tuple[target_lib.Target, int], ...],
+    knowledge: knowledge_lib.Knowledge,
+    initial: Initial,
+    seed: Seed,
+    index: int,
+) -> Start:
+    generator = np.random.default_rng([*seed, index])
+    model, size = knowledge.model, knowledge.batch_size
+    shape = (size, *model.input_shape)
+    if initial == "uniform":
+        images = generator.uniform(size=shape)
+    else:
+        images = np.clip(0.5 + _GREY_NOISE * generator.standard_normal(shape), 0, 1)
+    classes = []
+    for target, pictures in guesses:
+        noise = generator.standard_normal(model.num_classes)
+        # The first start only breaks ties.
+        noise *= _GUESS_NOISE if index else 1e-9
+        # The rule is for one gradient; a message of several steps is their sum.
+        steps = local_steps.num_steps(knowledge.local_training, pictures)
+        one = dataclasses.replace(target, vector=target.vector / np.float32(steps))
+        classes.append(
+            labels_lib.guess_classes(
+                one, model.spec, model.num_classes, pictures, noise
+            )
+        )
+    logits = 0.1 * generator.standard_normal((size, model.num_classes))
+    logits[np.arange(size), np.concatenate(classes)] += _LOGIT_HEIGHT
+    return Start(images, logits)
+
+
+def reconstruct(
+    view_weights: tuple[np.ndarray, ...],
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+    hypotheses: tuple[tuple[int, ...], ...],
+    label_source: str,
+    initial: Initial,
+    budget: lbfgs.Budget,
+    seed: Seed,
+    progress: lbfgs.Progress | None,
+    extra_starts: np.ndarray | None = None,
+) -> knowledge_lib.Reconstruction:
+    """Matches one target; see `search`, which has the other arguments.
+
+    Runs on: attacker. Sees: the weights, the visible entries and its knowledge.
+
+    Args:
+      view_weights: The weights of the round.
+      target: What to match.
+      knowledge: The model, the batch size and how messages are made.
+      hypotheses: See `search`.
+      label_source: See `search`.
+      initial: See `search`.
+      budget: See `search`.
+      seed: See `search`.
+      progress: See `search`.
+      extra_starts: See `search`.
+
+    Returns:
+      The best start by the matching error.
+
+    Raises:
+      ValueError: If `extra_starts` has another shape or is not finite.
+    """
+    problem = problems.Problem(
+        rounds=(
+            problems.Round(view_weights, target.vector, target.matched, target.shares),
+        ),
+        sizes=target.sizes,
+        guesses=((target, knowledge.batch_size),),
+    )
+    return search(
+        problem,
+        knowledge,
+        hypotheses,
+        label_source,
+        initial,
+        budget,
+        seed,
+        progress,
+        extra_starts,
+    )
+
+
+def search(
+    problem: problems.Problem,
+    knowledge: knowledge_lib.Knowledge,
+    hypotheses: tuple[tuple[int, ...], ...],
+    label_source: str,
+    initial: Initial,
+    budget: lbfgs.Budget,
+    seed: Seed,
+    progress: lbfgs.Progress | None,
+    extra_starts: np.ndarray | None = None,
+) -> knowledge_lib.Reconstruction:
+    """Optimises pictures, and label logits where labels are unknown.
+
+    Runs on: attacker. Sees: the problem and its knowledge.
+
+    Args:
+      problem: What to match.
+      knowledge: The model, the batch size and how messages are made.
+      hypotheses: The possible classes of the batch; the matching error decides. Up to
+        `problems.MOST_HYPOTHESES` are tried with one start at least each; more run a
+        race (`label_race.py`). None at all, or too few iterations for the race: soft
+        labels are optimised jointly.
+      label_source: What the reconstruction says about them.
+      initial: The distribution of the starts.
+      budget: The optimiser's limits; `restarts` grows to the number of hypotheses
+        without a race.
+      seed: Of the starts.
+      progress: Called after every iteration.
+      extra_starts: float [s, b, h, w, c], pictures to start from beside those that are
+        drawn, each with every hypothesis (after a race perhaps with its leader only);
+        clipped to [0, 1].
+
+    Returns:
+      The best start by the matching error. Where nothing is visible to match, the first
+      start, an extra one if there are any: that is all such an attacker can say.
+
+    Raises:
+      ValueError: If `extra_starts` has another shape or is not finite.
+    """
+    began = time.monotonic()
+    matched = sum(int(np.count_nonzero(one.matched)) for one in problem.rounds)
+    extra = _check_extra(extra_starts, knowledge)
+
+    def draw(index: int) -> Start:
+        return _draw_start(problem.guesses, knowledge, initial, seed, index)
+
+    raced = None
+    if len(hypotheses) > problems.MOST_HYPOTHESES and matched:
+        pictures = [draw(index).images for index in range(budget.restarts)]
+        pictures[1:1] = list(extra)
+        raced = label_race.minimise(
+            problem, knowledge, hypotheses, pictures, budget, progress
+        )
+        hypotheses = hypotheses if raced else ()
+    if raced:
+        best, labels = raced
+    else:
+        best, labels = _minimise(
+            problem, knowledge, hypotheses, draw, extra, budget, progress
+        )
+    shape = (knowledge.batch_size, *knowledge.model.input_shape)
+    pixels = math.prod(shape)
+    return knowledge_lib.Reconstruction(
+        images=best.point[:pixels].reshape(shape).astype(np.float32),
+        labels=np.array(labels, np.int64),
+        label_source=label_source if hypotheses else "optimised",
+        objective=best.value,
+        start_objectives=best.start_values,
+        iterations=best.iterations,
+        evaluations=best.evaluations,
+        seconds=time.monotonic() - began,
+        converged=best.stop == "tolerance" and matched > 0,
+        stop=best.stop if matched else "nothing_visible",
+        matched_entries=matched,
+    )
+
+
+def _minimise(
+    problem: problems.Problem,
+    knowledge: knowledge_lib.Knowledge,
+    hypotheses: tuple[tuple[int, ...], ...],
+    draw: Callable[[int], Start],
+    extra: np.ndarray,
+    budget: lbfgs.Budget,
+    progress: lbfgs.Progress | None,
+) -> tuple[lbfgs.Minimum, tuple[int, ...]]:
+    """A search without a race: the minimum and its classes."""
+    tried = hypotheses or ((),)
+    drawn = max(budget.restarts, len(hypotheses))
+    starts = [draw(index) for index in range(drawn + len(extra) * len(tried))]
+    for index in range(len(extra) * len(tried)):
+        images = extra[index // len(tried)]
+        starts[drawn + index] = starts[drawn + index]._replace(images=images)
+    classes = [tried[index % len(tried)] for index in range(drawn)]
+    classes += list(tried) * len(extra)
+    if not any(np.any(one.matched) for one in problem.rounds):
+        first = drawn if len(extra) else 0
+        starts, classes = starts[first : first + 1], classes[first : first + 1]
+    objectives_of = problems.compiled_objectives(problem, knowledge)
+    points = [start.images.ravel() for start in starts]
+    if not hypotheses:
+        logits = [start.logits for start in starts]
+        return joint_labels.minimise(objectives_of, points, logits, budget, progress)
+    best = problems.minimise(
+        [objectives_of(labels) for labels in classes],
+        points,
+        points[0].size,
+        budget,
+        progress,
+    )
+    return best, classes[best.start]
+
+
+def _check_extra(
+    extra_starts: np.ndarray | None, knowledge: knowledge_lib.Knowledge
+) -> np.ndarray:
+    """The extra starts, float64 [s, b, h, w, c]; s may be 0."""
+    shape = (knowledge.batch_size, *knowledge.model.input_shape)
+    if extra_starts is None:
+        return np.zeros((0, *shape))
+    if extra_starts.shape[1:] != shape:
+        raise ValueError(
+            f"`extra_starts` must be [s, {', '.join(map(str, shape))}], the pictures of"
+            f" a batch for each start, got shape {list(extra_starts.shape)}."
+        )
+    if not np.all(np.isfinite(extra_starts)):
+        raise ValueError(
+            "`extra_starts` must be finite, got NaN or infinity. Leave out the results "
+            "of attacks that failed."
+        )
+    return np.clip(extra_starts.astype(np.float64), 0.0, 1.0)

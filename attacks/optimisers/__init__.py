@@ -1,0 +1,1 @@
+"""Minimisers that the searches share, and the BLAS threads under them."""

@@ -1,0 +1,1 @@
+"""What only pictures have: priors of photographs, retrieval, learned inverters."""

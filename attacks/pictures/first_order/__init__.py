@@ -1,0 +1,1 @@
+"""Published searches for pictures, each a recipe of the first-order engine."""

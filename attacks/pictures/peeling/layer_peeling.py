@@ -1,0 +1,170 @@
+"""Layer peeling: a ReLU network inverted from its head down, as far as algebra goes.
+
+R-GAP (Zhu, Blaschko, ICLR 2021) needs activations that can be inverted. Through ReLUs
+and max-poolings the gradient of a kernel still is linear in the layer's input, once it
+is known which outputs count; from the head down that is known, or can be found
+(`pooled.py`). Layers are taken off while a kernel has more entries for each input
+channel than that channel has positions. What remains is a shallower network of which
+the output, the derivative by it and all gradients are known: pictures are searched that
+fit these (`descent.py`), which are far easier to find than ones that fit the gradient of
+the whole network. This attack is this project's.
+"""
+
+import dataclasses
+import functools
+import time
+
+import numpy as np
+
+from attacks import effort as effort_lib
+from attacks import knowledge as knowledge_lib
+from attacks import target as target_lib
+from attacks.continuous.analytic import closed_form
+from attacks.continuous.first_order import recipes
+from attacks.continuous.first_order import search as trials
+from attacks.optimisers import blas
+from attacks.pictures.first_order import quick_inversion
+from attacks.pictures.peeling import descent, peel, top
+from attacks.pictures.peeling import search as search_lib
+from attacks.structure import network as network_lib
+from federated import views
+from selenc_tf.types import Seed
+
+_CANDIDATES: tuple[recipes.Initial, ...] = ("normal", "grey")
+_DRAWS = 2
+"""What a pooled layer's own search begins at, and how many of each, until one ends
+exact."""
+
+_SCOUTING = 1 / 3
+"""Share of the iterations after which a layer that resisted is tried again."""
+
+_DEFAULT_EFFORT = effort_lib.Effort(restarts=1, max_iterations=500)
+
+
+def build_layer_peeling(
+    *,
+    source: target_lib.Source = 0,
+    effort: effort_lib.Effort = _DEFAULT_EFFORT,
+    progress: effort_lib.Progress | None = None,
+) -> knowledge_lib.Attack:
+    """Builds the attack, for one picture.
+
+    It is mask-aware by nature: hidden entries are equations that it does without.
+
+    Args:
+      source: One client's message by its index, or "aggregate".
+      effort: Starts of the search below the layers taken off, and its iterations.
+      progress: Called after every fifty iterations.
+
+    Returns:
+      The attack. `stop` is "closed_form" if every layer came off, else how the search
+      ended: "iterations", "seconds", "not_finite"; or "nothing_visible", "not_finite",
+      "all_zero", or "not_applicable" where the model is not a chain that `network.py`
+      reads. `objective` is that of gradient matching. Where the dense layers show too
+      little to begin with, as with a hidden head, it is `quick_inversion`. The attack
+      raises a ValueError if the batch is not one picture, or view, knowledge and
+      `source` do not go together.
+    """
+
+    def attack(
+        view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
+    ) -> knowledge_lib.Reconstruction:
+        if knowledge.batch_size != 1:
+            raise ValueError(
+                "`knowledge.batch_size` must be 1 for layer peeling, whose equations "
+                f"are for a single picture, got {knowledge.batch_size}. Use DLG for "
+                "batches."
+            )
+        began = time.monotonic()
+        target = target_lib.build_target(view, knowledge, source, "mask_aware")
+        labels, label_source = closed_form.label_of(target, knowledge)
+        network = network_lib.read_network(knowledge.model)
+        found, entries = None, 0
+        stop = closed_form.nothing_to_go_by(target)
+        if network is None:
+            stop = stop or "not_applicable"
+        elif stop is None:
+            problem = peel.Problem(network, knowledge.model.spec, view.weights, target)
+            with blas.one_thread():
+                reached = top.read(target, view.weights, network.dense, int(labels[0]))
+            if reached is None:
+                rest = _what_is_left(effort, began)
+                return quick_inversion.build_quick_inversion(
+                    source=source, effort=rest, progress=progress
+                )(view, knowledge, seed)
+            search = search_lib.Search(
+                problem=problem,
+                compiled=functools.cache(
+                    functools.partial(descent.build_advance, network)
+                ),
+                deadline=None
+                if effort.max_seconds is None
+                else began + effort.max_seconds,
+                progress=progress,
+            )
+            found, entries = _reconstruct(search, reached, knowledge, effort, seed)
+            stop = found.stop
+        shape = (1, *knowledge.model.input_shape)
+        images = closed_form.fill(
+            np.zeros(shape)
+            if found is None
+            else np.clip(found.image, 0, 1)[np.newaxis],
+            np.full(shape, found is not None),
+            knowledge,
+        )
+        result = closed_form.report(
+            view, target, knowledge, images, labels, label_source, stop, entries, began
+        )
+        searched = 0 if found is None else found.iterations
+        return result._replace(iterations=searched, evaluations=searched + 1)
+
+    return attack
+
+
+def _what_is_left(effort: effort_lib.Effort, began: float) -> effort_lib.Effort:
+    if effort.max_seconds is None:
+        return effort
+    left = max(effort.max_seconds - (time.monotonic() - began), 1e-3)
+    return dataclasses.replace(effort, max_seconds=left)
+
+
+def _reconstruct(
+    search: search_lib.Search,
+    reached: top.Known,
+    knowledge: knowledge_lib.Knowledge,
+    effort: effort_lib.Effort,
+    seed: Seed,
+) -> tuple[search_lib.Found, int]:
+    """Takes layers off, searches below them, and takes off more where that helped."""
+
+    def draw(initial: recipes.Initial, index: int) -> np.ndarray:
+        return trials.draw_images(knowledge, initial, seed, index)[0]
+
+    problem, deadline = search.problem, search.deadline
+    candidates = [draw(kind, index) for index in range(_DRAWS) for kind in _CANDIDATES]
+    level = peel.begin(problem, reached)
+    level, resisted = peel.descend(problem, level, candidates, deadline)
+    left, first = effort.max_iterations, draw(descent.RECIPE.initial, 0)
+    scout: search_lib.Found | None = None
+    if resisted and left > 1:
+        scout = search_lib.run(search, level, first, max(1, int(left * _SCOUTING)))
+        left, first = left - scout.iterations, scout.image
+        level, _ = peel.descend(problem, level, [first], deadline)
+    done = 0 if scout is None else scout.iterations
+    if level.depth == 0:
+        image = peel.picture(problem, level)
+        return search_lib.Found(image, 0.0, done, "closed_form"), level.reached.entries
+    if scout is not None and scout.stop == "seconds":
+        return scout, level.reached.entries
+    found: list[search_lib.Found] = []
+    count = min(effort.restarts, left)
+    for start in range(count):
+        image = draw(descent.RECIPE.initial, start) if start else first
+        found.append(
+            search_lib.run(search, level, image, left // count, start=start, done=done)
+        )
+        done += found[-1].iterations
+        if found[-1].stop == "seconds":
+            break
+    best = min(found, key=lambda one: one.objective)
+    return best._replace(iterations=done), level.reached.entries

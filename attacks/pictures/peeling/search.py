@@ -1,0 +1,102 @@
+"""One search below a level, with its clock and its reports."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from attacks import effort as effort_lib
+from attacks.continuous.first_order import engine as first_order
+from attacks.pictures.peeling import descent, peel
+
+_CHUNK = 50
+"""Iterations between two looks at the clock, and two reports of progress."""
+
+
+class Search(NamedTuple):
+    """What all searches of one attack share.
+
+    Attributes:
+      problem: The network and its gradient.
+      compiled: A depth -> the compiled search below it, made once each.
+      deadline: By `time.monotonic()`, or None.
+      progress: Called after every fifty iterations, or None.
+    """
+
+    problem: peel.Problem
+    compiled: Callable[[int], descent.Advance]
+    deadline: float | None
+    progress: effort_lib.Progress | None
+
+
+class Found(NamedTuple):
+    """Where a search ended.
+
+    Attributes:
+      image: float [h, w, c].
+      objective: With priors; infinite if it never was finite.
+      iterations: Done.
+      stop: "iterations", "seconds", "not_finite" or "closed_form".
+    """
+
+    image: np.ndarray
+    objective: float
+    iterations: int
+    stop: str
+
+
+def run(
+    search: Search,
+    level: peel.Level,
+    image: np.ndarray,
+    iterations: int,
+    *,
+    start: int = 0,
+    done: int = 0,
+) -> Found:
+    """Searches the picture below a level.
+
+    Runs on: attacker. Sees: the weights and the visible entries.
+
+    Args:
+      search: What to search, and how long.
+      level: How far down the network is known.
+      image: float32 [h, w, c], where to begin.
+      iterations: At most, at least 1.
+      start: Which start this is, for the reports.
+      done: Iterations before it, for the reports.
+
+    Returns:
+      The iterate with the smallest objective.
+    """
+    problem = search.problem
+    posed = descent.pose(
+        problem.network,
+        problem.spec,
+        problem.weights,
+        problem.target,
+        level.depth,
+        level.reached,
+    )
+    advance = search.compiled(level.depth)
+    images = np.asarray(image, np.float32)[np.newaxis, np.newaxis]
+    state = first_order.start(tf.constant(images))
+    noise = tf.zeros([2], tf.int32)  # The recipe draws none.
+    walked, stop = 0, "iterations"
+    while walked < iterations:
+        walked = min(iterations, walked + _CHUNK)
+        state = advance(
+            posed, state, tf.constant(walked), tf.constant(iterations), noise
+        )
+        if search.progress is not None:
+            search.progress(start, done + walked, float(state.best_objective[0]))
+        late = search.deadline is not None and time.monotonic() > search.deadline
+        if walked < iterations and late:
+            stop = "seconds"
+            break
+    objective = float(state.best_objective[0])
+    if not np.isfinite(objective):
+        objective, stop = float("inf"), "not_finite"
+    return Found(state.best_images.numpy()[0, 0], objective, walked, stop)

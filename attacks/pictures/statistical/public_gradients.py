@@ -1,0 +1,213 @@
+"""Gradients that public pictures would have sent: what a statistical attacker learns on.
+
+The attacker has the round's weights, so for any picture of its own it can compute the
+very message that a client with that picture would have sent.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from attacks import knowledge as knowledge_lib
+from attacks import target as target_lib
+from attacks.matching import matching
+from selenc_tf import validation
+from selenc_tf.models import functional
+
+_ENOUGH_OF_A_CLASS = 50
+
+
+class Batches(NamedTuple):
+    """Batches of public pictures of the size of the victims' batch.
+
+    Attributes:
+      indices: int64 [s, b], which public pictures.
+      labels: int64 [s, b], the classes that they are given: their own, or the known
+        ones of the victims where the attacker has few pictures of that class.
+    """
+
+    indices: np.ndarray
+    labels: np.ndarray
+
+
+def require_pictures(
+    knowledge: knowledge_lib.Knowledge, least: int = 1
+) -> knowledge_lib.PublicPictures:
+    """The public pictures, for an attack that cannot do without them.
+
+    Args:
+      knowledge: The attacker's.
+      least: How many are needed.
+
+    Returns:
+      The pictures.
+
+    Raises:
+      ValueError: If there are none or too few, or if the messages are not gradients.
+    """
+    pictures = knowledge.public_pictures
+    if pictures is None or len(pictures.images) < least:
+        found = "None" if pictures is None else f"{len(pictures.images)} pictures"
+        raise ValueError(
+            f"`knowledge.public_pictures` must have at least {least} pictures for an "
+            f"attack that learns from them, got {found}. Set `public_pictures` to "
+            "pictures like the clients', or use an attack that needs none."
+        )
+    if knowledge.local_training is not None:
+        raise ValueError(
+            "`knowledge.local_training` must be None for an attack that compares with "
+            "gradients of public pictures, got several local steps. Attack a round of "
+            "one gradient."
+        )
+    return pictures
+
+
+def draw_batches(
+    pictures: knowledge_lib.PublicPictures,
+    batch_size: int,
+    labels: tuple[int, ...] | None,
+    count: int,
+    generator: np.random.Generator,
+    among: np.ndarray | None = None,
+) -> Batches:
+    """Draws batches that the victims' could have been.
+
+    Runs on: attacker.
+
+    Args:
+      pictures: The public pictures.
+      batch_size: b.
+      labels: The classes of the batch, place by place, if they are known: each place
+        is then filled from that class, or from all classes where the attacker has few
+        pictures of it (fewer than 50, or than a tenth of all).
+      count: How many batches at most: batches of one picture are not repeated.
+      generator: Of the draws.
+      among: int64, the pictures to draw from; all by default.
+
+    Returns:
+      The batches. A batch repeats a picture only where there are fewer than it needs.
+    """
+    everything = np.arange(len(pictures.images)) if among is None else among
+    pools: dict[int, np.ndarray] = {}
+    for label in set(labels or ()):
+        same = everything[pictures.labels[everything] == label]
+        enough = len(same) >= min(_ENOUGH_OF_A_CLASS, len(everything) / 10)
+        pools[label] = same if enough and len(same) else everything
+    if batch_size == 1:
+        pool = everything if labels is None else pools[labels[0]]
+        indices = generator.permutation(pool)[:count, np.newaxis]
+    elif labels is None:
+        scarce = len(everything) < batch_size
+        indices = np.stack(
+            [generator.choice(everything, batch_size, scarce) for _ in range(count)]
+        )
+    else:
+        indices = np.empty((count, batch_size), np.int64)
+        for label, pool in pools.items():
+            places = np.flatnonzero(np.array(labels) == label)
+            scarce = len(pool) < len(places)
+            for row in indices:
+                row[places] = generator.choice(pool, len(places), scarce)
+    given = pictures.labels[indices] if labels is None else np.array(labels)
+    return Batches(
+        indices.astype(np.int64), np.broadcast_to(given, indices.shape).astype(np.int64)
+    )
+
+
+def batch_gradients(
+    model: functional.FunctionalModel,
+    weights: tuple[np.ndarray, ...],
+    pictures: knowledge_lib.PublicPictures,
+    batches: Batches,
+    target: target_lib.Target,
+    columns: np.ndarray,
+    *,
+    chunk: int = 256,
+) -> np.ndarray:
+    """The messages that these batches would have made.
+
+    One batch after another inside one graph, and of each gradient only the asked
+    entries are kept: the memory is one whole gradient, the intermediate results of one
+    batch, and the result, never [s, n].
+
+    Runs on: attacker. Sees: the round's weights and its own pictures.
+
+    Args:
+      model: The architecture.
+      weights: The weights of the round.
+      pictures: The public pictures.
+      batches: Which of them make a batch, s in all.
+      target: For the sizes and the weights of the groups of a batch (`Target.sizes`,
+        `Target.shares`); its values are not read.
+      columns: int64 [e], the entries of the flat vector to keep.
+      chunk: Batches of one call, at least 1.
+
+    Returns:
+      float32 [s, e].
+
+    Raises:
+      ValueError: If `chunk` is below 1.
+    """
+    validation.check_at_least("chunk", chunk, 1)
+    dtype = model.initial_weights[0].dtype
+    observed = matching.Observed(
+        weights=tuple(tf.constant(tensor, dtype) for tensor in weights),
+        target=tf.zeros(0, dtype),
+        entry_weights=tf.zeros(0, dtype),
+        shares=tf.constant(target.shares, dtype),
+    )
+    images = tf.constant(pictures.images, dtype)
+    kept = tf.constant(columns, tf.int64)
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, target_size(target)], tf.int64)] * 2
+    )
+    def compute(indices: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        def one(batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+            return tf.gather(
+                matching.group_gradient(
+                    model,
+                    observed,
+                    target.sizes,
+                    tf.gather(images, batch[0]),
+                    tf.one_hot(batch[1], model.num_classes, dtype=dtype),
+                ),
+                kept,
+            )
+
+        return tf.map_fn(one, (indices, labels), fn_output_signature=dtype)
+
+    # Asked for by name: a call through the wrapper would count as one more retracing.
+    concrete = compute.get_concrete_function()
+    result = np.empty((len(batches.indices), len(columns)), np.float32)
+    for begin in range(0, len(result), chunk):
+        part = slice(begin, begin + chunk)
+        result[part] = concrete(
+            tf.constant(batches.indices[part]), tf.constant(batches.labels[part])
+        ).numpy()
+    return result
+
+
+def target_size(target: target_lib.Target) -> int:
+    """The number of pictures behind a target."""
+    return sum(target.sizes)
+
+
+def choose_entries(
+    candidates: np.ndarray, most: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Entries to work with: all, or a random subset where there are too many.
+
+    Args:
+      candidates: bool [n].
+      most: The largest number of entries, which bounds the memory of what follows.
+      generator: Of the subset.
+
+    Returns:
+      int64 [min(most, number of candidates)] in ascending order.
+    """
+    entries = np.flatnonzero(candidates)
+    if len(entries) <= most:
+        return entries
+    return np.sort(generator.choice(entries, most, replace=False))

@@ -1,0 +1,1 @@
+"""What a Keras model is made of, as several families of attacks read it."""
