@@ -19,7 +19,7 @@ from experiments.analysis.options import Options
 from experiments.data import catalog as data_catalog
 from experiments.data.dataset import Dataset
 from experiments.outputs import environment, files, progress, run_directory
-from experiments.settings import SettingsError
+from experiments.study.settings import SettingsError
 from selenc_tf import catalog
 from selenc_tf.distance import cramer_rao, sketch
 

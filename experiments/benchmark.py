@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 
 from absl import app, flags
 
-from experiments import flags as flags_lib
-from experiments import settings as settings_lib
 from experiments.outputs import environment
 from experiments.run import choices
+from experiments.study import flags as flags_lib
+from experiments.study import settings as settings_lib
 from experiments.suites import matching, positions, rounds, token_positions
 from experiments.suites.attack import request as attack_request
 from experiments.suites.attack import suite as attack

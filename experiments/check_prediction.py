@@ -34,7 +34,7 @@ from experiments.analysis import options as options_lib
 from experiments.analysis.agreement import Case
 from experiments.data import catalog as data_catalog
 from experiments.outputs import environment, figures, files, progress, run_directory
-from experiments.settings import SettingsError
+from experiments.study.settings import SettingsError
 from federated import views
 from selenc_tf import catalog
 from selenc_tf.distance import cramer_rao

@@ -15,29 +15,22 @@ import numpy as np
 from absl import app, flags
 
 from attacks import catalog as attack_catalog
-from experiments import (
-    attacking,
-    encryption,
-    leakage,
-    masking,
-    native_output,
-    publish,
-    training,
-)
-from experiments import flags as flags_lib
-from experiments import recorder as recorder_lib
-from experiments import settings as settings_lib
 from experiments.data import catalog as data_catalog
 from experiments.data import dataset as dataset_lib
 from experiments.data import splits
 from experiments.outputs import (
     environment,
+    native_output,
     progress,
     reconstructions,
     results,
     run_directory,
 )
 from experiments.outputs.records import Cell, RoundKey
+from experiments.study import attacking, encryption, leakage, masking, publish, training
+from experiments.study import flags as flags_lib
+from experiments.study import recorder as recorder_lib
+from experiments.study import settings as settings_lib
 from federated import runtime
 from selenc_tf import catalog
 from selenc_tf.models.functional import FunctionalModel

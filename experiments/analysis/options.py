@@ -10,8 +10,8 @@ import numpy as np
 from absl import flags
 from numpy.typing import NDArray
 
-from experiments import flags as flags_lib
-from experiments.settings import SettingsError
+from experiments.study import flags as flags_lib
+from experiments.study.settings import SettingsError
 from selenc_tf import validation
 from selenc_tf.distance import noise, prior
 

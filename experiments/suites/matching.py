@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from attacks.matching import matching, objectives
 from experiments.data import catalog as data_catalog
-from experiments.settings import Settings
+from experiments.study.settings import Settings
 from experiments.suites.measurement import Measurement
 from selenc_tf import catalog
 

@@ -9,7 +9,7 @@ import rich.box
 import rich.console
 import rich.table
 
-from experiments.settings import Settings
+from experiments.study.settings import Settings
 
 
 class Measurement(NamedTuple):

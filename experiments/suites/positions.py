@@ -10,9 +10,9 @@ import rich.table
 import tensorflow as tf
 
 from attacks import mask_positions
-from experiments import masking
 from experiments.data import catalog as data_catalog
-from experiments.settings import Settings
+from experiments.study import masking
+from experiments.study.settings import Settings
 from federated.round import local_work
 from selenc_tf import catalog
 from selenc_tf.masks import agreement

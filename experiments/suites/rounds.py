@@ -2,12 +2,12 @@
 
 import time
 
-from experiments import encryption, masking, training
-from experiments import recorder as recorder_lib
 from experiments.data import catalog as data_catalog
 from experiments.data import splits
 from experiments.outputs.records import Cell
-from experiments.settings import Settings
+from experiments.study import encryption, masking, training
+from experiments.study import recorder as recorder_lib
+from experiments.study.settings import Settings
 from experiments.suites.measurement import Measurement
 from federated import runtime
 from selenc_tf import catalog

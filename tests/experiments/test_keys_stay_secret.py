@@ -18,8 +18,9 @@ import tensorflow_federated as tff
 from absl import flags as absl_flags
 from google.protobuf import text_encoding
 
-from experiments import flags, run
-from experiments import recorder as recorder_lib
+from experiments import run
+from experiments.study import flags
+from experiments.study import recorder as recorder_lib
 from federated import key_flow, runtime
 from selenc_tf.lattice import key_store
 

@@ -7,9 +7,10 @@ import pathlib
 import pytest
 from absl import flags as absl_flags
 
-from experiments import flags, leakage, run
+from experiments import run
 from experiments.outputs import results
 from experiments.outputs.records import AttackRecord, RoundRecord
+from experiments.study import flags, leakage
 
 TINY = pathlib.Path(run.__file__).parent / "flagfiles" / "tiny.flags"
 

@@ -11,8 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from typing import NamedTuple, TextIO
 
-from experiments import native_output
-from experiments.outputs import environment, figures, files
+from experiments.outputs import environment, figures, files, native_output
 from experiments.suites.lattice import (
     bars,
     memory,

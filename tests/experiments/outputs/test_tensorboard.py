@@ -8,8 +8,8 @@ import tensorflow as tf
 from tensorboard.backend.event_processing import plugin_event_accumulator
 
 from experiments.outputs import environment, records, summary, tensorboard
-from tests.experiments.test_outputs_files import attack, training
-from tests.experiments.test_outputs_summary import cell, example_rows
+from tests.experiments.outputs.test_files import attack, training
+from tests.experiments.outputs.test_summary import cell, example_rows
 
 
 def accumulator(folder):

@@ -7,16 +7,17 @@ import pytest
 import tensorflow as tf
 
 from attacks import catalog as attack_catalog
-from experiments import attack_views, attacking, encryption, leakage, run
-from experiments import recorder as recorder_lib
+from experiments import run
 from experiments.data import dataset as dataset_lib
 from experiments.outputs import results
-from experiments.settings import SettingsError
+from experiments.study import attack_views, attacking, encryption, leakage
+from experiments.study import recorder as recorder_lib
+from experiments.study.settings import SettingsError
 from federated import runtime
 from selenc_tf import catalog
 from selenc_tf.models import local_steps
+from tests.experiments.study.test_settings import parse
 from tests.experiments.test_run import execute
-from tests.experiments.test_settings import parse
 
 SHAPE, CLASSES = (8, 8, 1), 3
 

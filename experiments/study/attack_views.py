@@ -11,10 +11,10 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from experiments import encryption, masking
-from experiments import recorder as recorder_lib
 from experiments.data.dataset import Dataset
-from experiments.settings import Settings
+from experiments.study import encryption, masking
+from experiments.study import recorder as recorder_lib
+from experiments.study.settings import Settings
 from federated import mask_rounds, observed, processes, views
 from federated.round import local_work
 from selenc_tf import flatten

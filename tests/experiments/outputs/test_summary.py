@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.outputs import figures, progress, statistic, summary, tables
-from tests.experiments.test_outputs_files import CELL, attack, training
+from tests.experiments.outputs.test_files import CELL, attack, training
 
 
 def cell(ratio=0.1, policy="random", seed=0, **changes):

@@ -16,14 +16,6 @@ from attacks import catalog as attack_catalog
 from attacks import effort
 from attacks import knowledge as knowledge_lib
 from attacks.metrics import evaluation
-from experiments import (
-    attack_views,
-    attacking,
-    encryption,
-    masking,
-    picture_metrics,
-)
-from experiments import recorder as recorder_lib
 from experiments.data.dataset import Dataset
 from experiments.outputs.records import (
     Attacker,
@@ -32,7 +24,15 @@ from experiments.outputs.records import (
     Cell,
     Target,
 )
-from experiments.settings import Settings
+from experiments.study import (
+    attack_views,
+    attacking,
+    encryption,
+    masking,
+    picture_metrics,
+)
+from experiments.study import recorder as recorder_lib
+from experiments.study.settings import Settings
 from federated import views
 
 

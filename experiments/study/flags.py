@@ -4,7 +4,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import settings
+from experiments.study import settings
 
 NEUTRAL = ("logdir", "run_name", "data_dir", "allow_download", "flagfile")
 """Flags that do not change results: where to read and write."""

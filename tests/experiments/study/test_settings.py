@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from absl import flags as absl_flags
 
-from experiments import flags, settings
+from experiments.study import flags, settings
 
 CHOICES = settings.Choices(
     models=("lenet", "small_cnn"),

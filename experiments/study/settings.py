@@ -29,12 +29,12 @@ class EncryptionSettings:
       codec_bound: The largest magnitude of an entry of a gradient or update that is
         encoded faithfully.
       codec_rounding: "nearest" or "stochastic".
-      scales: A name in `experiments.encryption.SCALES`.
-      cipher: A name in `experiments.encryption.CIPHERS`.
+      scales: A name in `experiments.study.encryption.SCALES`.
+      cipher: A name in `experiments.study.encryption.CIPHERS`.
       key_rotation: "run" or "round".
       damaged: "drop" or "fail".
       mask_policy: A name in `selenc_tf.catalog.POLICIES`.
-      mask_agreement: "auto" or a name in `experiments.masking.PROTOCOLS`.
+      mask_agreement: "auto" or a name in `experiments.study.masking.PROTOCOLS`.
       mask_layers: Regular expressions of tensors' names, for the policy that takes them.
       always_hide: Groups of tensors that are hidden whatever their scores.
       mask_history: What masks remember of earlier rounds.

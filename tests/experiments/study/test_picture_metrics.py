@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from attacks.metrics import feature_distance, identifiability, perceptual
-from experiments import picture_metrics
 from experiments.data.dataset import Dataset
+from experiments.study import picture_metrics
 from selenc_tf.models import functional
 from tests.attacks import victims
 

@@ -8,12 +8,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from experiments import encryption, masking
-from experiments import recorder as recorder_lib
 from experiments.data.dataset import Dataset
 from experiments.outputs.records import Cell, RoundRecord
 from experiments.outputs.summary import PLAIN_RELEASE
-from experiments.settings import Settings
+from experiments.study import encryption, masking
+from experiments.study import recorder as recorder_lib
+from experiments.study.settings import Settings
 from federated import learning, mask_rounds
 from federated.round import local_work
 from selenc_tf.lattice.refusal import Refusal

@@ -12,9 +12,9 @@ from attacks.continuous.first_order import engine as engine_lib
 from attacks.knowledge import Attack, Knowledge, MaskRule, PublicPictures
 from attacks.matching import matching
 from attacks.target import Mode, Source
-from experiments import attack_views
 from experiments.data.dataset import Dataset
-from experiments.settings import Settings, SettingsError
+from experiments.study import attack_views
+from experiments.study.settings import Settings, SettingsError
 from federated import views
 from selenc_tf.models.functional import FunctionalModel
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import tensorflow_federated as tff
 
-from experiments.settings import Settings, SettingsError
+from experiments.study.settings import Settings, SettingsError
 from federated import aggregators
 from selenc_tf.lattice import (
     identity_cipher,

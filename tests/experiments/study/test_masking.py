@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiments import masking
 from experiments.outputs import results
 from experiments.outputs.records import RoundRecord
-from experiments.settings import SettingsError
+from experiments.study import masking
+from experiments.study.settings import SettingsError
 from experiments.suites import positions, token_positions
 from federated.round import local_work
 from selenc_tf import catalog
 from selenc_tf.masks import agreement, policy
+from tests.experiments.study.test_settings import parse
 from tests.experiments.test_run import execute
-from tests.experiments.test_settings import parse
 
 RATIO = 0.1
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from experiments import encryption
-from experiments.settings import Settings, SettingsError
+from experiments.study import encryption
+from experiments.study.settings import Settings, SettingsError
 from federated import mask_rounds
 from selenc_tf import catalog, flatten
 from selenc_tf.lattice.engine import Engine

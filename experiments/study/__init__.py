@@ -1,0 +1,1 @@
+"""A run: its settings, its masks, keys and rounds, the attacks on them, what is written."""
