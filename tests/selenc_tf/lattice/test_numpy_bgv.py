@@ -3,13 +3,13 @@
 import hashlib
 
 import numpy as np
-import numpy_bgv
 import pytest
 import tensorflow as tf
 from tf_shell.python import shell_ops
 
 from selenc_tf.lattice import parameters as parameters_lib
 from selenc_tf.lattice import shell_cipher
+from tests.selenc_tf.lattice import numpy_bgv
 
 SMALL = parameters_lib.Parameters(
     log_n=10,

@@ -8,12 +8,12 @@ probability of about 1e-7.
 import threading
 
 import numpy as np
-import numpy_bgv
 import pytest
 import scipy.stats
 import tensorflow as tf
 
 from selenc_tf.lattice import parameters, shell_cipher
+from tests.selenc_tf.lattice import numpy_bgv
 
 # q is 2^54 - 77823: its residues, packed, are uniform bytes but for 2^-37.
 PARAMETERS = parameters.Parameters(

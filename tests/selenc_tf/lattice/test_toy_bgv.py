@@ -8,9 +8,9 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 import tf_shell
-import toy_bgv
 
 from selenc_tf.lattice.parameters import Parameters, choose_parameters
+from tests.selenc_tf.lattice import toy_bgv
 
 DEGREE = 16
 # (summands, bits, variance); with one summand and with two the hard bound on the noise

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import score_contexts
 import tensorflow as tf
 
 from selenc_tf import catalog
@@ -16,6 +15,7 @@ from selenc_tf.significance import (
     weight_magnitude,
 )
 from selenc_tf.significance.context import ScoreBatch
+from tests.selenc_tf.significance import score_contexts
 
 CHEAP = {
     "weight_magnitude": weight_magnitude.weight_magnitude,

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-import score_contexts
 import tensorflow as tf
 
 from selenc_tf import catalog, flatten
 from selenc_tf.models import functional
 from selenc_tf.significance import input_sensitivity, mixed_derivative
+from tests.selenc_tf.significance import score_contexts
 
 
 def loss_by_inputs(model, labels):

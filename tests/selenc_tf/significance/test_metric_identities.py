@@ -6,7 +6,6 @@ themselves (`docs/methods.md`).
 
 import numpy as np
 import pytest
-import score_contexts
 import tensorflow as tf
 
 from selenc_tf import flatten
@@ -22,6 +21,7 @@ from selenc_tf.significance import (
     weight_magnitude,
 )
 from selenc_tf.significance.context import ScoreContext
+from tests.selenc_tf.significance import score_contexts
 
 
 @pytest.fixture(scope="module")
