@@ -1,35 +1,13 @@
 """The command as a whole: runs, is interrupted, resumes, refuses."""
 
-import io
 import json
-import pathlib
 
 import pytest
-from absl import flags as absl_flags
 
-from experiments import run
 from experiments.outputs import results
 from experiments.outputs.records import AttackRecord, RoundRecord
-from experiments.study import flags, leakage
-
-TINY = pathlib.Path(run.__file__).parent / "flagfiles" / "tiny.flags"
-
-
-def execute(logdir: pathlib.Path, *arguments: str) -> tuple[int, str]:
-    values = absl_flags.FlagValues()
-    flags.define(values)
-    line = ["run", *_lines(TINY), f"--logdir={logdir}", *arguments]
-    values(line)
-    errors = io.StringIO()
-    return run.execute(values, [], line, errors), errors.getvalue()
-
-
-def _lines(flagfile: pathlib.Path) -> list[str]:
-    return [
-        line
-        for line in flagfile.read_text().splitlines()
-        if line and not line.startswith("#")
-    ]
+from experiments.study import leakage
+from tests.experiments.command import execute
 
 
 @pytest.mark.slow

@@ -13,51 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.outputs import files, reconstructions, records, results, run_directory
+from tests.experiments.outputs.example_records import CELL, attack, training
 
-CELL = records.Cell("mnist-5k", "lenet", "random", "public", 0.1, "server_blind", 8, 0)
 FLOATS = st.floats(width=64)
 TEXT = st.text(max_size=12)
-
-
-def attack(image=0, attacker="mask_aware", psnr=20.0, cell=CELL, **changes):
-    fields = {
-        "cell": cell,
-        "image_index": image,
-        "label": 3,
-        "hidden": 10,
-        "parameters": 100,
-        "attack": "lbfgs",
-        "attacker": attacker,
-        "target": "client",
-        "batch_size": 1,
-        "mse": 0.01,
-        "psnr_db": psnr,
-        "ssim": 0.5,
-        "recovered_label": 3,
-        "label_correct": True,
-        "objective": 1e-5,
-        "iterations": 300,
-        "seconds": 1.5,
-    }
-    return records.AttackRecord(**{**fields, **changes})
-
-
-def training(number=1, cell=CELL, **changes):
-    fields = {
-        "cell": cell,
-        "round": number,
-        "hidden": 10,
-        "parameters": 100,
-        "loss": 1.0,
-        "accuracy": 0.9,
-        "round_seconds": 2.0,
-        "client_to_server_bytes": 500,
-        "server_to_client_bytes": 400,
-        "plaintext_bytes": 360,
-        "ciphertext_bytes": 140,
-        "hidden_bytes": 40,
-    }
-    return records.RoundRecord(**{**fields, **changes})
 
 
 def refuse_constant(name):

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.outputs import figures, progress, statistic, summary, tables
-from tests.experiments.outputs.test_files import CELL, attack, training
-
-
-def cell(ratio=0.1, policy="random", seed=0, **changes):
-    return dataclasses.replace(
-        CELL, encryption_ratio=ratio, policy=policy, seed=seed, **changes
-    )
+from tests.experiments.outputs.example_records import (
+    attack,
+    cell,
+    example_rows,
+    rounds,
+    training,
+)
 
 
 def test_a_statistic_of_known_numbers():
@@ -169,22 +169,6 @@ def test_seeds_are_samples_and_ratios_policies_and_targets_are_rows():
     assert {row.psnr_strongest.n for row in rows} == {3}
 
 
-def rounds(of_cell, seconds, up, hidden, count=4, accuracy=0.9):
-    return [
-        training(
-            number,
-            of_cell,
-            hidden=hidden,
-            # The first round compiles.
-            round_seconds=100.0 if number == 1 else seconds,
-            client_to_server_bytes=up,
-            server_to_client_bytes=100,
-            accuracy=accuracy if number == count else None,
-        )
-        for number in range(1, count + 1)
-    ]
-
-
 def test_costs_are_relative_to_the_plain_rounds_without_the_first():
     records = [
         *rounds(cell(0.0, "none"), 2.0, 300, 0, accuracy=0.8),
@@ -225,19 +209,6 @@ def test_other_models_and_client_numbers_are_no_baseline():
         )
         (ours,) = [row for row in rows if row.policy == "random"]
         assert ours.relative_bytes is None
-
-
-def example_rows():
-    records = []
-    for ratio, psnr in ((0.0, math.inf), (0.1, 30.0), (0.5, 8.0)):
-        for policy in ("random", "gradient_magnitude"):
-            for image in range(3):
-                of_cell = cell(ratio, policy)
-                records.append(attack(image, "naive", psnr / 2 + image, of_cell))
-                records.append(attack(image, "mask_aware", psnr + image, of_cell))
-            hidden = int(100 * ratio)
-            records += rounds(of_cell, 1 + ratio, 300 + 40 * hidden, hidden)
-    return summary.summarise(records)
 
 
 def test_csv_can_be_read_back():

@@ -8,8 +8,12 @@ import tensorflow as tf
 from tensorboard.backend.event_processing import plugin_event_accumulator
 
 from experiments.outputs import environment, records, summary, tensorboard
-from tests.experiments.outputs.test_files import attack, training
-from tests.experiments.outputs.test_summary import cell, example_rows
+from tests.experiments.outputs.example_records import (
+    attack,
+    cell,
+    example_rows,
+    training,
+)
 
 
 def accumulator(folder):

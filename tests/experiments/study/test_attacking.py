@@ -16,8 +16,7 @@ from experiments.study.settings import SettingsError
 from federated import runtime
 from selenc_tf import catalog
 from selenc_tf.models import local_steps
-from tests.experiments.study.test_settings import parse
-from tests.experiments.test_run import execute
+from tests.experiments.command import execute, parse
 
 SHAPE, CLASSES = (8, 8, 1), 3
 

@@ -15,8 +15,7 @@ from experiments.suites import positions, token_positions
 from federated.round import local_work
 from selenc_tf import catalog
 from selenc_tf.masks import agreement, policy
-from tests.experiments.study.test_settings import parse
-from tests.experiments.test_run import execute
+from tests.experiments.command import execute, parse
 
 RATIO = 0.1
 

@@ -6,6 +6,7 @@ import pytest
 from absl import flags as absl_flags
 
 from experiments.study import flags, settings
+from tests.experiments.command import parse
 
 CHOICES = settings.Choices(
     models=("lenet", "small_cnn"),
@@ -19,13 +20,6 @@ CHOICES = settings.Choices(
     mask_agreements=("auto", "score_sum"),
     always_hidden=("head", "biases"),
 )
-
-
-def parse(*arguments: str) -> settings.Settings:
-    values = absl_flags.FlagValues()
-    flags.define(values)
-    values(["run", *arguments])
-    return flags.to_settings(values)
 
 
 def problems(*arguments: str) -> list[str]:

@@ -1,0 +1,84 @@
+"""Records and rows as tests need them: a few, with the fields that matter changed."""
+
+import dataclasses
+import math
+
+from experiments.outputs import records, summary
+
+CELL = records.Cell("mnist-5k", "lenet", "random", "public", 0.1, "server_blind", 8, 0)
+
+
+def cell(ratio=0.1, policy="random", seed=0, **changes):
+    return dataclasses.replace(
+        CELL, encryption_ratio=ratio, policy=policy, seed=seed, **changes
+    )
+
+
+def attack(image=0, attacker="mask_aware", psnr=20.0, cell=CELL, **changes):
+    fields = {
+        "cell": cell,
+        "image_index": image,
+        "label": 3,
+        "hidden": 10,
+        "parameters": 100,
+        "attack": "lbfgs",
+        "attacker": attacker,
+        "target": "client",
+        "batch_size": 1,
+        "mse": 0.01,
+        "psnr_db": psnr,
+        "ssim": 0.5,
+        "recovered_label": 3,
+        "label_correct": True,
+        "objective": 1e-5,
+        "iterations": 300,
+        "seconds": 1.5,
+    }
+    return records.AttackRecord(**{**fields, **changes})
+
+
+def training(number=1, cell=CELL, **changes):
+    fields = {
+        "cell": cell,
+        "round": number,
+        "hidden": 10,
+        "parameters": 100,
+        "loss": 1.0,
+        "accuracy": 0.9,
+        "round_seconds": 2.0,
+        "client_to_server_bytes": 500,
+        "server_to_client_bytes": 400,
+        "plaintext_bytes": 360,
+        "ciphertext_bytes": 140,
+        "hidden_bytes": 40,
+    }
+    return records.RoundRecord(**{**fields, **changes})
+
+
+def rounds(of_cell, seconds, up, hidden, count=4, accuracy=0.9):
+    return [
+        training(
+            number,
+            of_cell,
+            hidden=hidden,
+            # The first round compiles.
+            round_seconds=100.0 if number == 1 else seconds,
+            client_to_server_bytes=up,
+            server_to_client_bytes=100,
+            accuracy=accuracy if number == count else None,
+        )
+        for number in range(1, count + 1)
+    ]
+
+
+def example_rows():
+    found = []
+    for ratio, psnr in ((0.0, math.inf), (0.1, 30.0), (0.5, 8.0)):
+        for policy in ("random", "gradient_magnitude"):
+            for image in range(3):
+                of_cell = cell(ratio, policy)
+                found.append(attack(image, "naive", psnr / 2 + image, of_cell))
+                found.append(attack(image, "mask_aware", psnr + image, of_cell))
+            hidden = int(100 * ratio)
+            found += rounds(of_cell, 1 + ratio, 300 + 40 * hidden, hidden)
+    return summary.summarise(found)
