@@ -170,8 +170,8 @@ def choose_pictures(options: Options, dataset: Dataset) -> tuple[tuple[int, ...]
 
 def _check_memory(options: Options, dataset: Dataset) -> None:
     """Refuses a Jacobian that is too large before anything is computed."""
-    model = catalog.MODELS[options.model](
-        dataset.image_shape, dataset.num_classes, options.seed
+    model = catalog.model(
+        options.model, dataset.image_shape, dataset.num_classes, options.seed
     )
     unknowns = options.batch_size * int(np.prod(dataset.image_shape))
     if options.method == options_lib.SKETCH:

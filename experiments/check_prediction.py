@@ -148,8 +148,11 @@ def attack(work: Work, folder: pathlib.Path, stream: TextIO) -> None:
     """
     done = {_key(record) for record in files.read_lines(folder / RECORDS)}
     options = work.study.options
-    model = catalog.MODELS[options.model](
-        work.study.dataset.image_shape, work.study.dataset.num_classes, options.seed
+    model = catalog.model(
+        options.model,
+        work.study.dataset.image_shape,
+        work.study.dataset.num_classes,
+        options.seed,
     )
     compiled = matching.build_matching(model)
     total = sum(len(analysed.rows) for analysed in work.analysed)

@@ -135,9 +135,9 @@ def choices() -> settings_lib.Choices:
         metrics=tuple(catalog.METRICS),
         methods=tuple(attack_catalog.ATTACKS),
         attackers=("naive", "mask_aware"),
-        scales=tuple(encryption.SCALES),
-        ciphers=tuple(encryption.CIPHERS),
-        mask_policies=masking.POLICIES,
+        scales=tuple(catalog.SCALES),
+        ciphers=tuple(catalog.CIPHERS),
+        mask_policies=tuple(catalog.POLICIES),
         mask_agreements=(masking.AUTO, *masking.PROTOCOLS),
         always_hidden=tuple(catalog.SELECTORS),
     )
@@ -213,8 +213,8 @@ def build_model(
     Returns:
       The model.
     """
-    return catalog.MODELS[settings.model](
-        dataset.image_shape, dataset.num_classes, settings.seed
+    return catalog.model(
+        settings.model, dataset.image_shape, dataset.num_classes, settings.seed
     )
 
 

@@ -111,8 +111,8 @@ def build_study(options: Options, dataset: Dataset, rows: Sequence[int]) -> Stud
     Returns:
       The study.
     """
-    model = catalog.MODELS[options.model](
-        dataset.image_shape, dataset.num_classes, options.seed
+    model = catalog.model(
+        options.model, dataset.image_shape, dataset.num_classes, options.seed
     )
     public = np.setdiff1d(np.arange(len(dataset)), rows)
     public = np.random.default_rng(options.seed).permutation(public)
@@ -123,7 +123,7 @@ def build_study(options: Options, dataset: Dataset, rows: Sequence[int]) -> Stud
         # Traced, as it is inside TFF, and once for all pictures.
         @tf.function
         def scores(gradient: tf.Tensor, batch: ScoreBatch) -> tf.Tensor:
-            return catalog.METRICS[metric].score(
+            return catalog.metric(metric)(
                 ScoreContext(
                     gradient=gradient,
                     seed=tf.constant((options.seed, 0), tf.int32),

@@ -4,48 +4,19 @@ import contextlib
 import itertools
 import pathlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import tensorflow_federated as tff
 
 from experiments.study.settings import Settings, SettingsError
 from federated import aggregators
-from selenc_tf.lattice import (
-    identity_cipher,
-    key_store,
-    parameters,
-    scales,
-    shell_cipher,
-)
-from selenc_tf.lattice.cipher import Cipher
+from selenc_tf import catalog
+from selenc_tf.lattice import key_store, parameters
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
-from selenc_tf.lattice.scales import ScalePolicy
 from selenc_tf.masks import agreement
-
-CIPHERS: Mapping[str, Callable[[parameters.Parameters], Cipher]] = MappingProxyType(
-    {
-        "tf_shell_bgv": shell_cipher.build_shell_cipher,
-        "identity_INSECURE": lambda chosen: (
-            identity_cipher.build_identity_cipher_INSECURE(
-                chosen.num_slots, chosen.plaintext_modulus, chosen.max_summands
-            )
-        ),
-    }
-)
-"""What `--cipher` offers."""
-
-SCALES: Mapping[str, Callable[[float], ScalePolicy]] = MappingProxyType(
-    {
-        "public_bound": scales.public_bound,
-        "previous_aggregate": scales.previous_aggregate,
-        "clipping_norm": scales.clipping_norm,
-    }
-)
-"""What `--scales` offers: policies by their bound, which covers weight times value."""
 
 
 class Lattice(NamedTuple):
@@ -149,7 +120,7 @@ def selective(
             agreement=agreed,
             names=names,
             codec=lattice.engine.codec,
-            scales=SCALES[chosen.scales](lattice.bound),
+            scales=catalog.scales(chosen.scales, lattice.bound),
             cipher=lattice.engine.cipher,
             keys=lattice.keys,
             min_clients=settings.training.min_clients,
@@ -194,5 +165,5 @@ def _engine(settings: Settings, summands: int) -> Engine:
     chosen = parameters.choose_parameters(summands, bits)
     return Engine(
         FixedPointCodec(bits, settings.encryption.codec_rounding),
-        CIPHERS[settings.encryption.cipher](chosen),
+        catalog.cipher(settings.encryption.cipher, chosen),
     )

@@ -13,23 +13,13 @@ from federated import mask_rounds
 from selenc_tf import catalog, flatten
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
-from selenc_tf.masks import (
-    agreement,
-    always_hide,
-    block_aligned,
-    history,
-    layer_list,
-    policy,
-    whole_units,
-)
+from selenc_tf.masks import agreement, always_hide, history
 from selenc_tf.masks.policy import MaskPolicy
 from selenc_tf.models.functional import FunctionalModel
 from selenc_tf.significance.context import ScoreContext
 
 AUTO = "auto"
 LAYER_LIST, HEADS, BLOCK_ALIGNED = "layer_list", "heads", "block_aligned"
-POLICIES = (*catalog.POLICIES, LAYER_LIST, HEADS, BLOCK_ALIGNED)
-"""What `--mask_policy` offers."""
 
 _DECAY = 0.9
 
@@ -101,7 +91,7 @@ def policy_of(settings: Settings, ratio: float) -> MaskPolicy:
     chosen = (
         always_hide.always_hide(
             _scored(settings, ratio),
-            *(catalog.SELECTORS[name] for name in asked.always_hide),
+            *(catalog.selector(name) for name in asked.always_hide),
         )
         if asked.always_hide and ratio > 0
         else _scored(settings, ratio)
@@ -139,14 +129,15 @@ def _scored(settings: Settings, ratio: float) -> MaskPolicy:
     """The policy without what is always hidden and without memory."""
     asked = settings.encryption
     if asked.mask_policy == LAYER_LIST:
-        return layer_list.layer_list(asked.mask_layers)
+        return catalog.policy(LAYER_LIST, asked.mask_layers)
     if asked.mask_policy == HEADS:
-        return whole_units.heads(ratio, asked.head_size)
+        return catalog.policy(HEADS, ratio, asked.head_size)
     if asked.mask_policy == BLOCK_ALIGNED:
-        return block_aligned.block_aligned(
-            policy.top_fraction(ratio), encryption.codes_per_block(settings)
+        inner = catalog.policy("top_fraction", ratio)
+        return catalog.policy(
+            BLOCK_ALIGNED, inner, encryption.codes_per_block(settings)
         )
-    return catalog.POLICIES[asked.mask_policy](ratio)
+    return catalog.policy(asked.mask_policy, ratio)
 
 
 def public_agreement(
@@ -163,7 +154,7 @@ def public_agreement(
     Returns:
       The agreement.
     """
-    score, chosen = catalog.METRICS[metric].score, policy_of(settings, ratio)
+    score, chosen = catalog.metric(metric), policy_of(settings, ratio)
     name = protocol_name(settings, metric)
     if name == "public_seed":
         return agreement.public_seed(score, chosen, _seed(settings))
@@ -203,7 +194,7 @@ def mask_round(
     """
     scoring = mask_rounds.Scoring(
         model,
-        catalog.METRICS[metric].score,
+        catalog.metric(metric),
         policy_of(settings, ratio),
         _seed(settings),
     )
@@ -235,9 +226,9 @@ def lone_mask(
     Returns:
       A public seed where the metric needs no more, else the client's own choice.
     """
-    entry = catalog.METRICS[metric]
-    source = agreement.OwnMask if entry.needs else agreement.public_seed
-    return source(entry.score, policy_of(settings, ratio), _seed(settings))
+    needs = catalog.METRICS[metric].needs
+    source = agreement.OwnMask if needs else agreement.public_seed
+    return source(catalog.metric(metric), policy_of(settings, ratio), _seed(settings))
 
 
 def agreement_name(source: agreement.MaskAgreement | agreement.OwnMask) -> str:

@@ -29,8 +29,8 @@ class EncryptionSettings:
       codec_bound: The largest magnitude of an entry of a gradient or update that is
         encoded faithfully.
       codec_rounding: "nearest" or "stochastic".
-      scales: A name in `experiments.study.encryption.SCALES`.
-      cipher: A name in `experiments.study.encryption.CIPHERS`.
+      scales: A name in `selenc_tf.catalog.SCALES`.
+      cipher: A name in `selenc_tf.catalog.CIPHERS`.
       key_rotation: "run" or "round".
       damaged: "drop" or "fail".
       mask_policy: A name in `selenc_tf.catalog.POLICIES`.

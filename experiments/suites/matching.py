@@ -26,8 +26,8 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
       Seconds of one evaluation, the plain graph first.
     """
     dataset = data_catalog.load(settings.dataset)
-    model = catalog.MODELS[settings.model](
-        dataset.image_shape, dataset.num_classes, settings.seed
+    model = catalog.model(
+        settings.model, dataset.image_shape, dataset.num_classes, settings.seed
     )
     size = settings.attack.batch_size
     images = tf.constant(dataset.images[:size], tf.float64)

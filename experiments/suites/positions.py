@@ -50,8 +50,8 @@ def run(settings: Settings, stream: TextIO) -> tuple[Row, ...]:
       The rows, by metric and ratio.
     """
     dataset = data_catalog.load(settings.dataset)
-    model = catalog.MODELS[settings.model](
-        dataset.image_shape, dataset.num_classes, settings.seed
+    model = catalog.model(
+        settings.model, dataset.image_shape, dataset.num_classes, settings.seed
     )
     order = np.random.default_rng(settings.seed).permutation(len(dataset))
     pictures = order[: settings.attack.num_images]

@@ -25,8 +25,8 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
       The measurements, plain first.
     """
     dataset = data_catalog.load(settings.dataset)
-    model = catalog.MODELS[settings.model](
-        dataset.image_shape, dataset.num_classes, settings.seed
+    model = catalog.model(
+        settings.model, dataset.image_shape, dataset.num_classes, settings.seed
     )
     recorder = recorder_lib.Recorder()
     runtime.install(observers=(recorder,))

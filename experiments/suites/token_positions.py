@@ -122,8 +122,8 @@ def _named(
     )
     chosen = policy.top_fraction(ratio)
     if embeddings_hidden:
-        chosen = always_hide.always_hide(chosen, catalog.SELECTORS["embeddings"])
-    scores = catalog.METRICS[metric].score(context)
+        chosen = always_hide.always_hide(chosen, catalog.selector("embeddings"))
+    scores = catalog.metric(metric)(context)
     mask, _ = chosen.update(model.spec, scores, chosen.init(model.spec))
     named = set(mask_positions.tokens_from_mask(mask.numpy(), model.spec, 0))
     true = {int(token) for token in sentence}

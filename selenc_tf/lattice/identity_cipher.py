@@ -6,8 +6,23 @@ import tensorflow as tf
 
 from selenc_tf import validation
 from selenc_tf.lattice import block_checks, cipher
+from selenc_tf.lattice.parameters import Parameters
 
 _WORD_BYTES = 8
+
+
+def of_sizes_INSECURE(parameters: Parameters) -> cipher.Cipher:
+    """Builds the cipher with the sizes of a real one's parameters.
+
+    Args:
+      parameters: The parameter set.
+
+    Returns:
+      The cipher. It protects nothing.
+    """
+    return build_identity_cipher_INSECURE(
+        parameters.num_slots, parameters.plaintext_modulus, parameters.max_summands
+    )
 
 
 def build_identity_cipher_INSECURE(

@@ -7,7 +7,7 @@ import tensorflow as tf
 from selenc_tf import validation
 from selenc_tf.models import functional
 from selenc_tf.significance import mixed_derivative, required
-from selenc_tf.significance.context import ScoreContext, SignificanceFn
+from selenc_tf.significance.context import ScoreContext
 from selenc_tf.types import Vector, Weights
 
 _NAME = "input_sensitivity"
@@ -26,8 +26,8 @@ class NormEstimate(NamedTuple):
     standard_error: Vector
 
 
-def input_sensitivity(num_probes: int = 16) -> SignificanceFn:
-    """Builds the metric that scores an entry by ||dg_i/dx||, x the inputs of the batch.
+def input_sensitivity(context: ScoreContext, num_probes: int = 16) -> Vector:
+    """Scores an entry by ||dg_i/dx||, x the inputs of the batch.
 
     How far entry i moves, at most, when the pictures move by a unit: the length of row i
     of J = dg/dx, the Jacobian that an attacker who matches gradients inverts. Unlike
@@ -37,25 +37,21 @@ def input_sensitivity(num_probes: int = 16) -> SignificanceFn:
     Runs on: client. Sees: its own examples. The probes come from the public seed.
 
     Args:
-      num_probes: r >= 1. The relative error of a score is about sqrt(1 / (2 r)).
+      context: Its `batch`, `model`, `weights` and `seed` are used.
+      num_probes: r >= 1. The relative error of a score is about sqrt(1 / (2 r)). Each
+        is a derivative of the batch's gradient: about two gradient evaluations.
 
     Returns:
-      The metric: float32 [n], >= 0, from the `batch`, `model`, `weights` and `seed` of
-      the context, with r derivatives of the batch's gradient, each about two gradient
-      evaluations. It raises ValueError where one of these is missing or the model has
-      no derivative by its inputs (an embedding), and, when run, InvalidArgumentError if
-      the batch is empty.
+      float32 [n], >= 0.
 
     Raises:
-      ValueError: If `num_probes` is below 1.
+      ValueError: If `num_probes` is below 1, the context lacks something, or the model
+        has no derivative by its inputs (an embedding).
+      InvalidArgumentError: When run, if the batch is empty.
     """
     validation.check_at_least("num_probes", num_probes, 1)
-
-    def score(context: ScoreContext) -> Vector:
-        mean, _ = _moments(context, num_probes)
-        return tf.sqrt(mean)
-
-    return score
+    mean, _ = _moments(context, num_probes)
+    return tf.sqrt(mean)
 
 
 def estimate(context: ScoreContext, num_probes: int) -> NormEstimate:

@@ -19,28 +19,29 @@ from selenc_tf.significance.context import ScoreContext, SignificanceFn
 from selenc_tf.types import Vector
 
 
-def first_layers() -> SignificanceFn:
-    """Builds the metric that prefers tensors near the input.
+def first_layers(context: ScoreContext) -> Vector:
+    """Prefers tensors near the input.
 
     score = number of tensors - position of the tensor, in the order of the layout: the
     model's own, kernel before bias. A baseline without a source of its own.
 
     Runs on: any party. Sees: the layout, which is public. No gradient evaluation.
 
+    Args:
+      context: Its `spec` is used.
+
     Returns:
-      The metric: float32 [n], integers in [1, number of tensors]. It uses the context's
-      `spec` and raises ValueError without one.
+      float32 [n], integers in [1, number of tensors].
+
+    Raises:
+      ValueError: If the context has no layout.
     """
-
-    def score(context: ScoreContext) -> Vector:
-        spec = required.spec(context, "first_layers")
-        return _constant_in_tensors(spec, range(len(spec.names), 0, -1))
-
-    return score
+    spec = required.spec(context, "first_layers")
+    return _constant_in_tensors(spec, range(len(spec.names), 0, -1))
 
 
-def last_layers() -> SignificanceFn:
-    """Builds the metric that prefers tensors near the output.
+def last_layers(context: ScoreContext) -> Vector:
+    """Prefers tensors near the output.
 
     score = position of the tensor + 1, in the order of the layout: the reverse of
     `first_layers`, so the head's bias comes first and its kernel next. Both give the
@@ -48,16 +49,17 @@ def last_layers() -> SignificanceFn:
 
     Runs on: any party. Sees: the layout, which is public. No gradient evaluation.
 
+    Args:
+      context: Its `spec` is used.
+
     Returns:
-      The metric: float32 [n], integers in [1, number of tensors]. It uses the context's
-      `spec` and raises ValueError without one.
+      float32 [n], integers in [1, number of tensors].
+
+    Raises:
+      ValueError: If the context has no layout.
     """
-
-    def score(context: ScoreContext) -> Vector:
-        spec = required.spec(context, "last_layers")
-        return _constant_in_tensors(spec, range(1, len(spec.names) + 1))
-
-    return score
+    spec = required.spec(context, "last_layers")
+    return _constant_in_tensors(spec, range(1, len(spec.names) + 1))
 
 
 def by_pattern(regexes: Sequence[str]) -> SignificanceFn:

@@ -40,7 +40,7 @@ def test_without_a_head():
 
 @pytest.mark.parametrize("label", [0, 3, 9])
 def test_a_magnitude_mask_names_the_label(label):
-    model = catalog.MODELS["lenet"]((28, 28, 1), 10, 0)
+    model = catalog.model("lenet", (28, 28, 1), 10, 0)
     image = np.random.default_rng(label).uniform(size=[1, 28, 28, 1])
     gradient = functional.gradient(
         model,

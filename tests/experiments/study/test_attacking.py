@@ -95,7 +95,7 @@ def observe():
 
     def views_of(rounds_of, *flags):
         settings = parse("--cipher=identity_INSECURE", *flags)
-        model = catalog.MODELS["lenet"](SHAPE, CLASSES, 0)
+        model = catalog.model("lenet", SHAPE, CLASSES, 0)
         recorder = recorder_lib.Recorder()
         runtime.install(observers=(recorder,))
         with encryption.fresh_keys(settings) as lattices:

@@ -22,7 +22,7 @@ RATIO = 0.1
 
 @pytest.fixture(scope="module")
 def model():
-    return catalog.MODELS["lenet"]((10, 10, 1), 3, 0)
+    return catalog.model("lenet", (10, 10, 1), 3, 0)
 
 
 def lone_mask(settings, metric, model):
@@ -71,7 +71,7 @@ def test_every_metric_makes_a_mask(model, metric):
     assert np.count_nonzero(mask) == policy.hidden_count(RATIO, model.spec.size)
 
 
-@pytest.mark.parametrize("name", masking.POLICIES)
+@pytest.mark.parametrize("name", catalog.POLICIES)
 @pytest.mark.parametrize("history", ["none", "ema", "first"])
 def test_every_policy_makes_a_mask(model, name, history):
     settings = parse(

@@ -24,14 +24,14 @@ def hidden(metric, ratio):
 
 
 def test_first_layers():
-    metric = layerwise.first_layers()
+    metric = layerwise.first_layers
     np.testing.assert_array_equal(metric(CONTEXT), [4, 4, 3, 2, 2, 2, 1, 1])
     assert hidden(metric, 3 / 8) == [0, 1, 2]
     assert hidden(metric, 4 / 8) == [0, 1, 2, 3]
 
 
 def test_last_layers():
-    metric = layerwise.last_layers()
+    metric = layerwise.last_layers
     np.testing.assert_array_equal(metric(CONTEXT), [1, 1, 2, 3, 3, 3, 4, 4])
     # The bias of the head, and of its kernel the first entry.
     assert hidden(metric, 3 / 8) == [3, 6, 7]

@@ -1,5 +1,7 @@
 """What every significance metric of this folder must do, whatever it measures."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,15 +23,17 @@ CHEAP = {
     "weight_magnitude": weight_magnitude.weight_magnitude,
     "product": product.product,
     "maskcrypt": maskcrypt.maskcrypt,
-    "first_layers": layerwise.first_layers(),
-    "last_layers": layerwise.last_layers(),
+    "first_layers": layerwise.first_layers,
+    "last_layers": layerwise.last_layers,
     "by_pattern": layerwise.by_pattern(["kernel"]),
     "sensitivity_per_byte": layerwise.sensitivity_per_byte,
 }
 DIFFERENTIATING = {
     "label_sensitivity": label_sensitivity.label_sensitivity,
     "per_sample_fisher": per_sample_fisher.per_sample_fisher,
-    "input_sensitivity": input_sensitivity.input_sensitivity(2),
+    "input_sensitivity": functools.partial(
+        input_sensitivity.input_sensitivity, num_probes=2
+    ),
 }
 NEEDS = {
     "weight_magnitude": {"weights"},
@@ -51,7 +55,7 @@ OPTIONAL = ("spec", "weights", "update", "batch", "model")
 def contexts():
     """One context for each small model of the catalogue, on pictures of 8x8."""
     models = {
-        name: catalog.MODELS[name]((8, 8, 1), 4, 3) for name in score_contexts.MODELS
+        name: catalog.model(name, (8, 8, 1), 4, 3) for name in score_contexts.MODELS
     }
     return {
         name: score_contexts.context_of(model, score_contexts.pictures(model, 3))

@@ -1,5 +1,7 @@
 """Derivatives of the gradient, against differences, whole Jacobians and plain algebra."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -18,7 +20,7 @@ def loss_by_inputs(model, labels):
 
 @pytest.mark.parametrize("name", score_contexts.MODELS)
 def test_along_the_inputs_against_differences(name):
-    model = functional.in_float64(catalog.MODELS[name]((8, 8, 1), 4, 3))
+    model = functional.in_float64(catalog.model(name, (8, 8, 1), 4, 3))
     inputs, labels = score_contexts.pictures(model, 2)
     direction = tf.random.stateless_normal(inputs.shape, [5, 6], dtype=tf.float64)
     actual = mixed_derivative.gradient_along(
@@ -87,7 +89,7 @@ def test_no_derivative_by_token_numbers():
     model = score_contexts.embedding()
     context = score_contexts.context_of(model, score_contexts.tokens(2))
     with pytest.raises(ValueError, match="in front of an embedding"):
-        input_sensitivity.input_sensitivity(2)(context)
+        input_sensitivity.input_sensitivity(context, 2)
 
 
 PROBES = 3000
@@ -131,7 +133,7 @@ def test_standard_error_is_that_of_gaussian_probes(found, exact):
 
 def test_standard_error_is_the_sample_one(context):
     two = input_sensitivity.estimate(context, 2)
-    single = input_sensitivity.input_sensitivity(1)(context) ** 2
+    single = input_sensitivity.input_sensitivity(context, 1) ** 2
     # Of two values, the mean and the first give the second.
     second = 2 * two.squared_norm - single
     values = np.stack([single, second])
@@ -145,14 +147,14 @@ def test_standard_error_is_the_sample_one(context):
 
 def test_score_is_the_root_of_the_estimate(context):
     np.testing.assert_allclose(
-        input_sensitivity.input_sensitivity(5)(context) ** 2,
+        input_sensitivity.input_sensitivity(context, 5) ** 2,
         input_sensitivity.estimate(context, 5).squared_norm,
         rtol=1e-5,
     )
 
 
 def test_seed_decides(context):
-    metric = input_sensitivity.input_sensitivity(3)
+    metric = functools.partial(input_sensitivity.input_sensitivity, num_probes=3)
     again = metric(context._replace(seed=tf.constant([1, 2])))
     np.testing.assert_array_equal(metric(context), again)
     other = metric(context._replace(seed=tf.constant([1, 3])))
@@ -161,6 +163,6 @@ def test_seed_decides(context):
 
 def test_too_few_probes(context):
     with pytest.raises(ValueError, match="`num_probes` must be at least 1"):
-        input_sensitivity.input_sensitivity(0)
+        input_sensitivity.input_sensitivity(context, 0)
     with pytest.raises(ValueError, match="`num_probes` must be at least 2"):
         input_sensitivity.estimate(context, 1)

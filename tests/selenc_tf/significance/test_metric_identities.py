@@ -179,6 +179,5 @@ def test_sensitivity_per_byte_is_not_magnitude_otherwise(eight):
 
 
 def test_input_sensitivity_is_no_magnitude_even_for_one_example(single):
-    metric = input_sensitivity.input_sensitivity(64)
-    scores = tf.function(lambda: metric(single))()
+    scores = tf.function(lambda: input_sensitivity.input_sensitivity(single, 64))()
     assert differ(scores, magnitude.magnitude(single))
