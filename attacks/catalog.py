@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from attacks import effort, knowledge, strongest, target
 from attacks.continuous.analytic import completion, dense_inversion, r_gap
-from attacks.continuous.first_order import recipes
 from attacks.continuous.second_order import cohort, dlg, idlg, multi_round
 from attacks.pictures.first_order import (
     gradinversion,
@@ -33,14 +32,12 @@ class Entry(NamedTuple):
     """An attack and what it is for.
 
     Attributes:
-      build: `(mode, *, source, effort, progress) -> Attack`; those with a recipe take
-        `engine` as well.
+      build: `(mode, *, source, effort, progress) -> Attack`.
       modes: What it can make of hidden entries.
       needs: The fields of `Knowledge` without which it refuses to work.
       one_picture: Whether it is for batches of one only.
       sees: What it is on.
       local_training: Whether it takes messages of several local steps.
-      recipe: Of a first-order search, whose compiled engine can be shared.
     """
 
     build: Callable[..., knowledge.Attack]
@@ -49,7 +46,6 @@ class Entry(NamedTuple):
     one_picture: bool = False
     sees: Sees = "message"
     local_training: bool = False
-    recipe: recipes.Recipe | None = None
 
 
 def _aware(build: Callable[..., knowledge.Attack]) -> Callable[..., knowledge.Attack]:
@@ -92,19 +88,11 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
         "dlg": Entry(dlg.build_dlg, BOTH, local_training=True),
         "idlg": Entry(idlg.build_idlg, BOTH, one_picture=True, local_training=True),
         "inverting_gradients": Entry(
-            inverting_gradients.build_inverting_gradients,
-            BOTH,
-            recipe=inverting_gradients.PUBLISHED,
+            inverting_gradients.build_inverting_gradients, BOTH
         ),
-        "quick_inversion": Entry(
-            quick_inversion.build_quick_inversion,
-            BOTH,
-            recipe=quick_inversion.UNTRAINED,
-        ),
-        "modern": Entry(modern.build_modern, BOTH, recipe=modern.UNTRAINED),
-        "gradinversion": Entry(
-            gradinversion.build_gradinversion, BOTH, recipe=gradinversion.UNTRAINED
-        ),
+        "quick_inversion": Entry(quick_inversion.build_quick_inversion, BOTH),
+        "modern": Entry(modern.build_modern, BOTH),
+        "gradinversion": Entry(gradinversion.build_gradinversion, BOTH),
         "dense_inversion": Entry(_closed_form(dense_inversion.build_dense_inversion)),
         "completion": Entry(_aware(completion.build_completion)),
         "r_gap": Entry(_closed_form(r_gap.build_r_gap), one_picture=True),

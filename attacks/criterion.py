@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.matching import matching, objectives
 
@@ -14,6 +15,7 @@ def visible_error(
     knowledge: knowledge_lib.Knowledge,
     images: np.ndarray,
     labels: np.ndarray,
+    programs: programs_lib.Programs | None = None,
 ) -> float:
     """The relative squared error of a guess's gradient on the visible entries.
 
@@ -28,13 +30,15 @@ def visible_error(
       knowledge: For the model.
       images: float [b, h, w, c] in [0, 1].
       labels: int [b].
+      programs: What is compiled already, shared with the attacks, or None.
 
     Returns:
       The error, not negative; NaN where nothing is visible or something is not finite.
     """
     if not np.any(target.visible):
         return float("nan")
-    compiled = knowledge_lib.matching_of(knowledge)
+    programs = programs_lib.Programs() if programs is None else programs
+    compiled = programs.of(matching.build_matching, knowledge.model)
     dtype = compiled.dtype
     vector = np.where(target.visible, target.vector, np.float32(0))
     observed = matching.Observed(

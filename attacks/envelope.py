@@ -132,11 +132,6 @@ def strongest(
     if not attacks:
         raise ValueError("`attacks` must name at least one attack, got none.")
     target = target_lib.build_target(view, knowledge, source, "mask_aware")
-    if knowledge.matching is None:
-        # Once for all members and for the criterion.
-        knowledge = dataclasses.replace(
-            knowledge, matching=knowledge_lib.matching_of(knowledge)
-        )
     view_weights = tuple(np.asarray(tensor) for tensor in view.weights)
     deadline = time.monotonic() + (budget.max_seconds or math.inf)
     left = math.inf if budget.max_attacks is None else budget.max_attacks

@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from attacks.matching import matching as matching_lib
 from federated import views
 from selenc_tf import validation
 from selenc_tf.models import functional
@@ -45,9 +44,6 @@ class Knowledge:
       client_sizes: Only for the aggregate: each client's number of pictures, in the
         order of the messages. None means that the messages' weights are in proportion
         to them (federated averaging), so that the aggregate is the mean over the union.
-      matching: The model's compiled objective. Build it once with
-        `attacks.matching.build_matching(model)` and pass it to every cell of a study;
-        without it each attack compiles its own, which costs seconds.
       public_pictures: Pictures from the same source, or None.
       mask_rule: How the hidden entries were chosen, where it says something about their
         values, or None. Only of one client's own mask: a mask that several clients
@@ -61,7 +57,6 @@ class Knowledge:
     batch_size: int = 1
     labels: tuple[int, ...] | None = None
     client_sizes: tuple[int, ...] | None = None
-    matching: matching_lib.Matching | None = None
     public_pictures: PublicPictures | None = None
     mask_rule: MaskRule | None = None
     local_training: LocalTraining | None = None
@@ -107,12 +102,6 @@ class Knowledge:
             _check_pictures(self.public_pictures, self.model)
         if self.local_training is not None:
             _check_local_training(self.local_training)
-        if self.matching is not None and self.matching.spec != self.model.spec:
-            raise ValueError(
-                f"`matching` must be built from `model` ({self.model.name}), but the "
-                f"layouts of their gradients differ (matching of "
-                f"{self.matching.model.name}). Call `build_matching(model)`."
-            )
 
 
 def _check_pictures(
@@ -172,11 +161,11 @@ class Reconstruction(NamedTuple):
 
 
 Attack: TypeAlias = Callable[[views.ServerView, Knowledge, Seed], Reconstruction]
-"""A pure function of the view, the declared knowledge and the seed."""
+"""A pure function of the view, the declared knowledge and the seed.
+
+Raises `DoesNotApply` where it does not fit them.
+"""
 
 
-def matching_of(knowledge: Knowledge) -> matching_lib.Matching:
-    """The knowledge's compiled objective, or a new one where it has none."""
-    if knowledge.matching is not None:
-        return knowledge.matching
-    return matching_lib.build_matching(knowledge.model)
+class DoesNotApply(ValueError):
+    """The attack does not fit the model, target or knowledge; there is no number."""

@@ -73,10 +73,6 @@ def build_strongest(
         view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
     ) -> knowledge_lib.Reconstruction:
         began = time.monotonic()
-        if knowledge.matching is None:
-            knowledge = dataclasses.replace(
-                knowledge, matching=knowledge_lib.matching_of(knowledge)
-            )
         made = members(knowledge, source, effort, progress)
         found = envelope.strongest(made, view, knowledge, seed, source=source)
         scores = rehearse(view, knowledge, seed, effort, progress, rehearsals)

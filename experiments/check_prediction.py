@@ -24,8 +24,8 @@ import tensorflow as tf
 from absl import app, flags
 
 from attacks import knowledge as knowledge_lib
+from attacks import programs
 from attacks.continuous.second_order import dlg
-from attacks.matching import matching
 from attacks.metrics import evaluation
 from attacks.optimisers import lbfgs
 from experiments import analyse
@@ -154,14 +154,14 @@ def attack(work: Work, folder: pathlib.Path, stream: TextIO) -> None:
         work.study.dataset.num_classes,
         options.seed,
     )
-    compiled = matching.build_matching(model)
+    shared = programs.Programs()
     total = sum(len(analysed.rows) for analysed in work.analysed)
     with (
         files.LineAppender(folder / RECORDS) as lines,
         progress.progress("attacks", total, stream, done=len(done)) as display,
     ):
         for analysed in work.analysed:
-            for record in _attacks(work, model, compiled, analysed, done):
+            for record in _attacks(work, model, shared, analysed, done):
                 display.start(f"{record['metric']}, ratio {record['ratio']:g}")
                 lines.append(record)
                 display.finish()
@@ -170,7 +170,7 @@ def attack(work: Work, folder: pathlib.Path, stream: TextIO) -> None:
 def _attacks(
     work: Work,
     model: functional.FunctionalModel,
-    compiled: matching.Matching,
+    shared: programs.Programs,
     analysed: study.Analysed,
     done: set[tuple[Any, ...]],
 ) -> Iterator[dict[str, Any]]:
@@ -203,7 +203,7 @@ def _attacks(
         packed = np.packbits(mask).tobytes()
         if packed not in reached:
             reached[packed] = _attacked(
-                work, model, compiled, gradient, mask, (images, labels, rows[0])
+                work, model, shared, gradient, mask, (images, labels, rows[0])
             )
         attack_db, seconds = reached[packed]
         yield record | {
@@ -217,7 +217,7 @@ def _attacks(
 def _attacked(
     work: Work,
     model: functional.FunctionalModel,
-    compiled: matching.Matching,
+    shared: programs.Programs,
     gradient: np.ndarray,
     mask: np.ndarray,
     truth: tuple[np.ndarray, np.ndarray, int],
@@ -231,13 +231,12 @@ def _attacked(
         aggregate=None,
     )
     budget = lbfgs.Budget(restarts=work.restarts, max_iterations=work.iterations)
-    found = dlg.build_dlg("mask_aware", budget=budget)(
+    found = dlg.build_dlg("mask_aware", budget=budget, programs=shared)(
         view,
         knowledge_lib.Knowledge(
             model=model,
             batch_size=len(labels),
             labels=tuple(int(label) for label in labels),
-            matching=compiled,
         ),
         (work.study.options.seed, first),
     )

@@ -70,6 +70,37 @@ def read_head(
     return HeadGradient(kernel, kernel_known, bias, bias_known)
 
 
+def head_input(
+    target: target_lib.Target, spec: flatten.FlatSpec, num_classes: int, label: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The head's input as its gradient shows it, of one picture of a class.
+
+    Runs on: attacker. Sees: the visible entries of the class's column.
+
+    Args:
+      target: The gradient of one picture.
+      spec: The layout of the flat vector.
+      num_classes: Length of the logits.
+      label: The class y.
+
+    Returns:
+      The ratios kernel[j, y] / bias[y], float32 [f], and 1 where both are visible and
+      the ratio is finite, else 0, float32 [f]. Without a head with bias, [0] twice.
+    """
+    head = labels.find_head(spec, num_classes)
+    if head is None or head.bias is None:
+        return np.zeros(0, np.float32), np.zeros(0, np.float32)
+    shape = (head.features, num_classes)
+    column = target.vector[head.kernel].reshape(shape)[:, label]
+    seen = target.visible[head.kernel].reshape(shape)[:, label]
+    slope = target.vector[head.bias][label]
+    seen = seen & target.visible[head.bias][label] & (slope != 0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ratio = column / slope
+    seen &= np.isfinite(ratio)
+    return np.where(seen, ratio, 0).astype(np.float32), seen.astype(np.float32)
+
+
 def conserve(rows: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Fills the only unknown entry of a row that sums to zero.
 

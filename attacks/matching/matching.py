@@ -71,12 +71,9 @@ class Matching(NamedTuple):
       unknown_labels: `(rounds, sizes, images, logits, training=None) -> value, (d value
         / d images, d value / d logits)`: the candidate labels are softmax(logits)
         (DLG).
-      trials: `(observed, sizes, images [t, b, h, w, c], labels [t, b, c]) -> values
-        [t], slopes [t, b, h, w, c]`: independent trials at the same model weights, one
-        program; target and entry weights are [t, n].
       hypotheses: `(rounds, sizes, images [t, b, h, w, c], labels [t, b, c],
-        training=None) -> values [t], slopes [t, b, h, w, c]`: the same for trials of
-        one target, which is not copied.
+        training=None) -> values [t], slopes [t, b, h, w, c]`: independent trials of one
+        target in one program, such as several hypotheses of its classes.
       trace_count: How often `known_labels` and `unknown_labels` were traced together.
     """
 
@@ -85,7 +82,6 @@ class Matching(NamedTuple):
     dtype: tf.DType
     known_labels: Callable[..., tuple[tf.Tensor, tf.Tensor]]
     unknown_labels: Callable[..., tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]]
-    trials: Callable[..., tuple[tf.Tensor, tf.Tensor]]
     hypotheses: Callable[..., tuple[tf.Tensor, tf.Tensor]]
     trace_count: Callable[[], int]
 
@@ -140,7 +136,7 @@ def build_matching(
         models, and the way out for layers that cannot be rebuilt.
       jit_compile: Whether to compile with XLA; in float64, convolutions then multiply
         patches (`patches.py`). It takes seconds for each trace, so it pays where many
-        gradients are attacked, and many trials at once (`trials.py`).
+        gradients are attacked, and many trials at once.
 
     Returns:
       The functions; they are traced at their first call.
@@ -203,27 +199,6 @@ def build_matching(
     # trial by itself, its vectors fit into the cache, and the executor runs them in
     # parallel.
     @tf.function
-    def trials(
-        observed: Observed, sizes: tuple[int, ...], images: tf.Tensor, labels: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        own = zip(
-            tf.unstack(observed.target),
-            tf.unstack(observed.entry_weights),
-            tf.unstack(images),
-            tf.unstack(labels),
-            strict=True,
-        )
-        return _stacked(
-            known_labels(
-                observed._replace(target=target, entry_weights=entry_weights),
-                sizes,
-                pictures,
-                classes,
-            )
-            for target, entry_weights, pictures, classes in own
-        )
-
-    @tf.function
     def hypotheses(
         rounds: Rounds,
         sizes: tuple[int, ...],
@@ -249,7 +224,6 @@ def build_matching(
         dtype=surrogate.initial_weights[0].dtype,
         known_labels=known_labels,
         unknown_labels=unknown_labels,
-        trials=trials,
         hypotheses=hypotheses,
         trace_count=trace_count,
     )

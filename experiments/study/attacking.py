@@ -1,16 +1,15 @@
 """From settings to attackers: which attack, with what knowledge, on which rounds."""
 
-import functools
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from attacks import catalog, effort
 from attacks.catalog import Entry
-from attacks.continuous.first_order import engine as engine_lib
 from attacks.knowledge import Attack, Knowledge, MaskRule, PublicPictures
-from attacks.matching import matching
+from attacks.programs import Programs
 from attacks.target import Mode, Source
 from experiments.data.dataset import Dataset
 from experiments.study import attack_views
@@ -26,15 +25,13 @@ class Attackers(NamedTuple):
       model: The attacked model.
       settings: Of the run.
       public_pictures: What they have from elsewhere, or None.
-      matching: The compiled objective.
-      engine: A method's name -> its compiled first-order search; made once each.
+      programs: What is compiled already, made once each.
     """
 
     model: FunctionalModel
     settings: Settings
     public_pictures: PublicPictures | None
-    matching: matching.Matching
-    engine: Callable[[str], engine_lib.Engine]
+    programs: Programs
 
 
 def attackers(
@@ -54,21 +51,13 @@ def attackers(
     Returns:
       The attackers.
     """
-
-    @functools.cache
-    def engine(method: str) -> engine_lib.Engine:
-        recipe = catalog.ATTACKS[method].recipe
-        if recipe is None:
-            raise ValueError(f"`method` must have a recipe, but {method!r} has none.")
-        return engine_lib.build_engine(model, recipe)
-
     public = None
     if public_rows:
         rows = list(public_rows)
         public = PublicPictures(
             dataset.images[rows], dataset.labels[rows].astype(np.int64)
         )
-    return Attackers(model, settings, public, matching.build_matching(model), engine)
+    return Attackers(model, settings, public, Programs())
 
 
 def modes_of(settings: Settings, method: str) -> tuple[Mode, ...]:
@@ -104,8 +93,10 @@ def build(
         asked.restarts, asked.max_iterations, asked.max_seconds or None
     )
     entry = catalog.ATTACKS[method]
-    options = {"engine": shared.engine(method)} if entry.recipe is not None else {}
-    return entry.build(mode, source=source, effort=limits, progress=progress, **options)
+    options = {"programs": shared.programs}
+    taken = inspect.signature(entry.build).parameters
+    passed = options if "programs" in taken else {}
+    return entry.build(mode, source=source, effort=limits, progress=progress, **passed)
 
 
 def knowledge(
@@ -133,7 +124,6 @@ def knowledge(
         model=shared.model,
         batch_size=len(labels),
         labels=declared,
-        matching=shared.matching,
         public_pictures=shared.public_pictures,
         mask_rule=_mask_rule(shared.settings, metric),
         local_training=attack_views.local_training(shared.settings),

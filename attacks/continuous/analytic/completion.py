@@ -13,6 +13,7 @@ from scipy import optimize
 
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.continuous.analytic import (
     closed_form,
@@ -24,10 +25,8 @@ from attacks.continuous.second_order import matching_attack
 from attacks.labels import pictures as picture_labels
 from attacks.labels import rules
 from attacks.labels import signs as labels_lib
-from attacks.optimisers import lbfgs
 from attacks.structure import dense_layers as dense_lib
 from federated import views
-from selenc_tf import validation
 from selenc_tf.types import Seed
 
 _DEFAULT_EFFORT = effort_lib.Effort()
@@ -42,6 +41,7 @@ def build_completion(
     initial: matching_attack.Initial = "grey",
     effort: effort_lib.Effort = _DEFAULT_EFFORT,
     progress: effort_lib.Progress | None = None,
+    programs: programs_lib.Programs | None = None,
 ) -> knowledge_lib.Attack:
     """Builds the completion attack; it is mask-aware by nature.
 
@@ -50,6 +50,7 @@ def build_completion(
       initial: The distribution of the starting pictures, where matching is needed.
       effort: For the low-rank fits, and again for the matching.
       progress: Called after every iteration of the matching.
+      programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
       The attack. Where the first dense layer shows all pictures its `stop` is
@@ -61,7 +62,9 @@ def build_completion(
     Raises:
       ValueError: If `initial` is not offered.
     """
-    validation.check_in("initial", initial, matching_attack.INITIALS)
+    settings = matching_attack.settings_of(
+        initial, effort, None, progress, None, programs
+    )
 
     def attack(
         view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
@@ -90,14 +93,8 @@ def build_completion(
             completed,
             knowledge,
             *_hypotheses(completed, knowledge),
-            initial,
-            lbfgs.Budget(
-                restarts=effort.restarts,
-                max_iterations=effort.max_iterations,
-                max_seconds=effort.max_seconds,
-            ),
+            settings,
             seed,
-            progress,
         )
         return matched._replace(seconds=time.monotonic() - began)
 

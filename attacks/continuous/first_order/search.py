@@ -9,43 +9,34 @@ import tensorflow as tf
 
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.continuous.first_order import engine as first_order
-from attacks.continuous.first_order import recipes
+from attacks.continuous.first_order import recipes, starts
+from attacks.labels import head as head_lib
 from attacks.labels import rules
 from attacks.labels import signs as labels_lib
 from federated import views
 from selenc_tf import validation
-from selenc_tf.models import functional
 from selenc_tf.types import Seed
 
 _CHUNK = 50
 """Iterations between two looks at the clock, and two reports of progress."""
 
 _MOST_HYPOTHESES = 128
-_PATCH = 4
+
+_DEFAULT_EFFORT = effort_lib.Effort()
 
 
-class Search(NamedTuple):
-    """How an attack searches.
-
-    Attributes:
-      mode: What to do about hidden entries.
-      source: Which gradient.
-      recipe: The objective and the steps.
-      label_rule: For batches with unknown labels; see `label_rules.rules`.
-      effort: The limits; the iterations are shared by the starts.
-      progress: Called after every fifty iterations with the best start so far.
-      engine: The compiled search, or None to compile one for each call.
-    """
+class _Search(NamedTuple):
+    """How an attack searches; see `build_attack`."""
 
     mode: target_lib.Mode
-    source: target_lib.Source
     recipe: recipes.Recipe
     label_rule: str
     effort: effort_lib.Effort
     progress: effort_lib.Progress | None
-    engine: first_order.Engine | None
+    programs: programs_lib.Programs
 
 
 class _Found(NamedTuple):
@@ -57,76 +48,72 @@ class _Found(NamedTuple):
     stop: str
 
 
-def build_attack(search: Search) -> knowledge_lib.Attack:
+def build_attack(
+    mode: target_lib.Mode = "mask_aware",
+    *,
+    source: target_lib.Source = 0,
+    effort: effort_lib.Effort = _DEFAULT_EFFORT,
+    progress: effort_lib.Progress | None = None,
+    programs: programs_lib.Programs | None = None,
+    recipe: recipes.Recipe,
+    label_rule: str = "bias_corrected",
+) -> knowledge_lib.Attack:
     """Builds the attack of a recipe.
 
     Labels that the knowledge declares are used as they are. Otherwise the classes that
     one picture can have are each tried with a start, on half of the iterations, and the
     matching error decides; of a batch the rule's answer is taken.
 
+    Runs on: attacker. Sees: the weights, the visible entries and its knowledge.
+
     Args:
-      search: How it searches.
+      mode: What to do about hidden entries; see `target.Mode`.
+      source: One client's message by its index, or "aggregate".
+      effort: Starts, and iterations over all of them.
+      progress: Called after every fifty iterations with the best start so far.
+      programs: What is compiled already, shared with other attacks; None for its own.
+      recipe: The objective and the steps.
+      label_rule: For batches of unknown classes, one of `rules.RULES`.
 
     Returns:
       The attack.
 
     Raises:
-      ValueError: If a setting is unknown or the engine was built for another recipe.
-        The attack itself raises one if view, knowledge and source do not go together.
+      ValueError: If `mode` is not one of those offered. The attack itself raises one if
+        view, knowledge and `source` do not go together.
     """
-    validation.check_in("mode", search.mode, target_lib.MODES)
-    if search.engine is not None and search.engine.recipe != search.recipe:
-        raise ValueError(
-            "`engine` must be built with the attack's own recipe, "
-            f"{search.recipe}, got one of {search.engine.recipe}."
-        )
+    validation.check_in("mode", mode, target_lib.MODES)
+    if programs is None:
+        programs = programs_lib.Programs()
+    search = _Search(mode, recipe, label_rule, effort, progress, programs)
 
     def attack(
         view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
     ) -> knowledge_lib.Reconstruction:
-        target = target_lib.build_target(view, knowledge, search.source, search.mode)
-        return reconstruct(
-            tuple(np.asarray(tensor) for tensor in view.weights),
-            target,
-            knowledge,
-            search,
-            seed,
-        )
+        target = target_lib.build_target(view, knowledge, source, mode)
+        view_weights = tuple(np.asarray(tensor) for tensor in view.weights)
+        return _reconstruct(view_weights, target, knowledge, search, seed)
 
     return attack
 
 
-def reconstruct(
+def _reconstruct(
     view_weights: tuple[np.ndarray, ...],
     target: target_lib.Target,
     knowledge: knowledge_lib.Knowledge,
-    search: Search,
+    search: _Search,
     seed: Seed,
 ) -> knowledge_lib.Reconstruction:
-    """Searches the pictures behind a target.
+    """The start with the smallest distance.
 
-    Runs on: attacker. Sees: the weights, the visible entries and its knowledge.
-
-    Args:
-      view_weights: The weights of the round.
-      target: What to match.
-      knowledge: The model, the batch size, and perhaps labels.
-      search: How.
-      seed: Of starts and noise.
-
-    Returns:
-      The start with the smallest distance. Where nothing is visible to match, the first
-      start as it was drawn.
-
-    Raises:
-      ValueError: If the engine is of another model.
+    Where nothing is visible to match, it is the first start as it was drawn.
     """
     began = time.monotonic()
     hypotheses, label_source = label_hypotheses(target, knowledge, search)
     nothing = not bool(np.any(target.matched))
     if nothing:
         found = _Found(
-            draw_images(knowledge, search.recipe.initial, seed, 0)[np.newaxis],
+            starts.draw_images(knowledge, search.recipe.initial, seed, 0)[np.newaxis],
             np.zeros(1),
             0,
             "nothing_visible",
@@ -158,7 +145,7 @@ def reconstruct(
 
 
 def label_hypotheses(
-    target: target_lib.Target, knowledge: knowledge_lib.Knowledge, search: Search
+    target: target_lib.Target, knowledge: knowledge_lib.Knowledge, search: _Search
 ) -> tuple[tuple[tuple[int, ...], ...], str]:
     """The batches of classes to try, at least one, and how they were found."""
     if knowledge.labels is not None:
@@ -177,76 +164,19 @@ def label_hypotheses(
     return (guess.classes,), "inferred"
 
 
-def draw_images(
-    knowledge: knowledge_lib.Knowledge,
-    initial: recipes.Initial,
-    seed: Seed,
-    index: int,
-) -> np.ndarray:
-    """Draws starting pictures, float32 [b, h, w, c] in [0, 1]; see `recipes.Initial`."""
-    generator = np.random.default_rng([*seed, index])
-    height, width, channels = knowledge.model.input_shape
-    size = knowledge.batch_size
-    shape = (size, height, width, channels)
-    if initial == "uniform":
-        images = generator.uniform(size=shape)
-    elif initial == "patterned":
-        patch = generator.uniform(size=(size, _PATCH, _PATCH, channels))
-        tiles = (1, -(-height // _PATCH), -(-width // _PATCH), 1)
-        images = np.tile(patch, tiles)[:, :height, :width]
-    else:
-        deviation = 0.02 if initial == "grey" else 0.25
-        images = 0.5 + deviation * generator.standard_normal(shape)
-    return np.clip(images, 0.0, 1.0).astype(np.float32)
-
-
-def head_features(
-    target: target_lib.Target, model: functional.FunctionalModel, label: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The head's input as its gradient shows it, of one picture of a class.
-
-    Runs on: attacker. Sees: the visible entries of the class's column.
-
-    Args:
-      target: The gradient of one picture.
-      model: For the place of the head.
-      label: The class y.
-
-    Returns:
-      The ratios kernel[j, y] / bias[y], float32 [f], and 1 where both are visible and
-      the ratio is finite, else 0, float32 [f]. Without a head with bias, [0] twice.
-    """
-    head = labels_lib.find_head(model.spec, model.num_classes)
-    if head is None or head.bias is None:
-        return np.zeros(0, np.float32), np.zeros(0, np.float32)
-    shape = (head.features, model.num_classes)
-    column = target.vector[head.kernel].reshape(shape)[:, label]
-    seen = target.visible[head.kernel].reshape(shape)[:, label]
-    slope = target.vector[head.bias][label]
-    seen = seen & target.visible[head.bias][label] & (slope != 0)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ratio = column / slope
-    seen &= np.isfinite(ratio)
-    return np.where(seen, ratio, 0).astype(np.float32), seen.astype(np.float32)
-
-
 def _search(
     view_weights: tuple[np.ndarray, ...],
     target: target_lib.Target,
     knowledge: knowledge_lib.Knowledge,
-    search: Search,
+    search: _Search,
     hypotheses: tuple[tuple[int, ...], ...],
     seed: Seed,
     began: float,
 ) -> tuple[_Found, tuple[int, ...], int]:
     """Tries the hypotheses, then the starts of the best; also says what trying cost."""
-    engine = search.engine or first_order.build_engine(knowledge.model, search.recipe)
-    if engine.model.spec != knowledge.model.spec:
-        raise ValueError(
-            f"`engine` must be built for `knowledge.model` ({knowledge.model.name}), "
-            f"got one for {engine.model.name}. Call `first_order.build_engine(model, "
-            "recipe)`."
-        )
+    engine = search.programs.of(
+        first_order.build_engine, knowledge.model, search.recipe
+    )
     problem = _problem_of(view_weights, target, knowledge, search)
     seconds = search.effort.max_seconds
 
@@ -264,26 +194,26 @@ def _search(
         )
 
     count = min(search.effort.restarts, search.effort.max_iterations)
-    starts = [
-        draw_images(knowledge, search.recipe.initial, seed, index)
+    begins = [
+        starts.draw_images(knowledge, search.recipe.initial, seed, index)
         for index in range(count)
     ]
     left, scouted, labels = search.effort.max_iterations, 0, hypotheses[0]
     if len(hypotheses) > 1:
         each = max(1, left // 2 // len(hypotheses))
         # One start for all, so that only the labels make the difference.
-        scouts = run(hypotheses, np.stack([starts[0]] * len(hypotheses)), each)
+        scouts = run(hypotheses, np.stack([begins[0]] * len(hypotheses)), each)
         errors = np.where(np.isfinite(scouts.errors), scouts.errors, np.inf)
         winner = int(np.argmin(errors))
         labels = hypotheses[winner]
         scouted = scouts.iterations * len(hypotheses)
         left -= scouted
-        starts[0] = scouts.images[winner]
+        begins[0] = scouts.images[winner]
         if left < 1 or scouts.stop == "seconds":
             one = scouts.errors[winner : winner + 1]
             return _Found(scouts.images[[winner]], one, 0, scouts.stop), labels, scouted
-        starts = starts[: max(1, min(count, left))]
-    found = run([labels] * len(starts), np.stack(starts), max(1, left // len(starts)))
+        begins = begins[: max(1, min(count, left))]
+    found = run([labels] * len(begins), np.stack(begins), max(1, left // len(begins)))
     return found, labels, scouted
 
 
@@ -291,7 +221,7 @@ def _problem_of(
     view_weights: tuple[np.ndarray, ...],
     target: target_lib.Target,
     knowledge: knowledge_lib.Knowledge,
-    search: Search,
+    search: _Search,
 ) -> Callable[[Sequence[tuple[int, ...]]], first_order.Problem]:
     """The inputs of the compiled search, as a function of the trials' labels."""
     model, recipe = knowledge.model, search.recipe
@@ -305,7 +235,7 @@ def _problem_of(
     def problem(batches: Sequence[tuple[int, ...]]) -> first_order.Problem:
         count = len(batches)
         read = [
-            head_features(target, model, batch[0])
+            head_lib.head_input(target, model.spec, model.num_classes, batch[0])
             if known_size
             else (np.zeros(1, np.float32), np.zeros(1, np.float32))
             for batch in batches

@@ -6,5 +6,4 @@ joint_labels  classes optimised with the pictures
 dlg, idlg     one message, or the published aggregate
 multi_round   several rounds of the same pictures
 cohort        all messages of a round with their sum
-trials        many messages at once, one compiled program (batched_lbfgs)
 """

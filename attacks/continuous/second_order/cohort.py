@@ -10,12 +10,13 @@ import numpy as np
 
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.continuous.second_order import matching_attack, problems
 from attacks.labels import signs as labels_lib
+from attacks.matching import matching
 from attacks.optimisers import lbfgs
 from federated import views
-from selenc_tf import validation
 from selenc_tf.types import Seed
 
 _DEFAULT_EFFORT = effort_lib.Effort()
@@ -28,6 +29,7 @@ def build_cohort(
     budget: lbfgs.Budget | None = None,
     progress: lbfgs.Progress | None = None,
     extra_starts: np.ndarray | None = None,
+    programs: programs_lib.Programs | None = None,
 ) -> knowledge_lib.Attack:
     """Builds the joint attack on a cohort.
 
@@ -50,6 +52,7 @@ def build_cohort(
       progress: Called after every iteration.
       extra_starts: float32 [s, b, h, w, c] in [0, 1], pictures of all clients to start
         from beside those that are drawn, or None.
+      programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
       The attack.
@@ -59,8 +62,9 @@ def build_cohort(
         if there are fewer than two messages or no aggregate, or if view and knowledge
         do not go together.
     """
-    validation.check_in("initial", initial, matching_attack.INITIALS)
-    limits = lbfgs.budget_of(effort) if budget is None else budget
+    settings = matching_attack.settings_of(
+        initial, effort, budget, progress, extra_starts, programs
+    )
 
     def attack(
         view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
@@ -73,6 +77,7 @@ def build_cohort(
             rounds=tuple(round_of(one) for one in rounds),
             sizes=sizes,
             guesses=_guesses(view, sizes),
+            compiled=settings.programs.of(matching.build_matching, knowledge.model),
         )
         hypotheses, label_source = _labels(view, sizes, knowledge)
         return matching_attack.search(
@@ -80,11 +85,8 @@ def build_cohort(
             knowledge,
             hypotheses,
             label_source,
-            initial,
-            limits,
+            settings,
             seed,
-            progress,
-            extra_starts,
         )
 
     return attack

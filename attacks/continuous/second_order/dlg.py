@@ -11,6 +11,7 @@ import numpy as np
 
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.continuous.second_order import matching_attack
 from attacks.optimisers import lbfgs
@@ -30,6 +31,7 @@ def build_dlg(
     budget: lbfgs.Budget | None = None,
     progress: lbfgs.Progress | None = None,
     extra_starts: np.ndarray | None = None,
+    programs: programs_lib.Programs | None = None,
 ) -> knowledge_lib.Attack:
     """Builds the DLG attack.
 
@@ -46,6 +48,7 @@ def build_dlg(
       progress: Called after every iteration.
       extra_starts: float32 [s, b, h, w, c] in [0, 1], pictures to start from beside
         those that are drawn (another attack's result), or None.
+      programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
       The attack.
@@ -55,8 +58,9 @@ def build_dlg(
         raises one if view, knowledge and `source` do not go together.
     """
     validation.check_in("mode", mode, target_lib.MODES)
-    validation.check_in("initial", initial, matching_attack.INITIALS)
-    limits = lbfgs.budget_of(effort) if budget is None else budget
+    settings = matching_attack.settings_of(
+        initial, effort, budget, progress, extra_starts, programs
+    )
 
     def attack(
         view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
@@ -68,11 +72,8 @@ def build_dlg(
             knowledge,
             () if knowledge.labels is None else (knowledge.labels,),
             "known",
-            initial,
-            limits,
+            settings,
             seed,
-            progress,
-            extra_starts,
         )
 
     return attack

@@ -12,6 +12,7 @@ import numpy as np
 
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.continuous.second_order import matching_attack, problems
 from attacks.labels import signs as labels_lib
@@ -32,6 +33,7 @@ def build_idlg(
     budget: lbfgs.Budget | None = None,
     progress: lbfgs.Progress | None = None,
     extra_starts: np.ndarray | None = None,
+    programs: programs_lib.Programs | None = None,
 ) -> knowledge_lib.Attack:
     """Builds the iDLG attack, for one picture.
 
@@ -46,6 +48,7 @@ def build_idlg(
       progress: Called after every iteration.
       extra_starts: float32 [s, b, h, w, c] in [0, 1], pictures to start from beside
         those that are drawn (another attack's result), or None.
+      programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
       The attack.
@@ -56,8 +59,9 @@ def build_idlg(
         not go together.
     """
     validation.check_in("mode", mode, target_lib.MODES)
-    validation.check_in("initial", initial, matching_attack.INITIALS)
-    limits = lbfgs.budget_of(effort) if budget is None else budget
+    settings = matching_attack.settings_of(
+        initial, effort, budget, progress, extra_starts, programs
+    )
 
     def attack(
         view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
@@ -79,11 +83,8 @@ def build_idlg(
                 [labels], [target], mode, most=knowledge.model.num_classes
             ),
             "inferred" if len(labels) == 1 else "enumerated",
-            initial,
-            limits,
+            settings,
             seed,
-            progress,
-            extra_starts,
         )
 
     return attack

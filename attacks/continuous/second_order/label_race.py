@@ -122,7 +122,7 @@ def minimise(
 
     Args:
       problem: What to match.
-      knowledge: The model, its matching, and how messages are made.
+      knowledge: The model, and how messages are made.
       hypotheses: The possible classes of the batch, at least one.
       starts: float64 [b, h, w, c] in [0, 1] each, the most important first.
       budget: Limits and settings of the optimiser.

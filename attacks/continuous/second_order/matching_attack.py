@@ -19,11 +19,15 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.continuous.second_order import joint_labels, label_race, problems
 from attacks.labels import signs as labels_lib
+from attacks.matching import matching
 from attacks.optimisers import lbfgs
+from selenc_tf import validation
 from selenc_tf.models import local_steps
 from selenc_tf.types import Seed
 
@@ -40,6 +44,61 @@ hidden; heights of 1 and 4 and N(0, 1) logits 6 of 6 pairs, and 4 of 4 digits on
 LeNet."""
 _GUESS_NOISE = 0.3
 """Standard deviation of the guess's noise in all starts but the first, in pictures."""
+
+
+class Settings(NamedTuple):
+    """How a matching attack searches.
+
+    Attributes:
+      initial: The distribution of the starting pictures.
+      budget: The optimiser's limits; `restarts` grows to the number of hypotheses
+        without a race.
+      progress: Called after every iteration, or None.
+      extra_starts: float [s, b, h, w, c], pictures to start from beside those that are
+        drawn, each with every hypothesis (after a race perhaps with its leader only);
+        clipped to [0, 1]. None for none.
+      programs: Where the model's compiled objective is kept.
+    """
+
+    initial: Initial
+    budget: lbfgs.Budget
+    progress: lbfgs.Progress | None
+    extra_starts: np.ndarray | None
+    programs: programs_lib.Programs
+
+
+def settings_of(
+    initial: Initial,
+    effort: effort_lib.Effort,
+    budget: lbfgs.Budget | None,
+    progress: lbfgs.Progress | None,
+    extra_starts: np.ndarray | None,
+    programs: programs_lib.Programs | None,
+) -> Settings:
+    """The settings that an attack's builder is given.
+
+    Args:
+      initial: See `Settings`.
+      effort: Starts, iterations and seconds.
+      budget: All settings of the optimiser; replaces `effort`.
+      progress: See `Settings`.
+      extra_starts: See `Settings`.
+      programs: Shared with other attacks, or None for the attack's own.
+
+    Returns:
+      The settings.
+
+    Raises:
+      ValueError: If `initial` is not one of those offered.
+    """
+    validation.check_in("initial", initial, INITIALS)
+    return Settings(
+        initial,
+        lbfgs.budget_of(effort) if budget is None else budget,
+        progress,
+        extra_starts,
+        programs_lib.Programs() if programs is None else programs,
+    )
 
 
 class Start(NamedTuple):
@@ -115,11 +174,8 @@ def reconstruct(
     knowledge: knowledge_lib.Knowledge,
     hypotheses: tuple[tuple[int, ...], ...],
     label_source: str,
-    initial: Initial,
-    budget: lbfgs.Budget,
+    settings: Settings,
     seed: Seed,
-    progress: lbfgs.Progress | None,
-    extra_starts: np.ndarray | None = None,
 ) -> knowledge_lib.Reconstruction:
     """Matches one target; see `search`, which has the other arguments.
 
@@ -131,11 +187,8 @@ def reconstruct(
       knowledge: The model, the batch size and how messages are made.
       hypotheses: See `search`.
       label_source: See `search`.
-      initial: See `search`.
-      budget: See `search`.
+      settings: How to search.
       seed: See `search`.
-      progress: See `search`.
-      extra_starts: See `search`.
 
     Returns:
       The best start by the matching error.
@@ -149,18 +202,9 @@ def reconstruct(
         ),
         sizes=target.sizes,
         guesses=((target, knowledge.batch_size),),
+        compiled=settings.programs.of(matching.build_matching, knowledge.model),
     )
-    return search(
-        problem,
-        knowledge,
-        hypotheses,
-        label_source,
-        initial,
-        budget,
-        seed,
-        progress,
-        extra_starts,
-    )
+    return search(problem, knowledge, hypotheses, label_source, settings, seed)
 
 
 def search(
@@ -168,11 +212,8 @@ def search(
     knowledge: knowledge_lib.Knowledge,
     hypotheses: tuple[tuple[int, ...], ...],
     label_source: str,
-    initial: Initial,
-    budget: lbfgs.Budget,
+    settings: Settings,
     seed: Seed,
-    progress: lbfgs.Progress | None,
-    extra_starts: np.ndarray | None = None,
 ) -> knowledge_lib.Reconstruction:
     """Optimises pictures, and label logits where labels are unknown.
 
@@ -186,14 +227,8 @@ def search(
         race (`label_race.py`). None at all, or too few iterations for the race: soft
         labels are optimised jointly.
       label_source: What the reconstruction says about them.
-      initial: The distribution of the starts.
-      budget: The optimiser's limits; `restarts` grows to the number of hypotheses
-        without a race.
+      settings: How to search.
       seed: Of the starts.
-      progress: Called after every iteration.
-      extra_starts: float [s, b, h, w, c], pictures to start from beside those that are
-        drawn, each with every hypothesis (after a race perhaps with its leader only);
-        clipped to [0, 1].
 
     Returns:
       The best start by the matching error. Where nothing is visible to match, the first
@@ -204,10 +239,11 @@ def search(
     """
     began = time.monotonic()
     matched = sum(int(np.count_nonzero(one.matched)) for one in problem.rounds)
-    extra = _check_extra(extra_starts, knowledge)
+    extra = _check_extra(settings.extra_starts, knowledge)
+    budget, progress = settings.budget, settings.progress
 
     def draw(index: int) -> Start:
-        return _draw_start(problem.guesses, knowledge, initial, seed, index)
+        return _draw_start(problem.guesses, knowledge, settings.initial, seed, index)
 
     raced = None
     if len(hypotheses) > problems.MOST_HYPOTHESES and matched:

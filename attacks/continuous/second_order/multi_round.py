@@ -11,9 +11,11 @@ import numpy as np
 
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.continuous.second_order import matching_attack, problems
 from attacks.labels import signs as labels_lib
+from attacks.matching import matching
 from attacks.optimisers import lbfgs
 from federated import views
 from selenc_tf import validation
@@ -31,6 +33,7 @@ def build_multi_round(
     budget: lbfgs.Budget | None = None,
     progress: lbfgs.Progress | None = None,
     extra_starts: np.ndarray | None = None,
+    programs: programs_lib.Programs | None = None,
 ) -> knowledge_lib.Attack:
     """Builds the attack on all rounds that the knowledge has of the same pictures.
 
@@ -47,6 +50,7 @@ def build_multi_round(
       progress: Called after every iteration.
       extra_starts: float32 [s, b, h, w, c] in [0, 1], pictures to start from beside
         those that are drawn, or None.
+      programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
       The attack.
@@ -60,8 +64,9 @@ def build_multi_round(
       build_multi_round()(third_view, earlier, (0, 1))
     """
     validation.check_in("mode", mode, target_lib.MODES)
-    validation.check_in("initial", initial, matching_attack.INITIALS)
-    limits = lbfgs.budget_of(effort) if budget is None else budget
+    settings = matching_attack.settings_of(
+        initial, effort, budget, progress, extra_starts, programs
+    )
 
     def attack(
         view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
@@ -82,6 +87,7 @@ def build_multi_round(
             ),
             sizes=targets[0].sizes,
             guesses=((_most_of_the_head(targets, knowledge), knowledge.batch_size),),
+            compiled=settings.programs.of(matching.build_matching, knowledge.model),
         )
         hypotheses, label_source = _labels(targets, mode, knowledge)
         return matching_attack.search(
@@ -89,11 +95,8 @@ def build_multi_round(
             knowledge,
             hypotheses,
             label_source,
-            initial,
-            limits,
+            settings,
             seed,
-            progress,
-            extra_starts,
         )
 
     return attack

@@ -50,11 +50,13 @@ class Problem(NamedTuple):
       sizes: The pictures of each group (client); their sum is the batch size.
       guesses: What to guess the classes from where they are unknown: targets and the
         number of pictures behind each, in the order of the pictures.
+      compiled: The model's objective.
     """
 
     rounds: tuple[Round, ...]
     sizes: tuple[int, ...]
     guesses: tuple[tuple[target_lib.Target, int], ...]
+    compiled: matching.Matching
 
 
 def few_hypotheses(
@@ -113,12 +115,12 @@ def compiled_objectives(
 
     Args:
       problem: What is matched.
-      knowledge: The model, its matching, and how messages are made.
+      knowledge: The model, and how messages are made.
 
     Returns:
       `labels -> function of the pixels`, and `None -> function of pixels and logits`.
     """
-    compiled = knowledge_lib.matching_of(knowledge)
+    compiled = problem.compiled
     dtype = compiled.dtype
     rounds = tuple(observed_of(one, dtype) for one in problem.rounds)
     training = knowledge.local_training
@@ -172,7 +174,7 @@ def batch_objective(
     Returns:
       The function for `batched_lbfgs.minimise`, of the pixels.
     """
-    compiled = knowledge_lib.matching_of(knowledge)
+    compiled = problem.compiled
     rounds = tuple(observed_of(one, compiled.dtype) for one in problem.rounds)
     one_hot = tf.one_hot(classes, knowledge.model.num_classes, dtype=compiled.dtype)
     shape = (knowledge.batch_size, *knowledge.model.input_shape)

@@ -8,12 +8,9 @@ starts, without registering them first, and the noise is relative to the slope, 
 it does not drown small ones.
 """
 
-from attacks import effort as effort_lib
-from attacks import knowledge as knowledge_lib
-from attacks import target as target_lib
-from attacks.continuous.first_order import engine as first_order
-from attacks.continuous.first_order import recipes
-from attacks.continuous.first_order import search as first_order_attack
+import functools
+
+from attacks.continuous.first_order import recipes, search
 
 PUBLISHED = recipes.Recipe(
     distance="l2",
@@ -47,40 +44,13 @@ UNTRAINED = recipes.Recipe(
 )
 """Without the statistics, which in an untrained network are those of no data."""
 
-_DEFAULT_EFFORT = effort_lib.Effort()
+build_gradinversion = functools.partial(
+    search.build_attack,
+    recipe=UNTRAINED,
+    label_rule="yin",
+)
+"""Builds the attack as `search.build_attack` does, whose starts agree with each other.
 
-
-def build_gradinversion(
-    mode: target_lib.Mode = "mask_aware",
-    *,
-    source: target_lib.Source = 0,
-    effort: effort_lib.Effort = _DEFAULT_EFFORT,
-    progress: effort_lib.Progress | None = None,
-    recipe: recipes.Recipe = UNTRAINED,
-    engine: first_order.Engine | None = None,
-) -> knowledge_lib.Attack:
-    """Builds the attack; arguments and errors as `build_inverting_gradients`.
-
-    Labels of a batch are inferred by the paper's own rule (`label_rules/yin.py`).
-
-    Runs on: attacker. Sees: the weights, the visible entries, the model's public
-    statistics and its knowledge.
-
-    Args:
-      mode: What to do about hidden entries; see `target.Mode`.
-      source: One client's message by its index, or "aggregate".
-      effort: Starts, which agree with each other, and iterations over all of them.
-      progress: Called after every fifty iterations.
-      recipe: `UNTRAINED`, or `PUBLISHED` where the model's statistics are those of data
-        (trained, or `batch_statistics.calibrate`).
-      engine: The compiled search of that recipe, or None.
-
-    Returns:
-      The attack.
-
-    Raises:
-      ValueError: See `build_inverting_gradients`.
-    """
-    return first_order_attack.build_attack(
-        first_order_attack.Search(mode, source, recipe, "yin", effort, progress, engine)
-    )
+`recipe` may be `PUBLISHED` where the model's public statistics, which it sees too, are
+those of data (trained, or `batch_statistics.calibrate`). Labels of a batch are inferred
+by the paper's own rule (`labels/yin.py`)."""

@@ -6,12 +6,9 @@ tiled patch (Wei et al., ESORICS 2020), isotropic total variation with the diffe
 of colours, and the head's input as its gradient shows it.
 """
 
-from attacks import effort as effort_lib
-from attacks import knowledge as knowledge_lib
-from attacks import target as target_lib
-from attacks.continuous.first_order import engine as first_order
-from attacks.continuous.first_order import recipes
-from attacks.continuous.first_order import search as first_order_attack
+import functools
+
+from attacks.continuous.first_order import recipes, search
 
 PUBLISHED = recipes.Recipe(
     distance="cosine",
@@ -39,38 +36,8 @@ UNTRAINED = recipes.Recipe(
 )
 """With the priors as weak as an untrained network's small distances want them."""
 
-_DEFAULT_EFFORT = effort_lib.Effort()
-
-
-def build_modern(
-    mode: target_lib.Mode = "mask_aware",
-    *,
-    source: target_lib.Source = 0,
-    effort: effort_lib.Effort = _DEFAULT_EFFORT,
-    progress: effort_lib.Progress | None = None,
-    recipe: recipes.Recipe = UNTRAINED,
-    engine: first_order.Engine | None = None,
-) -> knowledge_lib.Attack:
-    """Builds the attack; arguments and errors as `build_inverting_gradients`.
-
-    Runs on: attacker. Sees: the weights, the visible entries and its knowledge.
-
-    Args:
-      mode: What to do about hidden entries; see `target.Mode`.
-      source: One client's message by its index, or "aggregate".
-      effort: Starts, and iterations over all of them.
-      progress: Called after every fifty iterations.
-      recipe: `UNTRAINED` or `PUBLISHED`.
-      engine: The compiled search of that recipe, or None.
-
-    Returns:
-      The attack.
-
-    Raises:
-      ValueError: See `build_inverting_gradients`.
-    """
-    return first_order_attack.build_attack(
-        first_order_attack.Search(
-            mode, source, recipe, "bias_corrected", effort, progress, engine
-        )
-    )
+build_modern = functools.partial(
+    search.build_attack,
+    recipe=UNTRAINED,
+)
+"""Builds the attack as `search.build_attack` does; `recipe` may be `PUBLISHED`."""

@@ -8,12 +8,10 @@ of earlier ones, as the slopes of a ReLU network do not agree for long. On a wid
 120 iterations came further than 300 of the published recipe (`docs/attacks.md`).
 """
 
+import functools
+
 from attacks import effort as effort_lib
-from attacks import knowledge as knowledge_lib
-from attacks import target as target_lib
-from attacks.continuous.first_order import engine as first_order
-from attacks.continuous.first_order import recipes
-from attacks.continuous.first_order import search as first_order_attack
+from attacks.continuous.first_order import recipes, search
 
 UNTRAINED = recipes.Recipe(
     distance="cosine",
@@ -25,38 +23,10 @@ UNTRAINED = recipes.Recipe(
 )
 """For an untrained network, whose distances are small: without total variation."""
 
-_DEFAULT_EFFORT = effort_lib.Effort(restarts=1, max_iterations=120)
-
-
-def build_quick_inversion(
-    mode: target_lib.Mode = "mask_aware",
-    *,
-    source: target_lib.Source = 0,
-    effort: effort_lib.Effort = _DEFAULT_EFFORT,
-    progress: effort_lib.Progress | None = None,
-    recipe: recipes.Recipe = UNTRAINED,
-    engine: first_order.Engine | None = None,
-) -> knowledge_lib.Attack:
-    """Builds the attack; arguments and errors as `build_inverting_gradients`.
-
-    Runs on: attacker. Sees: the weights, the visible entries and its knowledge.
-
-    Args:
-      mode: What to do about hidden entries; see `target.Mode`.
-      source: One client's message by its index, or "aggregate".
-      effort: Starts, and iterations over all of them; about 100 for each start.
-      progress: Called after every fifty iterations.
-      recipe: `UNTRAINED` or another.
-      engine: The compiled search of that recipe, or None.
-
-    Returns:
-      The attack.
-
-    Raises:
-      ValueError: See `build_inverting_gradients`.
-    """
-    return first_order_attack.build_attack(
-        first_order_attack.Search(
-            mode, source, recipe, "bias_corrected", effort, progress, engine
-        )
-    )
+build_quick_inversion = functools.partial(
+    search.build_attack,
+    recipe=UNTRAINED,
+    effort=effort_lib.Effort(restarts=1, max_iterations=120),
+)
+"""Builds the attack as `search.build_attack` does. About 100 iterations for each start
+are enough, which is what `effort` is unless another is given."""

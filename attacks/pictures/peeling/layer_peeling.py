@@ -11,17 +11,16 @@ the whole network. This attack is this project's.
 """
 
 import dataclasses
-import functools
 import time
 
 import numpy as np
 
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.continuous.analytic import closed_form
-from attacks.continuous.first_order import recipes
-from attacks.continuous.first_order import search as trials
+from attacks.continuous.first_order import recipes, starts
 from attacks.optimisers import blas
 from attacks.pictures.first_order import quick_inversion
 from attacks.pictures.peeling import descent, peel, top
@@ -46,6 +45,7 @@ def build_layer_peeling(
     source: target_lib.Source = 0,
     effort: effort_lib.Effort = _DEFAULT_EFFORT,
     progress: effort_lib.Progress | None = None,
+    programs: programs_lib.Programs | None = None,
 ) -> knowledge_lib.Attack:
     """Builds the attack, for one picture.
 
@@ -55,6 +55,7 @@ def build_layer_peeling(
       source: One client's message by its index, or "aggregate".
       effort: Starts of the search below the layers taken off, and its iterations.
       progress: Called after every fifty iterations.
+      programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
       The attack. `stop` is "closed_form" if every layer came off, else how the search
@@ -65,6 +66,7 @@ def build_layer_peeling(
       raises a ValueError if the batch is not one picture, or view, knowledge and
       `source` do not go together.
     """
+    shared = programs_lib.Programs() if programs is None else programs
 
     def attack(
         view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
@@ -78,7 +80,7 @@ def build_layer_peeling(
         began = time.monotonic()
         target = target_lib.build_target(view, knowledge, source, "mask_aware")
         labels, label_source = closed_form.label_of(target, knowledge)
-        network = network_lib.read_network(knowledge.model)
+        network = shared.of(network_lib.read_network, knowledge.model)
         found, entries = None, 0
         stop = closed_form.nothing_to_go_by(target)
         if network is None:
@@ -90,13 +92,11 @@ def build_layer_peeling(
             if reached is None:
                 rest = _what_is_left(effort, began)
                 return quick_inversion.build_quick_inversion(
-                    source=source, effort=rest, progress=progress
+                    source=source, effort=rest, progress=progress, programs=shared
                 )(view, knowledge, seed)
             search = search_lib.Search(
                 problem=problem,
-                compiled=functools.cache(
-                    functools.partial(descent.build_advance, network)
-                ),
+                compiled=lambda depth: shared.of(descent.build_advance, network, depth),
                 deadline=None
                 if effort.max_seconds is None
                 else began + effort.max_seconds,
@@ -138,7 +138,7 @@ def _reconstruct(
     """Takes layers off, searches below them, and takes off more where that helped."""
 
     def draw(initial: recipes.Initial, index: int) -> np.ndarray:
-        return trials.draw_images(knowledge, initial, seed, index)[0]
+        return starts.draw_images(knowledge, initial, seed, index)[0]
 
     problem, deadline = search.problem, search.deadline
     candidates = [draw(kind, index) for index in range(_DRAWS) for kind in _CANDIDATES]

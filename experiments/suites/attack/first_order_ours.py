@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from attacks import knowledge as knowledge_lib
 from attacks.continuous.first_order import engine as first_order
-from attacks.continuous.first_order import recipes, search, slopes
+from attacks.continuous.first_order import recipes, slopes, starts
 from attacks.pictures.first_order import quick_inversion
 from experiments.suites.attack import fresh_process, recovery
 from experiments.suites.attack.cases import Case
@@ -110,7 +110,7 @@ def attack(
     truth = case.images[picture]
     label = int(case.labels[picture])
     known = knowledge_lib.Knowledge(case.model, labels=(label,))
-    drawn = search.draw_images(known, what.recipe.initial, seed, 0)
+    drawn = starts.draw_images(known, what.recipe.initial, seed, 0)
     problem = _problem(case, picture)
     last = min(what.budget, limits.iterations)
     done, best = 0, -math.inf

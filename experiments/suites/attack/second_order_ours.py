@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from attacks import knowledge as knowledge_lib
+from attacks import programs
 from attacks.continuous.second_order import dlg
 from attacks.matching import matching, objectives
 from attacks.optimisers import lbfgs
@@ -25,12 +26,20 @@ COMPILED: Mapping[str, bool] = MappingProxyType({GRAPH: False, XLA: True})
 """Ways to compile the objective: whether by XLA."""
 
 
+class _Watched(programs.Programs):
+    """Gives out one matching whatever is asked for."""
+
+    def __init__(self, watched: matching.Matching) -> None:
+        super().__init__()
+        self._watched = watched
+
+    def of(self, *_: Any, **__: Any) -> Any:
+        return self._watched
+
+
 def build_single(case: Case, compiled: matching.Matching) -> Callable[[], float]:
     """One evaluation, value and slope, as the optimiser asks for it."""
-    observed = _observed(case, slice(0, 1))
-    observed = observed._replace(
-        target=observed.target[0], entry_weights=observed.entry_weights[0]
-    )
+    observed = _observed(case)
     labels = tf.one_hot(case.labels[:1], case.model.num_classes, dtype=tf.float64)
     point = case.starts[:1].astype(np.float64)
 
@@ -46,8 +55,8 @@ def build_single(case: Case, compiled: matching.Matching) -> Callable[[], float]
 def build_batch(
     case: Case, compiled: matching.Matching, trials: int
 ) -> Callable[[], float]:
-    """One evaluation of all trials."""
-    observed = _observed(case, slice(0, trials))
+    """One evaluation of all trials, which are of one target."""
+    observed = _observed(case)
     labels = tf.one_hot(
         case.labels[:trials, np.newaxis], case.model.num_classes, dtype=tf.float64
     )
@@ -55,21 +64,20 @@ def build_batch(
 
     def evaluate() -> float:
         images = tf.constant(points)
-        values, slopes = compiled.trials(observed, (1,), images, labels)
+        values, slopes = compiled.hypotheses(observed, (1,), images, labels)
         _ = slopes.numpy()
         return float(values[0])
 
     return evaluate
 
 
-def _observed(case: Case, chosen: slice) -> matching.Observed:
-    gradients = case.gradients[chosen]
-    everything = np.ones(case.model.spec.size, np.bool_)
-    weights = [objectives.normalised_weights(one, everything) for one in gradients]
+def _observed(case: Case) -> matching.Observed:
+    gradient = case.gradients[0]
+    weights = objectives.normalised_weights(gradient, np.ones_like(gradient, np.bool_))
     return matching.Observed(
         weights=tuple(tf.cast(one, tf.float64) for one in case.model.initial_weights),
-        target=tf.constant(gradients, tf.float64),
-        entry_weights=tf.constant(np.stack(weights)),
+        target=tf.constant(gradient, tf.float64),
+        entry_weights=tf.constant(weights),
         shares=tf.ones([1], tf.float64),
     )
 
@@ -112,12 +120,11 @@ def attack(
             return tf.zeros_like(found[0]), found[1]
         return found
 
-    known = knowledge_lib.Knowledge(
-        case.model,
-        labels=(int(case.labels[picture]),),
-        matching=compiled._replace(known_labels=watched),
+    known = knowledge_lib.Knowledge(case.model, labels=(int(case.labels[picture]),))
+    run = dlg.build_dlg(
+        budget=lbfgs.Budget(max_seconds=max_seconds),
+        programs=_Watched(compiled._replace(known_labels=watched)),
     )
-    run = dlg.build_dlg(budget=lbfgs.Budget(max_seconds=max_seconds))
     found = run(cases.server_view(case, picture), known, (0, picture))
     return Reached(reached, best, time.perf_counter() - began, found.evaluations)
 
