@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -11,10 +11,6 @@ from selenc_tf import validation
 from selenc_tf.models import functional
 from selenc_tf.models.local_steps import LocalTraining
 from selenc_tf.types import Seed
-
-MaskRule: TypeAlias = Literal["magnitude"]
-"""A rule that hides the entries of largest magnitude, of all tensors together: every
-hidden entry is at least as large as every visible one."""
 
 
 class PublicPictures(NamedTuple):
@@ -45,9 +41,6 @@ class Knowledge:
         order of the messages. None means that the messages' weights are in proportion
         to them (federated averaging), so that the aggregate is the mean over the union.
       public_pictures: Pictures from the same source, or None.
-      mask_rule: How the hidden entries were chosen, where it says something about their
-        values, or None. Only of one client's own mask: a mask that several clients
-        agreed on does not bound each client's entries.
       local_training: How the messages were made, or None for one gradient.
       earlier: What the server kept of earlier rounds in which the attacked clients had
         the same pictures, in the same order of messages.
@@ -58,7 +51,6 @@ class Knowledge:
     labels: tuple[int, ...] | None = None
     client_sizes: tuple[int, ...] | None = None
     public_pictures: PublicPictures | None = None
-    mask_rule: MaskRule | None = None
     local_training: LocalTraining | None = None
     earlier: tuple[views.ServerView, ...] = ()
 

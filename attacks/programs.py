@@ -39,17 +39,44 @@ class Programs:
         Returns:
           What `build(*arguments, **options)` returns.
         """
-        key = (
-            build,
-            tuple(_identity(one) for one in arguments),
-            tuple((name, _identity(one)) for name, one in sorted(options.items())),
-        )
+        key = _key(build, arguments, options)
         if key not in self._built:
-            # The arguments are kept, so that no other object gets their identity.
-            kept = (arguments, options)
-            self._built[key] = (kept, build(*arguments, **options))
+            self._keep(key, arguments, options, build(*arguments, **options))
         program: _Program = self._built[key][1]
         return program
+
+    def use(
+        self,
+        program: _Program,
+        build: Callable[_Options, _Program],
+        *arguments: _Options.args,
+        **options: _Options.kwargs,
+    ) -> None:
+        """Gives out another program where this one would be built.
+
+        Such as the objective in float32 for large models, or one that is watched.
+
+        Args:
+          program: What `of` returns from now on for the same builder and arguments.
+          build: See `of`.
+          *arguments: See `of`.
+          **options: See `of`.
+        """
+        self._keep(_key(build, arguments, options), arguments, options, program)
+
+    def _keep(self, key: Hashable, arguments: Any, options: Any, program: Any) -> None:
+        # The arguments are kept, so that no other object gets their identity.
+        self._built[key] = ((arguments, options), program)
+
+
+def _key(
+    build: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]
+) -> Hashable:
+    return (
+        build,
+        tuple(_identity(one) for one in arguments),
+        tuple((name, _identity(one)) for name, one in sorted(options.items())),
+    )
 
 
 def _identity(argument: Any) -> Hashable:

@@ -177,7 +177,6 @@ def rehearse(
             public_pictures=rest,
             labels=told,
             client_sizes=None,
-            mask_rule=None,
         )
         played = _message_of(view, knowledge, images, labels)
         for name, one in members(known, 0, effort, progress).items():

@@ -6,8 +6,7 @@ from scipy import optimize
 
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
-from attacks.labels import rules
-from attacks.labels import signs as labels_lib
+from attacks.labels import candidates as candidates_lib
 from attacks.structure import dense_layers as dense_lib
 from federated import views
 
@@ -38,7 +37,8 @@ def assign(
     Returns:
       int64 [b], and "known", "inferred" or "guessed" (no visible entry speaks for all).
     """
-    classes, source = _batch_classes(target, knowledge)
+    found = candidates_lib.candidates((target,), knowledge, most=1)
+    classes, source = found.classes[0], found.source
     shown = np.any(units, axis=1)
     settled = len(images) == 1 and source != "guessed"
     biased = any(
@@ -59,23 +59,6 @@ def assign(
         return np.argmin(misfits, axis=1).astype(np.int64), "inferred"
     _, order = optimize.linear_sum_assignment(misfits[:, np.array(classes)])
     return np.array(classes, np.int64)[order], source
-
-
-def _batch_classes(
-    target: target_lib.Target, knowledge: knowledge_lib.Knowledge
-) -> tuple[tuple[int, ...], str]:
-    if knowledge.labels is not None:
-        return knowledge.labels, "known"
-    model, size = knowledge.model, knowledge.batch_size
-    if size == 1:
-        single = labels_lib.possible_labels(
-            target, "mask_aware", model.spec, model.num_classes
-        )
-        if len(single) == 1:
-            return single, "inferred"
-    found = rules.infer_classes(target, model.spec, model.num_classes, size)
-    settled = len(found.evident) == size
-    return found.classes, "inferred" if settled else "guessed"
 
 
 def _misfits(

@@ -89,17 +89,6 @@ def possible_labels(
     return consistent_classes(kernel, bias)
 
 
-def infer_label(
-    target: target_lib.Target,
-    mode: target_lib.Mode,
-    spec: flatten.FlatSpec,
-    num_classes: int,
-) -> int | None:
-    """The class of `possible_labels` where it is the only one, else None."""
-    possible = possible_labels(target, mode, spec, num_classes)
-    return possible[0] if len(possible) == 1 else None
-
-
 def guess_classes(
     target: target_lib.Target,
     spec: flatten.FlatSpec,

@@ -7,26 +7,22 @@ the mask before any norm. Filling in zeros instead is not: with m the visible en
 cos(q, m g) = cos(m q, m g) ||m q|| / ||q||, which rewards candidates with little energy
 where the truth is hidden, and a magnitude rule hides the entries with most.
 
-Sources: L2, Zhu, Liu, Han, "Deep Leakage from Gradients", NeurIPS 2019; L1 beside L2
-with weights by layer, Deng et al., "TAG: Gradient Attack on Transformer-based Language
+Sources: L2, Zhu, Liu, Han, "Deep Leakage from Gradients", NeurIPS 2019; L1 beside L2,
+Deng et al., "TAG: Gradient Attack on Transformer-based Language
 Models", 2021; global cosine, Geiping et al., "Inverting Gradients", NeurIPS 2020; cosine
 by tensor, Balunovic et al., "LAMP: Extracting Text from Gradients with Language Model
 Priors", NeurIPS 2022.
 """
 
-import math
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
-import numpy as np
 import tensorflow as tf
 
 from selenc_tf import flatten, validation
 from selenc_tf.types import Vector
 
-Name: TypeAlias = Literal[
-    "l2", "l1", "tag", "cosine", "angular", "tensor_cosine", "tensor_l2"
-]
+Name: TypeAlias = Literal["l2", "l1", "tag", "cosine", "tensor_cosine", "tensor_l2"]
 """`tag` is l2 + alpha l1; the last two are means over tensors."""
 
 NAMES: tuple[Name, ...] = (
@@ -34,15 +30,9 @@ NAMES: tuple[Name, ...] = (
     "l1",
     "tag",
     "cosine",
-    "angular",
     "tensor_cosine",
     "tensor_l2",
 )
-
-LayerWeights: TypeAlias = Literal["equal", "linear", "exponential"]
-"""Of P tensors, number t (from 0) weighs 1, (P - t) / P, or exp(-t)."""
-
-LAYER_WEIGHTS: tuple[LayerWeights, ...] = ("equal", "linear", "exponential")
 
 Distance: TypeAlias = Callable[[Vector, Vector, Vector], tf.Tensor]
 """`(candidate [n], target [n], matched [n]) -> scalar`, >= 0, zero for a perfect match.
@@ -51,8 +41,6 @@ Distance: TypeAlias = Callable[[Vector, Vector, Vector], tf.Tensor]
 """
 
 _TINY = 1e-30
-_MOST_COSINE = 1.0 - 1e-6
-"""The angle has an infinite slope at 1; float32 tells nothing apart beyond this."""
 
 
 def build_distance(
@@ -60,15 +48,13 @@ def build_distance(
     spec: flatten.FlatSpec,
     *,
     alpha: float = 0.1,
-    layer_weights: LayerWeights = "equal",
     least_entries: int = 4,
 ) -> Distance:
     """Builds a distance for gradients of one layout.
 
-    With q the candidate, g the target, m what is matched and w_t the tensors' weights:
-    l2 is sum w m (q - g)^2 / sum w m g^2, l1 the same with absolute values, cosine
-    1 - <w m q, m g> / (||m q||_w ||m g||_w), angular its angle / pi. The means over
-    tensors are of 1 - cosine and of l2 within each tensor, weighted by w_t.
+    With q the candidate, g the target and m what is matched: l2 is sum m (q - g)^2 /
+    sum m g^2, l1 the same with absolute values, cosine 1 - <m q, m g> / (||m q||
+    ||m g||). The means over tensors are of 1 - cosine and of l2 within each tensor.
 
     Runs on: attacker. Sees: the visible entries.
 
@@ -77,8 +63,6 @@ def build_distance(
       spec: The layout of the vectors.
       alpha: Weight of L1 in `tag`, >= 0. Both terms are relative here, so it keeps its
         meaning across models, other than the published one.
-      layer_weights: How the tensors count. TAG proposes the last two: early layers
-        weigh more.
       least_entries: A tensor takes part in a mean over tensors if at least this many
         of its entries are matched and not all of them are zero. Where none does, the
         mean is replaced by the distance of the vectors as a whole.
@@ -93,57 +77,38 @@ def build_distance(
       l2 of q = [1, 4], g = [3, 0], m = [1, 0]: (1 - 3)^2 / 9 = 4/9.
     """
     validation.check_in("name", name, NAMES)
-    validation.check_in("layer_weights", layer_weights, LAYER_WEIGHTS)
     validation.check_at_least("alpha", alpha, 0)
     validation.check_at_least("least_entries", least_entries, 1)
-    weights = weights_of_tensors(len(spec.shapes), layer_weights)
 
     def whole(candidate: Vector, target: Vector, matched: Vector) -> tf.Tensor:
-        scale = entry_weights(matched)
         if name in ("l2", "tensor_l2"):
-            return relative_l2(candidate, target, scale)
+            return relative_l2(candidate, target, matched)
         if name == "l1":
-            return relative_l1(candidate, target, scale)
+            return relative_l1(candidate, target, matched)
         if name == "tag":
-            return relative_l2(candidate, target, scale) + alpha * relative_l1(
-                candidate, target, scale
+            return relative_l2(candidate, target, matched) + alpha * relative_l1(
+                candidate, target, matched
             )
-        distance = cosine_distance(candidate, target, scale)
-        return angle(distance) if name == "angular" else distance
-
-    def entry_weights(matched: Vector) -> Vector:
-        if layer_weights == "equal":
-            return matched
-        return matched * tf.constant(np.repeat(weights, spec.sizes), matched.dtype)
+        return cosine_distance(candidate, target, matched)
 
     def by_tensor(candidate: Vector, target: Vector, matched: Vector) -> tf.Tensor:
         within = cosine_distance if name == "tensor_cosine" else relative_l2
         total = tf.zeros([], candidate.dtype)
-        share = tf.zeros([], candidate.dtype)
+        count = tf.zeros([], candidate.dtype)
         parts = (
             tf.split(vector, spec.sizes) for vector in (candidate, target, matched)
         )
-        for weight, (q, g, m) in zip(weights, zip(*parts, strict=True), strict=True):
+        for q, g, m in zip(*parts, strict=True):
             takes_part = tf.logical_and(
                 tf.reduce_sum(m) >= least_entries, tf.reduce_any(m * g != 0)
             )
-            part = tf.where(takes_part, tf.cast(weight, q.dtype), 0.0)
+            part = tf.cast(takes_part, q.dtype)
             total += part * within(q, g, m)
-            share += part
-        mean = total / tf.where(share > 0, share, 1.0)
-        return tf.where(share > 0, mean, whole(candidate, target, matched))
+            count += part
+        mean = total / tf.where(count > 0, count, 1.0)
+        return tf.where(count > 0, mean, whole(candidate, target, matched))
 
     return by_tensor if name in ("tensor_cosine", "tensor_l2") else whole
-
-
-def weights_of_tensors(count: int, layer_weights: LayerWeights) -> np.ndarray:
-    """The tensors' weights, float64 [count], the first being 1; see `LayerWeights`."""
-    order = np.arange(count)
-    if layer_weights == "equal":
-        return np.ones(count)
-    if layer_weights == "linear":
-        return (count - order) / count
-    return np.exp(-order)
 
 
 def relative_l2(candidate: Vector, target: Vector, weights: Vector) -> tf.Tensor:
@@ -176,39 +141,6 @@ def cosine_distance(candidate: Vector, target: Vector, weights: Vector) -> tf.Te
     return 0.5 * tf.reduce_sum(
         weights * tf.square(_unit(candidate, weights) - _unit(target, weights))
     )
-
-
-def angle(cosine_distance_value: tf.Tensor) -> tf.Tensor:
-    """The angle / pi, in [0, 1], of a cosine distance; flat below 1e-6."""
-    cosine = tf.clip_by_value(1.0 - cosine_distance_value, -1.0, _MOST_COSINE)
-    smallest = math.acos(_MOST_COSINE)
-    return (tf.acos(tf.maximum(cosine, -_MOST_COSINE)) - smallest) / math.pi
-
-
-def magnitude_hinge(candidate: Vector, target: Vector, visible: Vector) -> tf.Tensor:
-    """How far hidden entries are below the least that a magnitude rule allows them.
-
-    Sum over hidden entries of max(0, tau - |q|)^2 / sum over visible ones of g^2, with
-    tau the largest visible |g|: a rule that hides the largest entries promises that
-    every hidden one is at least that large.
-
-    Runs on: attacker. Sees: the visible entries, and that the rule was one of magnitude.
-
-    Args:
-      candidate: [n].
-      target: [n], zero where hidden.
-      visible: [n], 0 or 1.
-
-    Returns:
-      A scalar >= 0; zero at the true gradient.
-
-    Example:
-      g = [1, 2, hidden], q = [., ., .5]: (2 - .5)^2 / 5 = .45.
-    """
-    threshold = tf.reduce_max(tf.abs(visible * target))
-    short = tf.nn.relu(threshold - tf.abs(candidate))
-    error = tf.reduce_sum((1.0 - visible) * tf.square(short))
-    return error / _or_one(tf.reduce_sum(tf.square(visible * target)))
 
 
 def _unit(vector: Vector, weights: Vector) -> Vector:

@@ -8,7 +8,7 @@ import numpy as np
 
 from attacks import catalog, effort
 from attacks.catalog import Entry
-from attacks.knowledge import Attack, Knowledge, MaskRule, PublicPictures
+from attacks.knowledge import Attack, Knowledge, PublicPictures
 from attacks.programs import Programs
 from attacks.target import Mode, Source
 from experiments.data.dataset import Dataset
@@ -102,7 +102,6 @@ def build(
 def knowledge(
     shared: Attackers,
     entry: Entry,
-    metric: str,
     labels: np.ndarray,
     earlier: tuple[views.ServerView, ...],
 ) -> Knowledge:
@@ -111,7 +110,6 @@ def knowledge(
     Args:
       shared: What all share.
       entry: The attack.
-      metric: What chose the hidden entries.
       labels: The true classes; declared only with `--labels_known`.
       earlier: Views of earlier rounds with the same pictures.
 
@@ -125,19 +123,9 @@ def knowledge(
         batch_size=len(labels),
         labels=declared,
         public_pictures=shared.public_pictures,
-        mask_rule=_mask_rule(shared.settings, metric),
         local_training=attack_views.local_training(shared.settings),
         earlier=earlier if entry.sees == "rounds" else (),
     )
-
-
-def _mask_rule(settings: Settings, metric: str) -> MaskRule | None:
-    """What the choice of the hidden entries says of their size."""
-    asked = settings.encryption
-    plain = asked.mask_policy == "top_fraction" and not asked.always_hide
-    if metric == "magnitude" and plain and asked.mask_history == "none":
-        return "magnitude"
-    return None
 
 
 def check(settings: Settings) -> None:

@@ -245,7 +245,7 @@ def _attack(
     )
     found = attack(
         view,
-        attacking.knowledge(study.attackers, entry, task.cell.policy, labels, earlier),
+        attacking.knowledge(study.attackers, entry, labels, earlier),
         (study.settings.seed, task.rows[0]),
     )
     measured = evaluation.evaluate(found, evaluation.Truth(images, labels))

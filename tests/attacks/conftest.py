@@ -3,7 +3,6 @@ import dataclasses
 import pytest
 
 from attacks import knowledge
-from attacks.matching import matching
 from tests.attacks import victims
 
 
@@ -14,7 +13,7 @@ def tiny():
 
 @pytest.fixture(scope="session")
 def tiny_knowledge(tiny):
-    return knowledge.Knowledge(tiny, matching=matching.build_matching(tiny))
+    return knowledge.Knowledge(tiny)
 
 
 @pytest.fixture

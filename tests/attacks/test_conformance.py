@@ -2,14 +2,13 @@
 
 import dataclasses
 import functools
+import inspect
 
 import numpy as np
 import pytest
 
 from attacks import catalog, knowledge
 from attacks import effort as effort_lib
-from attacks.continuous.first_order import engine as engine_lib
-from attacks.matching import matching
 from attacks.metrics import evaluation
 from selenc_tf.models.local_steps import LocalTraining
 from tests.attacks import victims
@@ -32,16 +31,6 @@ def model():
     return victims.tiny_model()
 
 
-@functools.cache
-def compiled():
-    return matching.build_matching(model())
-
-
-@functools.cache
-def engine(name):
-    return engine_lib.build_engine(model(), catalog.ATTACKS[name].recipe)
-
-
 def known(entry, **changes):
     """What the attack needs, and no more."""
     pictures = victims.tiny_pictures(12, seed=5)
@@ -50,7 +39,6 @@ def known(entry, **changes):
         model(),
         batch_size=2 if entry.sees == "cohort" else 1,
         labels=changes.pop("labels", None),
-        matching=compiled(),
         public_pictures=public if "public_pictures" in entry.needs else None,
         **changes,
     )
@@ -58,8 +46,8 @@ def known(entry, **changes):
 
 def built(name, mode, effort=QUICK, **options):
     entry = catalog.ATTACKS[name]
-    if entry.recipe is not None:
-        options["engine"] = engine(name)
+    if "programs" in inspect.signature(entry.build).parameters:
+        options["programs"] = victims.PROGRAMS
     return entry.build(mode, effort=effort, progress=None, **options)
 
 

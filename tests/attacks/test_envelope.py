@@ -13,6 +13,8 @@ from attacks.pictures.statistical import baselines, prior_pictures
 from tests.attacks import victims
 from tests.attacks.pictures.statistical import cases
 
+build_dlg = victims.shared(dlg.build_dlg)
+
 
 @pytest.fixture(scope="module")
 def known(tiny_knowledge):
@@ -75,7 +77,7 @@ def test_search_beats_guesses(tiny, known):
     view, truth = cases.case(tiny, 0.3)
     attacks = {
         "mean": baselines.build_mean_picture(),
-        "dlg": dlg.build_dlg(budget=lbfgs.Budget(restarts=1, max_iterations=300)),
+        "dlg": build_dlg(budget=lbfgs.Budget(restarts=1, max_iterations=300)),
     }
     found = envelope.strongest(attacks, view, known, cases.SEED)
     assert found.best_name == "dlg" and cases.psnr(found.best, truth) > 40

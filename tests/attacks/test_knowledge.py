@@ -1,9 +1,7 @@
 import pytest
 
 from attacks import knowledge
-from attacks.matching import matching
 from selenc_tf import flatten
-from tests.attacks import victims
 
 
 @pytest.mark.parametrize(
@@ -21,12 +19,6 @@ from tests.attacks import victims
 def test_bad_knowledge_is_refused(tiny, fields, message):
     with pytest.raises(ValueError, match=message):
         knowledge.Knowledge(tiny, **fields)
-
-
-def test_foreign_matching_is_refused(tiny):
-    other = matching.build_matching(victims.tiny_model(num_classes=4))
-    with pytest.raises(ValueError, match="`matching` must be built from `model`"):
-        knowledge.Knowledge(tiny, matching=other)
 
 
 def test_not_a_picture_model_is_refused(tiny):

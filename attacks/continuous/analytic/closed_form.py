@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
-from attacks.labels import signs as labels_lib
+from attacks.labels import candidates as candidates_lib
 from attacks.matching import matching, objectives
 from federated import views
 
@@ -37,13 +37,8 @@ def label_of(
     Returns:
       int64 [1], and "known", "inferred" or "guessed".
     """
-    if knowledge.labels is not None:
-        return np.array(knowledge.labels, np.int64), "known"
-    possible = labels_lib.possible_labels(
-        target, "mask_aware", knowledge.model.spec, knowledge.model.num_classes
-    )
-    source = "inferred" if len(possible) == 1 else "guessed"
-    return np.array(possible[:1] or (0,), np.int64), source
+    found = candidates_lib.candidates((target,), knowledge, most=1)
+    return np.array(found.classes[0], np.int64), found.source
 
 
 def fill(

@@ -21,16 +21,14 @@ from attacks.continuous.analytic import (
     dense_inversion,
     outer_product,
 )
-from attacks.continuous.second_order import matching_attack
+from attacks.continuous.second_order import matching_attack, starts
+from attacks.labels import candidates as candidates_lib
 from attacks.labels import pictures as picture_labels
-from attacks.labels import rules
-from attacks.labels import signs as labels_lib
 from attacks.structure import dense_layers as dense_lib
 from federated import views
 from selenc_tf.types import Seed
 
 _DEFAULT_EFFORT = effort_lib.Effort()
-_MOST_HYPOTHESES = 12
 _MISFIT = 1e-6
 _SCALES = 16
 
@@ -38,7 +36,7 @@ _SCALES = 16
 def build_completion(
     *,
     source: target_lib.Source = 0,
-    initial: matching_attack.Initial = "grey",
+    initial: starts.Initial = "grey",
     effort: effort_lib.Effort = _DEFAULT_EFFORT,
     progress: effort_lib.Progress | None = None,
     programs: programs_lib.Programs | None = None,
@@ -92,7 +90,7 @@ def build_completion(
             tuple(np.asarray(tensor) for tensor in view.weights),
             completed,
             knowledge,
-            *_hypotheses(completed, knowledge),
+            candidates_lib.candidates((completed,), knowledge),
             settings,
             seed,
         )
@@ -197,22 +195,3 @@ def _best_scale(error: Callable[[float], float]) -> float:
         options={"xatol": 1e-7, "maxiter": 30},
     )
     return float(found.x if found.fun < errors[best] else grid[best])
-
-
-def _hypotheses(
-    completed: target_lib.Target, knowledge: knowledge_lib.Knowledge
-) -> tuple[tuple[tuple[int, ...], ...], str]:
-    """The batches of classes to try, and what the reconstruction says about them."""
-    model, size = knowledge.model, knowledge.batch_size
-    if knowledge.labels is not None:
-        return (knowledge.labels,), "known"
-    if size == 1:
-        possible = labels_lib.possible_labels(
-            completed, "mask_aware", model.spec, model.num_classes
-        )
-        few = 1 <= len(possible) <= _MOST_HYPOTHESES
-        source = "inferred" if len(possible) == 1 else "enumerated"
-        return (tuple((label,) for label in possible) if few else ()), source
-    found = rules.infer_classes(completed, model.spec, model.num_classes, size)
-    batches = rules.hypotheses(found, model.num_classes, _MOST_HYPOTHESES)
-    return batches, "inferred" if len(batches) == 1 else "enumerated"

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from attacks.continuous.first_order import recipes, schedules, slopes
-from attacks.pictures.priors import penalty as penalty_lib
 from selenc_tf.models import functional
 from selenc_tf.types import Weights
 
@@ -29,20 +28,17 @@ class Problem(NamedTuple):
       weights: The model weights of the round, float32.
       targets: float32 [p, n], zero where not matched.
       matched: float32 [p, n], 0 or 1.
-      visible: float32 [p, n] for the hinge, else [p, 0].
       labels: float32 [t, b, classes], probabilities.
       shares: float32 [b], each picture's weight in the loss; they sum to 1.
       which: int32 [t], the gradient of a trial.
       group: int32 [t], equal for restarts of one picture, below t.
-      features: float32 [t, f], the head's input as read off, for the feature prior;
-        else [t, 0].
+      features: float32 [t, f], the head's input as read off; f may be 0.
       known_features: float32 [t, f], 1 where it could be read off.
     """
 
     weights: Weights
     targets: tf.Tensor
     matched: tf.Tensor
-    visible: tf.Tensor
     labels: tf.Tensor
     shares: tf.Tensor
     which: tf.Tensor
@@ -119,10 +115,10 @@ def build_engine(
       The engine; it is traced at its first call.
 
     Raises:
-      ValueError: If the recipe has a prior on layers that the model does not have.
+      ValueError: If the recipe's prior is on layers that the model does not have.
     """
     slope_of_error = slopes.build_slope(model, recipe)
-    penalty = penalty_lib.build_penalty(model, recipe)
+    penalty = recipe.prior.penalty(model) if recipe.prior is not None else None
 
     def slopes_of(
         problem: Problem, images: tf.Tensor
@@ -136,23 +132,21 @@ def build_engine(
                 problem.weights,
                 problem.targets[which],
                 problem.matched[which],
-                problem.visible[which],
                 candidate,
                 labels,
                 problem.shares,
             )
+            scaled = recipe.distance_weight * error
+            scaled_slope = recipe.distance_weight * slope
+            if penalty is None:
+                return scaled, error, scaled_slope
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(candidate)
                 extra = penalty(problem.weights, candidate, mean, seen, known)
             prior_slope = tape.gradient(
                 extra, candidate, unconnected_gradients=tf.UnconnectedGradients.ZERO
             )
-            scaled = recipe.distance_weight * error
-            return (
-                scaled + extra,
-                error,
-                recipe.distance_weight * slope + prior_slope,
-            )
+            return scaled + extra, error, scaled_slope + prior_slope
 
         trials = (
             images,

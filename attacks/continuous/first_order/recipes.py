@@ -1,11 +1,15 @@
 """The settings of a first-order search: what published attacks differ in."""
 
 import dataclasses
-from typing import Literal, TypeAlias
+from collections.abc import Callable
+from typing import Literal, Protocol, TypeAlias
+
+import tensorflow as tf
 
 from attacks.continuous.first_order import schedules
 from attacks.matching import distances
 from selenc_tf import validation
+from selenc_tf.models import functional
 
 Step: TypeAlias = Literal["gradient", "sign", "soft_sign"]
 """What Adam is given: the gradient, its signs, or tanh(s g) / s with s falling from 1
@@ -22,22 +26,26 @@ Leakages in Federated Learning", ESORICS 2020)."""
 INITIALS: tuple[Initial, ...] = ("grey", "uniform", "normal", "patterned")
 
 
+Penalty: TypeAlias = Callable[..., tf.Tensor]
+"""`(weights, candidate, consensus, features [f], known [f]) -> scalar`, with the mean of
+the candidate's restarts, of its shape, and the head's input as far as it was read off."""
+
+
+class Prior(Protocol):
+    """Settings from which a penalty on candidates is made; hashable."""
+
+    def penalty(self, model: functional.FunctionalModel) -> Penalty:
+        """The penalty on the candidates of a model."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A distance, weights of priors, and how Adam walks.
+    """A distance, a prior, and how Adam walks.
 
     Attributes:
       distance: See `distances.build_distance`.
-      layer_weights: How tensors count in it.
-      distance_weight: Factor of the distance beside the priors.
-      total_variation: Weight of the total variation.
-      isotropic: Whether its form is p = 2, q = 1/2 with double opponents and border,
-        instead of the mean of absolute differences.
-      norm: Weight of the root mean square of the pixels.
-      statistics: Weight of the batch-normalisation prior.
-      features: Weight of the feature prior, for batches of one.
-      group: Weight of the distance from the mean of the restarts.
-      hinge: Weight of the magnitude rule's promise, where that rule is known.
+      distance_weight: Factor of the distance beside the prior.
+      prior: What speaks for a candidate beside its gradient, or None.
       step: What Adam is given.
       learning_rate: In units of pixels in [0, 1].
       first_decay: Of Adam's mean of slopes; 0 for none.
@@ -49,15 +57,8 @@ class Recipe:
     """
 
     distance: distances.Name = "cosine"
-    layer_weights: distances.LayerWeights = "equal"
     distance_weight: float = 1.0
-    total_variation: float = 0.0
-    isotropic: bool = False
-    norm: float = 0.0
-    statistics: float = 0.0
-    features: float = 0.0
-    group: float = 0.0
-    hinge: float = 0.0
+    prior: Prior | None = None
     step: Step = "sign"
     learning_rate: float = 0.1
     first_decay: float = 0.9
@@ -73,9 +74,6 @@ class Recipe:
           ValueError: If a name is unknown or a number out of range.
         """
         validation.check_in("distance", self.distance, distances.NAMES)
-        validation.check_in(
-            "layer_weights", self.layer_weights, distances.LAYER_WEIGHTS
-        )
         validation.check_in("step", self.step, STEPS)
         validation.check_in("schedule", self.schedule, schedules.SCHEDULES)
         validation.check_in("initial", self.initial, INITIALS)
@@ -85,14 +83,5 @@ class Recipe:
             raise ValueError(
                 f"`first_decay` must be in [0, 1), got {self.first_decay}."
             )
-        for name in (
-            "total_variation",
-            "norm",
-            "statistics",
-            "features",
-            "group",
-            "hinge",
-            "warm_up",
-            "langevin",
-        ):
+        for name in ("warm_up", "langevin"):
             validation.check_at_least(name, getattr(self, name), 0)

@@ -13,9 +13,8 @@ from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.continuous.first_order import engine as first_order
 from attacks.continuous.first_order import recipes, starts
+from attacks.labels import candidates
 from attacks.labels import head as head_lib
-from attacks.labels import rules
-from attacks.labels import signs as labels_lib
 from federated import views
 from selenc_tf import validation
 from selenc_tf.types import Seed
@@ -109,7 +108,11 @@ def _reconstruct(
     Where nothing is visible to match, it is the first start as it was drawn.
     """
     began = time.monotonic()
-    hypotheses, label_source = label_hypotheses(target, knowledge, search)
+    most = _MOST_HYPOTHESES if knowledge.batch_size == 1 else 1
+    found_labels = candidates.candidates(
+        (target,), knowledge, search.mode, most=most, rule=search.label_rule
+    )
+    hypotheses = found_labels.classes
     nothing = not bool(np.any(target.matched))
     if nothing:
         found = _Found(
@@ -129,7 +132,7 @@ def _reconstruct(
     return knowledge_lib.Reconstruction(
         images=found.images[best],
         labels=np.array(labels, np.int64),
-        label_source=label_source,
+        label_source=found_labels.source,
         objective=float(found.errors[best]) if finite[best] else float("nan"),
         start_objectives=tuple(
             float(error) if np.isfinite(error) else float("nan")
@@ -142,26 +145,6 @@ def _reconstruct(
         stop=found.stop if finite[best] else "not_finite",
         matched_entries=int(np.count_nonzero(target.matched)),
     )
-
-
-def label_hypotheses(
-    target: target_lib.Target, knowledge: knowledge_lib.Knowledge, search: _Search
-) -> tuple[tuple[tuple[int, ...], ...], str]:
-    """The batches of classes to try, at least one, and how they were found."""
-    if knowledge.labels is not None:
-        return (knowledge.labels,), "known"
-    model, size = knowledge.model, knowledge.batch_size
-    if size == 1:
-        possible = labels_lib.possible_labels(
-            target, search.mode, model.spec, model.num_classes
-        )
-        if 1 <= len(possible) <= _MOST_HYPOTHESES:
-            source = "inferred" if len(possible) == 1 else "enumerated"
-            return tuple((label,) for label in possible), source
-    guess = rules.infer_classes(
-        target, model.spec, model.num_classes, size, search.label_rule
-    )
-    return (guess.classes,), "inferred"
 
 
 def _search(
@@ -177,7 +160,7 @@ def _search(
     engine = search.programs.of(
         first_order.build_engine, knowledge.model, search.recipe
     )
-    problem = _problem_of(view_weights, target, knowledge, search)
+    problem = _problem_of(view_weights, target, knowledge)
     seconds = search.effort.max_seconds
 
     def run(
@@ -221,39 +204,31 @@ def _problem_of(
     view_weights: tuple[np.ndarray, ...],
     target: target_lib.Target,
     knowledge: knowledge_lib.Knowledge,
-    search: _Search,
 ) -> Callable[[Sequence[tuple[int, ...]]], first_order.Problem]:
     """The inputs of the compiled search, as a function of the trials' labels."""
-    model, recipe = knowledge.model, search.recipe
+    model = knowledge.model
     vector = np.where(target.visible, target.vector, np.float32(0))
-    ruled = knowledge.mask_rule == "magnitude" and search.mode == "mask_aware"
-    # Entries that count as visible promise nothing.
-    visible = target.visible if ruled else np.ones_like(target.visible)
     shares = np.repeat(target.shares / np.array(target.sizes), target.sizes)
-    known_size = recipe.features > 0 and knowledge.batch_size == 1
+
+    def head_input(labels: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        # Of several pictures the head shows a mixture of inputs.
+        if len(labels) > 1:
+            return np.zeros(0, np.float32), np.zeros(0, np.float32)
+        return head_lib.head_input(target, model.spec, model.num_classes, labels[0])
 
     def problem(batches: Sequence[tuple[int, ...]]) -> first_order.Problem:
         count = len(batches)
-        read = [
-            head_lib.head_input(target, model.spec, model.num_classes, batch[0])
-            if known_size
-            else (np.zeros(1, np.float32), np.zeros(1, np.float32))
-            for batch in batches
-        ]
+        features, known = zip(*(head_input(batch) for batch in batches), strict=True)
         return first_order.Problem(
             weights=tuple(tf.constant(tensor, tf.float32) for tensor in view_weights),
             targets=tf.constant(vector[np.newaxis], tf.float32),
             matched=tf.constant(target.matched[np.newaxis], tf.float32),
-            visible=tf.constant(
-                visible[np.newaxis, : visible.size if recipe.hinge > 0 else 0],
-                tf.float32,
-            ),
             labels=tf.one_hot(np.array(batches), model.num_classes, dtype=tf.float32),
             shares=tf.constant(shares, tf.float32),
             which=tf.zeros([count], tf.int32),
             group=tf.zeros([count], tf.int32),
-            features=tf.constant(np.stack([features for features, _ in read])),
-            known_features=tf.constant(np.stack([known for _, known in read])),
+            features=tf.constant(np.stack(features)),
+            known_features=tf.constant(np.stack(known)),
         )
 
     return problem

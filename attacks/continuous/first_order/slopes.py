@@ -27,32 +27,19 @@ def build_slope(
 
     Args:
       model: The architecture; its initial weights are not used.
-      recipe: For the distance and the hinge.
+      recipe: For the distance.
 
     Returns:
-      `(weights, target [n], matched [n], visible [n or 0], images [b, h, w, c], labels
-      [b, classes], shares [b]) -> distance (with the hinge), slope [b, h, w, c]`.
+      `(weights, target [n], matched [n], images [b, h, w, c], labels [b, classes],
+      shares [b]) -> distance, slope [b, h, w, c]`.
     """
-    distance = distances.build_distance(
-        recipe.distance, model.spec, layer_weights=recipe.layer_weights
-    )
-
-    plain_cosine = (recipe.distance, recipe.layer_weights) == ("cosine", "equal")
-    plain_cosine &= recipe.hinge == 0
-
-    def error_of(
-        gradient: Vector, target: Vector, matched: Vector, visible: Vector
-    ) -> tf.Tensor:
-        error = distance(gradient, target, matched)
-        if recipe.hinge > 0:
-            error += recipe.hinge * distances.magnitude_hinge(gradient, target, visible)
-        return error
+    distance = distances.build_distance(recipe.distance, model.spec)
 
     def of_parts(
-        parts: Sequence[tf.Tensor], target: Vector, matched: Vector, visible: Vector
+        parts: Sequence[tf.Tensor], target: Vector, matched: Vector
     ) -> tuple[tf.Tensor, Sequence[tf.Tensor]]:
         """The distance and its derivative by each tensor of the gradient."""
-        if plain_cosine:
+        if recipe.distance == "cosine":
             return cosine.distance(
                 parts,
                 flatten.unflatten(target, model.spec),
@@ -61,14 +48,13 @@ def build_slope(
         gradient = flatten.flatten(parts)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(gradient)
-            error = error_of(gradient, target, matched, visible)
+            error = distance(gradient, target, matched)
         return error, flatten.unflatten(tape.gradient(error, gradient), model.spec)
 
     def slope_of_error(
         weights: Weights,
         target: Vector,
         matched: Vector,
-        visible: Vector,
         images: tf.Tensor,
         labels: tf.Tensor,
         shares: tf.Tensor,
@@ -87,7 +73,7 @@ def build_slope(
                 loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
             )
             parts = [tf.convert_to_tensor(part) for part in parts]
-        error, slopes = of_parts(parts, scale * target, matched, visible)
+        error, slopes = of_parts(parts, scale * target, matched)
         return error, outer.gradient(
             parts,
             images,

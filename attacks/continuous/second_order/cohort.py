@@ -6,14 +6,16 @@ attack has k (n - m) + m equations for all k b pictures together, where an attac
 message has n - m for its b, and an attack on the aggregate n for all.
 """
 
+import dataclasses
+
 import numpy as np
 
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
 from attacks import target as target_lib
-from attacks.continuous.second_order import matching_attack, problems
-from attacks.labels import signs as labels_lib
+from attacks.continuous.second_order import matching_attack, problems, starts
+from attacks.labels import candidates
 from attacks.matching import matching
 from attacks.optimisers import lbfgs
 from federated import views
@@ -24,7 +26,7 @@ _DEFAULT_EFFORT = effort_lib.Effort()
 
 def build_cohort(
     *,
-    initial: matching_attack.Initial = "grey",
+    initial: starts.Initial = "grey",
     effort: effort_lib.Effort = _DEFAULT_EFFORT,
     budget: lbfgs.Budget | None = None,
     progress: lbfgs.Progress | None = None,
@@ -79,15 +81,8 @@ def build_cohort(
             guesses=_guesses(view, sizes),
             compiled=settings.programs.of(matching.build_matching, knowledge.model),
         )
-        hypotheses, label_source = _labels(view, sizes, knowledge)
-        return matching_attack.search(
-            problem,
-            knowledge,
-            hypotheses,
-            label_source,
-            settings,
-            seed,
-        )
+        labels = _labels(view, sizes, knowledge)
+        return matching_attack.search(problem, knowledge, labels, settings, seed)
 
     return attack
 
@@ -183,17 +178,13 @@ def _guesses(
 
 def _labels(
     view: views.ServerView, sizes: tuple[int, ...], knowledge: knowledge_lib.Knowledge
-) -> tuple[tuple[tuple[int, ...], ...], str]:
-    """The hypotheses and where they come from."""
-    if knowledge.labels is not None:
-        return (knowledge.labels,), "known"
-    if set(sizes) != {1}:
-        return (), "optimised"
-    model = knowledge.model
-    targets = [_client_target(view, client, 1) for client in range(len(sizes))]
-    possible = [
-        labels_lib.possible_labels(target, "mask_aware", model.spec, model.num_classes)
-        for target in targets
-    ]
-    hypotheses = problems.few_hypotheses(possible, targets, "mask_aware")
-    return hypotheses, "inferred" if len(hypotheses) == 1 else "enumerated"
+) -> candidates.Candidates:
+    if knowledge.labels is not None or set(sizes) != {1}:
+        return candidates.declared(knowledge)
+    alone = dataclasses.replace(knowledge, batch_size=1, client_sizes=None)
+    return candidates.together(
+        [
+            candidates.candidates((_client_target(view, client, 1),), alone)
+            for client in range(len(sizes))
+        ]
+    )

@@ -13,7 +13,8 @@ from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
 from attacks import target as target_lib
-from attacks.continuous.second_order import matching_attack
+from attacks.continuous.second_order import matching_attack, starts
+from attacks.labels import candidates
 from attacks.optimisers import lbfgs
 from federated import views
 from selenc_tf import validation
@@ -26,7 +27,7 @@ def build_dlg(
     mode: target_lib.Mode = "mask_aware",
     *,
     source: target_lib.Source = 0,
-    initial: matching_attack.Initial = "grey",
+    initial: starts.Initial = "grey",
     effort: effort_lib.Effort = _DEFAULT_EFFORT,
     budget: lbfgs.Budget | None = None,
     progress: lbfgs.Progress | None = None,
@@ -70,8 +71,7 @@ def build_dlg(
             tuple(np.asarray(tensor) for tensor in view.weights),
             target,
             knowledge,
-            () if knowledge.labels is None else (knowledge.labels,),
-            "known",
+            candidates.declared(knowledge),
             settings,
             seed,
         )

@@ -8,14 +8,16 @@ too few for the race (it takes 4 to 5 for each class), the label is optimised wi
 picture, as DLG does.
 """
 
+import dataclasses
+
 import numpy as np
 
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
 from attacks import target as target_lib
-from attacks.continuous.second_order import matching_attack, problems
-from attacks.labels import signs as labels_lib
+from attacks.continuous.second_order import matching_attack, starts
+from attacks.labels import candidates
 from attacks.optimisers import lbfgs
 from federated import views
 from selenc_tf import validation
@@ -28,7 +30,7 @@ def build_idlg(
     mode: target_lib.Mode = "mask_aware",
     *,
     source: target_lib.Source = 0,
-    initial: matching_attack.Initial = "grey",
+    initial: starts.Initial = "grey",
     effort: effort_lib.Effort = _DEFAULT_EFFORT,
     budget: lbfgs.Budget | None = None,
     progress: lbfgs.Progress | None = None,
@@ -72,17 +74,14 @@ def build_idlg(
                 f"single picture, got {knowledge.batch_size}. Use DLG for batches."
             )
         target = target_lib.build_target(view, knowledge, source, mode)
-        labels = labels_lib.possible_labels(
-            target, mode, knowledge.model.spec, knowledge.model.num_classes
-        )
+        # The published rule knows no doubt.
+        most = 1 if mode == "naive" else knowledge.model.num_classes
+        unknown = dataclasses.replace(knowledge, labels=None)
         return matching_attack.reconstruct(
             tuple(np.asarray(tensor) for tensor in view.weights),
             target,
             knowledge,
-            problems.few_hypotheses(
-                [labels], [target], mode, most=knowledge.model.num_classes
-            ),
-            "inferred" if len(labels) == 1 else "enumerated",
+            candidates.candidates((target,), unknown, mode, most=most),
             settings,
             seed,
         )

@@ -23,6 +23,7 @@ import numpy as np
 
 from attacks import knowledge as knowledge_lib
 from attacks.continuous.second_order import problems
+from attacks.labels import candidates
 from attacks.optimisers import batched_lbfgs, lbfgs
 
 _KEPT = 1 / 4
@@ -93,7 +94,7 @@ def _heats(hypotheses: int) -> list[int]:
 
 
 def _kept(runners: int) -> int:
-    return min(math.ceil(_KEPT * runners), problems.MOST_HYPOTHESES)
+    return min(math.ceil(_KEPT * runners), candidates.MOST_CANDIDATES)
 
 
 def minimise(

@@ -11,11 +11,10 @@ Each attack states a problem, and one search solves them all:
             none: joint_labels.py <---------------------------------+
 """
 
-import dataclasses
 import math
 import time
 from collections.abc import Callable
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,26 +23,12 @@ from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.continuous.second_order import joint_labels, label_race, problems
-from attacks.labels import signs as labels_lib
+from attacks.continuous.second_order import starts as starts_lib
+from attacks.labels import candidates
 from attacks.matching import matching
 from attacks.optimisers import lbfgs
 from selenc_tf import validation
-from selenc_tf.models import local_steps
 from selenc_tf.types import Seed
-
-Initial: TypeAlias = Literal["grey", "uniform"]
-"""Starting pictures: mid-grey with noise of standard deviation 0.1, or U(0, 1)."""
-
-INITIALS: tuple[Initial, ...] = ("grey", "uniform")
-
-_GREY_NOISE = 0.1
-_LOGIT_HEIGHT = 4.0
-"""How sure of its guessed classes a start is. It hardly matters: heights of 0 to 8 and
-N(0, 1) logits without a guess all recovered 8 of 8 pictures on a dense net, whole and half
-hidden; heights of 1 and 4 and N(0, 1) logits 6 of 6 pairs, and 4 of 4 digits on the
-LeNet."""
-_GUESS_NOISE = 0.3
-"""Standard deviation of the guess's noise in all starts but the first, in pictures."""
 
 
 class Settings(NamedTuple):
@@ -60,7 +45,7 @@ class Settings(NamedTuple):
       programs: Where the model's compiled objective is kept.
     """
 
-    initial: Initial
+    initial: starts_lib.Initial
     budget: lbfgs.Budget
     progress: lbfgs.Progress | None
     extra_starts: np.ndarray | None
@@ -68,7 +53,7 @@ class Settings(NamedTuple):
 
 
 def settings_of(
-    initial: Initial,
+    initial: starts_lib.Initial,
     effort: effort_lib.Effort,
     budget: lbfgs.Budget | None,
     progress: lbfgs.Progress | None,
@@ -91,7 +76,7 @@ def settings_of(
     Raises:
       ValueError: If `initial` is not one of those offered.
     """
-    validation.check_in("initial", initial, INITIALS)
+    validation.check_in("initial", initial, starts_lib.INITIALS)
     return Settings(
         initial,
         lbfgs.budget_of(effort) if budget is None else budget,
@@ -101,79 +86,11 @@ def settings_of(
     )
 
 
-class Start(NamedTuple):
-    """A candidate to begin with.
-
-    Attributes:
-      images: float64 [b, h, w, c] in [0, 1].
-      logits: float64 [b, classes].
-    """
-
-    images: np.ndarray
-    logits: np.ndarray
-
-
-def draw_start(
-    target: target_lib.Target,
-    knowledge: knowledge_lib.Knowledge,
-    initial: Initial,
-    seed: Seed,
-    index: int,
-) -> Start:
-    """Draws a start from the attacker's seed.
-
-    Args:
-      target: For a guess of the classes.
-      knowledge: For the shapes.
-      initial: The distribution of the pixels.
-      seed: The attack's seed, two non-negative numbers.
-      index: Which start.
-
-    Returns:
-      The start; equal arguments give equal numbers.
-    """
-    guesses = ((target, knowledge.batch_size),)
-    return _draw_start(guesses, knowledge, initial, seed, index)
-
-
-def _draw_start(
-    guesses: tuple[tuple[target_lib.Target, int], ...],
-    knowledge: knowledge_lib.Knowledge,
-    initial: Initial,
-    seed: Seed,
-    index: int,
-) -> Start:
-    generator = np.random.default_rng([*seed, index])
-    model, size = knowledge.model, knowledge.batch_size
-    shape = (size, *model.input_shape)
-    if initial == "uniform":
-        images = generator.uniform(size=shape)
-    else:
-        images = np.clip(0.5 + _GREY_NOISE * generator.standard_normal(shape), 0, 1)
-    classes = []
-    for target, pictures in guesses:
-        noise = generator.standard_normal(model.num_classes)
-        # The first start only breaks ties.
-        noise *= _GUESS_NOISE if index else 1e-9
-        # The rule is for one gradient; a message of several steps is their sum.
-        steps = local_steps.num_steps(knowledge.local_training, pictures)
-        one = dataclasses.replace(target, vector=target.vector / np.float32(steps))
-        classes.append(
-            labels_lib.guess_classes(
-                one, model.spec, model.num_classes, pictures, noise
-            )
-        )
-    logits = 0.1 * generator.standard_normal((size, model.num_classes))
-    logits[np.arange(size), np.concatenate(classes)] += _LOGIT_HEIGHT
-    return Start(images, logits)
-
-
 def reconstruct(
     view_weights: tuple[np.ndarray, ...],
     target: target_lib.Target,
     knowledge: knowledge_lib.Knowledge,
-    hypotheses: tuple[tuple[int, ...], ...],
-    label_source: str,
+    labels: candidates.Candidates,
     settings: Settings,
     seed: Seed,
 ) -> knowledge_lib.Reconstruction:
@@ -185,8 +102,7 @@ def reconstruct(
       view_weights: The weights of the round.
       target: What to match.
       knowledge: The model, the batch size and how messages are made.
-      hypotheses: See `search`.
-      label_source: See `search`.
+      labels: See `search`.
       settings: How to search.
       seed: See `search`.
 
@@ -204,14 +120,13 @@ def reconstruct(
         guesses=((target, knowledge.batch_size),),
         compiled=settings.programs.of(matching.build_matching, knowledge.model),
     )
-    return search(problem, knowledge, hypotheses, label_source, settings, seed)
+    return search(problem, knowledge, labels, settings, seed)
 
 
 def search(
     problem: problems.Problem,
     knowledge: knowledge_lib.Knowledge,
-    hypotheses: tuple[tuple[int, ...], ...],
-    label_source: str,
+    labels: candidates.Candidates,
     settings: Settings,
     seed: Seed,
 ) -> knowledge_lib.Reconstruction:
@@ -222,11 +137,10 @@ def search(
     Args:
       problem: What to match.
       knowledge: The model, the batch size and how messages are made.
-      hypotheses: The possible classes of the batch; the matching error decides. Up to
-        `problems.MOST_HYPOTHESES` are tried with one start at least each; more run a
-        race (`label_race.py`). None at all, or too few iterations for the race: soft
-        labels are optimised jointly.
-      label_source: What the reconstruction says about them.
+      labels: The possible classes of the batch; the matching error decides. Up to
+        `candidates.MOST_CANDIDATES` are tried with one start at least each; more run a
+        race (`label_race.py`). None at all, a mere guess, or too few iterations for the
+        race: soft labels are optimised jointly.
       settings: How to search.
       seed: Of the starts.
 
@@ -239,14 +153,17 @@ def search(
     """
     began = time.monotonic()
     matched = sum(int(np.count_nonzero(one.matched)) for one in problem.rounds)
-    extra = _check_extra(settings.extra_starts, knowledge)
+    extra = starts_lib.check_extra(settings.extra_starts, knowledge)
     budget, progress = settings.budget, settings.progress
+    hypotheses = () if labels.source == "guessed" else labels.classes
 
-    def draw(index: int) -> Start:
-        return _draw_start(problem.guesses, knowledge, settings.initial, seed, index)
+    def draw(index: int) -> starts_lib.Start:
+        return starts_lib.draw_start(
+            problem.guesses, knowledge, settings.initial, seed, index
+        )
 
     raced = None
-    if len(hypotheses) > problems.MOST_HYPOTHESES and matched:
+    if len(hypotheses) > candidates.MOST_CANDIDATES and matched:
         pictures = [draw(index).images for index in range(budget.restarts)]
         pictures[1:1] = list(extra)
         raced = label_race.minimise(
@@ -254,17 +171,17 @@ def search(
         )
         hypotheses = hypotheses if raced else ()
     if raced:
-        best, labels = raced
+        best, classes = raced
     else:
-        best, labels = _minimise(
+        best, classes = _minimise(
             problem, knowledge, hypotheses, draw, extra, budget, progress
         )
     shape = (knowledge.batch_size, *knowledge.model.input_shape)
     pixels = math.prod(shape)
     return knowledge_lib.Reconstruction(
         images=best.point[:pixels].reshape(shape).astype(np.float32),
-        labels=np.array(labels, np.int64),
-        label_source=label_source if hypotheses else "optimised",
+        labels=np.array(classes, np.int64),
+        label_source=labels.source if hypotheses else "optimised",
         objective=best.value,
         start_objectives=best.start_values,
         iterations=best.iterations,
@@ -280,7 +197,7 @@ def _minimise(
     problem: problems.Problem,
     knowledge: knowledge_lib.Knowledge,
     hypotheses: tuple[tuple[int, ...], ...],
-    draw: Callable[[int], Start],
+    draw: Callable[[int], starts_lib.Start],
     extra: np.ndarray,
     budget: lbfgs.Budget,
     progress: lbfgs.Progress | None,
@@ -310,23 +227,3 @@ def _minimise(
         progress,
     )
     return best, classes[best.start]
-
-
-def _check_extra(
-    extra_starts: np.ndarray | None, knowledge: knowledge_lib.Knowledge
-) -> np.ndarray:
-    """The extra starts, float64 [s, b, h, w, c]; s may be 0."""
-    shape = (knowledge.batch_size, *knowledge.model.input_shape)
-    if extra_starts is None:
-        return np.zeros((0, *shape))
-    if extra_starts.shape[1:] != shape:
-        raise ValueError(
-            f"`extra_starts` must be [s, {', '.join(map(str, shape))}], the pictures of"
-            f" a batch for each start, got shape {list(extra_starts.shape)}."
-        )
-    if not np.all(np.isfinite(extra_starts)):
-        raise ValueError(
-            "`extra_starts` must be finite, got NaN or infinity. Leave out the results "
-            "of attacks that failed."
-        )
-    return np.clip(extra_starts.astype(np.float64), 0.0, 1.0)

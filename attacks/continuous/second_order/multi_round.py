@@ -13,8 +13,8 @@ from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
 from attacks import target as target_lib
-from attacks.continuous.second_order import matching_attack, problems
-from attacks.labels import signs as labels_lib
+from attacks.continuous.second_order import matching_attack, problems, starts
+from attacks.labels import candidates, signs
 from attacks.matching import matching
 from attacks.optimisers import lbfgs
 from federated import views
@@ -28,7 +28,7 @@ def build_multi_round(
     mode: target_lib.Mode = "mask_aware",
     *,
     source: target_lib.Source = 0,
-    initial: matching_attack.Initial = "grey",
+    initial: starts.Initial = "grey",
     effort: effort_lib.Effort = _DEFAULT_EFFORT,
     budget: lbfgs.Budget | None = None,
     progress: lbfgs.Progress | None = None,
@@ -89,39 +89,15 @@ def build_multi_round(
             guesses=((_most_of_the_head(targets, knowledge), knowledge.batch_size),),
             compiled=settings.programs.of(matching.build_matching, knowledge.model),
         )
-        hypotheses, label_source = _labels(targets, mode, knowledge)
-        return matching_attack.search(
-            problem,
-            knowledge,
-            hypotheses,
-            label_source,
-            settings,
-            seed,
-        )
+        if knowledge.batch_size > 1:
+            labels = candidates.declared(knowledge)
+        else:
+            # The published rule knows no doubt.
+            most = 1 if mode == "naive" else knowledge.model.num_classes
+            labels = candidates.candidates(targets, knowledge, mode, most=most)
+        return matching_attack.search(problem, knowledge, labels, settings, seed)
 
     return attack
-
-
-def _labels(
-    targets: tuple[target_lib.Target, ...],
-    mode: target_lib.Mode,
-    knowledge: knowledge_lib.Knowledge,
-) -> tuple[tuple[tuple[int, ...], ...], str]:
-    """The hypotheses and where they come from: what all rounds allow."""
-    if knowledge.labels is not None:
-        return (knowledge.labels,), "known"
-    if knowledge.batch_size != 1:
-        return (), "optimised"
-    model = knowledge.model
-    allowed = set(range(model.num_classes))
-    for target in targets:
-        allowed &= set(
-            labels_lib.possible_labels(target, mode, model.spec, model.num_classes)
-        )
-    hypotheses = problems.few_hypotheses(
-        [tuple(sorted(allowed))], targets, mode, most=model.num_classes
-    )
-    return hypotheses, "inferred" if len(hypotheses) == 1 else "enumerated"
 
 
 def _most_of_the_head(
@@ -129,7 +105,7 @@ def _most_of_the_head(
 ) -> target_lib.Target:
     """The round that shows most of the head's bias, for a guess of the classes."""
     model = knowledge.model
-    head = labels_lib.find_head(model.spec, model.num_classes)
+    head = signs.find_head(model.spec, model.num_classes)
     if head is None or head.bias is None:
         return targets[0]
     shown = [int(np.count_nonzero(target.visible[head.bias])) for target in targets]

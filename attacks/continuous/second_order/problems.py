@@ -4,8 +4,6 @@ An attack states a problem: rounds, observations in each, and which pictures sta
 which (`matching.py` has the form). The search (`matching_attack.py`) minimises it.
 """
 
-import itertools
-import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -16,10 +14,6 @@ from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
 from attacks.matching import matching, objectives
 from attacks.optimisers import batched_lbfgs, lbfgs
-
-MOST_HYPOTHESES = 12
-"""Labels that are tried one by one. Beyond, those of single pictures run a race
-(`label_race.py`), and all others are optimised with the pictures."""
 
 _AT_ONCE = 8
 """Trials in the compiled program: one program for every race. Compiling it takes as long
@@ -57,34 +51,6 @@ class Problem(NamedTuple):
     sizes: tuple[int, ...]
     guesses: tuple[tuple[target_lib.Target, int], ...]
     compiled: matching.Matching
-
-
-def few_hypotheses(
-    possible: Sequence[tuple[int, ...]],
-    targets: Sequence[target_lib.Target],
-    mode: target_lib.Mode,
-    most: int = MOST_HYPOTHESES,
-) -> tuple[tuple[int, ...], ...]:
-    """The classes of single pictures worth a start each.
-
-    Args:
-      possible: For each picture its possible classes.
-      targets: What is matched.
-      mode: Under "naive" only what is settled counts: the published rules know no
-        doubt.
-      most: The longest list worth trying; for a race of one picture's labels the number
-        of classes.
-
-    Returns:
-      All combinations; none if they are many, or if nothing is matched that could tell
-      them apart.
-    """
-    count = math.prod(len(classes) for classes in possible)
-    if not 1 <= count <= (1 if mode == "naive" else most):
-        return ()
-    if count > 1 and not any(np.any(target.matched) for target in targets):
-        return ()
-    return tuple(itertools.product(*possible))
 
 
 def observed_of(one: Round, dtype: tf.DType) -> matching.Observed:

@@ -11,15 +11,14 @@ it does not drown small ones.
 import functools
 
 from attacks.continuous.first_order import recipes, search
+from attacks.pictures.priors import penalty
 
 PUBLISHED = recipes.Recipe(
     distance="l2",
     distance_weight=1.0,
-    total_variation=1e-4,
-    isotropic=True,
-    norm=1e-6,
-    statistics=0.1,
-    group=0.01,
+    prior=penalty.PicturePrior(
+        total_variation=1e-4, isotropic=True, norm=1e-6, statistics=0.1, group=0.01
+    ),
     step="gradient",
     learning_rate=0.025,
     schedule="cosine",
@@ -31,10 +30,9 @@ PUBLISHED = recipes.Recipe(
 
 UNTRAINED = recipes.Recipe(
     distance="l2",
-    total_variation=1e-6,
-    isotropic=True,
-    norm=1e-8,
-    group=1e-5,
+    prior=penalty.PicturePrior(
+        total_variation=1e-6, isotropic=True, norm=1e-8, group=1e-5
+    ),
     step="gradient",
     learning_rate=0.025,
     schedule="cosine",

@@ -10,10 +10,11 @@ starts.
 import functools
 
 from attacks.continuous.first_order import recipes, search
+from attacks.pictures.priors import penalty
 
 PUBLISHED = recipes.Recipe(
     distance="cosine",
-    total_variation=1e-6,
+    prior=penalty.PicturePrior(total_variation=1e-6),
     step="sign",
     learning_rate=0.025,
     schedule="steps",

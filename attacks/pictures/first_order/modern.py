@@ -9,12 +9,11 @@ of colours, and the head's input as its gradient shows it.
 import functools
 
 from attacks.continuous.first_order import recipes, search
+from attacks.pictures.priors import penalty
 
 PUBLISHED = recipes.Recipe(
     distance="cosine",
-    total_variation=0.1,
-    isotropic=True,
-    features=0.1,
+    prior=penalty.PicturePrior(total_variation=0.1, isotropic=True, features=0.1),
     step="soft_sign",
     learning_rate=0.025,
     schedule="cosine",
@@ -25,9 +24,7 @@ PUBLISHED = recipes.Recipe(
 
 UNTRAINED = recipes.Recipe(
     distance="cosine",
-    total_variation=1e-6,
-    isotropic=True,
-    features=1e-4,
+    prior=penalty.PicturePrior(total_variation=1e-6, isotropic=True, features=1e-4),
     step="soft_sign",
     learning_rate=0.025,
     schedule="cosine",

@@ -21,16 +21,17 @@ from selenc_tf import flatten
 from selenc_tf.types import Weights
 
 RECIPE = recipes.Recipe(
-    distance="l1",
-    distance_weight=2.0,
-    total_variation=0.3,
     step="gradient",
     learning_rate=0.1,
     first_decay=0.6,
     schedule="cosine",
     initial="grey",
 )
-"""Weights beside that of the activations, which is 1, and how Adam walks."""
+"""How Adam walks."""
+
+_GRADIENTS, _VARIATION = 2.0, 0.3
+"""Weights of the gradients below and of the pictures' variation, beside that of the
+activations, which is 1."""
 
 
 class Problem(NamedTuple):
@@ -136,7 +137,7 @@ def build_advance(network: network_lib.Network, depth: int) -> Advance:
                 gradients, problem.targets, problem.visible, strict=True
             )
         ]
-        return total + RECIPE.distance_weight * tf.add_n(parts) / problem.energy
+        return total + _GRADIENTS * tf.add_n(parts) / problem.energy
 
     @tf.function(autograph=False)
     def advance(
@@ -152,7 +153,7 @@ def build_advance(network: network_lib.Network, depth: int) -> Advance:
                 tape.watch(now.images)
                 error = error_of(problem, now.images[0])
                 variation = priors.total_variation(now.images[0])
-                objective = error + RECIPE.total_variation * variation
+                objective = error + _VARIATION * variation
             slope = tape.gradient(objective, now.images)
             return first_order.step(
                 RECIPE,

@@ -14,27 +14,10 @@ from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
 from attacks import target as target_lib
-from attacks.labels import signs as labels_lib
+from attacks.labels import candidates as candidates_lib
 from attacks.matching import matching
 from attacks.optimisers import lbfgs
 from attacks.pictures.statistical import public_examples
-
-_MOST_HYPOTHESES = 12
-_GUESS_NOISE = 0.3
-"""Standard deviation of the noise of further guesses of a batch's classes, in units of
-one picture."""
-
-
-class Hypotheses(NamedTuple):
-    """Which classes the batch may have.
-
-    Attributes:
-      classes: Each of length b; at least one.
-      source: What a reconstruction says about its labels.
-    """
-
-    classes: tuple[tuple[int, ...], ...]
-    source: str
 
 
 def label_hypotheses(
@@ -42,7 +25,7 @@ def label_hypotheses(
     knowledge: knowledge_lib.Knowledge,
     guesses: int,
     generator: np.random.Generator,
-) -> Hypotheses:
+) -> candidates_lib.Candidates:
     """Lists the classes to try.
 
     Runs on: attacker. Sees: the visible entries of the head, and its knowledge.
@@ -56,29 +39,15 @@ def label_hypotheses(
     Returns:
       In the order of `public_examples`: known labels; the classes that one picture's
       signs allow, if they are at most 12; otherwise guesses from the head's bias
-      (`labels.guess_classes`).
+      (`candidates.guesses`).
     """
     if knowledge.labels is not None:
         ordered = public_examples.ordered_labels(knowledge.labels, target.sizes)
-        return Hypotheses((ordered,), "known")
-    model, size = knowledge.model, knowledge.batch_size
-    if size == 1:
-        possible = labels_lib.possible_labels(
-            target, "mask_aware", model.spec, model.num_classes
-        )
-        if 1 <= len(possible) <= _MOST_HYPOTHESES:
-            source = "inferred" if len(possible) == 1 else "enumerated"
-            return Hypotheses(tuple((label,) for label in possible), source)
-    found: list[tuple[int, ...]] = []
-    for index in range(guesses):
-        noise = generator.standard_normal(model.num_classes)
-        noise *= _GUESS_NOISE if index else 1e-9
-        classes = labels_lib.guess_classes(
-            target, model.spec, model.num_classes, size, noise
-        )
-        found.append(tuple(sorted(int(label) for label in classes)))
-    distinct = tuple(dict.fromkeys(found))
-    return Hypotheses(distinct, "inferred" if len(distinct) == 1 else "enumerated")
+        return candidates_lib.Candidates((ordered,), "known")
+    found = candidates_lib.candidates((target,), knowledge)
+    if knowledge.batch_size == 1 and found.source != "guessed":
+        return found
+    return candidates_lib.guesses(target, knowledge, guesses, generator)
 
 
 def settled_labels(
@@ -93,11 +62,9 @@ def settled_labels(
     """
     if knowledge.labels is not None:
         return public_examples.ordered_labels(knowledge.labels, target.sizes)
-    if knowledge.batch_size > 1:
-        return None
-    model = knowledge.model
-    label = labels_lib.infer_label(target, "mask_aware", model.spec, model.num_classes)
-    return None if label is None else (label,)
+    found = candidates_lib.candidates((target,), knowledge, most=1)
+    alone = knowledge.batch_size == 1 and found.source == "inferred"
+    return found.classes[0] if alone else None
 
 
 class Match(NamedTuple):

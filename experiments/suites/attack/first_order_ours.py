@@ -153,7 +153,6 @@ def _problem(case: Case, picture: int) -> first_order.Problem:
         weights=tuple(tf.convert_to_tensor(one) for one in case.model.initial_weights),
         targets=target,
         matched=tf.ones_like(target),
-        visible=tf.zeros([1, 0]),
         labels=tf.one_hot(case.labels[picture : picture + 1, np.newaxis], classes),
         shares=tf.ones([1]),
         which=tf.zeros([1], tf.int32),

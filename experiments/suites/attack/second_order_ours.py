@@ -26,17 +26,6 @@ COMPILED: Mapping[str, bool] = MappingProxyType({GRAPH: False, XLA: True})
 """Ways to compile the objective: whether by XLA."""
 
 
-class _Watched(programs.Programs):
-    """Gives out one matching whatever is asked for."""
-
-    def __init__(self, watched: matching.Matching) -> None:
-        super().__init__()
-        self._watched = watched
-
-    def of(self, *_: Any, **__: Any) -> Any:
-        return self._watched
-
-
 def build_single(case: Case, compiled: matching.Matching) -> Callable[[], float]:
     """One evaluation, value and slope, as the optimiser asks for it."""
     observed = _observed(case)
@@ -121,10 +110,11 @@ def attack(
         return found
 
     known = knowledge_lib.Knowledge(case.model, labels=(int(case.labels[picture]),))
-    run = dlg.build_dlg(
-        budget=lbfgs.Budget(max_seconds=max_seconds),
-        programs=_Watched(compiled._replace(known_labels=watched)),
+    shared = programs.Programs()
+    shared.use(
+        compiled._replace(known_labels=watched), matching.build_matching, case.model
     )
+    run = dlg.build_dlg(budget=lbfgs.Budget(max_seconds=max_seconds), programs=shared)
     found = run(cases.server_view(case, picture), known, (0, picture))
     return Reached(reached, best, time.perf_counter() - began, found.evaluations)
 

@@ -43,8 +43,6 @@ def test_against_formulas(seed):
     np.testing.assert_allclose(value("l1", q, g, m), l1, rtol=1e-12)
     np.testing.assert_allclose(value("tag", q, g, m, alpha=0.3), l2 + 0.3 * l1)
     np.testing.assert_allclose(value("cosine", q, g, m), 1 - cosine(m * q, g))
-    angle = np.arccos(cosine(m * q, g)) / np.pi
-    np.testing.assert_allclose(value("angular", q, g, m), angle, atol=1e-3)
 
 
 @settings(max_examples=15, deadline=None)
@@ -140,51 +138,11 @@ class TestMeansOverTensors:
         found = value("tensor_cosine", q, g, m, least_entries=100)
         np.testing.assert_allclose(found, value("cosine", q, g, m))
 
-    def test_layer_weights(self):
-        q, g, m = vectors(9, hidden=0)
-        cosines = [
-            1 - cosine(q[p], g[p]) for p in (slice(12), slice(12, 16), slice(16, 24))
-        ]
-        for layers, weights in (
-            ("linear", [1, 2 / 3, 1 / 3]),
-            ("exponential", [1, np.exp(-1), np.exp(-2)]),
-        ):
-            found = value("tensor_cosine", q, g, m, layer_weights=layers)
-            np.testing.assert_allclose(found, np.average(cosines, weights=weights))
-
-
-def test_layer_weights_in_the_whole():
-    q, g, m = vectors(10)
-    w = np.repeat([1, 2 / 3, 1 / 3], [12, 4, 8]) * m
-    found = value("l2", q, g, m, layer_weights="linear")
-    np.testing.assert_allclose(found, np.sum(w * (q - g) ** 2) / np.sum(w * g**2))
-
-
-class TestHinge:
-    def hinge(self, candidate, target, visible):
-        parts = (tf.constant(x, tf.float64) for x in (candidate, target, visible))
-        return float(distances.magnitude_hinge(*parts))
-
-    def test_by_hand(self):
-        # tau = 2, short by 1.5; visible energy 1 + 4.
-        found = self.hinge([9.0, 9.0, -0.5], [1.0, -2.0, 0.0], [1.0, 1.0, 0.0])
-        np.testing.assert_allclose(found, 0.45)
-
-    def test_truth_of_a_magnitude_mask_costs_nothing(self):
-        g = np.random.default_rng(0).standard_normal(SIZE)
-        visible = (np.abs(g) < np.quantile(np.abs(g), 0.8)).astype(float)
-        assert self.hinge(g, g * visible, visible) == 0
-        assert self.hinge(0 * g, g * visible, visible) > 0
-
-    def test_nothing_visible(self):
-        assert self.hinge(np.ones(3), np.zeros(3), np.zeros(3)) == 0
-
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"name": "l3"}, "`name` must be one of: l2, l1"),
-        ({"name": "l2", "layer_weights": "cubic"}, "`layer_weights` must be one of"),
         ({"name": "tag", "alpha": -1.0}, "`alpha` must be at least 0"),
         ({"name": "l2", "least_entries": 0}, "`least_entries` must be at least 1"),
     ],

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from attacks.matching import patches
+from attacks.matching import matching, patches
+from selenc_tf.models import lenet
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
@@ -45,3 +46,24 @@ def test_only_plain_convolutions_are_changed():
     before = model(pictures).numpy()
     assert patches.use_patches(model) == 1
     np.testing.assert_allclose(model(pictures), before, rtol=1e-4, atol=1e-5)
+
+
+def test_xla_with_patches_is_the_same_objective():
+    model = lenet.lenet((8, 8, 1), 3, 0)
+    plain, fast = (
+        matching.build_matching(model, jit_compile=jit) for jit in (False, True)
+    )
+    generator = np.random.default_rng(0)
+    images = tf.constant(generator.uniform(size=(2, 1, 8, 8, 1)))
+    labels = tf.one_hot([[0], [2]], 3, dtype=tf.float64)
+    size = model.spec.size
+    observed = matching.Observed(
+        weights=tuple(tf.cast(one, tf.float64) for one in model.initial_weights),
+        target=tf.constant(generator.normal(size=size)),
+        entry_weights=tf.constant(generator.uniform(size=size) / size),
+        shares=tf.ones([1], tf.float64),
+    )
+    expected = plain.hypotheses(observed, (1,), images, labels)
+    found = fast.hypotheses(observed, (1,), images, labels)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-14)

@@ -18,6 +18,8 @@ from attacks.metrics import evaluation
 from selenc_tf.models import functional, mlp
 from tests.attacks import victims
 
+build_completion = victims.shared(completion.build_completion)
+
 SEED = (1, 2)
 QUICK = effort.Effort(restarts=1, max_iterations=30)
 
@@ -58,7 +60,7 @@ def chain():
 
 
 ATTACKS = {
-    "completion": lambda: completion.build_completion(effort=QUICK),
+    "completion": lambda: build_completion(effort=QUICK),
     "dense_inversion": dense_inversion.build_dense_inversion,
     "r_gap": r_gap.build_r_gap,
 }
@@ -135,7 +137,7 @@ def test_random_entries_suffice(dense, hidden):
     vector = victims.gradient(dense, images, (0,))
     mask = victims.random_mask(vector.size, hidden)
     view = victims.view_of(dense, [vector], mask)
-    found = completion.build_completion()(view, knowledge.Knowledge(dense), SEED)
+    found = build_completion()(view, knowledge.Knowledge(dense), SEED)
     assert found.stop == "closed_form" and psnr(found, images, (0,)) > 60
 
 
@@ -145,7 +147,7 @@ def test_half_of_the_large_entries_hidden():
     vector = victims.gradient(model, images, (0,))
     mask = np.abs(vector) > np.median(np.abs(vector))
     view = victims.view_of(model, [vector], mask)
-    found = completion.build_completion()(view, knowledge.Knowledge(model), SEED)
+    found = build_completion()(view, knowledge.Knowledge(model), SEED)
     assert found.stop == "closed_form" and psnr(found, images, (0,)) > 60
 
 
@@ -157,7 +159,7 @@ def test_hidden_biases_leave_the_scale_to_the_matching(dense):
     )
     view = victims.view_of(dense, [vector], mask)
     known = knowledge.Knowledge(dense)
-    found = completion.build_completion()(view, known, SEED)
+    found = build_completion()(view, known, SEED)
     assert psnr(found, images, (1,)) > 60
     alone = dense_inversion.build_dense_inversion()(view, known, SEED)
     assert alone.stop == "underdetermined"
@@ -173,7 +175,7 @@ def test_undetermined_pixels_are_filled(dense):
     mask = np.zeros(vector.size, np.bool_)
     mask[: 3 * 64] = True  # all weights of the first three pixels
     view = victims.view_of(dense, [vector], mask)
-    found = completion.build_completion()(view, knowledge.Knowledge(dense), SEED)
+    found = build_completion()(view, knowledge.Knowledge(dense), SEED)
     assert found.stop == "partly_determined" and not found.converged
     flat, truth = found.images.ravel(), images.ravel()
     np.testing.assert_allclose(flat[3:], truth[3:], atol=1e-4)
@@ -211,7 +213,7 @@ class TestBatches:
         known = knowledge.Knowledge(wide, batch_size=3)
         for attack in (
             dense_inversion.build_dense_inversion(),
-            completion.build_completion(),
+            build_completion(),
         ):
             found = attack(view, known, SEED)
             assert found.stop == "closed_form" and psnr(found, images, (2, 0, 1)) > 60
@@ -234,7 +236,7 @@ def test_head_of_a_convolutional_net_is_completed_then_matched(chain):
     np.testing.assert_allclose(
         done.target.vector[known_now], vector[known_now], rtol=1e-4, atol=1e-8
     )
-    found = completion.build_completion(effort=QUICK)(view, known, SEED)
+    found = build_completion(effort=QUICK)(view, known, SEED)
     assert found.matched_entries == known_now.sum() and found.iterations > 0
     assert found.labels.tolist() == [1]
 
@@ -260,10 +262,10 @@ def test_weights_come_from_the_view(dense):
             initial_weights=tuple(0 * tensor for tensor in dense.initial_weights)
         ),
     )
-    found = completion.build_completion()(view, other, SEED)
+    found = build_completion()(view, other, SEED)
     assert psnr(found, images, (1,)) > 80 and found.objective < 1e-10
 
 
 def test_bad_settings_are_refused():
     with pytest.raises(ValueError, match="`initial` must be one of"):
-        completion.build_completion(initial="noise")
+        build_completion(initial="noise")

@@ -10,13 +10,14 @@ import tensorflow as tf
 from attacks.continuous.first_order import engine as first_order
 from attacks.continuous.first_order import recipes, schedules, slopes
 from attacks.matching import cosine, distances
+from attacks.pictures.priors import penalty
 from selenc_tf import flatten
 from selenc_tf.models import convnet64, functional
 from tests.attacks import victims
 
 PLAIN = recipes.Recipe(
     distance="cosine",
-    total_variation=1e-3,
+    prior=penalty.PicturePrior(total_variation=1e-3),
     step="gradient",
     learning_rate=0.05,
     schedule="constant",
@@ -40,7 +41,6 @@ def problem_of(model, count=1, size=1, hidden=0.0):
         weights=model.initial_weights,
         targets=tf.constant(np.stack(vectors) * matched),
         matched=tf.constant(matched),
-        visible=tf.zeros([count, 0]),
         labels=tf.one_hot(np.array(labels), classes),
         shares=tf.fill([size], 1.0 / size),
         which=tf.range(count),
@@ -228,21 +228,15 @@ def test_priors_on_layers(tiny):
     hidden = keras.layers.BatchNormalization()(hidden)
     logits = keras.layers.Dense(3)(keras.layers.Flatten()(hidden))
     model = functional.from_keras(keras.Model(inputs, logits))
-    recipe = dataclasses.replace(PLAIN, statistics=0.1, features=0.1, hinge=0.1)
-    size = model.spec.size
+    prior = penalty.PicturePrior(total_variation=1e-3, statistics=0.1, features=0.1)
+    recipe = dataclasses.replace(PLAIN, prior=prior)
     problem = problem_of(model)._replace(
-        visible=tf.ones([1, size]),
         features=tf.ones([1, 8]),
         known_features=tf.ones([1, 8]),
     )
     engine = first_order.build_engine(model, recipe)
     found = advance(engine, problem, starts(1), 3)
-    without = advance(
-        first_order.build_engine(model, PLAIN),
-        problem._replace(visible=tf.zeros([1, 0])),
-        starts(1),
-        3,
-    )
+    without = advance(first_order.build_engine(model, PLAIN), problem, starts(1), 3)
     assert float(found.best_objective[0]) > float(without.best_objective[0]) + 0.01
 
 

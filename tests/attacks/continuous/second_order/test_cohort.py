@@ -8,9 +8,13 @@ import pytest
 from attacks import knowledge
 from attacks import target as target_lib
 from attacks.continuous.second_order import cohort, dlg, problems
+from attacks.matching import matching
 from attacks.metrics import evaluation
 from attacks.optimisers import lbfgs
 from tests.attacks import victims
+
+build_cohort = victims.shared(cohort.build_cohort)
+build_dlg = victims.shared(dlg.build_dlg)
 
 SEED = (7, 8)
 QUICK = lbfgs.Budget(restarts=1, max_iterations=30)
@@ -42,8 +46,9 @@ def value_at(problem, known, images, labels):
     return objective(images.astype(np.float64).ravel())
 
 
-def problem_of(one, sizes):
-    return problems.Problem((one,), sizes, ())
+def problem_of(model, one, sizes):
+    compiled = victims.PROGRAMS.of(matching.build_matching, model)
+    return problems.Problem((one,), sizes, (), compiled)
 
 
 def test_observations_by_hand(tiny):
@@ -60,7 +65,7 @@ def test_observations_by_hand(tiny):
 def test_truth_has_no_error(tiny, with_labels):
     images, view = round_of(tiny, 0.5, weights=(1.0, 3.0))
     known = with_labels(*LABELS)
-    problem = problem_of(cohort.round_of(view), (1, 1))
+    problem = problem_of(tiny, cohort.round_of(view), (1, 1))
     assert value_at(problem, known, images, LABELS)[0] < 1e-12
     assert value_at(problem, known, images[::-1], LABELS)[0] > 1e-3
 
@@ -72,19 +77,19 @@ def test_everything_hidden_is_the_attack_on_the_aggregate(tiny, with_labels):
     alone = problems.Round(view.weights, target.vector, target.matched, target.shares)
     candidate = victims.tiny_pictures(2, seed=9)
     values = [
-        value_at(problem_of(one, (1, 1)), known, candidate, LABELS)
+        value_at(problem_of(tiny, one, (1, 1)), known, candidate, LABELS)
         for one in (alone, cohort.round_of(view))
     ]
     np.testing.assert_allclose(values[0][0], values[1][0], rtol=1e-12)
     np.testing.assert_allclose(values[0][1], values[1][1], rtol=1e-9, atol=1e-15)
-    joint = cohort.build_cohort()(view, known, SEED)
-    mean = dlg.build_dlg(source="aggregate")(view, known, SEED)
+    joint = build_cohort()(view, known, SEED)
+    mean = build_dlg(source="aggregate")(view, known, SEED)
     np.testing.assert_allclose(joint.images, mean.images, atol=1e-3)
 
 
 def test_two_clients_at_half_hidden(tiny, with_labels):
     images, view = round_of(tiny, 0.5)
-    joint = cohort.build_cohort()(view, with_labels(*LABELS), SEED)
+    joint = build_cohort()(view, with_labels(*LABELS), SEED)
     assert least_psnr(joint, images, LABELS) > 60
     assert joint.matched_entries == 2 * 121 + 122 or joint.matched_entries > 243
 
@@ -92,8 +97,8 @@ def test_two_clients_at_half_hidden(tiny, with_labels):
 def test_cohort_sees_more_than_a_message(tiny, with_labels):
     """At 97 % hidden, eight visible entries say little about sixteen pixels."""
     images, view = round_of(tiny, 0.97)
-    joint = cohort.build_cohort()(view, with_labels(*LABELS), SEED)
-    single = dlg.build_dlg()(view, with_labels(LABELS[0]), SEED)
+    joint = build_cohort()(view, with_labels(*LABELS), SEED)
+    single = build_dlg()(view, with_labels(LABELS[0]), SEED)
     assert least_psnr(joint, images, LABELS) > 10 + least_psnr(
         single, images[:1], LABELS[:1]
     )
@@ -102,7 +107,7 @@ def test_cohort_sees_more_than_a_message(tiny, with_labels):
 def test_labels_are_inferred_for_each_client(tiny, tiny_knowledge):
     images, view = round_of(tiny, 0.3, labels=(2, 0, 1))
     known = dataclasses.replace(tiny_knowledge, batch_size=3)
-    found = cohort.build_cohort()(view, known, SEED)
+    found = build_cohort()(view, known, SEED)
     np.testing.assert_array_equal(found.labels, [2, 0, 1])
     assert found.label_source == "inferred"
     assert least_psnr(found, images, (2, 0, 1)) > 50
@@ -111,22 +116,22 @@ def test_labels_are_inferred_for_each_client(tiny, tiny_knowledge):
 def test_eight_clients(tiny, with_labels):
     labels = (0, 1, 2, 0, 1, 2, 0, 1)
     images, view = round_of(tiny, 0.5, labels)
-    found = cohort.build_cohort()(view, with_labels(*labels), SEED)
+    found = build_cohort()(view, with_labels(*labels), SEED)
     assert least_psnr(found, images, labels) > 40
 
 
 def test_earlier_rounds_join(tiny, with_labels):
     _, view = round_of(tiny, 0.5)
     known = dataclasses.replace(with_labels(*LABELS), earlier=(view,))
-    once = cohort.build_cohort(budget=QUICK)(view, with_labels(*LABELS), SEED)
-    twice = cohort.build_cohort(budget=QUICK)(view, known, SEED)
+    once = build_cohort(budget=QUICK)(view, with_labels(*LABELS), SEED)
+    twice = build_cohort(budget=QUICK)(view, known, SEED)
     np.testing.assert_allclose(once.images, twice.images, atol=1e-6)
     assert twice.matched_entries == 2 * once.matched_entries
 
 
 def test_hidden_entries_of_messages_are_never_read(tiny, with_labels):
     views = [round_of(tiny, 0.5, spoil=value)[1] for value in (None, np.nan)]
-    attack = cohort.build_cohort(budget=QUICK)
+    attack = build_cohort(budget=QUICK)
     first, second = (attack(view, with_labels(*LABELS), SEED) for view in views)
     np.testing.assert_array_equal(first.images, second.images)
     assert first.objective == second.objective
@@ -135,13 +140,13 @@ def test_hidden_entries_of_messages_are_never_read(tiny, with_labels):
 def test_not_finite_is_reported(tiny, with_labels):
     _, view = round_of(tiny, 0.5)
     broken = view._replace(aggregate=np.full_like(view.aggregate, np.nan))
-    found = cohort.build_cohort(budget=QUICK)(broken, with_labels(*LABELS), SEED)
+    found = build_cohort(budget=QUICK)(broken, with_labels(*LABELS), SEED)
     assert found.stop == "not_finite" and np.all(np.isfinite(found.images))
 
 
 def test_errors_name_the_argument(tiny, with_labels):
     _, view = round_of(tiny, 0.5)
-    run, known = cohort.build_cohort(), with_labels(*LABELS)
+    run, known = build_cohort(), with_labels(*LABELS)
     with pytest.raises(ValueError, match=r"`view.aggregate` must be there"):
         run(view._replace(aggregate=None), known, SEED)
     with pytest.raises(ValueError, match=r"`view.messages` must be those of at least"):
@@ -152,4 +157,4 @@ def test_errors_name_the_argument(tiny, with_labels):
     with pytest.raises(ValueError, match=r"`knowledge.client_sizes` must have one"):
         run(view, knowledge.Knowledge(tiny, client_sizes=(1,)), SEED)
     with pytest.raises(ValueError, match="`initial` must be one of"):
-        cohort.build_cohort(initial="noise")
+        build_cohort(initial="noise")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from attacks import effort, knowledge
+from attacks import effort, knowledge, programs
 from attacks import target as target_lib
 from attacks.continuous.second_order import idlg, label_race, multi_round, problems
 from attacks.labels import signs
@@ -17,6 +17,9 @@ from attacks.metrics import evaluation
 from attacks.optimisers import lbfgs
 from selenc_tf.models import lenet
 from tests.attacks import victims
+
+build_idlg = victims.shared(idlg.build_idlg)
+build_multi_round = victims.shared(multi_round.build_multi_round)
 
 SEED = (1, 2)
 CLASSES = 20
@@ -48,6 +51,7 @@ def problem_of(view, known):
         (problems.Round(view.weights, target.vector, target.matched, target.shares),),
         target.sizes,
         ((target, 1),),
+        victims.PROGRAMS.of(matching.build_matching, known.model),
     )
 
 
@@ -55,7 +59,7 @@ def problem_of(view, known):
 def wide():
     """The tiny net with twenty classes."""
     model = victims.tiny_model(CLASSES)
-    return knowledge.Knowledge(model, matching=matching.build_matching(model))
+    return knowledge.Knowledge(model)
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +73,8 @@ def view(wide, vector):
 
 
 def with_broken(known, broken, after=0):
-    """Knowledge whose objective is NaN for some classes after so many evaluations."""
-    own = known.matching
+    """Programs whose objective is NaN for some classes after so many evaluations."""
+    own = victims.PROGRAMS.of(matching.build_matching, known.model)
     seen = dict.fromkeys(broken, 0)
 
     def spoil(value, label):
@@ -93,9 +97,13 @@ def with_broken(known, broken, after=0):
         ]
         return tf.stack(found), slopes
 
-    return dataclasses.replace(
-        known, matching=own._replace(known_labels=known_labels, hypotheses=hypotheses)
+    spoiled = programs.Programs()
+    spoiled.use(
+        own._replace(known_labels=known_labels, hypotheses=hypotheses),
+        matching.build_matching,
+        known.model,
     )
+    return spoiled
 
 
 class TestPlan:
@@ -123,14 +131,14 @@ class TestPlan:
 @pytest.mark.parametrize("classes", [10, 100])
 def test_lenet_with_its_head_hidden(classes):
     model = lenet.lenet((8, 8, 1), classes, 0)
-    known = knowledge.Knowledge(model, matching=matching.build_matching(model))
+    known = knowledge.Knowledge(model)
     images = np.random.default_rng(3).uniform(0.1, 0.9, (1, 8, 8, 1))
     images, label = images.astype(np.float32), classes - 3
     view = victims.view_of(
         model, [victims.gradient(model, images, (label,))], hidden_head(model)
     )
     if classes == 100:
-        found = idlg.build_idlg()(view, known, SEED)
+        found = build_idlg()(view, known, SEED)
         assert found.label_source == "enumerated"
         assert found.iterations <= 2000
         assert psnr(found, images, label) > 40
@@ -150,7 +158,7 @@ def test_lenet_with_its_head_hidden(classes):
 @pytest.mark.parametrize("hidden", [0.0, 0.4])
 def test_label_and_picture_are_found(wide, vector, hidden):
     mask = hidden_head(wide.model, hidden)
-    found = idlg.build_idlg()(victims.view_of(wide.model, [vector], mask), wide, SEED)
+    found = build_idlg()(victims.view_of(wide.model, [vector], mask), wide, SEED)
     assert found.label_source == "enumerated" and found.converged
     assert psnr(found, IMAGES, LABEL) > 60
 
@@ -158,7 +166,7 @@ def test_label_and_picture_are_found(wide, vector, hidden):
 def test_same_seed_same_bits_and_hidden_entries_are_never_read(wide, vector, view):
     mask = hidden_head(wide.model)
     poisoned = np.where(mask, np.float32(np.nan), vector)
-    attack = idlg.build_idlg(effort=effort.Effort(max_iterations=500))
+    attack = build_idlg(effort=effort.Effort(max_iterations=500))
     first = attack(view, wide, SEED)
     assert first.label_source == "enumerated"
     for other in (view, victims.view_of(wide.model, [poisoned], mask)):
@@ -178,13 +186,14 @@ def test_same_seed_same_bits_and_hidden_entries_are_never_read(wide, vector, vie
 def test_hypotheses_that_are_not_finite_leave(wide, view, after):
     broken = tuple(one for one in range(CLASSES) if one % 3 == 0)
     assert LABEL not in broken
-    found = idlg.build_idlg(effort=LARGE)(view, with_broken(wide, broken, after), SEED)
+    spoiled = with_broken(wide, broken, after)
+    found = idlg.build_idlg(effort=LARGE, programs=spoiled)(view, wide, SEED)
     assert found.label_source == "enumerated" and found.converged
     assert psnr(found, IMAGES, LABEL) > 60
 
 
 def test_the_right_label_can_fail_alone(wide, view):
-    found = idlg.build_idlg(effort=effort.Effort(max_iterations=500))(
+    found = build_idlg(effort=effort.Effort(max_iterations=500))(
         view, with_broken(wide, (LABEL,)), SEED
     )
     assert found.label_source == "enumerated"
@@ -194,7 +203,7 @@ def test_the_right_label_can_fail_alone(wide, view):
 def test_nothing_is_finite(wide):
     nothing = np.full(wide.model.spec.size, np.nan, np.float32)
     view = victims.view_of(wide.model, [nothing], hidden_head(wide.model))
-    found = idlg.build_idlg(effort=LARGE)(view, wide, SEED)
+    found = build_idlg(effort=LARGE)(view, wide, SEED)
     assert found.label_source == "enumerated"
     assert found.stop == "not_finite" and not found.converged
     assert np.isnan(found.objective) and np.all(np.isfinite(found.images))
@@ -202,7 +211,7 @@ def test_nothing_is_finite(wide):
 
 class TestEffort:
     def run(self, known, view, progress=None, **limits):
-        return idlg.build_idlg(effort=effort.Effort(**limits), progress=progress)(
+        return build_idlg(effort=effort.Effort(**limits), progress=progress)(
             view, known, SEED
         )
 
@@ -243,14 +252,12 @@ class TestEffort:
 
 
 def test_naive_attack_knows_no_doubt(wide, view):
-    found = idlg.build_idlg("naive", effort=LEAST)(view, wide, SEED)
+    found = build_idlg("naive", effort=LEAST)(view, wide, SEED)
     assert found.label_source == "optimised"
 
 
 def test_an_extra_start_goes_with_the_leader(wide, view):
-    found = idlg.build_idlg(extra_starts=IMAGES[np.newaxis], effort=LEAST)(
-        view, wide, SEED
-    )
+    found = build_idlg(extra_starts=IMAGES[np.newaxis], effort=LEAST)(view, wide, SEED)
     assert found.label_source == "enumerated"
     assert found.labels == [LABEL] and found.objective <= 1e-12
     np.testing.assert_allclose(found.images, IMAGES, atol=1e-6)
@@ -258,7 +265,7 @@ def test_an_extra_start_goes_with_the_leader(wide, view):
 
 def test_several_rounds_race_together(wide, view):
     earlier = dataclasses.replace(wide, earlier=(view,))
-    found = multi_round.build_multi_round()(view, earlier, SEED)
+    found = build_multi_round()(view, earlier, SEED)
     assert found.label_source == "enumerated"
     assert psnr(found, IMAGES, LABEL) > 60
 
@@ -276,6 +283,6 @@ def test_local_training_is_matched(wide):
         training,
     ).numpy()
     view = victims.view_of(model, [message], hidden_head(model))
-    found = idlg.build_idlg()(view, local, SEED)
+    found = build_idlg()(view, local, SEED)
     assert found.label_source == "enumerated"
     assert psnr(found, IMAGES, LABEL) > 60

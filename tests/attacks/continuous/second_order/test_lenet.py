@@ -5,17 +5,18 @@ import pytest
 
 from attacks import knowledge
 from attacks.continuous.second_order import idlg
-from attacks.matching import matching
 from attacks.metrics import evaluation
 from attacks.optimisers import lbfgs
 from selenc_tf.models import lenet
 from tests.attacks import victims
 
+build_idlg = victims.shared(idlg.build_idlg)
+
 
 @pytest.fixture(scope="module")
 def mnist_lenet():
     model = lenet.lenet((28, 28, 1), 10, 0)
-    return knowledge.Knowledge(model, matching=matching.build_matching(model))
+    return knowledge.Knowledge(model)
 
 
 def attack(known, mode, pictures, index, hidden, budget):
@@ -23,7 +24,7 @@ def attack(known, mode, pictures, index, hidden, budget):
     vector = victims.gradient(known.model, image, (label,))
     mask = victims.random_mask(known.model.spec.size, hidden)
     view = victims.view_of(known.model, [vector], mask)
-    found = idlg.build_idlg(mode, budget=budget)(view, known, (0, index))
+    found = build_idlg(mode, budget=budget)(view, known, (0, index))
     truth = evaluation.Truth(image, np.array([label]))
     return evaluation.evaluate(found, truth)[0]
 
@@ -47,7 +48,7 @@ def test_zero_filling_hides_that_mnist_leaks(mnist_lenet):
 @pytest.mark.timeout(900)
 def test_most_cifar_pictures_are_recovered():
     model = lenet.lenet((32, 32, 3), 100, 0)
-    known = knowledge.Knowledge(model, matching=matching.build_matching(model))
+    known = knowledge.Knowledge(model)
     pictures = victims.cifar100(3)
     found = [
         attack(known, "mask_aware", pictures, index, 0.0, lbfgs.Budget())

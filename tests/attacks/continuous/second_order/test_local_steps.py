@@ -15,6 +15,8 @@ from selenc_tf.models import functional, local_steps
 from selenc_tf.models.local_steps import LocalTraining
 from tests.attacks import victims
 
+build_dlg = victims.shared(dlg.build_dlg)
+
 SEED = (3, 4)
 LABELS = (0, 2, 1)
 
@@ -110,10 +112,8 @@ def test_pictures_are_recovered_from_a_masked_update(tiny, tiny_knowledge):
     known = dataclasses.replace(
         tiny_knowledge, batch_size=2, labels=(0, 2), local_training=training
     )
-    aware = dlg.build_dlg()(view, known, SEED)
-    unaware = dlg.build_dlg()(
-        view, dataclasses.replace(known, local_training=None), SEED
-    )
+    aware = build_dlg()(view, known, SEED)
+    unaware = build_dlg()(view, dataclasses.replace(known, local_training=None), SEED)
     truth = evaluation.Truth(images, np.array([0, 2]))
     least = min(record.psnr for record in evaluation.evaluate(aware, truth))
     assert least > 50
@@ -126,6 +126,6 @@ def test_one_local_step_is_dlg(tiny, tiny_knowledge):
     known = dataclasses.replace(tiny_knowledge, labels=(1,))
     stepped = dataclasses.replace(known, local_training=knowledge.LocalTraining(0.1))
     first, second = (
-        dlg.build_dlg(budget=budget)(view, one, SEED) for one in (known, stepped)
+        build_dlg(budget=budget)(view, one, SEED) for one in (known, stepped)
     )
     np.testing.assert_allclose(first.images, second.images, atol=1e-6)

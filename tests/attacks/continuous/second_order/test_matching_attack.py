@@ -6,25 +6,31 @@ import functools
 import numpy as np
 import pytest
 
-from attacks import effort, knowledge
+from attacks import effort, knowledge, programs
 from attacks import target as target_lib
 from attacks.continuous.second_order import (
     cohort,
     dlg,
     idlg,
-    matching_attack,
     multi_round,
+    starts,
 )
 from attacks.matching import matching
 from attacks.metrics import evaluation
 from attacks.optimisers import lbfgs
 from tests.attacks import victims
 
+build_dlg = victims.shared(dlg.build_dlg)
+build_idlg = victims.shared(idlg.build_idlg)
+
 QUICK = lbfgs.Budget(max_iterations=40, scout_iterations=10)
 SEED = (1, 2)
 BUILDS = {
     f"{name}_{mode}": functools.partial(build, mode)
-    for name, build in (("dlg", dlg.build_dlg), ("idlg", idlg.build_idlg))
+    for name, build in (
+        ("dlg", build_dlg),
+        ("idlg", build_idlg),
+    )
     for mode in target_lib.MODES
 }
 
@@ -115,13 +121,13 @@ class TestEveryForm:
             BUILDS[name](initial="noise")
 
 
-@pytest.mark.parametrize("build", [dlg.build_dlg, idlg.build_idlg])
+@pytest.mark.parametrize("build", [build_dlg, build_idlg])
 def test_bad_mode_is_refused(build):
     with pytest.raises(ValueError, match="`mode` must be one of: naive, mask_aware"):
         build("zero_fill")
 
 
-@pytest.mark.parametrize("build", [dlg.build_dlg, idlg.build_idlg])
+@pytest.mark.parametrize("build", [build_dlg, build_idlg])
 def test_modes_agree_when_nothing_is_hidden(tiny, tiny_knowledge, build):
     view = victims.view_of(
         tiny, [victims.gradient(tiny, victims.tiny_pictures(1), (1,))]
@@ -140,7 +146,11 @@ def test_mask_aware_recovers_where_naive_fails(tiny, with_labels, hidden):
     vector = victims.gradient(tiny, images, (0,))
     view = victims.view_of(tiny, [vector], victims.random_mask(243, hidden))
     naive, aware = (
-        picture(dlg.build_dlg(mode)(view, with_labels(0), SEED), images, (0,)).psnr
+        picture(
+            build_dlg(mode)(view, with_labels(0), SEED),
+            images,
+            (0,),
+        ).psnr
         for mode in target_lib.MODES
     )
     assert aware > 60
@@ -153,22 +163,22 @@ class TestEverythingHidden:
         vector = victims.gradient(tiny, victims.tiny_pictures(1), (0,))
         return victims.view_of(tiny, [vector], np.ones(243, np.bool_))
 
-    @pytest.mark.parametrize("initial", matching_attack.INITIALS)
+    @pytest.mark.parametrize("initial", starts.INITIALS)
     def test_mask_aware_returns_its_guess(self, tiny_knowledge, view, initial):
-        found = dlg.build_dlg("mask_aware", initial=initial)(view, tiny_knowledge, SEED)
+        found = build_dlg("mask_aware", initial=initial)(view, tiny_knowledge, SEED)
         target = target_lib.build_target(view, tiny_knowledge, 0, "mask_aware")
-        guess = matching_attack.draw_start(target, tiny_knowledge, initial, SEED, 0)
+        guess = starts.draw_start(((target, 1),), tiny_knowledge, initial, SEED, 0)
         np.testing.assert_array_equal(found.images, guess.images.astype(np.float32))
         assert found.objective == 0 and found.matched_entries == 0
         assert found.stop == "nothing_visible" and not found.converged
 
     def test_label_is_not_inferred(self, tiny_knowledge, view):
         for mode in target_lib.MODES:
-            found = idlg.build_idlg(mode, budget=QUICK)(view, tiny_knowledge, SEED)
+            found = build_idlg(mode, budget=QUICK)(view, tiny_knowledge, SEED)
             assert found.label_source == "optimised"
 
     def test_naive_seeks_a_vanishing_gradient(self, tiny_knowledge, view):
-        found = dlg.build_dlg("naive", budget=QUICK)(view, tiny_knowledge, SEED)
+        found = build_dlg("naive", budget=QUICK)(view, tiny_knowledge, SEED)
         assert found.matched_entries == 243 and found.iterations > 0
 
 
@@ -176,11 +186,11 @@ def test_label_sources(tiny, tiny_knowledge, with_labels):
     view = victims.view_of(
         tiny, [victims.gradient(tiny, victims.tiny_pictures(1), (1,))]
     )
-    run = dlg.build_dlg(budget=QUICK)
+    run = build_dlg(budget=QUICK)
     assert run(view, with_labels(0), SEED).label_source == "known"
     assert run(view, with_labels(0), SEED).labels == [0]
     assert run(view, tiny_knowledge, SEED).label_source == "optimised"
-    inferred = idlg.build_idlg(budget=QUICK)(view, with_labels(0), SEED)
+    inferred = build_idlg(budget=QUICK)(view, with_labels(0), SEED)
     assert inferred.label_source == "inferred" and inferred.labels == [1]
 
 
@@ -189,7 +199,7 @@ def test_idlg_is_for_one_picture(tiny, with_labels):
         tiny, [victims.gradient(tiny, victims.tiny_pictures(2), (0, 1))]
     )
     with pytest.raises(ValueError, match=r"`knowledge.batch_size` must be 1 for iDLG"):
-        idlg.build_idlg()(view, with_labels(0, 1), SEED)
+        build_idlg()(view, with_labels(0, 1), SEED)
 
 
 def test_hidden_head_makes_idlg_try_the_classes(tiny, tiny_knowledge):
@@ -197,9 +207,7 @@ def test_hidden_head_makes_idlg_try_the_classes(tiny, tiny_knowledge):
     vector = victims.gradient(tiny, images, (2,))
     mask = np.zeros(243, np.bool_)
     mask[204:] = True  # 16 * 12 + 12 entries, then the head's 12 * 3 + 3
-    found = idlg.build_idlg()(
-        victims.view_of(tiny, [vector], mask), tiny_knowledge, SEED
-    )
+    found = build_idlg()(victims.view_of(tiny, [vector], mask), tiny_knowledge, SEED)
     assert found.label_source == "enumerated"
     assert found.labels == [2] and picture(found, images, (2,)).psnr > 60
 
@@ -231,28 +239,26 @@ class TestBatches:
         assert evaluation.label_accuracy(records) == 1.0
 
     def test_mean_over_the_union(self, tiny, with_labels):
-        attack = dlg.build_dlg(source="aggregate")
+        attack = build_dlg(source="aggregate")
         view = self.view(tiny, (1.0, 2.0))
         self.check(attack(view, with_labels(*self.LABELS), SEED), 40)
 
     def test_clients_of_equal_weight(self, tiny, with_labels):
         cohort = dataclasses.replace(with_labels(*self.LABELS), client_sizes=(1, 2))
-        found = dlg.build_dlg(source="aggregate")(
-            self.view(tiny, (1.0, 1.0)), cohort, SEED
-        )
+        found = build_dlg(source="aggregate")(self.view(tiny, (1.0, 1.0)), cohort, SEED)
         self.check(found, 40)
 
     def test_labels_unknown(self, tiny, tiny_knowledge):
         cohort = dataclasses.replace(tiny_knowledge, batch_size=3)
-        attack = dlg.build_dlg(source="aggregate", budget=lbfgs.Budget(restarts=3))
+        attack = build_dlg(source="aggregate", budget=lbfgs.Budget(restarts=3))
         found = attack(self.view(tiny, (1.0, 2.0)), cohort, SEED)
         assert found.label_source == "optimised"
         self.check(found, 30)
 
 
 def test_one_trace_for_all_masks_pictures_and_modes(tiny):
-    compiled = matching.build_matching(tiny)
-    known = knowledge.Knowledge(tiny, matching=compiled, labels=(0,))
+    own = programs.Programs()
+    known = knowledge.Knowledge(tiny, labels=(0,))
     budget = lbfgs.Budget(restarts=1, max_iterations=3)
     for ratio in (0.0, 0.2, 1.0):
         for index in (0, 1):
@@ -261,41 +267,42 @@ def test_one_trace_for_all_masks_pictures_and_modes(tiny):
             view = victims.view_of(tiny, [vector], mask)
             for build in BUILDS.values():
                 labelled = dataclasses.replace(known, labels=(index,))
-                build(budget=budget)(view, labelled, (0, index))
+                build(budget=budget, programs=own)(view, labelled, (0, index))
     # One for known labels, one for the joint search where iDLG found no label.
-    assert compiled.trace_count() == 2
+    assert own.of(matching.build_matching, tiny).trace_count() == 2
 
 
 def test_another_batch_size_is_another_trace(tiny):
-    compiled = matching.build_matching(tiny)
-    attack = dlg.build_dlg(budget=lbfgs.Budget(restarts=1, max_iterations=2))
+    own = programs.Programs()
+    attack = dlg.build_dlg(
+        budget=lbfgs.Budget(restarts=1, max_iterations=2), programs=own
+    )
     for size in (1, 2, 1, 2):
         labels = (0,) * size
         view = victims.view_of(
             tiny, [victims.gradient(tiny, victims.tiny_pictures(size), labels)]
         )
-        known = knowledge.Knowledge(tiny, size, labels, matching=compiled)
-        attack(view, known, SEED)
-    assert compiled.trace_count() == 2
+        attack(view, knowledge.Knowledge(tiny, size, labels), SEED)
+    assert own.of(matching.build_matching, tiny).trace_count() == 2
 
 
-def test_attack_compiles_its_own_objective_if_it_must(tiny, with_labels):
+def test_what_is_compiled_already_changes_nothing(tiny, with_labels):
     view = victims.view_of(
         tiny, [victims.gradient(tiny, victims.tiny_pictures(1), (1,))]
     )
-    run = dlg.build_dlg(budget=QUICK)
-    assert_identical(
-        run(view, with_labels(1), SEED),
-        run(view, knowledge.Knowledge(tiny, labels=(1,)), SEED),
-    )
+    own, shared = dlg.build_dlg(budget=QUICK), build_dlg
+    known = with_labels(1)
+    assert_identical(own(view, known, SEED), shared(budget=QUICK)(view, known, SEED))
 
 
 def test_float32_matching_is_possible(tiny):
     compiled = matching.build_matching(tiny, float64=False)
     images = victims.tiny_pictures(1)
     view = victims.view_of(tiny, [victims.gradient(tiny, images, (1,))])
-    known = knowledge.Knowledge(tiny, labels=(1,), matching=compiled)
-    found = dlg.build_dlg()(view, known, SEED)
+    own = programs.Programs()
+    own.use(compiled, matching.build_matching, tiny)
+    known = knowledge.Knowledge(tiny, labels=(1,))
+    found = dlg.build_dlg(programs=own)(view, known, SEED)
     assert compiled.dtype == "float32"
     assert picture(found, images, (1,)).psnr > 30
 
@@ -305,7 +312,7 @@ def test_progress_is_reported(tiny, with_labels):
         tiny, [victims.gradient(tiny, victims.tiny_pictures(1), (1,))]
     )
     seen = []
-    found = dlg.build_dlg(
+    found = build_dlg(
         budget=QUICK, progress=lambda start, count, value: seen.append((count, value))
     )(view, with_labels(1), SEED)
     assert [count for count, _ in seen] == list(range(1, found.iterations + 1))
@@ -316,7 +323,7 @@ class TestExtraStarts:
     def run(self, tiny, known, extra, **options):
         images = victims.tiny_pictures(1)
         view = victims.view_of(tiny, [victims.gradient(tiny, images, (1,))])
-        return dlg.build_dlg(extra_starts=extra, **options)(view, known, SEED)
+        return build_dlg(extra_starts=extra, **options)(view, known, SEED)
 
     def test_a_good_one_wins(self, tiny, with_labels):
         images = victims.tiny_pictures(1)
@@ -340,7 +347,7 @@ class TestExtraStarts:
         vector = victims.gradient(tiny, images, (2,))
         mask = np.zeros(243, np.bool_)
         mask[204:] = True
-        found = idlg.build_idlg(
+        found = build_idlg(
             extra_starts=images[np.newaxis],
             budget=lbfgs.Budget(max_iterations=7, scout_iterations=1),
         )(victims.view_of(tiny, [vector], mask), tiny_knowledge, SEED)
@@ -351,7 +358,7 @@ class TestExtraStarts:
         extra = victims.tiny_pictures(1, seed=5)[np.newaxis]
         vector = victims.gradient(tiny, victims.tiny_pictures(1), (0,))
         view = victims.view_of(tiny, [vector], np.ones(243, np.bool_))
-        found = dlg.build_dlg(extra_starts=extra)(view, with_labels(0), SEED)
+        found = build_dlg(extra_starts=extra)(view, with_labels(0), SEED)
         np.testing.assert_array_equal(found.images, extra[0])
         assert found.stop == "nothing_visible"
 
@@ -365,7 +372,7 @@ class TestExtraStarts:
 
 
 def test_joint_attacks_trace_once_for_all_masks_and_pictures(tiny):
-    compiled = matching.build_matching(tiny)
+    own = programs.Programs()
     budget = lbfgs.Budget(restarts=1, max_iterations=2)
     for ratio in (0.0, 0.5, 1.0):
         for seed in (0, 1):
@@ -377,21 +384,21 @@ def test_joint_attacks_trace_once_for_all_masks_and_pictures(tiny):
             mask = victims.random_mask(tiny.spec.size, ratio, seed)
             mean = np.mean(vectors, axis=0)
             view = victims.view_of(tiny, vectors, mask, mean)
-            both = knowledge.Knowledge(tiny, 2, (0, 1), matching=compiled)
-            cohort.build_cohort(budget=budget)(view, both, (0, seed))
-            again = knowledge.Knowledge(
-                tiny, labels=(0,), matching=compiled, earlier=(view,)
+            both = knowledge.Knowledge(tiny, 2, (0, 1))
+            cohort.build_cohort(budget=budget, programs=own)(view, both, (0, seed))
+            again = knowledge.Knowledge(tiny, labels=(0,), earlier=(view,))
+            multi_round.build_multi_round(budget=budget, programs=own)(
+                view, again, (0, seed)
             )
-            multi_round.build_multi_round(budget=budget)(view, again, (0, seed))
-    assert compiled.trace_count() == 2
+    assert own.of(matching.build_matching, tiny).trace_count() == 2
 
 
 def test_effort_is_the_budget_in_short(tiny, with_labels):
     view = victims.view_of(
         tiny, [victims.gradient(tiny, victims.tiny_pictures(1), (1,))]
     )
-    short = dlg.build_dlg(effort=effort.Effort(restarts=1, max_iterations=5))
-    long = dlg.build_dlg(budget=lbfgs.Budget(restarts=1, max_iterations=5))
+    short = build_dlg(effort=effort.Effort(restarts=1, max_iterations=5))
+    long = build_dlg(budget=lbfgs.Budget(restarts=1, max_iterations=5))
     assert_identical(
         short(view, with_labels(1), SEED), long(view, with_labels(1), SEED)
     )

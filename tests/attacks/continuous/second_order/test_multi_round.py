@@ -11,6 +11,9 @@ from attacks.metrics import evaluation
 from attacks.optimisers import lbfgs
 from tests.attacks import victims
 
+build_dlg = victims.shared(dlg.build_dlg)
+build_multi_round = victims.shared(multi_round.build_multi_round)
+
 SEED = (5, 6)
 QUICK = lbfgs.Budget(max_iterations=30, scout_iterations=10)
 
@@ -42,7 +45,7 @@ def psnr(found, images, labels):
 
 def attack(views, known, **options):
     together = dataclasses.replace(known, earlier=tuple(views[1:]))
-    return multi_round.build_multi_round(**options)(views[0], together, SEED)
+    return build_multi_round(**options)(views[0], together, SEED)
 
 
 def same(first, second):
@@ -55,7 +58,7 @@ def test_one_round_is_dlg(tiny, with_labels, hidden):
     views = rounds(tiny, 1, hidden, victims.tiny_pictures(1), (1,))
     same(
         attack(views, with_labels(1), budget=QUICK),
-        dlg.build_dlg(budget=QUICK)(views[0], with_labels(1), SEED),
+        build_dlg(budget=QUICK)(views[0], with_labels(1), SEED),
     )
 
 
@@ -104,7 +107,7 @@ def test_nothing_visible(tiny, with_labels):
 
 def test_errors_name_the_argument(tiny, with_labels):
     with pytest.raises(ValueError, match="`mode` must be one of"):
-        multi_round.build_multi_round("zeros")
+        build_multi_round("zeros")
     views = rounds(tiny, 2, 0.0, victims.tiny_pictures(1), (0,))
     with pytest.raises(ValueError, match=r"`source` must be in \[0, 1\)"):
         attack(views, with_labels(0), source=1)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from attacks import effort as effort_lib
-from attacks import knowledge
+from attacks import knowledge, programs
 from attacks import target as target_lib
 from attacks.continuous.first_order import engine as first_order
-from attacks.continuous.first_order import recipes
-from attacks.continuous.first_order import search as first_order_attack
+from attacks.continuous.first_order import recipes, search, starts
+from attacks.labels import head
 from attacks.metrics import evaluation
 from attacks.pictures.first_order import (
     gradinversion,
@@ -22,9 +22,7 @@ from tests.attacks import victims
 
 SEED = (1, 2)
 QUICK = effort_lib.Effort(restarts=2, max_iterations=40)
-FINE = dataclasses.replace(
-    inverting_gradients.PUBLISHED, step="gradient", total_variation=0.0
-)
+FINE = dataclasses.replace(inverting_gradients.PUBLISHED, step="gradient", prior=None)
 BUILDERS = {
     "inverting_gradients": (inverting_gradients.build_inverting_gradients, FINE),
     "quick_inversion": (
@@ -36,17 +34,9 @@ BUILDERS = {
 }
 
 
-@pytest.fixture(scope="module")
-def engines(tiny):
-    return {
-        name: first_order.build_engine(tiny, recipe)
-        for name, (_, recipe) in BUILDERS.items()
-    }
-
-
-def built(name, engines, mode="mask_aware", effort=QUICK, **options):
+def built(name, mode="mask_aware", effort=QUICK, **options):
     build, recipe = BUILDERS[name]
-    return build(mode, effort=effort, recipe=recipe, engine=engines[name], **options)
+    return victims.shared(build)(mode, effort=effort, recipe=recipe, **options)
 
 
 def view_of(model, label=1, hidden=0.0, poison=False):
@@ -71,9 +61,9 @@ def psnr(found, label=1):
 
 @pytest.mark.parametrize("name", sorted(BUILDERS))
 class TestConformance:
-    def test_approaches_the_picture(self, tiny, engines, with_labels, name):
+    def test_approaches_the_picture(self, tiny, with_labels, name):
         effort = effort_lib.Effort(restarts=2, max_iterations=1200)
-        found = built(name, engines, effort=effort)(view_of(tiny), with_labels(1), SEED)
+        found = built(name, effort=effort)(view_of(tiny), with_labels(1), SEED)
         assert psnr(found) > 20
         assert found.images.shape == (1, 4, 4, 1) and found.images.dtype == np.float32
         assert found.images.min() >= 0 and found.images.max() <= 1
@@ -83,51 +73,49 @@ class TestConformance:
         assert found.stop == "iterations" and not found.converged
 
     def test_same_seed_same_bits_and_hidden_entries_are_never_read(
-        self, tiny, engines, tiny_knowledge, name
+        self, tiny, tiny_knowledge, name
     ):
-        attack = built(name, engines)
+        attack = built(name)
         first = attack(view_of(tiny, hidden=0.3), tiny_knowledge, SEED)
         again = attack(view_of(tiny, hidden=0.3, poison=True), tiny_knowledge, SEED)
         assert_identical(first, again)
         other = attack(view_of(tiny, hidden=0.3), tiny_knowledge, (1, 3))
         assert np.any(other.images != first.images)
 
-    def test_modes_agree_when_nothing_is_hidden(self, tiny, engines, with_labels, name):
+    def test_modes_agree_when_nothing_is_hidden(self, tiny, with_labels, name):
         naive, aware = (
-            built(name, engines, mode)(view_of(tiny), with_labels(1), SEED)
+            built(name, mode)(view_of(tiny), with_labels(1), SEED)
             for mode in target_lib.MODES
         )
         np.testing.assert_allclose(naive.objective, aware.objective, atol=1e-6)
         assert_identical(naive, aware)
 
-    def test_not_finite_is_reported(self, tiny, engines, with_labels, name):
+    def test_not_finite_is_reported(self, tiny, with_labels, name):
         vector = np.full(tiny.spec.size, np.nan, np.float32)
-        found = built(name, engines)(
-            victims.view_of(tiny, [vector]), with_labels(1), SEED
-        )
+        found = built(name)(victims.view_of(tiny, [vector]), with_labels(1), SEED)
         assert found.stop == "not_finite" and np.isnan(found.objective)
         assert np.all(np.isfinite(found.images))
 
-    def test_nothing_visible(self, tiny, engines, tiny_knowledge, name):
-        found = built(name, engines)(view_of(tiny, hidden=1.0), tiny_knowledge, SEED)
+    def test_nothing_visible(self, tiny, tiny_knowledge, name):
+        found = built(name)(view_of(tiny, hidden=1.0), tiny_knowledge, SEED)
         assert found.stop == "nothing_visible" and found.matched_entries == 0
         assert found.iterations == 0
 
-    def test_zeros_are_survived(self, tiny, engines, with_labels, name):
+    def test_zeros_are_survived(self, tiny, with_labels, name):
         view = victims.view_of(tiny, [np.zeros(tiny.spec.size, np.float32)])
-        found = built(name, engines)(view, with_labels(1), SEED)
+        found = built(name)(view, with_labels(1), SEED)
         assert np.isfinite(found.objective) and np.all(np.isfinite(found.images))
 
-    def test_bad_mode_is_refused(self, engines, name):
+    def test_bad_mode_is_refused(self, name):
         with pytest.raises(ValueError, match="`mode` must be one of"):
-            built(name, engines, "zero_fill")
+            built(name, "zero_fill")
 
 
-def test_mask_aware_is_nearer_than_naive(tiny, engines, with_labels):
+def test_mask_aware_is_nearer_than_naive(tiny, with_labels):
     effort = effort_lib.Effort(restarts=1, max_iterations=800)
     naive, aware = (
         psnr(
-            built("inverting_gradients", engines, mode, effort)(
+            built("inverting_gradients", mode, effort)(
                 view_of(tiny, hidden=0.5), with_labels(1), SEED
             )
         )
@@ -136,25 +124,23 @@ def test_mask_aware_is_nearer_than_naive(tiny, engines, with_labels):
     assert aware > naive + 3
 
 
-def test_possible_labels_are_tried(tiny, engines, tiny_knowledge):
+def test_possible_labels_are_tried(tiny, tiny_knowledge):
     vector = victims.gradient(tiny, victims.tiny_pictures(1), (2,))
     mask = np.zeros(243, np.bool_)
     mask[204:] = True  # The head, whose gradient would tell the class.
     effort = effort_lib.Effort(restarts=1, max_iterations=1200)
-    found = built("inverting_gradients", engines, effort=effort)(
+    found = built("inverting_gradients", effort=effort)(
         victims.view_of(tiny, [vector], mask), tiny_knowledge, SEED
     )
     assert found.label_source == "enumerated" and found.labels == [2]
     assert found.iterations <= 1200
 
 
-def test_batch_labels_are_inferred(tiny, engines):
+def test_batch_labels_are_inferred(tiny):
     images = victims.tiny_pictures(3)
     vector = victims.gradient(tiny, images, (0, 2, 2))
     known = knowledge.Knowledge(tiny, batch_size=3)
-    found = built("inverting_gradients", engines)(
-        victims.view_of(tiny, [vector]), known, SEED
-    )
+    found = built("inverting_gradients")(victims.view_of(tiny, [vector]), known, SEED)
     assert found.label_source == "inferred" and sorted(found.labels) == [0, 2, 2]
     assert found.images.shape == (3, 4, 4, 1)
 
@@ -168,23 +154,21 @@ def test_aggregate_of_unequal_clients_weighs_pictures(tiny):
         shares=np.array([0.5, 0.5]),
     )
     known = knowledge.Knowledge(tiny, batch_size=3, labels=(0, 1, 2))
-    search = first_order_attack.Search(
-        "mask_aware", "aggregate", FINE, "yin", QUICK, None, None
-    )
-    problem = first_order_attack._problem_of(
-        tuple(t.numpy() for t in tiny.initial_weights), target, known, search
+    problem = search._problem_of(
+        tuple(t.numpy() for t in tiny.initial_weights), target, known
     )([(0, 1, 2)])
     np.testing.assert_allclose(problem.shares, [0.5, 0.25, 0.25])
 
 
 def test_one_trace_for_a_study(tiny, with_labels):
-    engine = first_order.build_engine(tiny, FINE)
+    own = programs.Programs()
     attack = inverting_gradients.build_inverting_gradients(
-        effort=effort_lib.Effort(1, 2), recipe=FINE, engine=engine
+        effort=effort_lib.Effort(1, 2), recipe=FINE, programs=own
     )
     for hidden in (0.0, 0.5):
         for label in (0, 1):
             attack(view_of(tiny, label, hidden), with_labels(label), (3, label))
+    engine = own.of(first_order.build_engine, tiny, FINE)
     assert engine.trace_count() == 1
 
 
@@ -192,7 +176,7 @@ def test_head_features_are_the_heads_input(tiny):
     target = target_lib.build_target(
         view_of(tiny, hidden=0.2), knowledge.Knowledge(tiny), 0, "mask_aware"
     )
-    found, known = first_order_attack.head_features(target, tiny, 1)
+    found, known = head.head_input(target, tiny.spec, 3, 1)
     kernel, bias = (tensor.numpy() for tensor in tiny.initial_weights[:2])
     hidden = 1 / (1 + np.exp(-(victims.tiny_pictures(1).reshape(16) @ kernel + bias)))
     if target.visible[240 + 1]:
@@ -200,12 +184,11 @@ def test_head_features_are_the_heads_input(tiny):
     np.testing.assert_allclose(found[known > 0], hidden[known > 0], rtol=1e-3)
 
 
-def test_time_and_progress(tiny, engines, with_labels):
+def test_time_and_progress(tiny, with_labels):
     seen = []
     effort = effort_lib.Effort(1, 120, max_seconds=1e-6)
     found = built(
         "inverting_gradients",
-        engines,
         effort=effort,
         progress=lambda start, count, value: seen.append((start, count, value)),
     )(view_of(tiny), with_labels(1), SEED)
@@ -214,17 +197,10 @@ def test_time_and_progress(tiny, engines, with_labels):
     np.testing.assert_allclose(seen[-1][2], found.objective)
 
 
-def test_engine_of_another_recipe_is_refused(engines):
-    with pytest.raises(
-        ValueError, match="`engine` must be built with the attack's own"
-    ):
-        inverting_gradients.build_inverting_gradients(engine=engines["modern"])
-
-
 @pytest.mark.parametrize("initial", recipes.INITIALS)
 def test_starts(tiny_knowledge, initial):
-    images = first_order_attack.draw_images(tiny_knowledge, initial, SEED, 0)
+    images = starts.draw_images(tiny_knowledge, initial, SEED, 0)
     assert images.shape == (1, 4, 4, 1) and images.dtype == np.float32
     assert images.min() >= 0 and images.max() <= 1 and images.std() > 0
-    other = first_order_attack.draw_images(tiny_knowledge, initial, SEED, 1)
+    other = starts.draw_images(tiny_knowledge, initial, SEED, 1)
     assert np.any(images != other)

@@ -32,6 +32,8 @@ from selenc_tf.models import (
 )
 from tests.attacks import victims
 
+build_layer_peeling = victims.shared(layer_peeling.build_layer_peeling)
+
 SEED = (1, 2)
 layers = keras.layers
 
@@ -791,7 +793,7 @@ def attack(net, view, iterations=40, *, labels=None, restarts=1, **options):
     limits = effort.Effort(
         restarts, iterations, max_seconds=options.pop("max_seconds", None)
     )
-    build = layer_peeling.build_layer_peeling(effort=limits, **options)
+    build = build_layer_peeling(effort=limits, **options)
     return build(view, knowledge.Knowledge(net.model, labels=labels), SEED)
 
 
@@ -937,7 +939,7 @@ class TestAttack:
         known = knowledge.Knowledge(easy.model, batch_size=2)
         view = view_of(easy, picture((8, 8, 3)))
         with pytest.raises(ValueError, match=r"`knowledge.batch_size` must be 1"):
-            layer_peeling.build_layer_peeling()(view, known, SEED)
+            build_layer_peeling()(view, known, SEED)
 
     def test_not_applicable(self):
         net = Net(victims.tiny_model(), ())

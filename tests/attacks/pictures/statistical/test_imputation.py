@@ -11,6 +11,8 @@ from attacks.pictures.statistical import completed_gradient, imputation
 from tests.attacks import victims
 from tests.attacks.pictures.statistical import cases
 
+build_dlg = victims.shared(dlg.build_dlg)
+
 
 @pytest.fixture(scope="module")
 def known(tiny_knowledge):
@@ -78,7 +80,7 @@ def test_beats_matching_where_little_is_visible(tiny, known):
     view, truth = cases.case(tiny, 0.96)
     labelled = dataclasses.replace(known, labels=(1,))
     limits = lbfgs.Budget(restarts=1, max_iterations=150)
-    plain = dlg.build_dlg("mask_aware", budget=limits)(view, labelled, cases.SEED)
+    plain = build_dlg("mask_aware", budget=limits)(view, labelled, cases.SEED)
     work = effort.Effort(restarts=1, max_iterations=150)
     found = imputation.build_imputation(effort=work)(view, labelled, cases.SEED)
     assert cases.psnr(found, truth) > cases.psnr(plain, truth) + 5
