@@ -1,118 +1,272 @@
-"""The attacks by name, for flags and for the conformance tests.
+"""The attacks by name, as data: importing this file imports no attack.
 
-A new attack is one file, one line here and one row in `docs/attacks.md`.
+A new attack is one file, one entry here and one row in `docs/attacks.md`. It is then
+offered by flags, covered by the conformance tests, and a member of `strongest`.
 """
 
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import pkgutil
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from attacks import effort, knowledge, strongest, target
-from attacks.continuous.analytic import completion, dense_inversion, r_gap
-from attacks.continuous.second_order import cohort, dlg, idlg, multi_round
-from attacks.pictures.first_order import (
-    gradinversion,
-    inverting_gradients,
-    modern,
-    quick_inversion,
-)
-from attacks.pictures.peeling import layer_peeling
-from attacks.pictures.statistical import baselines, imputation, learned_inverter
+from attacks import words
+from attacks.effort import Effort, Progress
+from attacks.programs import Programs
+from selenc_tf import validation
+
+if TYPE_CHECKING:
+    from attacks.knowledge import Attack, Knowledge, Reconstruction
+    from federated.views import ServerView
+    from selenc_tf.types import Seed
 
 Sees: TypeAlias = Literal["message", "rounds", "cohort"]
 """What an attack is on: one client's message (or a published aggregate), messages of one
 client from several rounds, or all messages of a round with the published aggregate."""
 
-BOTH = target.MODES
-AWARE: tuple[target.Mode, ...] = ("mask_aware",)
+BOTH = words.MODES
+AWARE: tuple[words.Mode, ...] = ("mask_aware",)
 _PUBLIC = frozenset({"public_pictures"})
 
 
-class Entry(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Entry:
     """An attack and what it is for.
 
     Attributes:
-      build: `(mode, *, source, effort, progress) -> Attack`.
+      build: "module:function" of the builder, which may take `mode`, `source`, `effort`,
+        `progress` and `programs` (and `members` of an envelope) and gets those it takes.
       modes: What it can make of hidden entries.
-      needs: The fields of `Knowledge` without which it refuses to work.
+      needs: The fields of `Knowledge` without which it does not apply.
+      infers: The fields of `Knowledge` that it infers: where they are known it does what
+        another attack of the catalogue does.
       one_picture: Whether it is for batches of one only.
       sees: What it is on.
       local_training: Whether it takes messages of several local steps.
+      cost: "cheap" attacks are members of an envelope where they apply; "costly" ones
+        are not, because every member is made again for each rehearsal.
+      envelope: Whether it is made of the other attacks.
     """
 
-    build: Callable[..., knowledge.Attack]
-    modes: tuple[target.Mode, ...] = AWARE
+    build: str
+    modes: tuple[words.Mode, ...] = AWARE
     needs: frozenset[str] = frozenset()
+    infers: frozenset[str] = frozenset()
     one_picture: bool = False
     sees: Sees = "message"
     local_training: bool = False
+    cost: Literal["cheap", "costly"] = "cheap"
+    envelope: bool = False
 
+    @property
+    def is_member(self) -> bool:
+        """Whether an envelope on a client's message or an aggregate has it.
 
-def _aware(build: Callable[..., knowledge.Attack]) -> Callable[..., knowledge.Attack]:
-    """For attacks that know masks by nature: without the argument `mode`."""
-
-    def of_mode(mode: target.Mode = "mask_aware", **options: Any) -> knowledge.Attack:
-        del mode
-        return build(**options)
-
-    return of_mode
-
-
-def _closed_form(
-    build: Callable[..., knowledge.Attack],
-) -> Callable[..., knowledge.Attack]:
-    """For attacks that do not search: without `effort` and `progress` too."""
-
-    def of_mode(
-        mode: target.Mode = "mask_aware",
-        *,
-        source: target.Source = 0,
-        effort: effort.Effort | None = None,
-        progress: effort.Progress | None = None,
-    ) -> knowledge.Attack:
-        del mode, effort, progress
-        return build(source=source)
-
-    return of_mode
-
-
-def _all_messages(
-    mode: target.Mode = "mask_aware", *, source: target.Source = 0, **options: Any
-) -> knowledge.Attack:
-    del mode, source
-    return cohort.build_cohort(**options)
+        The attack on a cohort is about other pictures: its knowledge counts those of
+        all clients, and its result has them all.
+        """
+        return self.cost == "cheap" and not self.envelope and self.sees != "cohort"
 
 
 ATTACKS: Mapping[str, Entry] = MappingProxyType(
     {
-        "dlg": Entry(dlg.build_dlg, BOTH, local_training=True),
-        "idlg": Entry(idlg.build_idlg, BOTH, one_picture=True, local_training=True),
+        "dlg": Entry(
+            "attacks.continuous.second_order.dlg:build_dlg", BOTH, local_training=True
+        ),
+        "idlg": Entry(
+            "attacks.continuous.second_order.idlg:build_idlg",
+            BOTH,
+            infers=frozenset({"labels"}),
+            one_picture=True,
+            local_training=True,
+        ),
+        # Its recipe takes thousands of iterations; `quick_inversion` searches the same
+        # way in a hundred.
         "inverting_gradients": Entry(
-            inverting_gradients.build_inverting_gradients, BOTH
+            "attacks.pictures.first_order.inverting_gradients:build_inverting_gradients",
+            BOTH,
+            cost="costly",
         ),
-        "quick_inversion": Entry(quick_inversion.build_quick_inversion, BOTH),
-        "modern": Entry(modern.build_modern, BOTH),
-        "gradinversion": Entry(gradinversion.build_gradinversion, BOTH),
-        "dense_inversion": Entry(_closed_form(dense_inversion.build_dense_inversion)),
-        "completion": Entry(_aware(completion.build_completion)),
-        "r_gap": Entry(_closed_form(r_gap.build_r_gap), one_picture=True),
+        "quick_inversion": Entry(
+            "attacks.pictures.first_order.quick_inversion:build_quick_inversion", BOTH
+        ),
+        # Its recipe takes thousands of iterations too.
+        "modern": Entry(
+            "attacks.pictures.first_order.modern:build_modern", BOTH, cost="costly"
+        ),
+        # The same, for a group of starts.
+        "gradinversion": Entry(
+            "attacks.pictures.first_order.gradinversion:build_gradinversion",
+            BOTH,
+            cost="costly",
+        ),
+        "dense_inversion": Entry(
+            "attacks.continuous.analytic.dense_inversion:build_dense_inversion"
+        ),
+        "completion": Entry("attacks.continuous.analytic.completion:build_completion"),
+        "r_gap": Entry(
+            "attacks.continuous.analytic.r_gap:build_r_gap", one_picture=True
+        ),
         "layer_peeling": Entry(
-            _aware(layer_peeling.build_layer_peeling), one_picture=True
+            "attacks.pictures.peeling.layer_peeling:build_layer_peeling",
+            one_picture=True,
         ),
-        "imputation": Entry(_aware(imputation.build_imputation), needs=_PUBLIC),
+        "imputation": Entry(
+            "attacks.pictures.statistical.imputation:build_imputation", needs=_PUBLIC
+        ),
         "learned_inverter": Entry(
-            _aware(learned_inverter.build_learned_inverter), needs=_PUBLIC
+            "attacks.pictures.statistical.learned_inverter:build_learned_inverter",
+            needs=_PUBLIC,
         ),
+        # Trains what `learned_inverter` trains once more; from there it ends where
+        # `imputation` ends too (docs/attacks.md).
         "learned_start": Entry(
-            _aware(learned_inverter.build_learned_start), needs=_PUBLIC
+            "attacks.pictures.statistical.learned_inverter:build_learned_start",
+            needs=_PUBLIC,
+            cost="costly",
         ),
-        "mean_picture": Entry(_aware(baselines.build_mean_picture)),
-        "retrieval": Entry(_aware(baselines.build_retrieval), needs=_PUBLIC),
+        "retrieval": Entry(
+            "attacks.pictures.statistical.baselines:build_retrieval", needs=_PUBLIC
+        ),
+        "mean_picture": Entry(
+            "attacks.pictures.statistical.baselines:build_mean_picture",
+            local_training=True,
+        ),
         "multi_round": Entry(
-            multi_round.build_multi_round, BOTH, sees="rounds", local_training=True
+            "attacks.continuous.second_order.multi_round:build_multi_round",
+            BOTH,
+            needs=frozenset({"earlier"}),
+            sees="rounds",
+            local_training=True,
         ),
-        "cohort": Entry(_all_messages, sees="cohort", local_training=True),
-        "strongest": Entry(_aware(strongest.build_strongest)),
+        "cohort": Entry(
+            "attacks.continuous.second_order.cohort:build_cohort",
+            sees="cohort",
+            local_training=True,
+        ),
+        "strongest": Entry(
+            "attacks.strongest:build_strongest", local_training=True, envelope=True
+        ),
     }
 )
 """The attacks."""
+
+
+def build(
+    name: str,
+    mode: words.Mode = "mask_aware",
+    *,
+    source: words.Source = 0,
+    effort: Effort | None = None,
+    progress: Progress | None = None,
+    programs: Programs | None = None,
+    attacks: Mapping[str, Entry] = ATTACKS,
+) -> Attack:
+    """Builds an attack of the catalogue.
+
+    Args:
+      name: Of the attack.
+      mode: One of the entry's `modes`.
+      source: One client's message by its index, or "aggregate".
+      effort: How much it may work, each time; None for what it takes by itself.
+      progress: Called now and then.
+      programs: What is compiled already, shared with other attacks.
+      attacks: The catalogue, of which an envelope has its members.
+
+    Returns:
+      The attack. It raises `DoesNotApply` where `why_not` has a reason, and where the
+      attack itself finds that it does not fit the model, the target or the knowledge.
+
+    Raises:
+      ValueError: If there is no such attack or it has no such mode.
+    """
+    validation.check_in("name", name, tuple(attacks))
+    entry = attacks[name]
+    validation.check_in("mode", mode, entry.modes)
+    builder = pkgutil.resolve_name(entry.build)
+    shared = programs or Programs()
+    options: dict[str, Any] = {
+        "mode": mode,
+        "source": source,
+        "effort": effort,
+        "progress": progress,
+        "programs": shared,
+    }
+    if entry.envelope:
+        options["members"] = {
+            member: _as_member(
+                offer,
+                build(
+                    member,
+                    source=source,
+                    effort=effort,
+                    progress=progress,
+                    programs=shared,
+                    attacks=attacks,
+                ),
+            )
+            for member, offer in attacks.items()
+            if offer.is_member
+        }
+    taken = inspect.signature(builder).parameters
+    attack: Attack = builder(
+        **{
+            option: value
+            for option, value in options.items()
+            if option in taken and value is not None
+        }
+    )
+    return _refusing(attack, lambda knowledge: why_not(entry, knowledge))
+
+
+def why_not(entry: Entry, knowledge: Knowledge) -> str | None:
+    """Why an attack does not apply, as far as that can be told without running it.
+
+    Args:
+      entry: The attack.
+      knowledge: What the attacker knows.
+
+    Returns:
+      The reason, or None. Whether it fits the model's layers the attack finds out.
+    """
+    if entry.one_picture and knowledge.batch_size > 1:
+        return (
+            "`knowledge.batch_size` must be 1 for this attack, whose equations are for "
+            f"a single picture, got {knowledge.batch_size}"
+        )
+    missing = sorted(name for name in entry.needs if not getattr(knowledge, name))
+    if missing:
+        return f"`knowledge.{missing[0]}` must be there for this attack, got none"
+    if knowledge.local_training is not None and not entry.local_training:
+        return (
+            "`knowledge.local_training` must be None for this attack, which is for "
+            "messages of one gradient, got several local steps"
+        )
+    return None
+
+
+def _as_member(entry: Entry, attack: Attack) -> Attack:
+    """The attack, where it does not repeat what another member does."""
+
+    def repeats(knowledge: Knowledge) -> str | None:
+        known = [name for name in entry.infers if getattr(knowledge, name) is not None]
+        return (
+            f"{', '.join(known)} known: it would be another member" if known else None
+        )
+
+    return _refusing(attack, repeats)
+
+
+def _refusing(attack: Attack, why: Callable[[Knowledge], str | None]) -> Attack:
+    """The attack, which raises `DoesNotApply` where there is a reason."""
+
+    def refusing(view: ServerView, knowledge: Knowledge, seed: Seed) -> Reconstruction:
+        reason = why(knowledge)
+        if reason is not None:
+            raise pkgutil.resolve_name("attacks.knowledge:DoesNotApply")(f"{reason}.")
+        return attack(view, knowledge, seed)
+
+    return refusing

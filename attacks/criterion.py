@@ -4,18 +4,17 @@ import numpy as np
 import tensorflow as tf
 
 from attacks import knowledge as knowledge_lib
-from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.matching import matching, objectives
 
 
 def visible_error(
+    compiled: matching.Matching,
     view_weights: tuple[np.ndarray, ...],
     target: target_lib.Target,
     knowledge: knowledge_lib.Knowledge,
     images: np.ndarray,
     labels: np.ndarray,
-    programs: programs_lib.Programs | None = None,
 ) -> float:
     """The relative squared error of a guess's gradient on the visible entries.
 
@@ -25,20 +24,18 @@ def visible_error(
     Runs on: attacker. Sees: the weights, the visible entries and the guess.
 
     Args:
+      compiled: The model's objective.
       view_weights: The weights of the round.
       target: The gradient as far as it is visible.
-      knowledge: For the model.
+      knowledge: For the number of classes, and how messages are made.
       images: float [b, h, w, c] in [0, 1].
       labels: int [b].
-      programs: What is compiled already, shared with the attacks, or None.
 
     Returns:
       The error, not negative; NaN where nothing is visible or something is not finite.
     """
     if not np.any(target.visible):
         return float("nan")
-    programs = programs_lib.Programs() if programs is None else programs
-    compiled = programs.of(matching.build_matching, knowledge.model)
     dtype = compiled.dtype
     vector = np.where(target.visible, target.vector, np.float32(0))
     observed = matching.Observed(
@@ -55,6 +52,7 @@ def visible_error(
         target.sizes,
         tf.constant(images, dtype),
         tf.one_hot(labels, knowledge.model.num_classes, dtype=dtype),
+        knowledge.local_training,
     )
     error = float(
         objectives.squared_error(candidate, observed.target, observed.entry_weights)

@@ -1,192 +1,132 @@
-"""The strongest of several attackers, by a criterion that the attacker can compute.
+"""Several attackers on one gradient, and which of them the attacker believes.
 
 A defence is as good as its strongest attacker makes it look. Which one that is must be
-decided without the truth: by how well a member's pictures and labels explain what is
-visible, measured in the same way for all of them.
+decided without the truth: by how well each did on messages that the attacker made
+itself, or else by how well a member's pictures and labels explain what is visible,
+measured in the same way for all of them.
 """
 
-import dataclasses
 import math
 import time
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import tensorflow as tf
 
 from attacks import criterion
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
+from attacks.knowledge import Attack, Choice, Member, Reconstruction
+from attacks.matching import matching
+from attacks.words import ChosenBy
 from federated import views
-from selenc_tf import validation
 from selenc_tf.types import Seed
 
-
-@dataclasses.dataclass(frozen=True)
-class Budget:
-    """How much the attacks may cost together.
-
-    Attributes:
-      max_seconds: After this wall-clock time no further member begins; one that runs is
-        not interrupted: its own effort limits it. None for no limit.
-      max_attacks: The most members to run, or None.
-    """
-
-    max_seconds: float | None = None
-    max_attacks: int | None = None
-
-    def __post_init__(self) -> None:
-        """Checks the ranges.
-
-        Raises:
-          ValueError: If a limit is not positive.
-        """
-        if self.max_seconds is not None:
-            validation.check_positive("max_seconds", self.max_seconds)
-        if self.max_attacks is not None:
-            validation.check_at_least("max_attacks", self.max_attacks, 1)
+FAILURES: tuple[type[Exception], ...] = (
+    # What our attacks, NumPy (LinAlgError) and SciPy raise for data they cannot take.
+    ValueError,
+    # Overflow, division by zero, NumPy's FloatingPointError where it is asked for.
+    ArithmeticError,
+    # A member too large for this machine leaves room for the smaller ones.
+    MemoryError,
+    tf.errors.ResourceExhaustedError,
+    # TensorFlow's word for data that a kernel cannot take, as a singular matrix.
+    tf.errors.InvalidArgumentError,
+)
+"""What an attack may raise because of the data or the machine, so that the others go
+on. A `TypeError`, an `AttributeError` and the like are mistakes in the code: they end
+the study, as an interruption by the user does."""
 
 
-class Member(NamedTuple):
-    """One attack's part in an envelope.
-
-    Attributes:
-      reconstruction: What it returned, or None if it failed.
-      criterion: `criterion.visible_error` of the reconstruction, 0 for a perfect match;
-        NaN where that is undefined.
-      failure: The exception's type and text, or None.
-      seconds: Wall-clock time of the attack.
-    """
-
-    reconstruction: knowledge_lib.Reconstruction | None
-    criterion: float
-    failure: str | None
-    seconds: float
-
-
-class Envelope(NamedTuple):
-    """All members, and the one that the attacker would choose.
-
-    Attributes:
-      best_name: The name of the best member, or None if none has a result.
-      best: Its reconstruction, or None.
-      chosen_by: "criterion"; "prior", where the criterion is undefined for all and the
-        first member that uses no gradient was taken; "order", the first member with a
-        result, where there is no such member either; "none".
-      members: By name, in the order of the attacks: those that ran, and those that
-        were given as finished.
-      skipped: Names of the attacks for which the budget did not last.
-    """
-
-    best_name: str | None
-    best: knowledge_lib.Reconstruction | None
-    chosen_by: str
-    members: Mapping[str, Member]
-    skipped: tuple[str, ...]
-
-
-_NO_LIMIT = Budget()
-_NOTHING_FINISHED: Mapping[str, Member] = MappingProxyType({})
-
-
-def strongest(
-    attacks: Mapping[str, knowledge_lib.Attack],
+def run(
+    attacks: Mapping[str, Attack],
+    compiled: matching.Matching,
     view: views.ServerView,
     knowledge: knowledge_lib.Knowledge,
     seed: Seed,
-    budget: Budget = _NO_LIMIT,
-    *,
-    source: target_lib.Source = 0,
-    finished: Mapping[str, Member] = _NOTHING_FINISHED,
-) -> Envelope:
-    """Runs attacks one after another and picks the best by the visible error.
-
-    An attack that raises an exception is recorded as failed, and the others go on; only
-    an interruption by the user ends it all. To resume a study that was cut off, pass
-    the members that it had as `finished`: they are neither run nor counted against the
-    budget.
-
-    Prior knowledge that a member used does not enter the criterion, so where the
-    visible entries do not determine the pictures, a search that fits them exactly is
-    preferred to a likelier picture that fits them less well. `members` has both.
+    source: target_lib.Source,
+) -> tuple[Member, ...]:
+    """Runs attacks one after another, and measures their visible error.
 
     Runs on: attacker. Sees: what the attacks see; never the truth.
 
     Args:
       attacks: By name, in the order in which they are to run.
+      compiled: The model's objective, for the visible error.
       view: The server's view of a round.
       knowledge: What the attacker knows beside it, the same for all.
       seed: The same for all.
-      budget: Limits of all together.
-      source: What the attacks were built to attack: the criterion is about this message.
-      finished: Members of an earlier call with the same arguments; other names than
-        those of `attacks` are left out.
+      source: What the attacks were built to attack: the error is about this message.
 
     Returns:
-      The envelope. Of equal members the first wins.
+      The members, in the order of the attacks. One that does not apply or fails is
+      there with its reason.
 
     Raises:
-      ValueError: If there are no attacks, or view, knowledge and `source` do not go
-        together.
+      ValueError: If view, knowledge and `source` do not go together.
     """
-    if not attacks:
-        raise ValueError("`attacks` must name at least one attack, got none.")
     target = target_lib.build_target(view, knowledge, source, "mask_aware")
-    view_weights = tuple(np.asarray(tensor) for tensor in view.weights)
-    deadline = time.monotonic() + (budget.max_seconds or math.inf)
-    left = math.inf if budget.max_attacks is None else budget.max_attacks
-    members: dict[str, Member] = {}
-    skipped: list[str] = []
-    for name, attack in attacks.items():
-        if name in finished:
-            members[name] = finished[name]
-        elif left < 1 or time.monotonic() >= deadline:
-            skipped.append(name)
-        else:
-            left -= 1
-            members[name] = _run(attack, view, knowledge, seed, target, view_weights)
-    best_name, chosen_by = _choose(members)
-    return Envelope(
-        best_name=best_name,
-        best=None if best_name is None else members[best_name].reconstruction,
-        chosen_by=chosen_by,
-        members=MappingProxyType(members),
-        skipped=tuple(skipped),
-    )
+    weights = tuple(np.asarray(tensor) for tensor in view.weights)
+
+    def member(name: str, attack: Attack) -> Member:
+        began = time.monotonic()
+        nothing = Member(name, "failed", "", None, math.nan, math.nan, 0.0)
+        try:
+            found = attack(view, knowledge, seed)
+            seconds = time.monotonic() - began
+            if not np.all(np.isfinite(found.images)):
+                reason = "its pictures are not finite numbers"
+                return nothing._replace(reason=reason, seconds=seconds)
+            error = criterion.visible_error(
+                compiled, weights, target, knowledge, found.images, found.labels
+            )
+        except knowledge_lib.DoesNotApply as reason:
+            return nothing._replace(status="does_not_apply", reason=str(reason))
+        except FAILURES as failure:
+            return nothing._replace(
+                reason=text_of(failure), seconds=time.monotonic() - began
+            )
+        return Member(name, "ok", "", found, error, math.nan, seconds)
+
+    return tuple(member(name, attack) for name, attack in attacks.items())
 
 
-def _run(
-    attack: knowledge_lib.Attack,
-    view: views.ServerView,
-    knowledge: knowledge_lib.Knowledge,
-    seed: Seed,
-    target: target_lib.Target,
-    view_weights: tuple[np.ndarray, ...],
-) -> Member:
-    began = time.monotonic()
-    try:
-        found = attack(view, knowledge, seed)
-        seconds = time.monotonic() - began
-        error = criterion.visible_error(
-            view_weights, target, knowledge, found.images, found.labels
-        )
-    except Exception as error_raised:
-        failure = f"{type(error_raised).__name__}: {error_raised}"
-        return Member(None, math.nan, failure, time.monotonic() - began)
-    return Member(found, error, None, seconds)
+def text_of(failure: Exception) -> str:
+    """What records say of a failure: its kind and its first line."""
+    first = next(iter(str(failure).splitlines()), "")
+    return f"{type(failure).__name__}: {first}"
 
 
-def _choose(members: Mapping[str, Member]) -> tuple[str | None, str]:
-    """The best name, and what decided."""
-    defined = [name for name in members if math.isfinite(members[name].criterion)]
-    if defined:
-        return min(defined, key=lambda name: members[name].criterion), "criterion"
-    results = {
-        name: member.reconstruction
-        for name, member in members.items()
-        if member.reconstruction is not None
-    }
-    for name, found in results.items():
-        if found.stop == "prior_only":
-            return name, "prior"
-    return (next(iter(results)), "order") if results else (None, "none")
+def choose(members: Sequence[Member]) -> tuple[Reconstruction, Choice] | None:
+    """The result that the attacker believes, and what decided.
+
+    The best in the rehearsal; without one the smallest visible error; where that is
+    undefined for all, the first that uses no gradient; else the first with a result.
+
+    Prior knowledge that a member used does not enter the visible error, so where the
+    visible entries do not determine the pictures, it prefers a search that fits them
+    exactly to a likelier picture that fits them less well.
+
+    Args:
+      members: From `run`, perhaps with what the rehearsal said.
+
+    Returns:
+      The chosen member's reconstruction, and the choice; None if no member has a
+      result. Of equal members the first wins.
+    """
+    results = [
+        (one, one.reconstruction) for one in members if one.reconstruction is not None
+    ]
+    rehearsed = [pair for pair in results if math.isfinite(pair[0].rehearsal_db)]
+    defined = [pair for pair in results if math.isfinite(pair[0].visible_error)]
+    guesses = [pair for pair in results if pair[1].stop == "prior_only"]
+    by: ChosenBy
+    if rehearsed:
+        by, best = "rehearsal", max(rehearsed, key=lambda pair: pair[0].rehearsal_db)
+    elif defined:
+        by, best = "criterion", min(defined, key=lambda pair: pair[0].visible_error)
+    elif results:
+        by, best = ("prior", guesses[0]) if guesses else ("order", results[0])
+    else:
+        return None
+    return best[1], Choice(best[0].name, by, tuple(members))

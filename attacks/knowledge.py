@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from attacks import words
 from federated import views
 from selenc_tf import validation
 from selenc_tf.models import functional
@@ -137,6 +138,7 @@ class Reconstruction(NamedTuple):
       stop: Why the winning start ended: "tolerance", "stalled", "iterations",
         "seconds", "line_search", "not_finite" or "nothing_visible".
       matched_entries: Number of gradient entries that the objective compared.
+      choice: How it was chosen among the results of several attacks, or None.
     """
 
     images: np.ndarray
@@ -150,6 +152,45 @@ class Reconstruction(NamedTuple):
     converged: bool
     stop: str
     matched_entries: int
+    choice: "Choice | None" = None
+
+
+class Member(NamedTuple):
+    """One attack's part in an attack that is made of several.
+
+    Attributes:
+      name: In the catalogue.
+      status: How it ended.
+      reason: Why it has no result, or no rehearsal; "" if all went well.
+      reconstruction: What it returned, or None.
+      visible_error: `criterion.visible_error` of the reconstruction, 0 for a perfect
+        match; NaN where that is undefined.
+      rehearsal_db: Its mean PSNR on messages that the attacker made itself; NaN if it
+        was not rehearsed, or failed there.
+      seconds: Wall-clock time, rehearsals included.
+    """
+
+    name: str
+    status: words.Status
+    reason: str
+    reconstruction: Reconstruction | None
+    visible_error: float
+    rehearsal_db: float
+    seconds: float
+
+
+class Choice(NamedTuple):
+    """Which of several attacks the attacker believes.
+
+    Attributes:
+      name: The chosen member.
+      by: What decided.
+      members: All of them, in the order in which they ran.
+    """
+
+    name: str
+    by: words.ChosenBy
+    members: tuple[Member, ...]
 
 
 Attack: TypeAlias = Callable[[views.ServerView, Knowledge, Seed], Reconstruction]

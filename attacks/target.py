@@ -1,26 +1,16 @@
 """From a server's view to the vector that an attacker matches."""
 
 import dataclasses
-from typing import Literal, TypeAlias
 
 import numpy as np
 
 from attacks import knowledge as knowledge_lib
+from attacks.words import MODES as MODES
+from attacks.words import Mode as Mode
+from attacks.words import Source as Source
 from federated import views
 from selenc_tf import validation
 from selenc_tf.models import functional
-
-Mode: TypeAlias = Literal["naive", "mask_aware"]
-"""How hidden entries are treated.
-
-`naive` takes them for zeros and matches all n entries, as most published evaluations
-do: it is a baseline that flatters the defence. `mask_aware` compares only what it sees.
-"""
-
-MODES: tuple[Mode, ...] = ("naive", "mask_aware")
-
-Source: TypeAlias = int | Literal["aggregate"]
-"""What is attacked: the message of one client, by index, or the published aggregate."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

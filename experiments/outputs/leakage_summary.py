@@ -22,25 +22,29 @@ class Leakage(NamedTuple):
     ssim_strongest: Statistic | None
     perceptual_strongest: Statistic | None
     feature_mse_strongest: Statistic | None
-    success_20db: Rate
-    success_25db: Rate
-    success_30db: Rate
+    success_20db: Rate | None
+    success_25db: Rate | None
+    success_30db: Rate | None
     identified: Rate | None
     strongest: str
     label_accuracy: float | None
     diverged: int
+    without_result: str
     attack_seconds: Statistic | None
 
 
-def summarise(group: Sequence[AttackRecord]) -> Leakage:
+def summarise(records: Sequence[AttackRecord]) -> Leakage:
     """Aggregates the attacks on one setting over examples and seeds.
 
+    Attacks without a reconstruction enter no number: they are named.
+
     Args:
-      group: The records of one setting and one target, at least one.
+      records: Of one setting and one target, at least one.
 
     Returns:
       The leakage.
     """
+    group = [record for record in records if record.status == "ok"]
     by_attacker = {
         name: [record for record in group if record.attacker == name]
         for name in ATTACKERS
@@ -49,7 +53,7 @@ def summarise(group: Sequence[AttackRecord]) -> Leakage:
     finished = _finished(best)
     labels = [r.label_correct for r in finished if r.label_correct is not None]
     # A sample on which every attack diverged is none that succeeded.
-    rates = success.success_rates([record.psnr_db for record in best])
+    rates = success.success_rates([_psnr_of(one) for one in best]) if best else {}
     return Leakage(
         psnr_naive=_psnr(by_attacker["naive"]),
         psnr_mask_aware=_psnr(by_attacker["mask_aware"]),
@@ -57,13 +61,14 @@ def summarise(group: Sequence[AttackRecord]) -> Leakage:
         ssim_strongest=_statistic(finished, "ssim"),
         perceptual_strongest=_statistic(finished, "perceptual"),
         feature_mse_strongest=_statistic(finished, "feature_mse"),
-        success_20db=rates[20.0],
-        success_25db=rates[25.0],
-        success_30db=rates[30.0],
+        success_20db=rates.get(20.0),
+        success_25db=rates.get(25.0),
+        success_30db=rates.get(30.0),
         identified=_identified(best),
         strongest=_strongest(group),
         label_accuracy=sum(labels) / len(labels) if labels else None,
-        diverged=sum(math.isnan(record.psnr_db) for record in group),
+        diverged=sum(math.isnan(_psnr_of(record)) for record in group),
+        without_result=_without_result(records),
         attack_seconds=statistic.summarise(record.seconds for record in group),
     )
 
@@ -78,12 +83,16 @@ def _best(group: Iterable[AttackRecord]) -> list[AttackRecord]:
     return list(best.values())
 
 
+def _psnr_of(record: AttackRecord) -> float:
+    return math.nan if record.psnr_db is None else record.psnr_db
+
+
 def _order(record: AttackRecord) -> float:
-    return -math.inf if math.isnan(record.psnr_db) else record.psnr_db
+    return -math.inf if math.isnan(_psnr_of(record)) else _psnr_of(record)
 
 
 def _finished(best: Iterable[AttackRecord]) -> list[AttackRecord]:
-    return [record for record in best if not math.isnan(record.psnr_db)]
+    return [record for record in best if not math.isnan(_psnr_of(record))]
 
 
 def _psnr(group: Iterable[AttackRecord]) -> Statistic | None:
@@ -111,8 +120,23 @@ def _strongest(group: Iterable[AttackRecord]) -> str:
     """The attack and attacker with the highest median PSNR, or "" if all diverged."""
     methods: dict[str, list[AttackRecord]] = {}
     for record in group:
-        attacker = {"mask_aware": "aware"}.get(record.attacker, record.attacker)
-        methods.setdefault(f"{record.attack} {attacker}", []).append(record)
+        methods.setdefault(_name(record), []).append(record)
     medians = {name: _psnr(of_method) for name, of_method in methods.items()}
     known = {name: value for name, value in medians.items() if value is not None}
     return max(known, key=lambda name: known[name].median, default="")
+
+
+def _without_result(records: Iterable[AttackRecord]) -> str:
+    """The attacks that have no reconstruction, each reason once; "" if all have one."""
+    reasons = {
+        f"{_name(record)} {record.status.replace('_', ' ')}: {record.reason}": None
+        for record in records
+        if record.status != "ok"
+    }
+    return "; ".join(reasons)
+
+
+def _name(record: AttackRecord) -> str:
+    """The attack and attacker."""
+    attacker = {"mask_aware": "aware"}.get(record.attacker, record.attacker)
+    return f"{record.attack} {attacker}"

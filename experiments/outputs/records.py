@@ -3,17 +3,17 @@
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
+from attacks import words
 from experiments.outputs import files
 from selenc_tf import validation
 
-Attacker: TypeAlias = Literal["naive", "mask_aware"]
 Target: TypeAlias = Literal["client", "aggregate", "cohort"]
 
-ATTACKERS: tuple[Attacker, ...] = ("naive", "mask_aware")
+ATTACKERS = words.MODES
 TARGETS: tuple[Target, ...] = ("client", "aggregate", "cohort")
 
 
@@ -84,14 +84,53 @@ class RoundKey(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
+class MemberRecord:
+    """What one of the attacks behind "strongest" made of one example.
+
+    Attributes:
+      name: The attack.
+      status: How it ended: "ok", "does_not_apply" or "failed".
+      reason: Why it has no result, or no rehearsal; "" if all went well.
+      psnr_db: Of its own reconstruction; None without one.
+      ssim: Of the same; None without one, or where it was not measured.
+      visible_error: How well it explains what is visible, 0 for a perfect match; None
+        without a reconstruction, or where nothing is visible.
+      rehearsal_db: Its mean PSNR on messages that the attacker made itself; None if it
+        was not rehearsed.
+      seconds: Wall-clock time, rehearsals included.
+    """
+
+    name: str
+    status: words.Status
+    reason: str
+    psnr_db: float | None
+    ssim: float | None
+    visible_error: float | None
+    rehearsal_db: float | None
+    seconds: float
+
+    def __post_init__(self) -> None:
+        """Checks the word that other code compares.
+
+        Raises:
+          ValueError: If `status` is unknown.
+        """
+        validation.check_in("status", self.status, words.STATUSES)
+
+
+@dataclasses.dataclass(frozen=True)
 class AttackRecord:
     """What one attack made of one example.
 
+    An attack without a reconstruction has a status, a reason, and None for everything
+    that is measured on one: no number is made up for it.
+
     Attributes:
-      cell: The point of the grid.
+      cell: The point of the grid, with the asked encryption ratio.
       image_index: Which example of the data set.
       label: Its true label, or None for an example without one.
-      hidden: m, the number of encrypted entries.
+      hidden: m, the number of encrypted entries: `hidden_share` is what was really
+        hidden of what `cell.encryption_ratio` asked for.
       parameters: n.
       attack: The method.
       attacker: "naive" treats hidden entries as zeros; "mask_aware" knows the mask.
@@ -99,13 +138,13 @@ class AttackRecord:
         "cohort" (all messages of a round and its average together).
       batch_size: Examples behind the attacked gradient.
       mse: Mean squared error of the reconstruction, pixels in [0, 1]; NaN if the attack
-        diverged.
+        diverged, None without a reconstruction.
       psnr_db: Peak signal-to-noise ratio; infinite for an exact reconstruction, NaN if
-        the attack diverged.
+        the attack diverged, None without a reconstruction.
       ssim: Structural similarity in [-1, 1], or None where it was not measured.
       recovered_label: The attacker's label, or None if it had no say in it.
       label_correct: Whether that is the true one, or None.
-      objective: The attacker's own loss at the end.
+      objective: The attacker's own loss at the end, or None.
       iterations: Its steps, of all restarts together.
       seconds: Wall-clock time of the attack.
       session: Index into the sessions of `config.json`: which device and versions.
@@ -117,6 +156,13 @@ class AttackRecord:
         any other picture of the batch and of the data set, or of 2,000 of it
         (`picture_metrics.references`); False if the attack diverged. All three are None
         in records of versions that did not measure them.
+      status: How the attack ended: "ok" with a reconstruction; "does_not_apply", because
+        it does not fit the model, the target or the knowledge; "failed", because its
+        numbers or the machine's memory gave out.
+      reason: Why there is no reconstruction; "" if there is one.
+      chosen: Of an attack that is made of several: the one that it believed, else None.
+      chosen_by: What decided: "rehearsal", "criterion", "prior" or "order", else None.
+      members: Of the same: what each of them made of the example, in their order.
       details: Further numbers of this attack.
     """
 
@@ -126,31 +172,44 @@ class AttackRecord:
     hidden: int
     parameters: int
     attack: str
-    attacker: Attacker
+    attacker: words.Mode
     target: Target
     batch_size: int
-    mse: float
-    psnr_db: float
+    mse: float | None
+    psnr_db: float | None
     ssim: float | None
     recovered_label: int | None
     label_correct: bool | None
-    objective: float
+    objective: float | None
     iterations: int
     seconds: float
     session: int = 0
     perceptual: float | None = None
     feature_mse: float | None = None
     identified: bool | None = None
+    status: words.Status = "ok"
+    reason: str = ""
+    chosen: str | None = None
+    chosen_by: words.ChosenBy | None = None
+    members: tuple[MemberRecord, ...] = ()
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Checks the words that other code compares.
 
         Raises:
-          ValueError: If `attacker` or `target` is unknown.
+          ValueError: If `attacker`, `target` or `status` is unknown, or a record
+            without a reconstruction has a number or no reason.
         """
-        validation.check_in("attacker", self.attacker, ATTACKERS)
+        validation.check_in("attacker", self.attacker, words.MODES)
         validation.check_in("target", self.target, TARGETS)
+        validation.check_in("status", self.status, words.STATUSES)
+        numbers = (self.mse, self.psnr_db, self.ssim, self.objective)
+        if self.status != "ok" and (numbers != (None,) * 4 or not self.reason):
+            raise ValueError(
+                f"A record of status {self.status!r} must have a `reason` and no number "
+                f"of a reconstruction, got {self.reason!r} and {numbers}."
+            )
 
     @property
     def key(self) -> AttackKey:
@@ -163,6 +222,11 @@ class AttackRecord:
             self.target,
             self.batch_size,
         )
+
+    @property
+    def hidden_share(self) -> float:
+        """The share of the entries that was really hidden, in [0, 1]."""
+        return self.hidden / self.parameters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,6 +274,8 @@ class RoundRecord:
 Record: TypeAlias = AttackRecord | RoundRecord
 Key: TypeAlias = AttackKey | RoundKey
 
+_Kind = TypeVar("_Kind")
+
 _KINDS: Mapping[str, type[AttackRecord] | type[RoundRecord]] = {
     "attack": AttackRecord,
     "round": RoundRecord,
@@ -231,6 +297,8 @@ def to_dict(record: Record) -> dict[str, Any]:
         for field in dataclasses.fields(record)
         if field.name != "cell"
     }
+    if isinstance(record, AttackRecord):
+        own["members"] = [dataclasses.asdict(one) for one in record.members]
     return {"kind": kind, **dataclasses.asdict(record.cell), **own}
 
 
@@ -251,24 +319,36 @@ def from_dict(values: Mapping[str, Any]) -> Record:
     rest = dict(values)
     kind = validation.check_in("kind", rest.pop("kind", None), tuple(_KINDS))
     record_class = _KINDS[str(kind)]
-    cell_names = {field.name for field in dataclasses.fields(Cell)}
-    own = {field.name: field for field in dataclasses.fields(record_class)}
+    point = {
+        field.name: rest.pop(field.name)
+        for field in dataclasses.fields(Cell)
+        if field.name in rest
+    }
+    cell = _made_of(Cell, point)
+    if "members" in rest:
+        rest["members"] = tuple(_made_of(MemberRecord, one) for one in rest["members"])
+    return _made_of(record_class, {"cell": cell, **rest})
+
+
+def _made_of(kind: type[_Kind], values: Mapping[str, Any]) -> _Kind:
+    """A dataclass of decoded values; what has a default may be missing."""
+    own = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     optional = {name for name, field in own.items() if _has_default(field)}
-    missing = (cell_names | own.keys()) - {"cell"} - optional - rest.keys()
-    unknown = rest.keys() - cell_names - own.keys()
+    missing = own.keys() - optional - values.keys()
+    unknown = values.keys() - own.keys()
     if missing or unknown:
         raise ValueError(
-            f"A record of kind {kind!r} lacks the fields {sorted(missing)} and has the "
-            f"unknown fields {sorted(unknown)}: another version of selenc-tf wrote it. "
-            "Use that version, or start a new run with another `--run_name`."
+            f"A {kind.__name__} lacks the fields {sorted(missing)} and has the unknown "
+            f"fields {sorted(unknown)}: another version of selenc-tf wrote it. Use that "
+            "version, or start a new run with another `--run_name`."
         )
-    cell = Cell(**{name: rest.pop(name) for name in cell_names})
     floats = {name for name, field in own.items() if "float" in str(field.type)}
-    decoded = {
-        name: files.number_from_json(value) if name in floats else value
-        for name, value in rest.items()
-    }
-    return record_class(cell=cell, **decoded)
+    return kind(
+        **{
+            name: files.number_from_json(value) if name in floats else value
+            for name, value in values.items()
+        }
+    )
 
 
 def _has_default(field: dataclasses.Field[Any]) -> bool:

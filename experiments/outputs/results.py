@@ -74,13 +74,19 @@ def load(run_folder: pathlib.Path) -> tuple[Record, ...]:
 def finished_keys(run_folder: pathlib.Path) -> frozenset[Key]:
     """Which pieces of work are done, so that a caller can skip them.
 
+    An attack that does not apply is done; one that failed is tried again.
+
     Args:
       run_folder: The folder of the run.
 
     Returns:
-      The keys of all records: compare with `AttackKey(...)` and `RoundKey(...)`.
+      The keys of the records: compare with `AttackKey(...)` and `RoundKey(...)`.
 
     Raises:
       ValueError: As `load`.
     """
-    return frozenset(record.key for record in load(run_folder))
+    return frozenset(
+        record.key
+        for record in load(run_folder)
+        if not (isinstance(record, records.AttackRecord) and record.status == "failed")
+    )

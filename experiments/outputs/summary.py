@@ -76,6 +76,8 @@ class SummaryRow(NamedTuple):
       label_accuracy: Share of the strongest reconstructions whose label was recovered.
       diverged: Number of attacks that ended without a number; they count as failures
         in the shares above, and not in the medians.
+      without_result: Attacks that do not apply or failed, each with its reason; they
+        enter no number above. "" if there are none.
       attack_seconds: Of one attack.
       relative_bytes: Traffic of a round in both directions, relative to the plain one.
       relative_upload_bytes: The same, client to server only.
@@ -104,6 +106,7 @@ class SummaryRow(NamedTuple):
     strongest: str = ""
     label_accuracy: float | None = None
     diverged: int = 0
+    without_result: str = ""
     attack_seconds: Statistic | None = None
     relative_bytes: float | None = None
     relative_upload_bytes: float | None = None

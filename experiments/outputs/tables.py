@@ -82,6 +82,9 @@ def print_tables(
         group = [row for row in rows if row.context == context]
         console.print(rich.text.Text(_title(group), style="bold"))
         console.print(table(group, console.width))
+        for reason in dict.fromkeys(row.without_result for row in group):
+            if reason:
+                console.print(rich.text.Text(f"No result: {reason}"))
     console.print(rich.text.Text(_caption(console.width), style="dim"))
 
 

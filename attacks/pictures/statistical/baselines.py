@@ -13,7 +13,9 @@ import numpy as np
 from attacks import criterion
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
 from attacks import target as target_lib
+from attacks.matching import matching
 from attacks.pictures.statistical import prior_pictures, public_gradients
 from federated import views
 from selenc_tf import validation
@@ -106,6 +108,7 @@ def build_retrieval(
     progress: effort_lib.Progress | None = None,
     max_pictures: int = 5000,
     max_entries: int = 20_000,
+    programs: programs_lib.Programs | None = None,
 ) -> knowledge_lib.Attack:
     """Builds the look-up of the public pictures whose gradients come nearest.
 
@@ -122,6 +125,7 @@ def build_retrieval(
         order.
       max_entries: The most visible entries to compare, chosen at random: bounds the
         memory at 4 * max_pictures * max_entries bytes and some copies of it.
+      programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
       The attack; the labels are the known ones or those of the pictures found
@@ -136,6 +140,7 @@ def build_retrieval(
     validation.check_at_least("max_pictures", max_pictures, 1)
     validation.check_at_least("max_entries", max_entries, 1)
     del effort, progress
+    shared = programs or programs_lib.Programs()
 
     def attack(
         view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
@@ -168,7 +173,14 @@ def build_retrieval(
             images,
             labels,
             "inferred" if knowledge.labels is None else "known",
-            criterion.visible_error(view_weights, target, knowledge, images, labels),
+            criterion.visible_error(
+                shared.of(matching.build_matching, knowledge.model),
+                view_weights,
+                target,
+                knowledge,
+                images,
+                labels,
+            ),
             "retrieved",
             evaluations=looked_at,
             seconds=time.monotonic() - began,

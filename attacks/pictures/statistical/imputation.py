@@ -17,8 +17,9 @@ import numpy as np
 from attacks import criterion
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
 from attacks import target as target_lib
-from attacks.matching import objectives
+from attacks.matching import matching, objectives
 from attacks.optimisers import lbfgs
 from attacks.pictures.statistical import (
     completed_gradient,
@@ -42,6 +43,7 @@ def build_imputation(
     max_entries: int = 20_000,
     slack: float = 1e-4,
     refine: bool = True,
+    programs: programs_lib.Programs | None = None,
 ) -> knowledge_lib.Attack:
     """Builds the attack by conditional-Gaussian imputation and weighted matching.
 
@@ -62,6 +64,7 @@ def build_imputation(
       max_entries: See `completed_gradient.complete`.
       slack: See `completed_gradient.complete`; positive.
       refine: Whether to end with the visible entries alone.
+      programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
       The attack.
@@ -74,6 +77,7 @@ def build_imputation(
     validation.check_at_least("batches", batches, 3)
     validation.check_at_least("max_entries", max_entries, 1)
     validation.check_positive("slack", slack)
+    shared = programs or programs_lib.Programs()
 
     def attack(
         view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
@@ -81,6 +85,7 @@ def build_imputation(
         began = time.monotonic()
         target = target_lib.build_target(view, knowledge, source, "mask_aware")
         public_gradients.require_pictures(knowledge, least=3)
+        compiled = shared.of(matching.build_matching, knowledge.model)
         view_weights = tuple(np.asarray(tensor) for tensor in view.weights)
         generator = np.random.default_rng(seed)
         unusable = prior_pictures.without_matching(target, knowledge, generator)
@@ -112,6 +117,7 @@ def build_imputation(
         whole = weighted_matching.limits(effort, time.monotonic() - began)
         first = whole if not refine else _half(whole)
         found = weighted_matching.match(
+            compiled,
             view_weights,
             completed.target,
             completed.weights,
@@ -125,6 +131,7 @@ def build_imputation(
         iterations, evaluations = last.iterations, last.evaluations
         if refine and last.stop != "not_finite" and whole.max_iterations > iterations:
             matched = weighted_matching.match(
+                compiled,
                 view_weights,
                 target,
                 objectives.normalised_weights(target.vector, target.visible),
@@ -141,7 +148,7 @@ def build_imputation(
             iterations += last.iterations
             evaluations += last.evaluations
         error = criterion.visible_error(
-            view_weights, target, knowledge, found.images, found.labels
+            compiled, view_weights, target, knowledge, found.images, found.labels
         )
         return knowledge_lib.Reconstruction(
             images=found.images.astype(np.float32),

@@ -16,8 +16,9 @@ import numpy as np
 from attacks import criterion
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
 from attacks import target as target_lib
-from attacks.matching import objectives
+from attacks.matching import matching, objectives
 from attacks.pictures.statistical import (
     picture_learning,
     prior_pictures,
@@ -37,6 +38,7 @@ def build_learned_inverter(
     effort: effort_lib.Effort = _DEFAULT_EFFORT,
     progress: effort_lib.Progress | None = None,
     learning: picture_learning.Learning = _DEFAULT_LEARNING,
+    programs: programs_lib.Programs | None = None,
 ) -> knowledge_lib.Attack:
     """Builds LTI: the prediction alone, without a search for a matching gradient.
 
@@ -48,6 +50,7 @@ def build_learned_inverter(
       effort: `max_iterations` counts steps of Adam; `restarts` is not used.
       progress: Called after every epoch with the held-out error.
       learning: How to learn.
+      programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
       The attack.
@@ -56,6 +59,7 @@ def build_learned_inverter(
       ValueError: From the attack: if there are fewer than four public pictures, the
         messages are not gradients, or view, knowledge and `source` do not go together.
     """
+    shared = programs or programs_lib.Programs()
 
     def attack(
         view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
@@ -67,6 +71,7 @@ def build_learned_inverter(
         unusable = prior_pictures.without_matching(target, knowledge, generator)
         if unusable is not None:
             return unusable
+        compiled = shared.of(matching.build_matching, knowledge.model)
         view_weights = tuple(np.asarray(tensor) for tensor in view.weights)
         predicted = picture_learning.predict(
             view_weights, target, knowledge, learning, effort, generator, progress
@@ -74,7 +79,12 @@ def build_learned_inverter(
         hypotheses = weighted_matching.label_hypotheses(target, knowledge, 1, generator)
         errors = [
             criterion.visible_error(
-                view_weights, target, knowledge, predicted.images, np.array(classes)
+                compiled,
+                view_weights,
+                target,
+                knowledge,
+                predicted.images,
+                np.array(classes),
             )
             for classes in hypotheses.classes
         ]
@@ -100,6 +110,7 @@ def build_learned_start(
     effort: effort_lib.Effort = _DEFAULT_EFFORT,
     progress: effort_lib.Progress | None = None,
     learning: picture_learning.Learning = _DEFAULT_LEARNING,
+    programs: programs_lib.Programs | None = None,
 ) -> knowledge_lib.Attack:
     """Builds mask-aware matching that starts from the learnt pictures.
 
@@ -110,6 +121,7 @@ def build_learned_start(
         one start, and `restarts` is not used beyond that.
       progress: Called during both.
       learning: How to learn.
+      programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
       The attack.
@@ -117,6 +129,7 @@ def build_learned_start(
     Raises:
       ValueError: As `build_learned_inverter`.
     """
+    shared = programs or programs_lib.Programs()
 
     def attack(
         view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
@@ -128,6 +141,7 @@ def build_learned_start(
         unusable = prior_pictures.without_matching(target, knowledge, generator)
         if unusable is not None:
             return unusable
+        compiled = shared.of(matching.build_matching, knowledge.model)
         view_weights = tuple(np.asarray(tensor) for tensor in view.weights)
         seconds = effort.max_seconds
         half = None if seconds is None else seconds / 2
@@ -142,6 +156,7 @@ def build_learned_start(
         )
         hypotheses = weighted_matching.label_hypotheses(target, knowledge, 1, generator)
         found = weighted_matching.match(
+            compiled,
             view_weights,
             target,
             objectives.normalised_weights(target.vector, target.visible),

@@ -44,18 +44,18 @@ def require_pictures(
       The pictures.
 
     Raises:
-      ValueError: If there are none or too few, or if the messages are not gradients.
+      DoesNotApply: If there are none or too few, or if the messages are not gradients.
     """
     pictures = knowledge.public_pictures
     if pictures is None or len(pictures.images) < least:
         found = "None" if pictures is None else f"{len(pictures.images)} pictures"
-        raise ValueError(
+        raise knowledge_lib.DoesNotApply(
             f"`knowledge.public_pictures` must have at least {least} pictures for an "
             f"attack that learns from them, got {found}. Set `public_pictures` to "
             "pictures like the clients', or use an attack that needs none."
         )
     if knowledge.local_training is not None:
-        raise ValueError(
+        raise knowledge_lib.DoesNotApply(
             "`knowledge.local_training` must be None for an attack that compares with "
             "gradients of public pictures, got several local steps. Attack a round of "
             "one gradient."

@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
-from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.labels import candidates as candidates_lib
 from attacks.matching import matching
@@ -82,6 +81,7 @@ class Match(NamedTuple):
 
 
 def match(
+    compiled: matching.Matching,
     view_weights: tuple[np.ndarray, ...],
     target: target_lib.Target,
     entry_weights: np.ndarray,
@@ -90,29 +90,26 @@ def match(
     starts: Sequence[np.ndarray],
     budget: lbfgs.Budget,
     progress: lbfgs.Progress | None = None,
-    programs: programs_lib.Programs | None = None,
 ) -> Match:
     """Optimises pictures to minimise sum_i w_i (q_i - g_i)^2 in the box [0, 1].
 
     Runs on: attacker. Sees: the weights, the target and its knowledge.
 
     Args:
+      compiled: The model's objective.
       view_weights: The weights of the round.
       target: For its vector g, finite wherever the weight is not zero, and its groups.
       entry_weights: float [n], not negative: w.
-      knowledge: The model.
+      knowledge: The model and the batch size.
       classes: Hypotheses of the batch's classes.
       starts: float [b, h, w, c] in [0, 1], one for each hypothesis, which belong
         together one to one.
       budget: The optimiser's limits.
       progress: Called after every iteration.
-      programs: What is compiled already, shared with other attacks, or None.
 
     Returns:
       The best of all starts by the weighted error.
     """
-    programs = programs_lib.Programs() if programs is None else programs
-    compiled = programs.of(matching.build_matching, knowledge.model)
     dtype = compiled.dtype
     observed = matching.Observed(
         weights=tuple(tf.constant(tensor, dtype) for tensor in view_weights),

@@ -1,0 +1,27 @@
+"""Words that attacks, their catalogue and the records share; imports nothing heavy."""
+
+from typing import Literal, TypeAlias
+
+Mode: TypeAlias = Literal["naive", "mask_aware"]
+"""How hidden entries are treated.
+
+`naive` takes them for zeros and matches all n entries, as most published evaluations
+do: it is a baseline that flatters the defence. `mask_aware` compares only what it sees.
+"""
+
+MODES: tuple[Mode, ...] = ("naive", "mask_aware")
+
+Source: TypeAlias = int | Literal["aggregate"]
+"""What is attacked: the message of one client, by index, or the published aggregate."""
+
+Status: TypeAlias = Literal["ok", "does_not_apply", "failed"]
+"""How an attack ended: with pictures; without, because it does not fit the model, the
+target or the knowledge; without, because its numbers or the machine's memory gave out.
+"""
+
+STATUSES: tuple[Status, ...] = ("ok", "does_not_apply", "failed")
+
+ChosenBy: TypeAlias = Literal["rehearsal", "criterion", "prior", "order"]
+"""What chose among several results: how well the attacks did on messages that the
+attacker made; the error on the visible entries; that a guess needs no gradient; or that
+it came first."""
