@@ -70,6 +70,11 @@ class Entry:
         """
         return self.cost == "cheap" and not self.envelope and self.sees != "cohort"
 
+    @property
+    def takes_rounds(self) -> bool:
+        """Whether earlier views of the same pictures are of use to it."""
+        return self.sees == "rounds" or self.envelope
+
 
 ATTACKS: Mapping[str, Entry] = MappingProxyType(
     {

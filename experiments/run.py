@@ -27,10 +27,19 @@ from experiments.outputs import (
     run_directory,
 )
 from experiments.outputs.records import Cell, RoundKey
-from experiments.study import attacking, encryption, leakage, masking, publish, training
+from experiments.study import (
+    attack_views,
+    attacking,
+    encryption,
+    leakage,
+    masking,
+    publish,
+    training,
+)
 from experiments.study import flags as flags_lib
 from experiments.study import recorder as recorder_lib
 from experiments.study import settings as settings_lib
+from experiments.study import tasks as tasks_lib
 from federated import runtime
 from selenc_tf import catalog
 from selenc_tf.models.functional import FunctionalModel
@@ -161,7 +170,7 @@ def load_inputs(
       ValueError: If there are too few examples for what the flags ask for.
     """
     dataset = data_catalog.load(settings.dataset, data_dir or None, allow_download)
-    wanted = leakage.pictures_needed(settings)
+    wanted = tasks_lib.pictures_needed(settings.attack)
     if wanted > len(dataset):
         raise settings_lib.SettingsError(
             "`--num_images`, `--aggregate_clients`, `--cohort_clients` and "
@@ -238,7 +247,7 @@ def run(
     done = results.finished_keys(folder.path)
     cells = training_cells(settings, dataset.name)
     trained = [cell for cell in cells if not _is_trained(cell, settings, done)]
-    tasks = leakage.tasks(settings, dataset.name, inputs.attacked_rows)
+    tasks = tasks_lib.tasks(settings, dataset.name, inputs.attacked_rows)
     attacked = [task for task in tasks if not done.issuperset(task.keys())]
     total, left = len(cells) + len(tasks), len(trained) + len(attacked)
 
@@ -281,11 +290,19 @@ def run(
                 display.step(record.round, f"loss {record.loss:.3f}")
             display.finish()
         study = leakage.Study(
-            attackers=attacking.attackers(model, settings, dataset, inputs.public_rows),
-            dataset=dataset,
-            public_rows=inputs.public_rows,
-            lattices=lattices,
-            recorder=recorder,
+            attackers=attacking.attackers(
+                model, settings.attack, dataset, inputs.public_rows
+            ),
+            rounds=attack_views.Rounds(
+                model=model,
+                settings=settings,
+                dataset=dataset,
+                other_rows=inputs.public_rows,
+                lattice=lattices.study,
+                scores=lattices.scores,
+                recorder=recorder,
+            ),
+            seed=settings.seed,
             session=folder.session,
             progress=lambda start, iterations, objective: display.step(
                 iterations, f"error {objective:.1e}"
@@ -298,7 +315,10 @@ def run(
             display.start(_attack_title(listed[0]), settings.attack.max_iterations)
             for number, (_, found) in enumerate(leakage.run(study, listed)):
                 for result in found:
-                    reconstructions.save(folder.path, result.record.key, result.image)
+                    if result.image is not None:
+                        reconstructions.save(
+                            folder.path, result.record.key, result.image
+                        )
                     writer.write(result.record)
                 display.finish()
                 if number + 1 < len(listed):
@@ -334,7 +354,7 @@ def _training_title(cell: Cell) -> str:
     return f"training, {cell.policy}, ratio {cell.encryption_ratio:g}"
 
 
-def _attack_title(task: leakage.Task) -> str:
+def _attack_title(task: tasks_lib.Task) -> str:
     return (
         f"{task.method} {task.attacker.replace('_', '-')} on the {task.target}, "
         f"{task.cell.policy}, ratio {task.cell.encryption_ratio:g}"

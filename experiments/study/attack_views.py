@@ -14,7 +14,7 @@ import tensorflow as tf
 from experiments.data.dataset import Dataset
 from experiments.study import encryption, masking
 from experiments.study import recorder as recorder_lib
-from experiments.study.settings import Settings
+from experiments.study.settings import AttackSettings, Settings
 from federated import mask_rounds, observed, processes, views
 from federated.round import local_work
 from selenc_tf import flatten
@@ -55,19 +55,18 @@ class Rounds(NamedTuple):
     recorder: recorder_lib.Recorder
 
 
-def local_training(settings: Settings) -> LocalTraining | None:
+def local_training(asked: AttackSettings) -> LocalTraining | None:
     """How an attacked client makes its message; None where it sends one gradient."""
-    attack = settings.attack
-    whole = attack.local_batch_size in (0, attack.batch_size)
-    if attack.local_epochs == 1 and whole:
+    whole = asked.local_batch_size in (0, asked.batch_size)
+    if asked.local_epochs == 1 and whole:
         return None
     return LocalTraining(
-        attack.local_learning_rate, attack.local_epochs, attack.local_batch_size or None
+        asked.local_learning_rate, asked.local_epochs, asked.local_batch_size or None
     )
 
 
 def _work(settings: Settings) -> local_work.LocalWork | None:
-    training = local_training(settings)
+    training = local_training(settings.attack)
     if training is None:
         return None
     return local_work.LocalWork(training, settings.attack.batch_size)

@@ -1,19 +1,16 @@
 """From settings to attackers: which attack, with what knowledge, on which rounds."""
 
-import inspect
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from attacks import catalog, effort
-from attacks.catalog import Entry
+from attacks import catalog, effort, words
 from attacks.knowledge import Attack, Knowledge, PublicPictures
 from attacks.programs import Programs
-from attacks.target import Mode, Source
 from experiments.data.dataset import Dataset
-from experiments.study import attack_views
-from experiments.study.settings import Settings, SettingsError
+from experiments.study import attack_views, tasks
+from experiments.study.settings import AttackSettings, Settings, SettingsError
 from federated import views
 from selenc_tf.models.functional import FunctionalModel
 
@@ -23,28 +20,28 @@ class Attackers(NamedTuple):
 
     Attributes:
       model: The attacked model.
-      settings: Of the run.
+      asked: What they may do and know.
       public_pictures: What they have from elsewhere, or None.
       programs: What is compiled already, made once each.
     """
 
     model: FunctionalModel
-    settings: Settings
+    asked: AttackSettings
     public_pictures: PublicPictures | None
     programs: Programs
 
 
 def attackers(
     model: FunctionalModel,
-    settings: Settings,
+    asked: AttackSettings,
     dataset: Dataset,
     public_rows: tuple[int, ...],
 ) -> Attackers:
-    """Compiles what all attacks of a run use.
+    """The attackers of a run.
 
     Args:
       model: The attacked model.
-      settings: Of the run.
+      asked: What they may do and know.
       dataset: The pictures.
       public_rows: Indices of those that attackers have; none is attacked.
 
@@ -57,23 +54,14 @@ def attackers(
         public = PublicPictures(
             dataset.images[rows], dataset.labels[rows].astype(np.int64)
         )
-    return Attackers(model, settings, public, Programs())
-
-
-def modes_of(settings: Settings, method: str) -> tuple[Mode, ...]:
-    """Which of the asked attackers a method can be."""
-    return tuple(
-        mode
-        for mode in catalog.ATTACKS[method].modes
-        if mode in settings.attack.attackers
-    )
+    return Attackers(model, asked, public, Programs())
 
 
 def build(
     shared: Attackers,
     method: str,
-    mode: Mode,
-    source: Source,
+    mode: words.Mode,
+    source: words.Source,
     progress: effort.Progress,
 ) -> Attack:
     """Builds an attack.
@@ -81,50 +69,48 @@ def build(
     Args:
       shared: What all share.
       method: A name in `attacks.catalog.ATTACKS`.
-      mode: One of `modes_of`.
+      mode: One of `tasks.modes_of`.
       source: Which gradient: a client's index, or "aggregate".
       progress: Called now and then.
 
     Returns:
       The attack.
     """
-    asked = shared.settings.attack
+    asked = shared.asked
     limits = effort.Effort(
         asked.restarts, asked.max_iterations, asked.max_seconds or None
     )
-    entry = catalog.ATTACKS[method]
-    options = {"programs": shared.programs}
-    taken = inspect.signature(entry.build).parameters
-    passed = options if "programs" in taken else {}
-    return entry.build(mode, source=source, effort=limits, progress=progress, **passed)
+    return catalog.build(
+        method,
+        mode,
+        source=source,
+        effort=limits,
+        progress=progress,
+        programs=shared.programs,
+    )
 
 
 def knowledge(
-    shared: Attackers,
-    entry: Entry,
-    labels: np.ndarray,
-    earlier: tuple[views.ServerView, ...],
+    shared: Attackers, labels: np.ndarray, earlier: tuple[views.ServerView, ...]
 ) -> Knowledge:
     """What the attacker of a task is granted.
 
     Args:
       shared: What all share.
-      entry: The attack.
       labels: The true classes; declared only with `--labels_known`.
       earlier: Views of earlier rounds with the same pictures.
 
     Returns:
       The knowledge.
     """
-    asked = shared.settings.attack
-    declared = tuple(int(label) for label in labels) if asked.labels_known else None
+    told = shared.asked.labels_known
     return Knowledge(
         model=shared.model,
         batch_size=len(labels),
-        labels=declared,
+        labels=tuple(int(label) for label in labels) if told else None,
         public_pictures=shared.public_pictures,
-        local_training=attack_views.local_training(shared.settings),
-        earlier=earlier if entry.sees == "rounds" else (),
+        local_training=attack_views.local_training(shared.asked),
+        earlier=earlier,
     )
 
 
@@ -148,14 +134,14 @@ def check(settings: Settings) -> None:
         )
 
 
-def _problems(settings: Settings, method: str, entry: Entry) -> Iterator[str]:
+def _problems(settings: Settings, method: str, entry: catalog.Entry) -> Iterator[str]:
     asked, least = settings.attack, max(2, settings.training.min_clients)
     if entry.one_picture and asked.batch_size > 1:
         yield (
             f"`--attacks={method}` is for one picture, so it needs "
             f"`--attack_batch_size=1`, got {asked.batch_size}. Use `--attacks=dlg`."
         )
-    if not modes_of(settings, method):
+    if not tasks.modes_of(asked, method):
         yield (
             f"`--attacks={method}` needs `--attackers=mask_aware`: it has no form that "
             "takes hidden entries for zeros."
@@ -175,7 +161,7 @@ def _problems(settings: Settings, method: str, entry: Entry) -> Iterator[str]:
             f"`--attacks={method}` needs `--cohort_clients` of at least {least}, got "
             f"{asked.cohort_clients}: clients refuse to decrypt a smaller sum."
         )
-    if attack_views.local_training(settings) and not entry.local_training:
+    if attack_views.local_training(asked) and not entry.local_training:
         yield (
             f"`--attacks={method}` is for messages that are one gradient: leave out "
             "`--attack_local_epochs` and `--attack_local_batch_size`, or use "

@@ -1,5 +1,6 @@
 """Pictures, figures and texts of a run."""
 
+import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -108,7 +109,7 @@ def panel(record: AttackRecord, image: NDArray[np.floating]) -> figures.Panel:
         record.cell.policy,
         record.attacker,
         image,
-        record.psnr_db,
+        math.nan if record.psnr_db is None else record.psnr_db,
     )
 
 

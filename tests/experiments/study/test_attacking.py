@@ -10,7 +10,7 @@ from attacks import catalog as attack_catalog
 from experiments import run
 from experiments.data import dataset as dataset_lib
 from experiments.outputs import results
-from experiments.study import attack_views, attacking, encryption, leakage
+from experiments.study import attack_views, attacking, encryption, tasks
 from experiments.study import recorder as recorder_lib
 from experiments.study.settings import SettingsError
 from federated import runtime
@@ -71,9 +71,9 @@ def test_tasks_are_listed_once_and_cell_by_cell():
         "--cohort_clients=3",
         "--aggregate_clients=2",
     )
-    assert leakage.pictures_needed(settings) == 3
-    tasks = leakage.tasks(settings, "made-up", (7, 8, 9))
-    kinds = [(task.method, task.attacker, task.target, task.rows) for task in tasks]
+    assert tasks.pictures_needed(settings.attack) == 3
+    listed = tasks.tasks(settings, "made-up", (7, 8, 9))
+    kinds = [(task.method, task.attacker, task.target, task.rows) for task in listed]
     of_a_client = [
         ("idlg", "naive", "client"),
         ("idlg", "mask_aware", "client"),
@@ -86,7 +86,7 @@ def test_tasks_are_listed_once_and_cell_by_cell():
         *[("cohort", "mask_aware", "cohort", (7, 8, 9))] * 2,
         ("dlg", "mask_aware", "aggregate", (7, 8)),
     ]
-    assert len({task.keys() for task in tasks}) == len(tasks)
+    assert len({task.keys() for task in listed}) == len(listed)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def observe():
                 scores=lattices.scores,
                 recorder=recorder,
             )
-            rows = tuple(range(leakage.pictures_needed(settings)))
+            rows = tuple(range(tasks.pictures_needed(settings.attack)))
             return model, rounds_of(rounds)(rows)
 
     return views_of
