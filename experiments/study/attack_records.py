@@ -3,6 +3,7 @@
 This is where reconstructions meet the truth.
 """
 
+import dataclasses
 import math
 from typing import NamedTuple
 
@@ -58,34 +59,14 @@ def without(
     Returns:
       One result for each picture.
     """
-    task = subject.task
     return [
         Result(
-            AttackRecord(
-                cell=task.cell,
-                image_index=row,
-                label=int(subject.dataset.labels[row]),
-                hidden=int(subject.view.mask.sum()),
-                parameters=subject.model.spec.size,
-                attack=task.method,
-                attacker=task.attacker,
-                target=task.target,
-                batch_size=len(task.rows),
-                mse=None,
-                psnr_db=None,
-                ssim=None,
-                recovered_label=None,
-                label_correct=None,
-                objective=None,
-                iterations=0,
-                seconds=seconds,
-                session=subject.session,
-                status=status,
-                reason=reason,
+            dataclasses.replace(
+                _unmeasured(subject, row), status=status, reason=reason, seconds=seconds
             ),
             None,
         )
-        for row in task.rows
+        for row in subject.task.rows
     ]
 
 
@@ -163,8 +144,37 @@ def _record(
     more: picture_metrics.PictureMetrics,
     members: tuple[MemberRecord, ...],
 ) -> AttackRecord:
-    task, told = subject.task, found.label_source == "known"
-    row = task.rows[leak.true_index]
+    told = found.label_source == "known"
+    choice = found.choice
+    return dataclasses.replace(
+        _unmeasured(subject, subject.task.rows[leak.true_index]),
+        mse=leak.mse,
+        psnr_db=leak.psnr,
+        ssim=leak.ssim,
+        recovered_label=None if told else int(found.labels[leak.reconstruction_index]),
+        label_correct=None if told else leak.label_correct,
+        objective=found.objective,
+        iterations=found.iterations,
+        seconds=found.seconds,
+        perceptual=more.perceptual,
+        feature_mse=more.feature_mse,
+        identified=more.identified,
+        chosen=choice.name if choice else None,
+        chosen_by=choice.by if choice else None,
+        members=members,
+        details={
+            "label_source": found.label_source,
+            "stop": found.stop,
+            "matched_entries": found.matched_entries,
+            "ciphertext_bytes": len(subject.view.messages[0].ciphertext),
+            "references": min(len(subject.dataset), picture_metrics.MAX_REFERENCES),
+        },
+    )
+
+
+def _unmeasured(subject: Subject, row: int) -> AttackRecord:
+    """What is known of a record before anything is measured."""
+    task = subject.task
     return AttackRecord(
         cell=task.cell,
         image_index=row,
@@ -175,26 +185,13 @@ def _record(
         attacker=task.attacker,
         target=task.target,
         batch_size=len(task.rows),
-        mse=leak.mse,
-        psnr_db=leak.psnr,
-        ssim=leak.ssim,
-        recovered_label=None if told else int(found.labels[leak.reconstruction_index]),
-        label_correct=None if told else leak.label_correct,
-        objective=found.objective,
-        iterations=found.iterations,
-        seconds=found.seconds,
+        mse=None,
+        psnr_db=None,
+        ssim=None,
+        recovered_label=None,
+        label_correct=None,
+        objective=None,
+        iterations=0,
+        seconds=0.0,
         session=subject.session,
-        perceptual=more.perceptual,
-        feature_mse=more.feature_mse,
-        identified=more.identified,
-        chosen=found.choice.name if found.choice else None,
-        chosen_by=found.choice.by if found.choice else None,
-        members=members,
-        details={
-            "label_source": found.label_source,
-            "stop": found.stop,
-            "matched_entries": found.matched_entries,
-            "ciphertext_bytes": len(subject.view.messages[0].ciphertext),
-            "references": min(len(subject.dataset), picture_metrics.MAX_REFERENCES),
-        },
     )
