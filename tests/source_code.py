@@ -1,0 +1,110 @@
+"""Reads the project's own source: its modules, what they import, where they stand."""
+
+import ast
+import functools
+import graphlib
+import pathlib
+import re
+
+ROOT = pathlib.Path(__file__).parent.parent
+PACKAGES = ("selenc_tf", "federated", "attacks", "experiments")
+
+# A catalogue's entry: what `pkgutil.resolve_name` finds when it is used.
+_NAMED_BUILDER = re.compile(rf"({'|'.join(PACKAGES)})(\.\w+)+:\w+")
+
+
+def files(*folders, suffix="py"):
+    """All source files below folders of the repository, sorted."""
+    return [
+        path
+        for folder in folders or PACKAGES
+        for path in sorted((ROOT / folder).rglob(f"*.{suffix}"))
+    ]
+
+
+def module_of(path):
+    """`federated/round/client.py` is `federated.round.client`.
+
+    A package's own module keeps its last part `__init__`, so that relative imports
+    resolve.
+    """
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def imports_of(tree, module):
+    """All modules that a module imports, absolute: `from a import b` gives `a.b`.
+
+    What a catalogue names as "package.module:builder" is imported too, only later.
+    """
+    package = module.rsplit(".", 1)[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")
+                kept = parents[: len(parents) - node.level + 1]
+                base = ".".join([*kept, base]).rstrip(".")
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if _NAMED_BUILDER.fullmatch(node.value):
+                yield node.value.replace(":", ".")
+
+
+@functools.cache
+def modules():
+    """Our modules by their names."""
+    return {module_of(path): path for path in files()}
+
+
+def defining_module(name):
+    """The module of ours that holds a dotted name, or `None`."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        module = ".".join(parts[:length])
+        for known in (module, f"{module}.__init__"):
+            if known in modules():
+                return known
+    return None
+
+
+@functools.cache
+def arrows():
+    """All pairs (module, module of ours that it imports)."""
+    found = set()
+    for module, path in modules().items():
+        for name in imports_of(ast.parse(path.read_text()), module):
+            other = defining_module(name)
+            if other is not None and other != module:
+                found.add((module, other))
+    return frozenset(found)
+
+
+def folder_arrows(pairs):
+    """Arrows between folders that stand side by side, from arrows between modules.
+
+    `a.b.c.x -> a.d.e.y` is an arrow from `a.b` to `a.d`. A folder and the one that
+    holds it are no pair.
+    """
+    found = set()
+    for importing, imported in pairs:
+        one, other = (name.split(".")[:-1] for name in (importing, imported))
+        common = 0
+        while common < min(len(one), len(other)) and one[common] == other[common]:
+            common += 1
+        if min(len(one), len(other)) > common:
+            found.add((".".join(one[: common + 1]), ".".join(other[: common + 1])))
+    return found
+
+
+def circle(pairs):
+    """A list of names that lead back to their first, or an empty one."""
+    graph = graphlib.TopologicalSorter()
+    for one, other in pairs:
+        graph.add(one, other)
+    try:
+        graph.prepare()
+    except graphlib.CycleError as error:
+        return list(reversed(error.args[1]))
+    return []
