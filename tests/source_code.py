@@ -31,25 +31,34 @@ def module_of(path):
     return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
-def imports_of(tree, module):
+@functools.cache
+def syntax(source):
+    """The tree of a source text; nobody writes to it."""
+    return ast.parse(source)
+
+
+@functools.cache
+def imports_of(source, module):
     """All modules that a module imports, absolute: `from a import b` gives `a.b`.
 
     What a catalogue names as "package.module:builder" is imported too, only later.
     """
     package = module.rsplit(".", 1)[0]
-    for node in ast.walk(tree):
+    found = []
+    for node in ast.walk(syntax(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 parents = package.split(".")
                 kept = parents[: len(parents) - node.level + 1]
                 base = ".".join([*kept, base]).rstrip(".")
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            found.extend(f"{base}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             if _NAMED_BUILDER.fullmatch(node.value):
-                yield node.value.replace(":", ".")
+                found.append(node.value.replace(":", "."))
+    return tuple(found)
 
 
 @functools.cache
@@ -74,7 +83,7 @@ def arrows():
     """All pairs (module, module of ours that it imports)."""
     found = set()
     for module, path in modules().items():
-        for name in imports_of(ast.parse(path.read_text()), module):
+        for name in imports_of(path.read_text(), module):
             other = defining_module(name)
             if other is not None and other != module:
                 found.add((module, other))

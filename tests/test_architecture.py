@@ -61,7 +61,7 @@ def wrong_imports(source, module):
         for room in rooms
     ]
     wrong = []
-    for name in source_code.imports_of(ast.parse(source), module):
+    for name in source_code.imports_of(source, module):
         ours = within(name, PACKAGES) and not within(name, allowed)
         tff = within(name, ("tensorflow_federated",)) and package in WITHOUT_TFF
         command_line = within(name, ONLY_IN_EXPERIMENTS) and package != "experiments"
@@ -74,8 +74,9 @@ def tff_computations(source):
     """Uses of `tff.tensorflow.computation` and `tff.federated_computation`."""
     return [
         ast.unparse(node)
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(source_code.syntax(source))
         if isinstance(node, ast.Attribute)
+        and node.attr.endswith("computation")
         and ast.unparse(node)
         in (
             "tff.tensorflow.computation",
@@ -146,7 +147,7 @@ def imported_from_tests(source, module):
     """What a test takes from a module that holds tests."""
     return [
         name
-        for name in source_code.imports_of(ast.parse(source), module)
+        for name in source_code.imports_of(source, module)
         if any(part.startswith("test_") for part in name.split("."))
     ]
 

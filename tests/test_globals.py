@@ -21,7 +21,7 @@ MUTABLE_CALLS = {
 
 def mutable_globals(source):
     """Names of a module that can change: containers, counters, `global` statements."""
-    tree = ast.parse(source)
+    tree = source_code.syntax(source)
     found = [
         name
         for node in ast.walk(tree)
@@ -46,7 +46,7 @@ def read_only(source):
     """Names that are declared as mappings or sequences, which nobody may write to."""
     return {
         ast.unparse(node.target)
-        for node in ast.parse(source).body
+        for node in source_code.syntax(source).body
         if isinstance(node, ast.AnnAssign)
         and any(
             word in ast.unparse(node.annotation)
@@ -58,11 +58,8 @@ def read_only(source):
 
 def constants(source):
     """Names in capitals: constants by convention, never assigned to by anybody."""
-    return {
-        name
-        for name in mutable_globals(source)
-        if name.isupper() and name not in written_to(source)
-    }
+    capitals = {name for name in mutable_globals(source) if name.isupper()}
+    return capitals - written_to(source) if capitals else set()
 
 
 def written_to(source):
@@ -72,7 +69,7 @@ def written_to(source):
         "insert", "popitem", "discard",
     }  # fmt: skip
     written = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(source_code.syntax(source)):
         if isinstance(node, ast.Subscript) and isinstance(
             node.ctx, ast.Store | ast.Del
         ):

@@ -105,7 +105,8 @@ def matching_error(
     entry_weights = objectives.normalised_weights(target.vector, target.visible)
     seen = np.where(target.visible, target.vector, np.float32(0)).astype(np.float64)
     error = np.square(candidate.astype(np.float64) - seen)
-    value = float(entry_weights @ np.where(target.visible, error, 0.0))
+    with np.errstate(invalid="ignore"):  # An infinite error of weight zero.
+        value = float(entry_weights @ np.where(target.visible, error, 0.0))
     return value if np.isfinite(value) else float("nan")
 
 
