@@ -1,6 +1,7 @@
 """Rounds in which a cohort agrees on a mask, against NumPy on the same scores."""
 
-import keras
+import inspect
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,68 +11,37 @@ from federated import key_flow, mask_rounds
 from federated.key_flow.graph_taint import Label
 from federated.round import local_work, mask_consensus
 from federated.runtime import tap
-from selenc_tf.lattice import codec, key_store, parameters, shell_cipher
-from selenc_tf.lattice import engine as engine_lib
+from selenc_tf.lattice import key_store
 from selenc_tf.masks import policy
-from selenc_tf.models import functional
 from selenc_tf.significance import magnitude
+from tests.federated.rounds import CIPHER, ENGINE, N, batches, gradient_of, weights_of
 
-CODEC = codec.FixedPointCodec(bits=24)
-CIPHER = shell_cipher.build_shell_cipher(parameters.choose_parameters(4, CODEC.bits))
-ENGINE = engine_lib.Engine(CODEC, CIPHER)
-N = 57
 M = 6
 POLICY = policy.top_fraction(M / N)
-
-
-@pytest.fixture(scope="module")
-def model():
-    inputs = keras.Input((5,))
-    kernel = keras.initializers.GlorotUniform(seed=1)
-    hidden = keras.layers.Dense(6, "tanh", kernel_initializer=kernel)(inputs)
-    logits = keras.layers.Dense(3, kernel_initializer=kernel)(hidden)
-    return functional.from_keras(keras.Model(inputs, logits))
+MIN_CLIENTS = 3
 
 
 @pytest.fixture(scope="module")
 def cohort():
-    rng = np.random.default_rng(2)
-    return [
-        local_work.Batch(
-            rng.normal(size=[size, 5]).astype(np.float32),
-            rng.integers(0, 3, size).astype(np.int32),
-        )
-        for size in (1, 3, 2)
-    ]
+    return batches(1, 3, 2)
 
 
-def scores_of(model, cohort):
-    return [
-        np.abs(
-            functional.gradient(
-                model,
-                model.initial_weights,
-                tf.constant(batch.images),
-                tf.one_hot(batch.labels, model.num_classes),
-            )
-        )
-        for batch in cohort
-    ]
-
-
+@pytest.fixture(scope="module")
 def scoring(model):
     return mask_rounds.Scoring(model, magnitude.magnitude, POLICY, (1, 2))
 
 
-def score_sum(model, key_for, **options):
-    return mask_rounds.build_score_sum(
-        scoring(model), ENGINE, key_for(CIPHER), **options
-    )
+@pytest.fixture(scope="module")
+def score_sum(scoring, keys):
+    return mask_rounds.build_score_sum(scoring, ENGINE, keys, MIN_CLIENTS)
+
+
+def scores_of(model, cohort):
+    return [np.abs(gradient_of(model, batch)) for batch in cohort]
 
 
 def run(mask_round, model, cohort):
-    weights = [weight.numpy() for weight in model.initial_weights]
-    agreed = mask_round.run(weights, cohort)
+    agreed = mask_round.run(weights_of(model), cohort)
     mask = mask_rounds.unpack(agreed, N)
     assert agreed.hidden == np.count_nonzero(mask)
     assert agreed.clients == len(cohort)
@@ -82,13 +52,13 @@ def best(scores, m=M):
     return np.argsort(-scores, kind="stable")[:m]
 
 
-def test_score_sum(model, key_for, federation, cohort):
+def test_score_sum(model, score_sum, federation, cohort):
     total = sum(scores / scores.max() for scores in scores_of(model, cohort))
-    assert run(score_sum(model, key_for), model, cohort) == set(best(total))
+    assert run(score_sum, model, cohort) == set(best(total))
 
 
-def test_score_sum_crosses_encrypted(model, key_for, federation, cohort):
-    run(score_sum(model, key_for), model, cohort)
+def test_score_sum_crosses_encrypted(model, score_sum, federation, cohort):
+    run(score_sum, model, cohort)
     up = [
         crossing
         for crossing in federation.crossings
@@ -101,43 +71,51 @@ def test_score_sum_crosses_encrypted(model, key_for, federation, cohort):
         assert proposal.value["packed_mask"].shape == (-(-N // 8),)
 
 
-def test_interleaved_lists(model, federation, cohort):
+def test_interleaved_lists(model, scoring, federation, cohort):
     lists = [best(scores) for scores in scores_of(model, cohort)]
     taken = list(
         dict.fromkeys(index for turn in zip(*lists, strict=True) for index in turn)
     )
-    found = run(mask_rounds.build_interleaved_lists(scoring(model)), model, cohort)
+    found = run(mask_rounds.build_interleaved_lists(scoring), model, cohort)
     assert found == set(taken[:M])
 
 
-def test_union(model, federation, cohort):
+def test_union(model, scoring, federation, cohort):
     wanted = {index for scores in scores_of(model, cohort) for index in best(scores)}
-    found = run(mask_rounds.build_union(scoring(model)), model, cohort)
+    found = run(mask_rounds.build_union(scoring), model, cohort)
     assert found == wanted
     assert M < len(found) <= 3 * M
 
 
-def test_one_client_is_not_enough(model, key_for, federation, cohort):
+@pytest.mark.parametrize("clients", [1, MIN_CLIENTS - 1])
+def test_fewer_clients_are_not_enough(model, score_sum, federation, cohort, clients):
     with pytest.raises(Exception, match="refuses to decrypt"):
-        run(score_sum(model, key_for), model, cohort[:1])
+        run(score_sum, model, cohort[:clients])
 
 
-def test_more_clients_than_the_policy_wants_are_needed(
-    model, key_for, federation, cohort
+def test_the_sum_of_one_client_is_refused_by_default():
+    options = inspect.signature(mask_rounds.build_score_sum).parameters
+    assert options["min_clients"].default == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("options", "clients"), [({}, 1), ({"min_clients": 4}, 3)])
+def test_other_smallest_cohorts(
+    model, scoring, keys, federation, cohort, options, clients
 ):
+    built = mask_rounds.build_score_sum(scoring, ENGINE, keys, **options)
     with pytest.raises(Exception, match="refuses to decrypt"):
-        run(score_sum(model, key_for, min_clients=4), model, cohort)
+        run(built, model, cohort[:clients])
 
 
-def test_a_client_without_data(model, key_for, federation, cohort):
+def test_a_client_without_data(model, score_sum, federation, cohort):
     nothing = local_work.Batch(np.zeros([0, 5], np.float32), np.zeros([0], np.int32))
     with pytest.raises(Exception, match="has no data"):
-        run(score_sum(model, key_for), model, [*cohort, nothing])
+        run(score_sum, model, [*cohort, nothing])
 
 
-def test_no_key_leaks(model, key_for):
-    keys = key_for(CIPHER)
-    computation = score_sum(model, key_for).run
+def test_no_key_leaks(score_sum, keys):
+    computation = score_sum.run
     report = key_flow.check(computation, keys.path)
     assert {source.placement for source in report.sources} == {"clients"}
     labels = {

@@ -10,25 +10,16 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 import federated  # noqa: F401
-from federated import aggregators, key_flow, learning, processes
+from federated import aggregators, key_flow, learning
 from federated.key_flow import graph_taint
 from federated.key_flow.graph_taint import Label
-from selenc_tf.lattice import codec, key_store, parameters, scales, shell_cipher
-from selenc_tf.lattice import engine as engine_lib
-from selenc_tf.masks import agreement, policy
-from selenc_tf.models import lenet
-from selenc_tf.significance import magnitude, random
+from selenc_tf.lattice import key_store, scales
+from tests.federated.rounds import BOUND, CIPHER, CODEC, HISTORY, OWN, SEED
 
 tf_comp = tff.tensorflow.computation
 fed_comp = tff.federated_computation
 
-CIPHER = shell_cipher.build_shell_cipher(parameters.choose_parameters(10, 16))
-CODEC = codec.FixedPointCodec(bits=16)
-POLICY = policy.top_fraction(0.1)
-SEED = agreement.public_seed(random.random, POLICY, (1, 2))
-HISTORY = agreement.previous_aggregate(magnitude.magnitude, POLICY, (1, 2))
-
-# What a round of federated averaging with LeNet sends to the server, in order: loss
+# What a round of federated averaging sends to the server, in order: loss
 # metrics, the upload, the rank, the opened share, the count of clipped values.
 UPLOAD = (
     "federated_aggregate",
@@ -40,19 +31,13 @@ METRICS = ("federated_aggregate", "<loss_sum=float32,hits=float32,examples=float
 COUNT = ("federated_aggregate", "int32")
 MASK = (
     "federated_aggregate",
-    "<packed_mask=uint8[10630],round=int64,bounds=float32[1]>",
+    "<packed_mask=uint8[8],round=int64,bounds=float32[1]>",
 )
 ROW = tff.TensorType(np.int64, [1, CIPHER.num_slots])
 BLOCKS = tff.TensorType(np.str_, [None])
-ENGINE = engine_lib.Engine(CODEC, CIPHER)
 
 NO_LABEL = frozenset()
 SUM = frozenset({Label.SUM})
-
-
-@pytest.fixture(scope="module")
-def keys(key_for):
-    return key_for(CIPHER)
 
 
 # A file is looked into outside of graphs only; inside of them the answer is known.
@@ -64,11 +49,6 @@ def path(keys):
     return find(keys.path).path
 
 
-@pytest.fixture(scope="module")
-def model():
-    return lenet.lenet((32, 32, 3), 100, seed=0)
-
-
 def any_length(tensor):
     """The tensor without its static shape."""
     shape = [None] * tensor.shape.rank
@@ -78,7 +58,7 @@ def any_length(tensor):
 def encryption(path, source=SEED, cipher=CIPHER):
     keys = find(path)
     return aggregators.SelectiveEncryption(
-        source, CODEC, scales.public_bound(1.0), cipher, keys
+        source, CODEC, scales.public_bound(BOUND), cipher, keys
     )
 
 
@@ -87,7 +67,7 @@ def weighted_fed_avg(model, path):
         learning.to_tff_model(model),
         tff.learning.optimizers.build_sgdm(0.1),
         model_aggregator=aggregators.selective_encryption(encryption(path)),
-    ).next
+    )
 
 
 def unweighted_fed_avg(model, path):
@@ -97,7 +77,7 @@ def unweighted_fed_avg(model, path):
         model_aggregator=aggregators.selective_encryption_unweighted(
             encryption(path, HISTORY)
         ),
-    ).next
+    )
 
 
 def clipped_fed_avg(model, path):
@@ -107,36 +87,38 @@ def clipped_fed_avg(model, path):
         model_aggregator=tff.aggregators.clipping_factory(
             1.0, aggregators.selective_encryption(encryption(path))
         ),
-    ).next
-
-
-def reveal_round(model, path):
-    factory = aggregators.selective_encryption(encryption(path, HISTORY))
-    return processes.build_reveal_round(model, factory).next
-
-
-def blind_round(source):
-    return lambda model, path: (
-        processes.build_server_blind_round(model, source, ENGINE, 1.0, find(path)).next
     )
 
 
-OWN = agreement.OwnMask(magnitude.magnitude, POLICY, (1, 2))
+@pytest.fixture(scope="module")
+def process_named(model, path, reveal, blind):
+    builders = {
+        "weighted": lambda: weighted_fed_avg(model, path),
+        "unweighted": lambda: unweighted_fed_avg(model, path),
+        "clipped": lambda: clipped_fed_avg(model, path),
+        "reveal": lambda: reveal(HISTORY),
+        "blind, public seed": lambda: blind(SEED),
+        "blind, history": lambda: blind(HISTORY),
+        "blind, own mask": lambda: blind(OWN),
+    }
+    return lambda name: builders[name]().next
+
+
 PROCESSES = {
-    "weighted": (weighted_fed_avg, [METRICS, UPLOAD, RANK, OPENED]),
-    "unweighted": (unweighted_fed_avg, [METRICS, UPLOAD, RANK, OPENED]),
-    "clipped": (clipped_fed_avg, [METRICS, UPLOAD, RANK, OPENED, COUNT]),
-    "reveal": (reveal_round, [UPLOAD, RANK, OPENED]),
-    "blind, public seed": (blind_round(SEED), [UPLOAD]),
-    "blind, history": (blind_round(HISTORY), [UPLOAD]),
-    "blind, own mask": (blind_round(OWN), [MASK, UPLOAD]),
+    "weighted": [METRICS, UPLOAD, RANK, OPENED],
+    "unweighted": [METRICS, UPLOAD, RANK, OPENED],
+    "clipped": [METRICS, UPLOAD, RANK, OPENED, COUNT],
+    "reveal": [UPLOAD, RANK, OPENED],
+    "blind, public seed": [UPLOAD],
+    "blind, history": [UPLOAD],
+    "blind, own mask": [MASK, UPLOAD],
 }
 
 
 @pytest.mark.parametrize("name", PROCESSES)
-def test_our_processes_leak_nothing(name, model, path):
-    build, expected = PROCESSES[name]
-    computation = build(model, path)
+def test_our_processes_leak_nothing(name, process_named, path):
+    expected = PROCESSES[name]
+    computation = process_named(name)
     for known_path in (path, None):
         report = key_flow.check(computation, known_path)
         assert [(c.intrinsic, c.type) for c in report.to_server] == expected
@@ -158,8 +140,8 @@ def test_our_processes_leak_nothing(name, model, path):
     assert not key_flow.contains_bytes(computation, secret)
 
 
-def test_shapes_and_labels_of_a_reveal_round(model, path):
-    report = key_flow.analyse(reveal_round(model, path))
+def test_shapes_and_labels_of_a_reveal_round(process_named):
+    report = key_flow.analyse(process_named("reveal"))
     found = [
         (field.name, field.type, field.labels)
         for crossing in report.to_server
@@ -191,14 +173,10 @@ def test_shapes_and_labels_of_a_reveal_round(model, path):
     weights = report.to_clients[0]
     assert weights.intrinsic == "federated_broadcast"
     assert [field.type for field in weights.fields] == [
-        "float32[5,5,3,12]",
-        "float32[12]",
-        "float32[5,5,12,12]",
-        "float32[12]",
-        "float32[5,5,12,12]",
-        "float32[12]",
-        "float32[768,100]",
-        "float32[100]",
+        "float32[5,6]",
+        "float32[6]",
+        "float32[6,3]",
+        "float32[3]",
     ]
 
 

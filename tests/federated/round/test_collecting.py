@@ -255,10 +255,8 @@ VALUE_TYPE = tff.to_type(
 )
 
 
-@pytest.fixture
-def damaging(monkeypatch):
+def damaged_if_b_is_5(real):
     """Clients whose value has b = 5 send a damaged upload."""
-    real = client.protect
 
     def protect(vector, *rest):
         one = real(vector, *rest)
@@ -266,18 +264,35 @@ def damaging(monkeypatch):
         sent = tf.where(tf.equal(vector[-1], 5.0), wrong, one.ciphertext)
         return one._replace(ciphertext=sent)
 
-    monkeypatch.setattr(client, "protect", protect)
+    return protect
 
 
-def factory_parts(key_for, **more):
-    return aggregators.SelectiveEncryption(
-        agreement.public_seed(random.random, policy.top_fraction(0.5), (1, 2)),
-        CODEC,
-        scales.public_bound(20.0),
-        CIPHER,
-        key_for(CIPHER),
-        **more,
-    )
+@pytest.fixture(scope="module")
+def damaged_means(key_for):
+    """Processes, by name, for clients that may send a damaged upload."""
+
+    def parts(**more):
+        return aggregators.SelectiveEncryption(
+            agreement.public_seed(random.random, policy.top_fraction(0.5), (1, 2)),
+            CODEC,
+            scales.public_bound(20.0),
+            CIPHER,
+            key_for(CIPHER),
+            **more,
+        )
+
+    failing = parts(damaged=aggregators.Damaged.FAIL)
+    factory = aggregators.selective_encryption(parts())
+    # Clients are traced here, and once.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "protect", damaged_if_b_is_5(client.protect))
+        return {
+            "weighted": factory.create(VALUE_TYPE, tff.TensorType(np.float32)),
+            "unweighted": aggregators.selective_encryption_unweighted(parts()).create(
+                VALUE_TYPE
+            ),
+            "failing": aggregators.selective_encryption_sum(failing).create(VALUE_TYPE),
+        }
 
 
 def cohort(*last):
@@ -290,10 +305,8 @@ def cohort(*last):
     ]
 
 
-def test_a_round_goes_on_without_the_damaged_client(damaging, key_for, federation):
-    process = aggregators.selective_encryption(factory_parts(key_for)).create(
-        VALUE_TYPE, tff.TensorType(np.float32)
-    )
+def test_a_round_goes_on_without_the_damaged_client(damaged_means, federation):
+    process = damaged_means["weighted"]
     values, weights = cohort(1.0, 5.0, 2.0), [1.0, 1.0, 2.0]
     output = process.next(process.initialize(), values, weights)
     # The weights, too, are those of the clients that are in the sum.
@@ -305,22 +318,19 @@ def test_a_round_goes_on_without_the_damaged_client(damaging, key_for, federatio
     assert measured["refusals"][Refusal.TRUNCATED] == 1
 
 
-def test_unweighted_mean_counts_the_clients_in_the_sum(damaging, key_for, federation):
-    factory = aggregators.selective_encryption_unweighted(factory_parts(key_for))
-    process = factory.create(VALUE_TYPE)
+def test_unweighted_mean_counts_the_clients_in_the_sum(damaged_means, federation):
+    process = damaged_means["unweighted"]
     output = process.next(process.initialize(), cohort(1.0, 5.0, 2.0))
     np.testing.assert_allclose(output.result["b"], 1.5, atol=2e-3)
 
 
-def test_a_round_fails_if_it_is_to(damaging, key_for, federation):
-    encryption = factory_parts(key_for, damaged=aggregators.Damaged.FAIL)
-    process = aggregators.selective_encryption_sum(encryption).create(VALUE_TYPE)
+def test_a_round_fails_if_it_is_to(damaged_means, federation):
+    process = damaged_means["failing"]
     with pytest.raises(tf.errors.InvalidArgumentError, match="TRUNCATED"):
         process.next(process.initialize(), cohort(1.0, 5.0, 2.0))
 
 
-def test_too_few_are_left(damaging, key_for, federation):
-    encryption = factory_parts(key_for)
-    process = aggregators.selective_encryption_sum(encryption).create(VALUE_TYPE)
+def test_too_few_are_left(damaged_means, federation):
+    process = damaged_means["unweighted"]
     with pytest.raises(tf.errors.InvalidArgumentError, match="min_clients"):
         process.next(process.initialize(), cohort(1.0, 5.0))
