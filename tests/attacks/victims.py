@@ -15,6 +15,7 @@ from federated import views
 from selenc_tf.models import functional
 
 
+@functools.cache
 def tiny_model(num_classes: int = 3) -> functional.FunctionalModel:
     """A dense net on 4x4 grey pictures: 16 -> 12 sigmoid -> classes, U(-0.5, 0.5)."""
     inputs = keras.Input((4, 4, 1))

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import keras
 import numpy as np
 import pytest
 
@@ -15,38 +14,14 @@ from attacks.continuous.analytic import (
     r_gap,
 )
 from attacks.metrics import evaluation
-from selenc_tf.models import functional, mlp
+from selenc_tf.models import mlp
 from tests.attacks import victims
+from tests.attacks.continuous.analytic.cases import pictures, tiny_chain
 
 build_completion = victims.shared(completion.build_completion)
 
 SEED = (1, 2)
 QUICK = effort.Effort(restarts=1, max_iterations=30)
-
-
-def tiny_chain(last_stride=2):
-    """8x8 grey pictures, two convolutions with leaky ReLUs, a head of three classes."""
-    inputs = keras.Input((8, 8, 1))
-    hidden = inputs
-    for index, (channels, stride) in enumerate(((6, 1), (8, last_stride))):
-        hidden = keras.layers.ZeroPadding2D(1)(hidden)
-        hidden = keras.layers.Conv2D(
-            channels,
-            3,
-            strides=stride,
-            use_bias=index == 1,
-            kernel_initializer=keras.initializers.RandomUniform(-0.5, 0.5, seed=index),
-        )(hidden)
-        hidden = keras.layers.LeakyReLU(negative_slope=0.2)(hidden)
-    logits = keras.layers.Dense(
-        3, kernel_initializer=keras.initializers.RandomUniform(-0.2, 0.2, seed=9)
-    )(keras.layers.Flatten()(hidden))
-    return functional.from_keras(keras.Model(inputs, logits, name="chain"))
-
-
-def pictures(model, count=1, seed=0):
-    generator = np.random.default_rng(seed)
-    return generator.uniform(0.1, 0.9, (count, *model.input_shape)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from attacks.structure import chain as r_gap_layers
 from attacks.structure import dense_layers
 from selenc_tf.models import functional, lenet, r_gap_cnn
 from tests.attacks import victims
-from tests.attacks.continuous.analytic.test_completion import pictures, tiny_chain
+from tests.attacks.continuous.analytic.cases import pictures, tiny_chain
 
 SEED = (1, 2)
 Activation = r_gap_activations.Activation

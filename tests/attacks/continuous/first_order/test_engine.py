@@ -8,46 +8,11 @@ import pytest
 import tensorflow as tf
 
 from attacks.continuous.first_order import engine as first_order
-from attacks.continuous.first_order import recipes, schedules, slopes
-from attacks.matching import cosine, distances
+from attacks.matching import distances
 from attacks.pictures.priors import penalty
-from selenc_tf import flatten
 from selenc_tf.models import convnet64, functional
 from tests.attacks import victims
-
-PLAIN = recipes.Recipe(
-    distance="cosine",
-    prior=penalty.PicturePrior(total_variation=1e-3),
-    step="gradient",
-    learning_rate=0.05,
-    schedule="constant",
-    initial="uniform",
-)
-
-
-def problem_of(model, count=1, size=1, hidden=0.0):
-    classes = model.num_classes
-    labels = [
-        tuple((trial + i) % classes for i in range(size)) for trial in range(count)
-    ]
-    vectors = [
-        victims.gradient(model, victims.tiny_pictures(size, trial), labels[trial])
-        for trial in range(count)
-    ]
-    matched = np.stack(
-        [~victims.random_mask(model.spec.size, hidden, trial) for trial in range(count)]
-    ).astype(np.float32)
-    return first_order.Problem(
-        weights=model.initial_weights,
-        targets=tf.constant(np.stack(vectors) * matched),
-        matched=tf.constant(matched),
-        labels=tf.one_hot(np.array(labels), classes),
-        shares=tf.fill([size], 1.0 / size),
-        which=tf.range(count),
-        group=tf.range(count),
-        features=tf.zeros([count, 1]),
-        known_features=tf.zeros([count, 1]),
-    )
+from tests.attacks.continuous.first_order.problems import PLAIN, problem_of
 
 
 def starts(count, size=1):
@@ -107,69 +72,6 @@ def test_walks_like_plain_adam(tiny, step, count):
         np.testing.assert_allclose(found.images[trial], images, atol=2e-4)
         np.testing.assert_allclose(found.best_objective[trial], min(values), rtol=1e-3)
     assert int(found.iteration) == 3
-
-
-@pytest.mark.parametrize("ours", [0.0, 3.0])
-@pytest.mark.parametrize("theirs", [0.0, 2.0])
-def test_cosine_by_tensor_is_that_of_flat_vectors(ours, theirs):
-    generator = np.random.default_rng(4)
-    shapes = [(2, 3), (4,)]
-    candidate, target = (
-        [
-            tf.constant(size * generator.standard_normal(shape), tf.float32)
-            for shape in shapes
-        ]
-        for size in (ours, theirs)
-    )
-    matched = [tf.constant([[1.0, 0, 1], [1, 1, 0]]), tf.constant([0.0, 1, 1, 1])]
-    vector = flatten.flatten(candidate)
-    with tf.GradientTape() as tape:
-        tape.watch(vector)
-        expected = distances.cosine_distance(
-            vector, flatten.flatten(target), flatten.flatten(matched)
-        )
-    found = cosine.distance(candidate, target, matched)
-    np.testing.assert_allclose(found.value, expected, atol=1e-6)
-    np.testing.assert_allclose(
-        flatten.flatten(found.slopes), tape.gradient(expected, vector), atol=1e-6
-    )
-
-
-@pytest.mark.parametrize("name", distances.NAMES)
-def test_slope_is_a_derivative_along_a_direction(tiny, name):
-    """Forward over reverse, where the attack goes backward twice."""
-    problem = problem_of(tiny, hidden=0.3)
-    recipe = dataclasses.replace(PLAIN, distance=name)
-    images = tf.constant(victims.tiny_pictures(1, 9))
-    error, slope = slopes.build_slope(tiny, recipe)(
-        problem.weights,
-        problem.targets[0],
-        problem.matched[0],
-        problem.visible[0],
-        images,
-        problem.labels[0],
-        problem.shares,
-    )
-    gradient = functional.gradient(tiny, problem.weights, images, problem.labels[0])
-    with tf.GradientTape() as tape:
-        tape.watch(gradient)
-        # Relative distances do not change with the unit of both gradients.
-        expected_error = distances.build_distance(name, tiny.spec)(
-            gradient, problem.targets[0], problem.matched[0]
-        )
-    direction = flatten.unflatten(tape.gradient(expected_error, gradient), tiny.spec)
-    weights = list(problem.weights)
-    with tf.GradientTape() as tape:
-        tape.watch(images)
-        with tf.autodiff.ForwardAccumulator(weights, list(direction)) as tangents:
-            logits = tiny.apply(weights, images)
-            loss = -tf.reduce_sum(problem.labels[0] * tf.nn.log_softmax(logits))
-        along = tangents.jvp(loss)
-    expected = tape.gradient(along, images)
-    np.testing.assert_allclose(error, expected_error, rtol=1e-4)
-    np.testing.assert_allclose(
-        slope, expected, rtol=2e-3, atol=1e-4 * float(tf.reduce_max(tf.abs(expected)))
-    )
 
 
 def test_chunks_make_no_difference(tiny):
@@ -261,40 +163,3 @@ def test_xla_walks_the_same_way():
         for jit_compile in (False, True)
     )
     np.testing.assert_allclose(first, second, atol=1e-3)
-
-
-class TestSchedules:
-    def share(self, *arguments):
-        name, iteration, total, warm_up = arguments
-        return float(
-            schedules.share(name, tf.constant(iteration), tf.constant(total), warm_up)
-        )
-
-    def test_steps(self):
-        found = [self.share("steps", at, 800, 0) for at in (0, 299, 300, 500, 700)]
-        np.testing.assert_allclose(found, [1, 1, 0.1, 0.01, 0.001], rtol=1e-6)
-
-    def test_cosine(self):
-        found = [self.share("cosine", at, 100, 0) for at in (0, 50, 100)]
-        np.testing.assert_allclose(found, [1, 0.5, 0], atol=1e-7)
-
-    def test_warm_up_takes_at_most_a_tenth(self):
-        found = [self.share("constant", at, 1000, 4) for at in (0, 1, 3, 9)]
-        np.testing.assert_allclose(found, [0.25, 0.5, 1, 1])
-        assert self.share("constant", 1, 20, 50) == 1
-
-
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ({"distance": "l3"}, "`distance` must be one of"),
-        ({"step": "big"}, "`step` must be one of"),
-        ({"schedule": "linear"}, "`schedule` must be one of"),
-        ({"initial": "cat"}, "`initial` must be one of"),
-        ({"learning_rate": 0.0}, "`learning_rate` must be positive"),
-        ({"total_variation": -1.0}, "`total_variation` must be at least 0"),
-    ],
-)
-def test_bad_recipes_are_refused(setting, message):
-    with pytest.raises(ValueError, match=message):
-        recipes.Recipe(**setting)

@@ -1,0 +1,21 @@
+"""What a recipe may hold."""
+
+import pytest
+
+from attacks.continuous.first_order import recipes
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"distance": "l3"}, "`distance` must be one of"),
+        ({"step": "big"}, "`step` must be one of"),
+        ({"schedule": "linear"}, "`schedule` must be one of"),
+        ({"initial": "cat"}, "`initial` must be one of"),
+        ({"learning_rate": 0.0}, "`learning_rate` must be positive"),
+        ({"total_variation": -1.0}, "`total_variation` must be at least 0"),
+    ],
+)
+def test_bad_recipes_are_refused(setting, message):
+    with pytest.raises(ValueError, match=message):
+        recipes.Recipe(**setting)

@@ -1,0 +1,220 @@
+"""The attack, layer by layer."""
+
+import keras
+import numpy as np
+import pytest
+
+from attacks import effort, knowledge
+from attacks.metrics import evaluation
+from attacks.pictures.peeling import (
+    layer_peeling,
+    peel,
+)
+from tests.attacks import victims
+from tests.attacks.chains import Net, picture, with_parts
+
+build_layer_peeling = victims.shared(layer_peeling.build_layer_peeling)
+
+
+SEED = (1, 2)
+layers = keras.layers
+
+
+def psnr(found, image):
+    truth = evaluation.Truth(image, found.labels)
+    return evaluation.evaluate(found, truth)[0].psnr
+
+
+def attack(net, view, iterations=40, *, labels=None, restarts=1, **options):
+    limits = effort.Effort(
+        restarts, iterations, max_seconds=options.pop("max_seconds", None)
+    )
+    build = build_layer_peeling(effort=limits, **options)
+    return build(view, knowledge.Knowledge(net.model, labels=labels), SEED)
+
+
+def view_of(net, image, mask=None, value=None):
+    """The client's view; hidden entries replaced by a value first."""
+    vector = victims.gradient(net.model, image, (1,))
+    if value is not None:
+        vector = np.where(mask, np.float32(value), vector)
+    return victims.view_of(net.model, [vector], mask)
+
+
+def assert_identical(first, second):
+    untimed = {"seconds": 0.0}
+    np.testing.assert_equal(
+        first._replace(**untimed)._asdict(), second._replace(**untimed)._asdict()
+    )
+
+
+def check_well_formed(found, net):
+    shape = (1, *net.model.input_shape)
+    assert found.images.shape == shape and found.images.dtype == np.float32
+    assert np.all((found.images >= 0) & (found.images <= 1))
+    assert found.labels.shape == (1,) and found.labels.dtype == np.int64
+    assert found.converged == (found.stop == "closed_form")
+
+
+@pytest.mark.parametrize("hidden", [0.0, 0.3])
+def test_every_layer_comes_off(easy, hidden):
+    image = picture(easy.model.input_shape)
+    mask = victims.random_mask(easy.model.spec.size, hidden)
+    found = attack(easy, view_of(easy, image, mask))
+    check_well_formed(found, easy)
+    assert found.stop == "closed_form" and psnr(found, image) > 60
+    assert found.iterations == 0 and found.objective < 1e-10
+    assert found.labels.tolist() == [1] and found.label_source == "inferred"
+    # Every entry of the kernels and the head, no more.
+    biases = [
+        size
+        for size, shape in zip(
+            easy.model.spec.sizes, easy.model.spec.shapes, strict=True
+        )
+        if len(shape) == 1
+    ]
+    kernels = easy.model.spec.size - sum(biases)
+    if not hidden:
+        assert found.matched_entries == kernels + biases[-1]
+    assert found.matched_entries <= np.count_nonzero(~mask)
+
+
+def test_what_is_left_is_searched(hard):
+    image = picture(hard.model.input_shape)
+    steps = []
+    found = attack(
+        hard,
+        view_of(hard, image),
+        120,
+        progress=lambda *step: steps.append(step),
+    )
+    check_well_formed(found, hard)
+    assert found.stop == "iterations" and found.iterations == 120
+    assert psnr(found, image) > 25
+    assert steps[-1][1] == 120 and steps[-1][2] < steps[0][2]
+
+
+def test_a_layer_that_resisted_is_tried_again(easy, monkeypatch):
+    image = picture(easy.model.input_shape)
+    calls, descend = [], peel.descend
+
+    def stubborn(problem, level, candidates, deadline=None):
+        calls.append(len(candidates))
+        if len(calls) == 1:
+            return level, True
+        return descend(problem, level, candidates, deadline)
+
+    monkeypatch.setattr(peel, "descend", stubborn)
+    found = attack(easy, view_of(easy, image), 90)
+    assert calls == [4, 1] and found.iterations == 30
+    assert found.stop == "closed_form" and psnr(found, image) > 60
+
+
+def test_iterations_are_shared_by_the_starts(hard):
+    image = picture(hard.model.input_shape)
+    steps = []
+    found = attack(
+        hard,
+        view_of(hard, image),
+        20,
+        restarts=3,
+        progress=lambda *step: steps.append(step),
+    )
+    assert {start for start, *_ in steps} == {0, 1, 2}
+    assert 18 <= found.iterations <= 20
+
+
+@pytest.mark.parametrize("name", ["easy", "hard"])
+def test_hidden_entries_are_never_read(name, request):
+    """The same bits, and so the same from run to run too."""
+    net = request.getfixturevalue(name)
+    image = picture(net.model.input_shape)
+    mask = victims.random_mask(net.model.spec.size, 0.3)
+    # Neither value, whatever an attack may make of one that is not finite.
+    first, second = (
+        attack(net, view_of(net, image, mask, value), 5) for value in (7.0, np.nan)
+    )
+    check_well_formed(first, net)
+    assert_identical(first, second)
+
+
+@pytest.mark.parametrize("hidden", [0.2, 0.5, 0.7])
+def test_a_closed_form_is_right(easy, hidden):
+    for seed in range(2):
+        image = picture(easy.model.input_shape, seed)
+        mask = victims.random_mask(easy.model.spec.size, hidden, seed)
+        mask[-(12 * 5 + 5) :] = False
+        found = attack(easy, view_of(easy, image, mask), 5)
+        check_well_formed(found, easy)
+        if found.stop == "closed_form":
+            assert psnr(found, image) > 60
+
+
+def test_weights_come_from_the_view(easy):
+    image = picture(easy.model.input_shape)
+    other = easy.model._replace(
+        initial_weights=tuple(0 * part for part in easy.model.initial_weights)
+    )
+    found = attack(Net(other, ()), view_of(easy, image))
+    assert found.stop == "closed_form" and psnr(found, image) > 60
+
+
+def test_gradients_of_no_picture(easy):
+    """The head is right, and what lies below it is noise."""
+    vector = victims.gradient(easy.model, picture((8, 8, 3)), (1,))
+    generator = np.random.default_rng(0)
+    end = vector.size - (12 * 5 + 5)
+    vector[:end] = generator.standard_normal(end)
+    found = attack(easy, victims.view_of(easy.model, [vector]), 5)
+    check_well_formed(found, easy)
+    assert found.stop == "iterations"
+
+
+@pytest.mark.parametrize("pool", [1, 3])
+def test_without_a_relu_there_is_a_search(pool):
+    net = Net(with_parts(layers.MaxPooling2D(pool)), ())
+    found = attack(net, view_of(net, picture((8, 8, 3))), 5)
+    check_well_formed(found, net)
+    assert found.stop == "iterations" and found.iterations == 5
+
+
+def test_one_picture_only(easy):
+    known = knowledge.Knowledge(easy.model, batch_size=2)
+    view = view_of(easy, picture((8, 8, 3)))
+    with pytest.raises(ValueError, match=r"`knowledge.batch_size` must be 1"):
+        build_layer_peeling()(view, known, SEED)
+
+
+def test_not_applicable():
+    net = Net(victims.tiny_model(), ())
+    found = attack(net, view_of(net, victims.tiny_pictures(1)))
+    check_well_formed(found, net)
+    assert found.stop == "not_applicable" and found.matched_entries == 0
+    np.testing.assert_array_equal(found.images, np.float32(0.5))
+
+
+@pytest.mark.parametrize(
+    ("value", "hidden", "stop"),
+    [
+        (1.0, True, "nothing_visible"),
+        (0.0, False, "all_zero"),
+        (np.nan, False, "not_finite"),
+        (np.inf, False, "not_finite"),
+    ],
+)
+def test_nothing_to_go_by(easy, value, hidden, stop):
+    vector = np.full(easy.model.spec.size, value, np.float32)
+    mask = np.full(vector.size, hidden)
+    found = attack(easy, victims.view_of(easy.model, [vector], mask))
+    check_well_formed(found, easy)
+    assert found.stop == stop
+    np.testing.assert_array_equal(found.images, np.float32(0.5))
+
+
+@pytest.mark.parametrize("name", ["easy", "hard"])
+def test_no_time(name, request):
+    net = request.getfixturevalue(name)
+    image = picture(net.model.input_shape)
+    found = attack(net, view_of(net, image), 500, max_seconds=1e-6)
+    check_well_formed(found, net)
+    assert found.stop in {"closed_form", "seconds"} and found.iterations <= 50

@@ -1,0 +1,89 @@
+"""What the dense layers tell of the activations below them."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from attacks import knowledge
+from attacks import target as target_lib
+from attacks.pictures.peeling import (
+    top,
+)
+from attacks.structure import dense_layers
+from selenc_tf.models import (
+    functional,
+)
+from tests.attacks import victims
+from tests.attacks.chains import picture
+
+
+@pytest.fixture(scope="module")
+def case(deep):
+    """The gradient, the flat activations below the dense layers, dL by them."""
+    model, depths = deep
+    image = picture(model.input_shape)
+    flat = keras.Model(model.keras_model.inputs[0], depths[-1])(image)
+    above = keras.Model(depths[-1], model.keras_model.output)
+    with tf.GradientTape() as tape:
+        tape.watch(flat)
+        loss = functional.cross_entropy(tf.one_hot([1], 5), above(flat))
+    derivative = tape.gradient(loss, flat)
+    vector = victims.gradient(model, image, (1,))
+    return model, vector, np.ravel(flat), np.ravel(derivative)
+
+
+class TestTop:
+    FEATURES = 2 * 2 * 16
+    HEAD = 5 * 10 + 5
+
+    def read(self, case, mask=None):
+        model, vector, *_ = case
+        view = victims.view_of(model, [vector], mask)
+        target = target_lib.build_target(
+            view, knowledge.Knowledge(model), 0, "mask_aware"
+        )
+        found = dense_layers.dense_layers(model)
+        return top.read(target, view.weights, found, 1)
+
+    def test_two_dense_layers(self, case):
+        _, _, values, derivative = case
+        found = self.read(case)
+        assert found.known.all() and values.size == self.FEATURES
+        np.testing.assert_allclose(found.values, values, atol=1e-5)
+        np.testing.assert_allclose(found.derivative, derivative, atol=1e-5)
+        # The kernels; and the head's bias.
+        assert found.entries == self.FEATURES * 10 + self.HEAD
+
+    def test_hidden_entries(self, case):
+        model, vector, values, derivative = case
+        mask = victims.random_mask(vector.size, 0.4)
+        found = self.read(case, mask)
+        assert found.known.mean() > 0.9
+        np.testing.assert_allclose(
+            found.values[found.known], values[found.known], atol=1e-4
+        )
+        np.testing.assert_array_equal(found.values[~found.known], 0)
+        np.testing.assert_allclose(found.derivative, derivative, atol=1e-4)
+        poisoned = np.where(mask, np.float32(np.nan), vector)
+        again = self.read((model, poisoned), mask)
+        np.testing.assert_equal(again._asdict(), found._asdict())
+
+    def test_a_hidden_row_is_not_known(self, case):
+        _, vector, values, _ = case
+        mask = np.zeros(vector.size, np.bool_)
+        first = vector.size - self.HEAD - 10 - self.FEATURES * 10
+        mask[first : first + 2 * 10] = True
+        found = self.read(case, mask)
+        assert np.flatnonzero(~found.known).tolist() == [0, 1]
+        np.testing.assert_allclose(found.values[2:], values[2:], atol=1e-5)
+
+    def test_a_hidden_head(self, case):
+        vector = case[1]
+        mask = np.zeros(vector.size, np.bool_)
+        mask[-self.HEAD :] = True
+        assert self.read(case, mask) is None
+        # Two inputs of the head: the derivative below would be incomplete.
+        mask[-self.HEAD :] = False
+        mask[-self.HEAD : -self.HEAD + 10] = True
+        assert self.read(case, mask) is None
