@@ -13,6 +13,7 @@ PACKAGES = ("selenc_tf", "federated", "attacks", "experiments")
 _NAMED_BUILDER = re.compile(rf"({'|'.join(PACKAGES)})(\.\w+)+:\w+")
 
 
+@functools.cache
 def files(*folders, suffix="py"):
     """All source files below folders of the repository, sorted."""
     return [
