@@ -127,7 +127,8 @@ class Reconstruction(NamedTuple):
       images: float32 [b, h, w, c] in [0, 1].
       labels: int64 [b]. The classes it was told, inferred, or ended with.
       label_source: "known", "inferred" (analytically), "enumerated" (several were
-        possible, the matching error chose) or "optimised" (jointly).
+        possible, the matching error chose), "guessed" (the visible entries leave more)
+        or "optimised" (jointly).
       objective: The matching error of `images`, relative to the matched entries'
         squared norm: the attacker's own criterion. NaN if no start was finite.
       start_objectives: The best error of each start, for judging how reliable one is.
@@ -202,3 +203,20 @@ Raises `DoesNotApply` where it does not fit them.
 
 class DoesNotApply(ValueError):
     """The attack does not fit the model, target or knowledge; there is no number."""
+
+
+def check_one_picture(knowledge: Knowledge, attack: str) -> None:
+    """Checks that an attack for single pictures gets one.
+
+    Args:
+      knowledge: With the batch size.
+      attack: The attack's name, for the message.
+
+    Raises:
+      DoesNotApply: If the batch is not one picture.
+    """
+    if knowledge.batch_size != 1:
+        raise DoesNotApply(
+            f"`knowledge.batch_size` must be 1 for {attack}, which is for a single "
+            f"picture, got {knowledge.batch_size}. Use DLG for batches."
+        )

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from scipy import sparse
 
+from attacks import knowledge
 from attacks.structure import activations
 from attacks.structure import dense_layers as dense_lib
 from selenc_tf.models import functional
@@ -50,7 +51,7 @@ class ConvLayer(NamedTuple):
     activation: activations.Activation
 
 
-def read_chain(model: functional.FunctionalModel) -> tuple[ConvLayer, ...] | None:
+def read_chain(model: functional.FunctionalModel) -> tuple[ConvLayer, ...]:
     """Reads convolutions, their activations and one dense head off a model's layers.
 
     An activation is a leaky ReLU, a sigmoid or a tanh, the convolution's own or that of
@@ -62,7 +63,10 @@ def read_chain(model: functional.FunctionalModel) -> tuple[ConvLayer, ...] | Non
       model: The model. Only its layers' configuration is read.
 
     Returns:
-      The convolutions in order, or None if the model is not such a chain.
+      The convolutions in order, at least one.
+
+    Raises:
+      DoesNotApply: If the model is not such a chain, with the layer that breaks it.
     """
     names = {name: index for index, name in enumerate(model.spec.names)}
     places = dense_lib.slices_of(model)
@@ -77,7 +81,7 @@ def read_chain(model: functional.FunctionalModel) -> tuple[ConvLayer, ...] | Non
             (top, _), (left, _) = layer.padding
             pad, padded = (pad[0] + top, pad[1] + left), True
         elif activation is None:
-            return None
+            raise _misfit(model, layer)
         elif _is_plain_convolution(layer) and layer.kernel.path in names:
             found.append(
                 ConvLayer(
@@ -96,13 +100,25 @@ def read_chain(model: functional.FunctionalModel) -> tuple[ConvLayer, ...] | Non
             # One for each convolution, and not after padding: a sigmoid makes 0.5 of
             # those zeros.
             if not found or padded or found[-1].activation != activations.LINEAR:
-                return None
+                raise _misfit(model, layer)
             found[-1] = found[-1]._replace(activation=activation)
         else:
-            return None
+            raise _misfit(model, layer)
     heads = dense_lib.dense_layers(model)
     one_head = len(heads) == 1 and heads[0].head and not heads[0].sees_picture
-    return tuple(found) if found and one_head and not padded else None
+    if not found or not one_head or padded:
+        raise _misfit(model, layers[-1])
+    return tuple(found)
+
+
+def _misfit(
+    model: functional.FunctionalModel, layer: keras.layers.Layer
+) -> knowledge.DoesNotApply:
+    return knowledge.DoesNotApply(
+        f"`model` ({model.name}) must be a chain of plain convolutions with leaky ReLUs, "
+        "sigmoids or tanhs and one dense head, but its layer "
+        f"{layer.name!r} ({type(layer).__name__}) does not fit there."
+    )
 
 
 def _triple(shape: tuple[int, ...]) -> Shape:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from attacks import knowledge
 from attacks.structure import dense_layers as dense_lib
 from selenc_tf.models import functional
 
@@ -90,7 +91,7 @@ class Network(NamedTuple):
     dense: tuple[dense_lib.DenseLayer, ...]
 
 
-def read_network(model: functional.FunctionalModel) -> Network | None:
+def read_network(model: functional.FunctionalModel) -> Network:
     """Reads a model's operations.
 
     Args:
@@ -98,7 +99,10 @@ def read_network(model: functional.FunctionalModel) -> Network | None:
         normalisations are read.
 
     Returns:
-      The network, or None if the model is not such a chain.
+      The network.
+
+    Raises:
+      DoesNotApply: If the model is not such a chain, with the layer that breaks it.
     """
     names = {name: index for index, name in enumerate(model.spec.names)}
     # A sequential model keeps its graph inside; a subclassed one has none.
@@ -107,29 +111,48 @@ def read_network(model: functional.FunctionalModel) -> Network | None:
     dense = dense_lib.dense_layers(model)
     # A layer that is called twice is listed once: what lies between is not known.
     if not operations or len(graph._nodes) != len(operations):
-        return None
+        raise _misfit(model, None)
     operations = [one for one in operations if not isinstance(one, _PASSIVE)]
+    first = operations[0] if operations else None
     rescaling, operations = _rescaling(operations)
+    if rescaling is None:
+        raise _misfit(model, first)
     blocks: list[Block] = []
     while operations and isinstance(operations[0], keras.layers.Conv2D):
-        block = _convolution(operations.pop(0), names)
+        operation = operations.pop(0)
+        block = _convolution(operation, names)
         while block is not None and operations and not _ends_block(operations[0]):
+            operation = operations[0]
             if _is_windowed_maximum(operations[:3]):
                 block = _cropped(block, operations[0], operations[1])
                 del operations[:3]
             else:
                 block = _continued(block, operations.pop(0), names)
         if block is None:
-            return None
+            raise _misfit(model, operation)
         blocks.append(block)
-    if not operations or not isinstance(operations[0], keras.layers.Flatten):
-        return None
+    if not blocks or not operations:
+        raise _misfit(model, operations[0] if operations else None)
     flatten = operations.pop(0)
-    if flatten.data_format == "channels_first" or not _is_top(operations, dense):
-        return None
-    if rescaling is None or not blocks:
-        return None
+    plain = isinstance(flatten, keras.layers.Flatten)
+    if not plain or flatten.data_format == "channels_first":
+        raise _misfit(model, flatten)
+    if not _is_top(operations, dense):
+        raise _misfit(model, operations[-1] if operations else flatten)
     return Network(*rescaling, tuple(blocks), dense)
+
+
+def _misfit(
+    model: functional.FunctionalModel, operation: keras.Operation | None
+) -> knowledge.DoesNotApply:
+    where = "its layers are not one after the other"
+    if operation is not None:
+        where = f"its layer {operation.name!r} ({type(operation).__name__}) is another"
+    return knowledge.DoesNotApply(
+        f"`model` ({model.name}) must be convolutions of stride 1 with ReLUs and "
+        "max-poolings (normalisations allowed), one flattening, and dense layers with "
+        f"ReLUs between them, but {where}."
+    )
 
 
 def _rescaling(

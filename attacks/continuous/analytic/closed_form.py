@@ -12,21 +12,28 @@ from attacks.matching import matching, objectives
 from federated import views
 
 
-def nothing_to_go_by(target: target_lib.Target) -> str | None:
-    """Why a target allows no algebra, as a `stop`, or None if it may.
+def check_target(target: target_lib.Target) -> None:
+    """Checks that a target allows algebra.
 
     Args:
       target: The gradient.
 
-    Returns:
-      "nothing_visible", "not_finite", "all_zero" (no visible entry differs from zero)
-      or None.
+    Raises:
+      DoesNotApply: If nothing is visible, or what is visible is not finite or zero
+        altogether.
     """
-    if not np.any(target.visible):
-        return "nothing_visible"
-    if not np.all(np.isfinite(target.vector[target.visible])):
-        return "not_finite"
-    return None if np.any(target.vector[target.visible]) else "all_zero"
+    seen = target.vector[target.visible]
+    if not len(seen):
+        reason = "every entry is hidden"
+    elif not np.all(np.isfinite(seen)):
+        reason = "some visible entry is not finite"
+    elif not np.any(seen):
+        reason = "all visible entries are zero"
+    else:
+        return
+    raise knowledge_lib.DoesNotApply(
+        f"The gradient must show something for algebra to begin with, but {reason}."
+    )
 
 
 def label_of(

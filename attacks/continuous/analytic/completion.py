@@ -53,9 +53,9 @@ def build_completion(
     Returns:
       The attack. Where the first dense layer shows all pictures its `stop` is
       "closed_form", or "partly_determined" if some pixels of a single picture had to be
-      filled in; with nothing to go by "nothing_visible", "not_finite" or "all_zero";
-      otherwise the matching's. It raises a ValueError if view, knowledge and
-      `source` do not go together.
+      filled in; otherwise the matching's. It raises `DoesNotApply` if the layer does
+      not show them and no hidden entry follows from the visible ones; a ValueError if
+      view, knowledge and `source` do not go together.
 
     Raises:
       ValueError: If `initial` is not offered.
@@ -69,28 +69,26 @@ def build_completion(
     ) -> knowledge_lib.Reconstruction:
         began = time.monotonic()
         target = target_lib.build_target(view, knowledge, source, "mask_aware")
-        reason = dense_inversion.why_not(target, knowledge)
-        if reason not in (None, "not_applicable"):
-            nothing = dense_inversion.nothing(knowledge)
-            return dense_inversion.report(
-                view, target, knowledge, nothing, reason, began
-            )
+        closed_form.check_target(target)
         completed = completed_target.complete_gradient(
             target, knowledge.model, knowledge.batch_size, seed, effort
-        ).target
-        if reason is None:
-            found = shown_pictures(view, target, completed, knowledge)
-            if found is not None:
-                shown = dense_inversion.report(
-                    view, target, knowledge, found, None, began
-                )
-                if shown.converged or knowledge.batch_size == 1:
-                    return shown
+        )
+        found = shown_pictures(view, target, completed.target, knowledge)
+        if found is not None:
+            shown = dense_inversion.report(view, target, knowledge, found, began)
+            if shown.converged or knowledge.batch_size == 1:
+                return shown
+        if not completed.determined:
+            raise knowledge_lib.DoesNotApply(
+                f"Some dense layer of `knowledge.model` ({knowledge.model.name}) must "
+                "have hidden entries that follow from its visible ones, or show the "
+                "pictures, but none does. Use DLG."
+            )
         matched = matching_attack.reconstruct(
             tuple(np.asarray(tensor) for tensor in view.weights),
-            completed,
+            completed.target,
             knowledge,
-            candidates_lib.candidates((completed,), knowledge),
+            candidates_lib.candidates((completed.target,), knowledge),
             settings,
             seed,
         )
@@ -120,11 +118,13 @@ def shown_pictures(
       between determined rows and columns; None if some picture of a batch is not shown,
       or nothing of a single one.
     """
-    if knowledge.batch_size > 1:
-        found = dense_inversion.invert(completed, knowledge)
-        return found if found.verified and found.determined.all() else None
     layer = dense_inversion.picture_layer(knowledge)
-    return None if layer is None else _one_picture(view, target, knowledge, layer)
+    if layer is None:
+        return None
+    if knowledge.batch_size == 1:
+        return _one_picture(view, target, knowledge, layer)
+    found = dense_inversion.invert(completed, knowledge)
+    return found if found.verified and found.determined.all() else None
 
 
 def _one_picture(

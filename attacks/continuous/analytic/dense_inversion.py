@@ -58,12 +58,10 @@ def build_dense_inversion(*, source: target_lib.Source = 0) -> knowledge_lib.Att
     Returns:
       The attack; closed form, so the seed has no effect. `stop` is "closed_form" if
       every pixel of every picture was read (and, in a batch, units agree on each
-      picture), "partly_determined" if some were,
-      "inconsistent" if a batch's pictures do not explain the gradient,
-      "underdetermined" if none, "nothing_visible", "not_finite", "all_zero" (no visible
-      entry differs from zero), or "not_applicable" where the first layer with weights
-      is not a dense one on the picture. The attack raises a ValueError if view,
-      knowledge and `source` do not go together.
+      picture), "partly_determined" if some were, or "inconsistent" if a batch's
+      pictures do not explain the gradient. The attack raises `DoesNotApply` if no dense
+      layer sees the picture, or its visible entries show no pixel; a ValueError if
+      view, knowledge and `source` do not go together.
     """
 
     def attack(
@@ -71,21 +69,16 @@ def build_dense_inversion(*, source: target_lib.Source = 0) -> knowledge_lib.Att
     ) -> knowledge_lib.Reconstruction:
         began = time.monotonic()
         target = target_lib.build_target(view, knowledge, source, "mask_aware")
-        reason = why_not(target, knowledge)
-        inversion = nothing(knowledge) if reason else invert(target, knowledge)
-        return report(view, target, knowledge, inversion, reason, began)
+        closed_form.check_target(target)
+        inversion = invert(target, knowledge)
+        if not inversion.determined.any():
+            raise knowledge_lib.DoesNotApply(
+                "Some unit of the first dense layer must show its bias and weights, but "
+                "no pixel follows from the visible entries."
+            )
+        return report(view, target, knowledge, inversion, began)
 
     return attack
-
-
-def why_not(
-    target: target_lib.Target, knowledge: knowledge_lib.Knowledge
-) -> str | None:
-    """Why a first dense layer cannot be inverted, as a `stop`, or None if it can."""
-    reason = closed_form.nothing_to_go_by(target)
-    if reason is None and picture_layer(knowledge) is None:
-        return "not_applicable"
-    return reason
 
 
 def picture_layer(
@@ -109,14 +102,14 @@ def invert(target: target_lib.Target, knowledge: knowledge_lib.Knowledge) -> Inv
       The pictures.
 
     Raises:
-      ValueError: If the model has no dense layer that sees the picture.
+      DoesNotApply: If the model has no dense layer that sees the picture.
     """
     layer = picture_layer(knowledge)
     if layer is None:
-        raise ValueError(
+        raise knowledge_lib.DoesNotApply(
             f"`knowledge.model` ({knowledge.model.name}) must have a dense layer on the "
-            "flattened picture, but its first weights are elsewhere. Use gradient "
-            "matching."
+            "flattened picture, but its first weights are "
+            f"{knowledge.model.spec.names[0]!r}. Use gradient matching."
         )
     vector = np.where(target.visible, target.vector, np.float32(0)).astype(np.float64)
     part = completed_target.read_layer(vector, target.visible, layer)
@@ -133,25 +126,11 @@ def invert(target: target_lib.Target, knowledge: knowledge_lib.Knowledge) -> Inv
     )
 
 
-def nothing(knowledge: knowledge_lib.Knowledge) -> Inversion:
-    """The inversion that says nothing: filled pictures."""
-    shape = (knowledge.batch_size, *knowledge.model.input_shape)
-    determined = np.zeros(shape, np.bool_)
-    return Inversion(
-        images=closed_form.fill(np.full(shape, 0.5), determined, knowledge),
-        determined=determined,
-        verified=False,
-        units=np.zeros((knowledge.batch_size, 0)),
-        entries=0,
-    )
-
-
 def report(
     view: views.ServerView,
     target: target_lib.Target,
     knowledge: knowledge_lib.Knowledge,
     inversion: Inversion,
-    reason: str | None,
     began: float,
 ) -> knowledge_lib.Reconstruction:
     """Turns an inversion into what an attack hands back.
@@ -161,7 +140,6 @@ def report(
       target: For the classes and the matching error.
       knowledge: For declared labels.
       inversion: The pictures.
-      reason: Why there are none, or None.
       began: `time.monotonic()` at the start.
 
     Returns:
@@ -171,7 +149,6 @@ def report(
         view, target, knowledge, inversion.images, inversion.units
     )
     complete = bool(inversion.determined.all()) and inversion.verified
-    some = "partly_determined" if inversion.determined.any() else "underdetermined"
     found = closed_form.report(
         view,
         target,
@@ -179,7 +156,7 @@ def report(
         inversion.images,
         labels,
         label_source,
-        reason or ("closed_form" if complete else some),
+        "closed_form" if complete else "partly_determined",
         inversion.entries,
         began,
     )

@@ -53,52 +53,38 @@ def build_r_gap(*, source: target_lib.Source = 0) -> knowledge_lib.Attack:
 
     Returns:
       The attack; closed form, so the seed has no effect. `stop` is "closed_form" if
-      every layer's equations have full rank, "rank_deficient" if not, "underdetermined"
-      if the head shows too little to begin, "nothing_visible", "not_finite",
-      "all_zero", or "not_applicable" where the model is not a chain of convolutions
-      with leaky ReLUs, sigmoids or tanhs and one dense head. The attack raises a
-      ValueError if the batch is not one picture, or view, knowledge and `source` do not
-      go together.
+      every layer's equations have full rank, or "rank_deficient". It raises
+      `DoesNotApply` if the batch is not one picture, the model is not a chain of
+      convolutions with leaky ReLUs, sigmoids or tanhs and one dense head, or the head
+      shows too little to begin; a ValueError if view, knowledge and `source` do not go
+      together.
     """
 
     def attack(
         view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
     ) -> knowledge_lib.Reconstruction:
-        if knowledge.batch_size != 1:
-            raise ValueError(
-                "`knowledge.batch_size` must be 1 for R-GAP, whose equations are for a "
-                f"single picture, got {knowledge.batch_size}. Use DLG for batches."
-            )
         began = time.monotonic()
         target = target_lib.build_target(view, knowledge, source, "mask_aware")
-        reason = closed_form.nothing_to_go_by(target)
+        knowledge_lib.check_one_picture(knowledge, "R-GAP")
         chain = r_gap_layers.read_chain(knowledge.model)
+        closed_form.check_target(target)
         labels, label_source = closed_form.label_of(target, knowledge)
-        image, entries = None, 0
-        stop = reason or "not_applicable"
-        if reason is None and chain is not None:
-            found = recurse(view, target, knowledge, chain, int(labels[0]))
-            image, entries = found.image, found.entries
-            full = found.ranks == found.unknowns
-            stop = "closed_form" if full else "rank_deficient"
-            if image is None or not np.all(np.isfinite(image)):
-                image, stop = None, "underdetermined"
-        images = closed_form.fill(
-            np.zeros((1, *knowledge.model.input_shape))
-            if image is None
-            else np.clip(image, 0, 1)[np.newaxis],
-            np.full((1, *knowledge.model.input_shape), image is not None),
-            knowledge,
-        )
+        found = recurse(view, target, knowledge, chain, int(labels[0]))
+        if found.image is None or not np.all(np.isfinite(found.image)):
+            raise knowledge_lib.DoesNotApply(
+                "The visible entries of the head's gradient must determine its input, "
+                f"but of layer {dense_lib.dense_layers(knowledge.model)[0].name!r} too "
+                "few are visible, or they are not those of one picture."
+            )
         return closed_form.report(
             view,
             target,
             knowledge,
-            images,
+            np.clip(found.image, 0, 1)[np.newaxis].astype(np.float32),
             labels,
             label_source,
-            stop,
-            entries,
+            "closed_form" if found.ranks == found.unknowns else "rank_deficient",
+            found.entries,
             began,
         )
 

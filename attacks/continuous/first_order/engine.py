@@ -115,7 +115,7 @@ def build_engine(
       The engine; it is traced at its first call.
 
     Raises:
-      ValueError: If the recipe's prior is on layers that the model does not have.
+      DoesNotApply: If the recipe's prior is on layers that the model does not have.
     """
     slope_of_error = slopes.build_slope(model, recipe)
     penalty = recipe.prior.penalty(model) if recipe.prior is not None else None

@@ -60,9 +60,9 @@ def build_cohort(
       The attack.
 
     Raises:
-      ValueError: If `initial` is not one of those offered. The attack itself raises one
-        if there are fewer than two messages or no aggregate, or if view and knowledge
-        do not go together.
+      ValueError: If `initial` is not one of those offered. The attack itself raises
+        `DoesNotApply` if there are fewer than two messages or no aggregate, and a
+        ValueError if view and knowledge do not go together.
     """
     settings = matching_attack.settings_of(
         initial, effort, budget, progress, extra_starts, programs
@@ -99,10 +99,10 @@ def round_of(view: views.ServerView) -> problems.Round:
       `vector` and `matched` [k + 1, n], `shares` [k + 1, k].
 
     Raises:
-      ValueError: If the view has no aggregate.
+      DoesNotApply: If the view has no aggregate.
     """
     if view.aggregate is None:
-        raise ValueError(
+        raise knowledge_lib.DoesNotApply(
             "`view.aggregate` must be there for the joint attack, but it is None: the "
             "server stayed blind. Attack each message by itself."
         )
@@ -127,7 +127,7 @@ def _check(
 ) -> None:
     target_lib.check_view(one, knowledge.model)
     if len(one.messages) < 2 or len(one.messages) != len(view.messages):
-        raise ValueError(
+        raise knowledge_lib.DoesNotApply(
             "`view.messages` must be those of at least two clients, the same in every "
             f"round, got {len(one.messages)} and {len(view.messages)}. Attack a single "
             "message with DLG."

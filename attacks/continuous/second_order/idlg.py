@@ -57,8 +57,8 @@ def build_idlg(
 
     Raises:
       ValueError: If `mode` or `initial` is not one of those offered. The attack itself
-        raises one if the batch is not one picture, or view, knowledge and `source` do
-        not go together.
+        raises `DoesNotApply` if the batch is not one picture, and a ValueError if view,
+        knowledge and `source` do not go together.
     """
     validation.check_in("mode", mode, target_lib.MODES)
     settings = matching_attack.settings_of(
@@ -68,12 +68,8 @@ def build_idlg(
     def attack(
         view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
     ) -> knowledge_lib.Reconstruction:
-        if knowledge.batch_size != 1:
-            raise ValueError(
-                "`knowledge.batch_size` must be 1 for iDLG, whose label rule is for a "
-                f"single picture, got {knowledge.batch_size}. Use DLG for batches."
-            )
         target = target_lib.build_target(view, knowledge, source, mode)
+        knowledge_lib.check_one_picture(knowledge, "iDLG")
         # The published rule knows no doubt.
         most = 1 if mode == "naive" else knowledge.model.num_classes
         unknown = dataclasses.replace(knowledge, labels=None)

@@ -10,7 +10,6 @@ fit these (`descent.py`), which are far easier to find than ones that fit the gr
 the whole network. This attack is this project's.
 """
 
-import dataclasses
 import time
 
 import numpy as np
@@ -22,7 +21,6 @@ from attacks import target as target_lib
 from attacks.continuous.analytic import closed_form
 from attacks.continuous.first_order import recipes, starts
 from attacks.optimisers import blas
-from attacks.pictures.first_order import quick_inversion
 from attacks.pictures.peeling import descent, peel, top
 from attacks.pictures.peeling import search as search_lib
 from attacks.structure import network as network_lib
@@ -58,74 +56,57 @@ def build_layer_peeling(
       programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
-      The attack. `stop` is "closed_form" if every layer came off, else how the search
-      ended: "iterations", "seconds", "not_finite"; or "nothing_visible", "not_finite",
-      "all_zero", or "not_applicable" where the model is not a chain that `network.py`
-      reads. `objective` is that of gradient matching. Where the dense layers show too
-      little to begin with, as with a hidden head, it is `quick_inversion`. The attack
-      raises a ValueError if the batch is not one picture, or view, knowledge and
-      `source` do not go together.
+      The attack. The dense layers always come off: the search is for pictures that fit
+      the input of the first of them, its derivative, and the gradients below. `stop` is
+      "closed_form" if every convolution came off too, else how the search ended:
+      "iterations", "seconds" or "not_finite". `objective` is that of gradient matching.
+      It raises `DoesNotApply` if the batch is not one picture, the model is not a chain
+      that `structure/network.py` reads, or the dense layers show too little to begin
+      with, as with a hidden head; a ValueError if view, knowledge and `source` do not
+      go together.
     """
     shared = programs_lib.Programs() if programs is None else programs
 
     def attack(
         view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
     ) -> knowledge_lib.Reconstruction:
-        if knowledge.batch_size != 1:
-            raise ValueError(
-                "`knowledge.batch_size` must be 1 for layer peeling, whose equations "
-                f"are for a single picture, got {knowledge.batch_size}. Use DLG for "
-                "batches."
-            )
         began = time.monotonic()
         target = target_lib.build_target(view, knowledge, source, "mask_aware")
-        labels, label_source = closed_form.label_of(target, knowledge)
+        knowledge_lib.check_one_picture(knowledge, "layer peeling")
         network = shared.of(network_lib.read_network, knowledge.model)
-        found, entries = None, 0
-        stop = closed_form.nothing_to_go_by(target)
-        if network is None:
-            stop = stop or "not_applicable"
-        elif stop is None:
-            problem = peel.Problem(network, knowledge.model.spec, view.weights, target)
-            with blas.one_thread():
-                reached = top.read(target, view.weights, network.dense, int(labels[0]))
-            if reached is None:
-                rest = _what_is_left(effort, began)
-                return quick_inversion.build_quick_inversion(
-                    source=source, effort=rest, progress=progress, programs=shared
-                )(view, knowledge, seed)
-            search = search_lib.Search(
-                problem=problem,
-                compiled=lambda depth: shared.of(descent.build_advance, network, depth),
-                deadline=None
-                if effort.max_seconds is None
-                else began + effort.max_seconds,
-                progress=progress,
+        closed_form.check_target(target)
+        labels, label_source = closed_form.label_of(target, knowledge)
+        with blas.one_thread():
+            reached = top.read(target, view.weights, network.dense, int(labels[0]))
+        if reached is None:
+            raise knowledge_lib.DoesNotApply(
+                "The dense layers' visible gradients must determine their inputs, but "
+                f"those of {[layer.name for layer in network.dense]} do not: too few "
+                "entries are visible, or they are not those of one picture."
             )
-            found, entries = _reconstruct(search, reached, knowledge, effort, seed)
-            stop = found.stop
-        shape = (1, *knowledge.model.input_shape)
-        images = closed_form.fill(
-            np.zeros(shape)
-            if found is None
-            else np.clip(found.image, 0, 1)[np.newaxis],
-            np.full(shape, found is not None),
-            knowledge,
+        seconds = effort.max_seconds
+        search = search_lib.Search(
+            problem=peel.Problem(network, knowledge.model.spec, view.weights, target),
+            compiled=lambda depth: shared.of(descent.build_advance, network, depth),
+            deadline=None if seconds is None else began + seconds,
+            progress=progress,
         )
+        found, entries = _reconstruct(search, reached, knowledge, effort, seed)
         result = closed_form.report(
-            view, target, knowledge, images, labels, label_source, stop, entries, began
+            view,
+            target,
+            knowledge,
+            np.clip(found.image, 0, 1)[np.newaxis].astype(np.float32),
+            labels,
+            label_source,
+            found.stop,
+            entries,
+            began,
         )
-        searched = 0 if found is None else found.iterations
+        searched = found.iterations
         return result._replace(iterations=searched, evaluations=searched + 1)
 
     return attack
-
-
-def _what_is_left(effort: effort_lib.Effort, began: float) -> effort_lib.Effort:
-    if effort.max_seconds is None:
-        return effort
-    left = max(effort.max_seconds - (time.monotonic() - began), 1e-3)
-    return dataclasses.replace(effort, max_seconds=left)
 
 
 def _reconstruct(

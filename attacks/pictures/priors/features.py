@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from attacks import knowledge
 from selenc_tf.models import functional
 from selenc_tf.types import Weights
 
@@ -34,13 +35,21 @@ def normalisation_inputs(model: functional.FunctionalModel) -> Probe:
       model: A model made from a functional or sequential Keras model.
 
     Returns:
-      The probe; without layers if the model has none.
+      The probe.
+
+    Raises:
+      DoesNotApply: If the model has no such layer.
     """
     layers = [
         layer
         for layer in model.keras_model.layers
         if isinstance(layer, keras.layers.BatchNormalization)
     ]
+    if not layers:
+        raise knowledge.DoesNotApply(
+            f"`model` must have batch normalisations for a prior on their statistics, "
+            f"{model.name} has none. Set the prior's weight to 0."
+        )
     return Probe(
         _inputs_of(model, layers),
         tuple(np.asarray(layer.moving_mean) for layer in layers),
@@ -58,7 +67,7 @@ def head_inputs(model: functional.FunctionalModel) -> Probe:
       The probe, with one layer.
 
     Raises:
-      ValueError: If the model has no dense layer.
+      DoesNotApply: If the model has no dense layer.
     """
     layers = [
         layer
@@ -66,7 +75,7 @@ def head_inputs(model: functional.FunctionalModel) -> Probe:
         if isinstance(layer, keras.layers.Dense)
     ]
     if not layers:
-        raise ValueError(
+        raise knowledge.DoesNotApply(
             f"`model` must have a dense layer for a feature prior, {model.name} has "
             "none. Set the prior's weight to 0."
         )
@@ -76,8 +85,6 @@ def head_inputs(model: functional.FunctionalModel) -> Probe:
 def _inputs_of(
     model: functional.FunctionalModel, layers: list[keras.layers.Layer]
 ) -> Callable[[Weights, tf.Tensor], tuple[tf.Tensor, ...]]:
-    if not layers:
-        return lambda weights, images: ()
     whole = model.keras_model
     part = keras.Model(whole.inputs, [layer.input for layer in layers])
     # The same variables, perhaps fewer of them and in another order.

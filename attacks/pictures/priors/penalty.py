@@ -52,7 +52,7 @@ class PicturePrior:
           input nothing is known, the feature prior is zero.
 
         Raises:
-          ValueError: If a prior is on layers that the model does not have.
+          DoesNotApply: If a prior is on layers that the model does not have.
         """
         normalised = features.normalisation_inputs(model) if self.statistics else None
         head = features.head_inputs(model) if self.features else None
