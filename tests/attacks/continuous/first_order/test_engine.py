@@ -96,7 +96,7 @@ def test_one_trace_for_masks_pictures_labels_and_lengths(tiny):
 
 def test_restarts_of_a_group_pull_together(tiny):
     problem = problem_of(tiny, 2)._replace(group=tf.zeros([2], tf.int32))
-    recipe = dataclasses.replace(PLAIN, total_variation=0.0, group=100.0)
+    recipe = dataclasses.replace(PLAIN, prior=penalty.PicturePrior(group=100.0))
     found = advance(first_order.build_engine(tiny, recipe), problem, starts(2), 10)
     before = np.abs(starts(2)[0] - starts(2)[1]).mean()
     assert np.mean(np.abs(found.images[0] - found.images[1])) < before / 2
@@ -116,7 +116,7 @@ def test_trial_that_is_not_finite_leaves_the_others_alone(tiny):
 
 
 def test_best_iterate_is_kept(tiny):
-    recipe = dataclasses.replace(PLAIN, learning_rate=0.5, total_variation=0.0)
+    recipe = dataclasses.replace(PLAIN, learning_rate=0.5, prior=None)
     problem = problem_of(tiny)
     engine = first_order.build_engine(tiny, recipe)
     found = advance(engine, problem, starts(1), 30)

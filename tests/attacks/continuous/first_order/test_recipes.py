@@ -13,7 +13,7 @@ from attacks.continuous.first_order import recipes
         ({"schedule": "linear"}, "`schedule` must be one of"),
         ({"initial": "cat"}, "`initial` must be one of"),
         ({"learning_rate": 0.0}, "`learning_rate` must be positive"),
-        ({"total_variation": -1.0}, "`total_variation` must be at least 0"),
+        ({"warm_up": -1}, "`warm_up` must be at least 0"),
     ],
 )
 def test_bad_recipes_are_refused(setting, message):

@@ -24,7 +24,6 @@ def test_slope_is_a_derivative_along_a_direction(tiny, name):
         problem.weights,
         problem.targets[0],
         problem.matched[0],
-        problem.visible[0],
         images,
         problem.labels[0],
         problem.shares,

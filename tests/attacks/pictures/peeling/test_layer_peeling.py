@@ -138,16 +138,18 @@ def test_hidden_entries_are_never_read(name, request):
     assert_identical(first, second)
 
 
-@pytest.mark.parametrize("hidden", [0.2, 0.5, 0.7])
-def test_a_closed_form_is_right(easy, hidden):
-    for seed in range(2):
-        image = picture(easy.model.input_shape, seed)
-        mask = victims.random_mask(easy.model.spec.size, hidden, seed)
-        mask[-(12 * 5 + 5) :] = False
-        found = attack(easy, view_of(easy, image, mask), 5)
-        check_well_formed(found, easy)
-        if found.stop == "closed_form":
-            assert psnr(found, image) > 60
+@pytest.mark.parametrize(
+    ("hidden", "enough"), [(0.2, True), (0.4, True), (0.5, False), (0.7, False)]
+)
+def test_a_closed_form_is_right(easy, hidden, enough):
+    """It is claimed where it is right; with too few equations there is a search."""
+    image = picture(easy.model.input_shape)
+    mask = victims.random_mask(easy.model.spec.size, hidden)
+    mask[-(12 * 5 + 5) :] = False
+    found = attack(easy, view_of(easy, image, mask), 5)
+    check_well_formed(found, easy)
+    assert (found.stop == "closed_form") == enough
+    assert (psnr(found, image) > 60) == enough
 
 
 def test_weights_come_from_the_view(easy):
@@ -185,30 +187,33 @@ def test_one_picture_only(easy):
         build_layer_peeling()(view, known, SEED)
 
 
-def test_not_applicable():
+def test_another_network():
     net = Net(victims.tiny_model(), ())
-    found = attack(net, view_of(net, victims.tiny_pictures(1)))
-    check_well_formed(found, net)
-    assert found.stop == "not_applicable" and found.matched_entries == 0
-    np.testing.assert_array_equal(found.images, np.float32(0.5))
+    with pytest.raises(knowledge.DoesNotApply, match=r"'flatten\w*' \(Flatten\)"):
+        attack(net, view_of(net, victims.tiny_pictures(1)))
+
+
+def test_a_hidden_head(easy):
+    mask = np.zeros(easy.model.spec.size, np.bool_)
+    mask[-(12 * 5 + 5) :] = True
+    with pytest.raises(knowledge.DoesNotApply, match="too few entries are visible"):
+        attack(easy, view_of(easy, picture((8, 8, 3)), mask))
 
 
 @pytest.mark.parametrize(
-    ("value", "hidden", "stop"),
+    ("value", "hidden", "reason"),
     [
-        (1.0, True, "nothing_visible"),
-        (0.0, False, "all_zero"),
-        (np.nan, False, "not_finite"),
-        (np.inf, False, "not_finite"),
+        (1.0, True, "every entry is hidden"),
+        (0.0, False, "all visible entries are zero"),
+        (np.nan, False, "not finite"),
+        (np.inf, False, "not finite"),
     ],
 )
-def test_nothing_to_go_by(easy, value, hidden, stop):
+def test_nothing_to_go_by(easy, value, hidden, reason):
     vector = np.full(easy.model.spec.size, value, np.float32)
     mask = np.full(vector.size, hidden)
-    found = attack(easy, victims.view_of(easy.model, [vector], mask))
-    check_well_formed(found, easy)
-    assert found.stop == stop
-    np.testing.assert_array_equal(found.images, np.float32(0.5))
+    with pytest.raises(knowledge.DoesNotApply, match=reason):
+        attack(easy, victims.view_of(easy.model, [vector], mask))
 
 
 @pytest.mark.parametrize("name", ["easy", "hard"])

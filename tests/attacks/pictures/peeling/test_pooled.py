@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from attacks import knowledge
-from attacks.continuous.first_order import search
+from attacks.continuous.first_order import starts
 from attacks.pictures.peeling import (
     forward,
     pooled,
@@ -101,7 +101,7 @@ def relative_error(found, x):
 def test_the_last_block_of_the_convnet(last_block, initial, hidden):
     model, block, x, layer = last_block
     known = knowledge.Knowledge(model)
-    images = tf.constant(search.draw_images(known, initial, SEED, 0), tf.float64)
+    images = tf.constant(starts.draw_images(known, initial, SEED, 0), tf.float64)
     read, weights = network.read_network(model), as_float64(model)
     start = forward.run(read, weights, images, 7)[0].numpy()
     assert np.linalg.norm(start - x) > 0.5 * np.linalg.norm(x)

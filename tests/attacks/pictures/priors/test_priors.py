@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from attacks.pictures.priors import features, priors
+from attacks import knowledge
+from attacks.pictures.priors import features, penalty, priors
 from selenc_tf.models import functional
 from tests.attacks import victims
 
@@ -138,6 +139,11 @@ class TestProbes:
             rtol=1e-4,
         )
 
-    def test_model_without_normalisation(self, tiny):
-        probe = features.normalisation_inputs(tiny)
-        assert probe.apply(tiny.initial_weights, None) == () and probe.means == ()
+    def test_model_without_such_a_layer(self, tiny):
+        with pytest.raises(knowledge.DoesNotApply, match="must have batch normalisat"):
+            features.normalisation_inputs(tiny)
+
+
+def test_bad_weights_are_refused():
+    with pytest.raises(ValueError, match="`total_variation` must be at least 0"):
+        penalty.PicturePrior(total_variation=-1.0)
