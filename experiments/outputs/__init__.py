@@ -11,5 +11,10 @@ tb/                derived; TensorBoard's event files, one subfolder per curve
 
 Everything derived can be deleted and is written anew from the records, so a run that is
 interrupted and started again ends with the same files as one that was not. Nothing here
-reads flags or prints, except what is called a table or a progress display.
+reads flags or prints, except what is called a table or a progress display. Importing
+this package loads none of its modules: `outputs.tables` does when it is first used.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -40,7 +40,16 @@ class Work(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """The part of a `SummaryRow` that rounds give, with its names and units."""
+    """What the training rounds of one setting give; None where nothing was measured.
+
+    Attributes:
+      relative_bytes: Traffic of a round in both directions, relative to the plain one.
+      relative_upload_bytes: The same, client to server only.
+      relative_seconds: Time of a round relative to the plain one.
+      round_bytes: Traffic of a round in both directions.
+      round_seconds: Time of a round, the first of each session left out (it compiles).
+      accuracy: Test accuracy after the last measured round, over seeds.
+    """
 
     relative_bytes: float | None = None
     relative_upload_bytes: float | None = None

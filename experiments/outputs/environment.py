@@ -5,10 +5,8 @@ import os
 import pathlib
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import tensorflow as tf
 
 DISTRIBUTIONS = (
     "selenc-tf",
@@ -42,8 +40,31 @@ def describe(distributions: Sequence[str] = DISTRIBUTIONS) -> dict[str, Any]:
     }
 
 
+def in_words(described: Mapping[str, Any]) -> str:
+    """The machine and the versions on one line, for tables and texts.
+
+    Args:
+      described: From `describe`.
+
+    Returns:
+      Cores, processor, devices and the versions of what is installed.
+    """
+    versions = ", ".join(
+        f"{name} {version}"
+        for name, version in described["versions"].items()
+        if version is not None
+    )
+    return (
+        f"{described['cpu']['cores']} cores, {described['cpu']['model']}, "
+        f"{', '.join(described['devices'])}; {versions}"
+    )
+
+
 def devices() -> list[str]:
     """TensorFlow's devices: type, number and, for accelerators, the product's name."""
+    # Here, so that reading what a run was made with does not wait for TensorFlow.
+    import tensorflow as tf
+
     described = []
     for device in tf.config.list_physical_devices():
         details = {}

@@ -14,23 +14,54 @@ from experiments.outputs.statistic import Statistic
 
 
 class Leakage(NamedTuple):
-    """The part of a `SummaryRow` that attacks give, with its names and units."""
+    """What attacks on one setting give; None where nothing was measured.
 
-    psnr_naive: Statistic | None
-    psnr_mask_aware: Statistic | None
-    psnr_strongest: Statistic | None
-    ssim_strongest: Statistic | None
-    perceptual_strongest: Statistic | None
-    feature_mse_strongest: Statistic | None
-    success_20db: Rate | None
-    success_25db: Rate | None
-    success_30db: Rate | None
-    identified: Rate | None
-    strongest: str
-    label_accuracy: float | None
-    diverged: int
-    without_result: str
-    attack_seconds: Statistic | None
+    A sample is one example under one seed. Where several attacks were made on it, the
+    best of them counts (highest PSNR): the defence gets no credit for an attack that
+    failed while another did not. Intervals are of 95 %: of medians by the bootstrap over
+    examples, of shares by Wilson's formula, which takes samples for independent and is
+    too narrow where several seeds share an example.
+
+    Attributes:
+      psnr_naive: dB, the best attack that takes hidden entries for zeros.
+      psnr_mask_aware: dB, the best attack that knows the mask.
+      psnr_strongest: dB, the best of all.
+      ssim_strongest: Of the reconstructions behind `psnr_strongest`.
+      perceptual_strongest: Of the same, their distance in a fixed random network, which
+        is not LPIPS; 0 = equal.
+      feature_mse_strongest: Of the same, their mean squared difference in the model's
+        logits.
+      success_20db: Share of samples whose strongest reconstruction has at least 20 dB;
+        a sample on which every attack diverged is a failure.
+      success_25db: The same, 25 dB.
+      success_30db: The same, 30 dB.
+      identified: Share of samples whose strongest reconstruction is nearer in pixels to
+        its original than to any other picture (`AttackRecord.identified`):
+        identifiability precision.
+      strongest: The attack and attacker with the highest median PSNR.
+      label_accuracy: Share of the strongest reconstructions whose label was recovered.
+      diverged: Number of attacks that ended without a number; they count as failures
+        in the shares above, and not in the medians.
+      without_result: Attacks that do not apply or failed, each with its reason; they
+        enter no number above. "" if there are none.
+      attack_seconds: Of one attack.
+    """
+
+    psnr_naive: Statistic | None = None
+    psnr_mask_aware: Statistic | None = None
+    psnr_strongest: Statistic | None = None
+    ssim_strongest: Statistic | None = None
+    perceptual_strongest: Statistic | None = None
+    feature_mse_strongest: Statistic | None = None
+    success_20db: Rate | None = None
+    success_25db: Rate | None = None
+    success_30db: Rate | None = None
+    identified: Rate | None = None
+    strongest: str = ""
+    label_accuracy: float | None = None
+    diverged: int = 0
+    without_result: str = ""
+    attack_seconds: Statistic | None = None
 
 
 def summarise(records: Sequence[AttackRecord]) -> Leakage:

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from attacks.metrics.success import Rate
 from experiments.outputs import cost_summary, leakage_summary
 from experiments.outputs.cost_summary import PLAIN_RELEASE as PLAIN_RELEASE
-from experiments.outputs.cost_summary import Setting
+from experiments.outputs.cost_summary import Cost, Setting
+from experiments.outputs.leakage_summary import Leakage
 from experiments.outputs.records import AttackRecord, Record, RoundRecord
-from experiments.outputs.statistic import Statistic
 
 
 class Context(NamedTuple):
@@ -42,49 +41,19 @@ class Context(NamedTuple):
 
 
 class SummaryRow(NamedTuple):
-    """One policy at one encryption ratio; None where nothing was measured.
-
-    A sample of the leakage is one example under one seed. Where several attacks were
-    made on it, the best of them counts (highest PSNR): the defence gets no credit for
-    an attack that failed while another did not. Intervals are of 95 %: of medians by the
-    bootstrap over examples, of shares by Wilson's formula, which takes samples for
-    independent and is too narrow where several seeds share an example.
+    """One policy at one encryption ratio.
 
     Attributes:
       context: What the rows of one table share.
       policy: What chooses the hidden entries.
       agreement: How the clients come to one mask.
-      encryption_ratio: m / n.
-      hidden: m.
+      encryption_ratio: The share of entries that was asked to be hidden.
+      hidden: m, the entries that were hidden.
       parameters: n.
-      psnr_naive: dB, the best attack that takes hidden entries for zeros.
-      psnr_mask_aware: dB, the best attack that knows the mask.
-      psnr_strongest: dB, the best of all.
-      ssim_strongest: Of the reconstructions behind `psnr_strongest`.
-      perceptual_strongest: Of the same, their distance in a fixed random network, which
-        is not LPIPS; 0 = equal.
-      feature_mse_strongest: Of the same, their mean squared difference in the model's
-        logits.
-      success_20db: Share of samples whose strongest reconstruction has at least 20 dB;
-        a sample on which every attack diverged is a failure.
-      success_25db: The same, 25 dB.
-      success_30db: The same, 30 dB.
-      identified: Share of samples whose strongest reconstruction is nearer in pixels to
-        its original than to any other picture (`AttackRecord.identified`):
-        identifiability precision.
-      strongest: The attack and attacker with the highest median PSNR.
-      label_accuracy: Share of the strongest reconstructions whose label was recovered.
-      diverged: Number of attacks that ended without a number; they count as failures
-        in the shares above, and not in the medians.
-      without_result: Attacks that do not apply or failed, each with its reason; they
-        enter no number above. "" if there are none.
-      attack_seconds: Of one attack.
-      relative_bytes: Traffic of a round in both directions, relative to the plain one.
-      relative_upload_bytes: The same, client to server only.
-      relative_seconds: Time of a round relative to the plain one.
-      round_bytes: Traffic of a round in both directions.
-      round_seconds: Time of a round, the first of each session left out (it compiles).
-      accuracy: Test accuracy after the last measured round, over seeds.
+      hidden_share: m / n: more than was asked for where a mask hides whole rows, blocks
+        or tensors, or some entries always.
+      leakage: What attacks give.
+      cost: What training rounds give.
     """
 
     context: Context
@@ -93,27 +62,9 @@ class SummaryRow(NamedTuple):
     encryption_ratio: float
     hidden: int
     parameters: int
-    psnr_naive: Statistic | None = None
-    psnr_mask_aware: Statistic | None = None
-    psnr_strongest: Statistic | None = None
-    ssim_strongest: Statistic | None = None
-    perceptual_strongest: Statistic | None = None
-    feature_mse_strongest: Statistic | None = None
-    success_20db: Rate | None = None
-    success_25db: Rate | None = None
-    success_30db: Rate | None = None
-    identified: Rate | None = None
-    strongest: str = ""
-    label_accuracy: float | None = None
-    diverged: int = 0
-    without_result: str = ""
-    attack_seconds: Statistic | None = None
-    relative_bytes: float | None = None
-    relative_upload_bytes: float | None = None
-    relative_seconds: float | None = None
-    round_bytes: Statistic | None = None
-    round_seconds: Statistic | None = None
-    accuracy: Statistic | None = None
+    hidden_share: float
+    leakage: Leakage
+    cost: Cost
 
 
 def summarise(records: Iterable[Record]) -> tuple[SummaryRow, ...]:
@@ -141,17 +92,18 @@ def summarise(records: Iterable[Record]) -> tuple[SummaryRow, ...]:
             rounds.setdefault(setting, []).append(record)
     costs = cost_summary.summarise(rounds)
     rows = [
-        _row(context, setting, group[0])._replace(
-            **leakage_summary.summarise(group)._asdict(),
-            **cost_summary.cost_of(setting, costs)._asdict(),
+        _row(
+            context,
+            setting,
+            group[0],
+            leakage_summary.summarise(group),
+            cost_summary.cost_of(setting, costs),
         )
         for (setting, context), group in attacks.items()
     ]
     attacked = {cost_summary.work_of(setting) for setting, _ in attacks}
     rows += [
-        _row(_home(setting, rows), setting, group[0])._replace(
-            **costs[setting]._asdict()
-        )
+        _row(_home(setting, rows), setting, group[0], Leakage(), costs[setting])
         for setting, group in rounds.items()
         if cost_summary.work_of(setting) not in attacked
     ]
@@ -171,8 +123,9 @@ def summarise(records: Iterable[Record]) -> tuple[SummaryRow, ...]:
     )
 
 
-def _row(context: Context, setting: Setting, record: Record) -> SummaryRow:
-    """A row without measurements."""
+def _row(
+    context: Context, setting: Setting, record: Record, leakage: Leakage, cost: Cost
+) -> SummaryRow:
     return SummaryRow(
         context,
         setting.policy,
@@ -180,6 +133,9 @@ def _row(context: Context, setting: Setting, record: Record) -> SummaryRow:
         setting.encryption_ratio,
         record.hidden,
         record.parameters,
+        record.hidden / record.parameters,
+        leakage,
+        cost,
     )
 
 

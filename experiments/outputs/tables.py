@@ -2,17 +2,19 @@
 
 import csv
 import io
+import itertools
 import pathlib
-from collections.abc import Sequence
-from typing import TextIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TextIO
 
 import rich.box
-import rich.console
 import rich.table
 import rich.text
 
 from attacks.metrics.success import Rate
-from experiments.outputs import files
+from experiments.outputs import files, text_tables
+from experiments.outputs.cost_summary import Cost
+from experiments.outputs.leakage_summary import Leakage
 from experiments.outputs.statistic import Statistic
 from experiments.outputs.summary import Context, SummaryRow
 
@@ -20,13 +22,9 @@ FILE_NAME = "summary.csv"
 
 _WIDE_COLUMNS = 100
 _ROOMY_COLUMNS = 120
-_PARTS: dict[str, tuple[str, ...]] = {
-    name: kind._fields
-    for name, annotation in SummaryRow.__annotations__.items()
-    for kind in (Statistic, Rate)
-    if annotation == kind | None
-}
-"""The fields of a row that are several numbers, and the names of these."""
+_POLICY, _STRONGEST = _TEXTS = ("Policy", "Strongest\nattacker")
+_NESTED = (SummaryRow, Context, Leakage, Cost, Statistic, Rate)
+_COUNTS = ("n", "successes", "trials", "diverged")
 
 
 def to_csv(rows: Sequence[SummaryRow]) -> str:
@@ -43,8 +41,9 @@ def to_csv(rows: Sequence[SummaryRow]) -> str:
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(_header())
-    writer.writerows(_values(row) for row in rows)
+    writer.writerow(name for name, _ in _cells("", SummaryRow, None))
+    for row in rows:
+        writer.writerow(value for _, value in _cells("", SummaryRow, row))
     return buffer.getvalue()
 
 
@@ -77,89 +76,80 @@ def print_tables(
       stream: Where to.
       width: Columns to use; that of the terminal (or $COLUMNS, or 80) by default.
     """
-    console = rich.console.Console(file=stream, width=width, highlight=False)
+    console = text_tables.console(stream, width)
     for context in dict.fromkeys(row.context for row in rows):
         group = [row for row in rows if row.context == context]
         console.print(rich.text.Text(_title(group), style="bold"))
-        console.print(table(group, console.width))
-        for reason in dict.fromkeys(row.without_result for row in group):
+        console.print(_table(group, console.width))
+        for reason in dict.fromkeys(row.leakage.without_result for row in group):
             if reason:
                 console.print(rich.text.Text(f"No result: {reason}"))
     console.print(rich.text.Text(_caption(console.width), style="dim"))
 
 
-def table(rows: Sequence[SummaryRow], width: int) -> rich.table.Table:
-    """A table of rows of one context.
+class _Column(NamedTuple):
+    """A column of the table for people: its heading, and its cell of a row."""
 
-    Args:
-      rows: At least one.
-      width: Columns that it may take.
+    heading: str
+    cell: Callable[[SummaryRow], str]
 
-    Returns:
-      The table, to be printed by a `rich` console.
-    """
-    wide, roomy = width >= _WIDE_COLUMNS, width >= _ROOMY_COLUMNS
-    one_agreement = len({row.agreement for row in rows}) == 1
+
+def _table(rows: Sequence[SummaryRow], width: int) -> rich.table.Table:
+    """A table of rows of one context, at least one, of at most so many columns."""
+    roomy = width >= _ROOMY_COLUMNS
     made = rich.table.Table(
         box=rich.box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1 if roomy else 0, 0, 0),
     )
-    made.add_column("Encr.\n%", justify="right", no_wrap=True)
-    made.add_column("Policy", overflow="fold")
-    made.add_column("PSNR\nnaive", justify="right", no_wrap=True)
-    made.add_column("PSNR\naware", justify="right", no_wrap=True)
-    if roomy:
-        made.add_column("Succ. %\n25 dB", justify="right", no_wrap=True)
-    made.add_column("SSIM", justify="right", no_wrap=True)
-    made.add_column("Strongest\nattacker", overflow="fold", min_width=9)
-    made.add_column("Bytes\nx plain", justify="right", no_wrap=True)
-    made.add_column("Time\nx plain", justify="right", no_wrap=True)
-    made.add_column("Accu-\nracy %", justify="right", no_wrap=True)
-    previous: float | None = None
-    for row in rows:
-        if previous is not None and row.encryption_ratio != previous:
-            made.add_section()
-        policy = row.policy if one_agreement else f"{row.policy}, {row.agreement}"
-        made.add_row(
-            f"{100 * row.encryption_ratio:g}",
-            policy,
-            _decibels(row.psnr_naive, wide),
-            _decibels(row.psnr_mask_aware, wide),
-            *([_percent(row.success_25db)] if roomy else []),
-            _number(row.ssim_strongest and row.ssim_strongest.median, ".2f"),
-            row.strongest or "-",
-            _times(row.relative_bytes),
-            _times(row.relative_seconds),
-            _number(row.accuracy and 100 * row.accuracy.median, ".1f"),
-        )
-        previous = row.encryption_ratio
+    columns = _columns(width, len({row.agreement for row in rows}) == 1)
+    for column in columns:
+        if column.heading in _TEXTS:
+            made.add_column(column.heading, overflow="fold", min_width=9)
+        else:
+            made.add_column(column.heading, justify="right", no_wrap=True)
+    for _, group in itertools.groupby(rows, key=lambda row: row.encryption_ratio):
+        made.add_section()
+        for row in group:
+            made.add_row(*(column.cell(row) for column in columns))
     return made
 
 
-def _header() -> list[str]:
-    header: list[str] = list(Context._fields)
-    for name in SummaryRow._fields:
-        if name in _PARTS:
-            header += [f"{name}_{part}" for part in _PARTS[name]]
-        elif name != "context":
-            header.append(name)
-    return header
+def _columns(width: int, one_agreement: bool) -> list[_Column]:
+    wide, roomy = width >= _WIDE_COLUMNS, width >= _ROOMY_COLUMNS
+
+    def policy(row: SummaryRow) -> str:
+        return row.policy if one_agreement else f"{row.policy}, {row.agreement}"
+
+    columns = [
+        _Column("Encr.\n%", _encrypted),
+        _Column(_POLICY, policy),
+        _Column("PSNR\nnaive", lambda row: _decibels(row.leakage.psnr_naive, wide)),
+        _Column(
+            "PSNR\naware", lambda row: _decibels(row.leakage.psnr_mask_aware, wide)
+        ),
+        _Column("Succ. %\n25 dB", lambda row: _percent(row.leakage.success_25db)),
+        _Column("SSIM", lambda row: _median(row.leakage.ssim_strongest, ".2f")),
+        _Column(_STRONGEST, lambda row: row.leakage.strongest or "-"),
+        _Column("Bytes\nx plain", lambda row: _times(row.cost.relative_bytes)),
+        _Column("Time\nx plain", lambda row: _times(row.cost.relative_seconds)),
+        _Column("Accu-\nracy %", lambda row: _median(row.cost.accuracy, ".1f", 100)),
+    ]
+    return [one for one in columns if roomy or "Succ." not in one.heading]
 
 
-def _values(row: SummaryRow) -> list[object]:
-    values: list[object] = list(row.context)
-    for name, value in row._asdict().items():
-        if name in _PARTS:
-            values += value or _nothing(_PARTS[name])
-        elif name != "context":
-            values.append(value)
-    return ["" if value is None or value != value else value for value in values]
-
-
-def _nothing(parts: Sequence[str]) -> list[int | None]:
-    """Nothing was measured: the number of measurements is known, nothing else."""
-    return [0 if part in ("n", "successes", "trials") else None for part in parts]
+def _cells(name: str, annotation: Any, value: Any) -> Iterator[tuple[str, object]]:
+    """The columns of a field in the CSV, by name; what is nested is spread out."""
+    kind = next((one for one in _NESTED if annotation in (one, one | None)), None)
+    if kind is None:
+        yield name, "" if value is None or value != value else value
+        return
+    for part, inner in kind.__annotations__.items():
+        # Nothing was measured: the number of measurements is known, nothing else.
+        missing = 0 if part in _COUNTS else None
+        found = missing if value is None else getattr(value, part)
+        spread = kind in (Statistic, Rate)
+        yield from _cells(f"{name}_{part}" if spread else part, inner, found)
 
 
 def _title(rows: Sequence[SummaryRow]) -> str:
@@ -168,7 +158,9 @@ def _title(rows: Sequence[SummaryRow]) -> str:
     agreements = {row.agreement for row in rows}
     if len(agreements) == 1:
         parts.append(f"mask: {rows[0].agreement}")
-    samples = [row.psnr_strongest.n for row in rows if row.psnr_strongest]
+    samples = [
+        row.leakage.psnr_strongest.n for row in rows if row.leakage.psnr_strongest
+    ]
     if samples:
         least, most = min(samples), max(samples)
         parts.append(f"n={least}" if least == most else f"n={least} to {most}")
@@ -197,6 +189,18 @@ def _times(value: float | None) -> str:
 
 def _number(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
+
+
+def _median(value: Statistic | None, form: str, scale: float = 1) -> str:
+    return _number(value and scale * value.median, form)
+
+
+def _encrypted(row: SummaryRow) -> str:
+    """The share that was hidden; below it the one asked for, if it is another."""
+    asked = f"{100 * row.encryption_ratio:g}"
+    if abs(row.hidden - row.encryption_ratio * row.parameters) < 1:
+        return asked
+    return f"{100 * row.hidden_share:.3g}\n({asked})"
 
 
 def _decibels(value: Statistic | None, wide: bool) -> str:

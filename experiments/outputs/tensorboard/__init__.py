@@ -14,27 +14,6 @@ Every writer starts its own event files anew and writes all that the records hol
 run that is resumed shows each point once, also in a TensorBoard that is already open.
 """
 
-from experiments.outputs.tensorboard.by_ratio import write_by_ratio
-from experiments.outputs.tensorboard.event_files import FOLDER_NAME
-from experiments.outputs.tensorboard.report import (
-    Example,
-    panel,
-    write_reconstructions,
-    write_texts,
-    write_tradeoffs,
-)
-from experiments.outputs.tensorboard.rounds import RoundWriter, remove_other_rounds
-from experiments.outputs.tensorboard.trials import write_hparams
+import lazy_loader
 
-__all__ = (
-    "FOLDER_NAME",
-    "Example",
-    "RoundWriter",
-    "panel",
-    "remove_other_rounds",
-    "write_by_ratio",
-    "write_hparams",
-    "write_reconstructions",
-    "write_texts",
-    "write_tradeoffs",
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from experiments.outputs import figures
+from experiments.outputs import figures, panels, tradeoff
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.summary import SummaryRow
 from experiments.outputs.tensorboard import event_files
@@ -26,7 +26,7 @@ class Example(NamedTuple):
 
     name: str
     original: NDArray[np.floating]
-    panels: Sequence[figures.Panel]
+    panels: Sequence[panels.Panel]
 
 
 def write_reconstructions(
@@ -43,9 +43,7 @@ def write_reconstructions(
     ):
         for example in examples:
             png = figures.to_png(
-                figures.reconstruction_figure(
-                    example.name, example.original, example.panels
-                )
+                panels.figure(example.name, example.original, example.panels)
             )
             figures.save_png(run_folder, f"reconstruction_{example.name}", png)
             tf.summary.image(
@@ -64,14 +62,14 @@ def write_tradeoffs(run_folder: pathlib.Path, rows: Sequence[SummaryRow]) -> Non
       run_folder: The folder of the run.
       rows: From `summary.summarise`.
     """
-    attacked = [row.context for row in rows if row.psnr_strongest is not None]
+    attacked = [row.context for row in rows if row.leakage.psnr_strongest is not None]
     # One point is no trade-off; the table has it.
     contexts = [
         context for context in dict.fromkeys(attacked) if attacked.count(context) > 1
     ]
     with event_files.fresh_default(event_files.report_folder(run_folder), "figures"):
         for context in contexts:
-            png = figures.to_png(figures.tradeoff_figure(context, rows))
+            png = figures.to_png(tradeoff.figure(context, rows))
             figures.save_png(run_folder, f"leakage_vs_overhead_{context.title}", png)
             tf.summary.image(
                 f"leakage_vs_overhead/{context.title}",
@@ -94,7 +92,7 @@ def write_texts(run_folder: pathlib.Path, texts: Mapping[str, str]) -> None:
             tf.summary.text(title, text, step=0)
 
 
-def panel(record: AttackRecord, image: NDArray[np.floating]) -> figures.Panel:
+def panel(record: AttackRecord, image: NDArray[np.floating]) -> panels.Panel:
     """The panel of a record.
 
     Args:
@@ -104,7 +102,7 @@ def panel(record: AttackRecord, image: NDArray[np.floating]) -> figures.Panel:
     Returns:
       What `Example.panels` holds.
     """
-    return figures.Panel(
+    return panels.Panel(
         record.cell.encryption_ratio,
         record.cell.policy,
         record.attacker,

@@ -1,0 +1,120 @@
+"""One attacked example: the original beside what the attackers made of it."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import matplotlib.axes
+import matplotlib.figure
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.outputs.records import ATTACKERS
+
+
+class Panel(NamedTuple):
+    """One reconstruction in a picture.
+
+    Attributes:
+      encryption_ratio: m / n.
+      policy: What chose the hidden entries.
+      attacker: "naive" or "mask_aware".
+      image: [h, w, c], c = 1 or 3; clipped to [0, 1].
+      psnr_db: Its PSNR.
+    """
+
+    encryption_ratio: float
+    policy: str
+    attacker: str
+    image: NDArray[np.floating]
+    psnr_db: float
+
+
+def figure(
+    title: str, original: NDArray[np.floating], panels: Sequence[Panel]
+) -> matplotlib.figure.Figure:
+    """Lays out one example: the original beside what the attackers made of it.
+
+    One row for each encryption ratio; the original in the first column, then for each
+    policy the naive and the mask-aware attacker's picture with its PSNR. Pixels are
+    enlarged as squares, never smoothed.
+
+    Args:
+      title: Which example it is.
+      original: [h, w, c] in [0, 1], c = 1 or 3.
+      panels: The reconstructions, at least one. Of several for one place, the one with
+        the highest PSNR is shown.
+
+    Returns:
+      The figure.
+
+    Raises:
+      ValueError: If there is nothing to show.
+    """
+    if not panels:
+        raise ValueError(
+            "`panels` must hold at least one reconstruction, got none. Attack the "
+            "example first."
+        )
+    ratios = sorted({panel.encryption_ratio for panel in panels})
+    columns = [
+        (policy, attacker)
+        for policy in sorted({panel.policy for panel in panels})
+        for attacker in ATTACKERS
+    ]
+    made = matplotlib.figure.Figure(
+        figsize=(1.3 + 1.75 * (1 + len(columns)), 1.1 + 2.05 * len(ratios)),
+        layout="constrained",
+    )
+    made.suptitle(title, fontsize=14)
+    axes = made.subplots(len(ratios), 1 + len(columns), squeeze=False)
+    for ratio, row in zip(ratios, axes, strict=True):
+        _show(row[0], original, "")
+        row[0].set_ylabel(
+            f"{100 * ratio:g} %\nencrypted", fontsize=13, rotation=0, ha="right"
+        )
+        row[0].yaxis.set_label_coords(-0.08, 0.4)
+        for (policy, attacker), axis in zip(columns, row[1:], strict=True):
+            shown = [
+                panel
+                for panel in panels
+                if (panel.policy, panel.encryption_ratio, panel.attacker)
+                == (policy, ratio, attacker)
+            ]
+            if shown:
+                best = max(shown, key=lambda panel: _orderable(panel.psnr_db))
+                _show(axis, best.image, _decibels(best.psnr_db))
+            else:
+                axis.axis("off")
+                axis.text(0.5, 0.5, "not attacked", ha="center", va="center")
+    headings = [
+        f"{policy}\n{attacker.replace('_', '-')}" for policy, attacker in columns
+    ]
+    for axis, heading in zip(axes[0], ("original", *headings), strict=True):
+        axis.set_title(heading, fontsize=13, pad=8)
+    return made
+
+
+def _show(axis: matplotlib.axes.Axes, image: NDArray[np.floating], below: str) -> None:
+    pixels = np.clip(np.nan_to_num(np.asarray(image, np.float32)), 0.0, 1.0)
+    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3):
+        raise ValueError(
+            "A picture must be [h, w, c] with 1 or 3 channels, got "
+            f"{list(pixels.shape)}."
+        )
+    if pixels.shape[2] == 1:
+        pixels = np.repeat(pixels, 3, axis=2)
+    axis.imshow(pixels, interpolation="nearest")
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.set_xlabel(below, fontsize=13)
+
+
+def _decibels(psnr_db: float) -> str:
+    if math.isnan(psnr_db):
+        return "diverged"
+    return "exact" if math.isinf(psnr_db) else f"{psnr_db:.1f} dB"
+
+
+def _orderable(psnr_db: float) -> float:
+    return -math.inf if math.isnan(psnr_db) else psnr_db

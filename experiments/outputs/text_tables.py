@@ -1,0 +1,71 @@
+"""Tables of text: on a terminal, and as Markdown for the docs."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, TextIO
+
+import rich.box
+import rich.console
+import rich.table
+import rich.text
+
+
+class Table(NamedTuple):
+    """Cells of text, with a title and headings.
+
+    Attributes:
+      title: One line, or "".
+      headings: One for each column.
+      rows: Cells of each row, as many as there are headings.
+    """
+
+    title: str
+    headings: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+def show(table: Table, stream: TextIO, width: int = 100) -> None:
+    """Prints a table for people.
+
+    On a terminal in colour, elsewhere as plain text. Columns of numbers are set to the
+    right, and what stands in brackets after a number goes below it, which is narrower.
+
+    Args:
+      table: The table.
+      stream: Where to.
+      width: Columns to use.
+    """
+    made = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    for index, heading in enumerate(table.headings):
+        numbers = all(_is_number(row[index]) for row in table.rows)
+        made.add_column(
+            heading, justify="right" if numbers else "left", no_wrap=numbers
+        )
+    for row in table.rows:
+        made.add_row(*(c.replace(" (", "\n(") if _is_number(c) else c for c in row))
+    to = console(stream, width)
+    if table.title:
+        to.print(rich.text.Text(f"\n{table.title}", style="bold"))
+    to.print(made)
+
+
+def console(stream: TextIO, width: int | None = None) -> rich.console.Console:
+    """What prints tables: in colour on a terminal only, and without guessing colours."""
+    return rich.console.Console(file=stream, width=width, highlight=False)
+
+
+def to_markdown(table: Table) -> str:
+    """A table for the docs.
+
+    Args:
+      table: The table.
+
+    Returns:
+      A title line, if there is a title, and a Markdown table.
+    """
+    lines = [table.headings, ("---",) * len(table.headings), *table.rows]
+    body = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return f"{table.title}.\n\n{body}" if table.title else body
+
+
+def _is_number(text: str) -> bool:
+    return text[:1].isdigit() or text in ("", "-")

@@ -1,0 +1,192 @@
+"""Leakage against overhead, as a pure function from summary rows to a figure."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import matplotlib.axes
+import matplotlib.figure
+import matplotlib.ticker
+import numpy as np
+from matplotlib import patheffects
+
+from experiments.outputs.statistic import Statistic
+from experiments.outputs.style import COLOURS, MARKERS, drawable_db
+from experiments.outputs.summary import Context, SummaryRow
+
+_NEAR_LOG = 0.08
+_NEAR_DB = 5.0
+
+
+def figure(context: Context, rows: Sequence[SummaryRow]) -> matplotlib.figure.Figure:
+    """Draws leakage against overhead, one line for each policy.
+
+    Across: bytes of a round relative to the plain round, logarithmic. Up: PSNR of the
+    strongest attacker with its 95 % interval (the quartiles where there are fewer than
+    three examples), solid, and of the naive attacker, dashed: the gap between the two
+    is what a naive evaluation does not see. Points carry the encryption ratio.
+
+    Args:
+      context: Of the rows; becomes the title.
+      rows: From `summary.summarise`; those without measured bytes are left out.
+
+    Returns:
+      The figure; it says so if there is nothing to draw.
+    """
+    made = matplotlib.figure.Figure(figsize=(7.5, 6.5), layout="constrained")
+    axis = made.subplots()
+    axis.set_title(f"Leakage against overhead\n{context.title}", fontsize=12)
+    axis.set_xlabel(
+        "bytes of a round relative to the plain round (log scale)", fontsize=12
+    )
+    axis.set_ylabel("leakage: median PSNR in dB (higher = more leaked)", fontsize=12)
+    lines: dict[str, list[SummaryRow]] = {}
+    for row in rows:
+        if (
+            row.context == context
+            and row.cost.relative_bytes
+            and row.leakage.psnr_strongest
+        ):
+            name = f"{row.policy}, {row.agreement}"
+            lines.setdefault(name, []).append(row)
+    if not lines:
+        axis.text(
+            0.5,
+            0.5,
+            "no point has both leakage and bytes\n(the bytes need a round without "
+            "encryption to compare with)",
+            ha="center",
+            va="center",
+            transform=axis.transAxes,
+        )
+        return made
+    for index, (name, of_policy) in enumerate(lines.items()):
+        _draw_policy(axis, index, name, of_policy)
+    axis.plot([], [], color="0.35", linestyle="--", label="naive attacker")
+    axis.plot([], [], color="0.35", linestyle="-", label="strongest attacker, 95 % CI")
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(_times))
+    axis.xaxis.set_minor_formatter(matplotlib.ticker.FuncFormatter(_times))
+    axis.tick_params(which="minor", labelsize=9)
+    axis.grid(True, which="major", color="0.9")
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.margins(x=0.08, y=0.1)
+    axis.set_ylim(*_limits([row for of_policy in lines.values() for row in of_policy]))
+    made.legend(fontsize=11, frameon=False, loc="outside lower center", ncols=2)
+    return made
+
+
+def _draw_policy(
+    axis: matplotlib.axes.Axes, index: int, name: str, rows: Sequence[SummaryRow]
+) -> None:
+    ordered = sorted(rows, key=lambda row: row.encryption_ratio)
+    colour = COLOURS[index % len(COLOURS)]
+    marker = MARKERS[index % len(MARKERS)]
+    points = [
+        (row.cost.relative_bytes, row.leakage.psnr_strongest, row.encryption_ratio)
+        for row in ordered
+        if row.cost.relative_bytes is not None
+        and row.leakage.psnr_strongest is not None
+    ]
+    heights = [drawable_db(strongest.median) for _, strongest, _ in points]
+    axis.errorbar(
+        [across for across, _, _ in points],
+        heights,
+        yerr=np.transpose([_error_bar(strongest) for _, strongest, _ in points]),
+        color=colour,
+        marker=marker,
+        capsize=3,
+        linewidth=1.8,
+        label=name,
+    )
+    naive = [
+        (row.cost.relative_bytes, drawable_db(row.leakage.psnr_naive.median))
+        for row in ordered
+        if row.cost.relative_bytes is not None and row.leakage.psnr_naive is not None
+    ]
+    axis.plot(
+        [across for across, _ in naive],
+        [up for _, up in naive],
+        color=colour,
+        marker=marker,
+        markersize=4,
+        markerfacecolor="white",
+        linestyle="--",
+        linewidth=1.2,
+    )
+    for label in _labels(
+        [
+            (across, height, ratio)
+            for (across, _, ratio), height in zip(points, heights, strict=True)
+        ]
+    ):
+        axis.annotate(
+            ", ".join(f"{100 * ratio:g}" for ratio in label.ratios) + " %",
+            (label.across, label.height),
+            xytext=(6, 6 if index % 2 == 0 else -12),
+            textcoords="offset points",
+            fontsize=10,
+            color=colour,
+            path_effects=[patheffects.withStroke(linewidth=3, foreground="white")],
+        )
+
+
+class _Label(NamedTuple):
+    """One text for points that lie too close together for one each."""
+
+    across: float
+    height: float
+    ratios: tuple[float, ...]
+
+
+def _labels(points: Sequence[tuple[float, float, float]]) -> list[_Label]:
+    """Joins the ratios of neighbouring points: within 8 % in x and 5 dB in y."""
+    labels: list[_Label] = []
+    for across, height, ratio in points:
+        near = [
+            at
+            for at, label in enumerate(labels)
+            if abs(np.log(across / label.across)) < _NEAR_LOG
+            and abs(height - label.height) < _NEAR_DB
+        ]
+        if near:
+            old = labels[near[0]]
+            labels[near[0]] = _Label(
+                max(old.across, across), old.height, (*old.ratios, ratio)
+            )
+        else:
+            labels.append(_Label(across, height, (ratio,)))
+    return labels
+
+
+def _limits(rows: Sequence[SummaryRow]) -> tuple[float, float]:
+    """The range of the medians and finite intervals; infinite bars leave the axes."""
+    heights = [0.0]
+    for row in rows:
+        for value in (row.leakage.psnr_strongest, row.leakage.psnr_naive):
+            if value is not None:
+                heights.append(drawable_db(value.median))
+        if row.leakage.psnr_strongest is not None:
+            low, high = _interval(row.leakage.psnr_strongest)
+            heights += [end for end in (low, high) if math.isfinite(end)]
+    margin = 0.06 * max(1.0, max(heights) - min(heights))
+    return min(heights) - margin, max(heights) + 2 * margin
+
+
+def _interval(value: Statistic) -> tuple[float, float]:
+    """The 95 % interval, or the quartiles of a sample too small for it."""
+    if math.isnan(value.low_95) or math.isnan(value.high_95):
+        return value.low_quartile, value.high_quartile
+    return value.low_95, value.high_95
+
+
+def _error_bar(value: Statistic) -> tuple[float, float]:
+    """Lengths below and above the median."""
+    low, high = _interval(value)
+    middle = drawable_db(value.median)
+    return max(0.0, middle - drawable_db(low)), max(0.0, drawable_db(high) - middle)
+
+
+def _times(value: float, position: int | None) -> str:
+    del position
+    return f"{value:.3g}x"
