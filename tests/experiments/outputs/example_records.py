@@ -19,7 +19,7 @@ def attack(image=0, attacker="mask_aware", psnr=20.0, cell=CELL, **changes):
         "cell": cell,
         "image_index": image,
         "label": 3,
-        "hidden": 10,
+        "hidden": round(100 * cell.encryption_ratio),
         "parameters": 100,
         "attack": "lbfgs",
         "attacker": attacker,

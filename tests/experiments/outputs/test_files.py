@@ -33,6 +33,7 @@ JSON_VALUES = st.recursive(
 
 
 @given(JSON_VALUES)
+@settings(max_examples=50)
 def test_json_is_strict_and_on_one_line(value):
     text = files.to_json(value)
     json.loads(text, parse_constant=refuse_constant)
@@ -126,8 +127,9 @@ def test_records_check_their_words(make, message):
         make()
 
 
+@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.long)])
 def test_a_file_cut_at_any_byte_keeps_every_whole_record_and_continues(
-    tmp_path, monkeypatch
+    tmp_path, monkeypatch, step
 ):
     # Thousands of waits for a disk would test the disk.
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
@@ -143,7 +145,8 @@ def test_a_file_cut_at_any_byte_keeps_every_whole_record_and_continues(
     whole = path.read_bytes()
     ends = [i for i, byte in enumerate(whole) if byte == ord("\n")]
     assert len(ends) == 3
-    for cut in range(len(whole) + 1):
+    near_ends = {end + shift for end in ends for shift in (-1, 0, 1)}
+    for cut in sorted({*range(0, len(whole), step), *near_ends}):
         path.write_bytes(whole[:cut])
         expected = sum(end <= cut for end in ends)
         damaged = cut not in (0, *ends, *(end + 1 for end in ends))
@@ -161,7 +164,7 @@ def test_a_file_cut_at_any_byte_keeps_every_whole_record_and_continues(
         assert path.read_bytes() == whole, cut
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.dictionaries(TEXT, JSON_VALUES, max_size=3), min_size=1, max_size=4),
     st.data(),
@@ -385,7 +388,7 @@ def test_a_run_name_is_one_folder(tmp_path, name):
 
 
 @given(st.dictionaries(st.text(min_size=1), JSON_VALUES, max_size=4))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_any_flags_can_be_continued(flags):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder)

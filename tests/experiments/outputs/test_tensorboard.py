@@ -9,9 +9,11 @@ from tensorboard.backend.event_processing import plugin_event_accumulator
 
 from experiments.outputs import environment, records, summary, tensorboard
 from tests.experiments.outputs.example_records import (
+    CELL,
     attack,
     cell,
     example_rows,
+    rounds,
     training,
 )
 
@@ -142,6 +144,38 @@ def test_further_measures_are_metrics_of_trials(tmp_path):
     assert scalars(folder, "metrics/leakage_success_25db") == [(0, 0.0)]
     assert scalars(folder, "metrics/leakage_identified") == [(0, 0.5)]
     assert scalars(folder, "metrics/leakage_perceptual") == [(0, 0.5)]
+
+
+def test_tags_are_those_of_earlier_versions(tmp_path):
+    (row,) = summary.summarise(
+        [attack(perceptual=0.5, identified=True), *rounds(CELL, 1.0, 5, 0)]
+    )
+    tensorboard.write_hparams(tmp_path, [row])
+    tensorboard.write_by_ratio(tmp_path, [row, row])
+    root = tmp_path / "tb"
+    trial = tags(root / "cells" / "random_0.1")
+    assert [tag for tag in trial if tag.startswith("metrics/")] == [
+        "metrics/leakage_psnr_strongest_db",
+        "metrics/leakage_psnr_mask_aware_db",
+        "metrics/leakage_ssim",
+        "metrics/leakage_success_25db",
+        "metrics/leakage_identified",
+        "metrics/leakage_perceptual",
+        "metrics/relative_bytes",
+        "metrics/relative_seconds",
+        "metrics/accuracy",
+    ]
+    assert tags(root / "by_ratio" / "random" / "mask_aware") == [
+        "by_ratio/leakage_psnr"
+    ]
+    assert tags(root / "by_ratio" / "random" / "strongest") == [
+        "by_ratio/leakage_psnr",
+        "by_ratio/success_25db",
+        "by_ratio/identified",
+        "by_ratio/perceptual_distance",
+        "by_ratio/overhead_bytes",
+        "by_ratio/overhead_seconds",
+    ]
 
 
 def test_curves_of_an_earlier_session_disappear(tmp_path):

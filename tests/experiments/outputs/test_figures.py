@@ -1,0 +1,99 @@
+import math
+
+import numpy as np
+import pytest
+
+from experiments.outputs import figures, panels, style, summary, tradeoff
+from tests.experiments.outputs.example_records import attack, example_rows
+
+
+def png_size(png):
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
+
+
+def pixels(figure):
+    from matplotlib.backends import backend_agg
+
+    canvas = backend_agg.FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())
+
+
+def drawn(ratios, channels=1):
+    return [
+        panels.Panel(
+            ratio, "random", attacker, np.full((8, 8, channels), 0.5), math.inf
+        )
+        for ratio in ratios
+        for attacker in ("naive", "mask_aware")
+    ]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_reconstructions_are_drawn_with_captions(channels):
+    original = np.zeros((8, 8, channels))
+    figure = panels.figure("mine", original, drawn([0.1], channels))
+    words = {
+        text.get_text()
+        for axis in figure.axes
+        for text in (axis.title, axis.xaxis.label, axis.yaxis.label)
+    }
+    assert {"original", "random\nnaive", "random\nmask-aware"} <= words
+    assert {"10 %\nencrypted", "exact"} <= words
+    # Grey 0.5 is drawn unsmoothed, so exactly this colour covers both panels.
+    found = pixels(figure)[..., :3]
+    assert (found == 127).all(-1).sum() > 15_000 or (found == 128).all(-1).sum() > 15e3
+
+
+def test_a_reconstruction_figure_grows_with_the_ratios():
+    original = np.zeros((8, 8, 1))
+
+    def height(ratios):
+        figure = panels.figure("mine", original, drawn(ratios))
+        return png_size(figures.to_png(figure))[1]
+
+    assert height([0.1, 0.2, 0.3]) > 1.5 * height([0.1])
+
+
+def test_a_diverged_reconstruction_can_be_drawn_and_loses_to_any_other():
+    bad = panels.Panel(0.1, "p", "naive", np.full((8, 8, 1), np.nan), math.nan)
+    good = bad._replace(image=np.zeros((8, 8, 1)), psnr_db=3.0)
+    original = np.zeros((8, 8, 1))
+    alone = panels.figure("mine", original, [bad])
+    both = panels.figure("mine", original, [good, bad])
+    assert "diverged" in {axis.xaxis.label.get_text() for axis in alone.axes}
+    assert "3.0 dB" in {axis.xaxis.label.get_text() for axis in both.axes}
+
+
+def test_pictures_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match="1 or 3 channels"):
+        panels.figure("mine", np.zeros((8, 8)), drawn([0.1]))
+    with pytest.raises(ValueError, match="at least one reconstruction"):
+        panels.figure("mine", np.zeros((8, 8, 1)), [])
+
+
+def test_the_tradeoff_has_a_line_for_each_policy_and_labelled_points():
+    rows = example_rows()
+    figure = tradeoff.figure(rows[0].context, rows)
+    (axis,) = figure.axes
+    assert axis.get_xscale() == "log"
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "random, public" in labels and "gradient_magnitude, public" in labels
+    annotations = [text.get_text() for text in axis.texts]
+    assert sorted(annotations) == sorted(["0 %", "10 %", "50 %"] * 2)
+    dashed = [line for line in axis.lines if line.get_linestyle() == "--"]
+    assert len(dashed) == 3
+    assert len(figures.to_png(figure)) > 10_000
+
+
+def test_an_exact_reconstruction_does_not_stretch_the_axis_beyond_its_ceiling():
+    rows = example_rows()
+    (axis,) = tradeoff.figure(rows[0].context, rows).axes
+    assert 100 < axis.get_ylim()[1] < 1.2 * style.PSNR_CEILING_DB
+
+
+def test_a_tradeoff_without_a_plain_round_says_so():
+    rows = summary.summarise([attack(0)])
+    (axis,) = tradeoff.figure(rows[0].context, rows).axes
+    assert "need a round without encryption" in axis.texts[0].get_text()

@@ -1,0 +1,137 @@
+import csv
+import io
+import math
+import pathlib
+
+import pytest
+
+from experiments.outputs import summary, tables
+from tests.experiments.outputs.example_records import attack, cell, example_rows, rounds
+
+
+def test_csv_has_the_columns_and_values_of_earlier_versions():
+    """Scripts read the columns by name, and old and new runs are compared."""
+    diverged = attack(7, psnr=math.nan, cell=cell(0.5), hidden=10)
+    measured = [
+        attack(
+            image,
+            psnr=psnr,
+            cell=cell(ratio),
+            hidden=10,
+            perceptual=ratio,
+            feature_mse=2 * ratio,
+            identified=psnr > 20,
+        )
+        for ratio, level in ((0.0, 30.0), (0.5, 10.0))
+        for image, psnr in enumerate((level, level + 12))
+    ]
+    rows = [
+        *summary.summarise([*measured, diverged]),
+        *example_rows()[2:4],
+        *summary.summarise(rounds(cell(0.0, "none"), 2.0, 300, 0)),
+    ]
+    # Written by version 0.1, from the same records.
+    expected = pathlib.Path(__file__).with_name("example_summary.csv").read_text()
+    before = list(csv.DictReader(io.StringIO(expected)))
+    now = list(csv.DictReader(io.StringIO(tables.to_csv(rows))))
+    new = ("hidden_share",)
+    assert [name for name in now[0] if name not in new] == list(before[0])
+    assert [[row[name] for name in before[0]] for row in now] == [
+        list(row.values()) for row in before
+    ]
+    assert [float(row["hidden_share"]) for row in now] == [0.1, 0.1, 0.1, 0.1, 0.0]
+
+
+def test_the_table_shows_the_real_share_and_the_asked_one_where_it_differs():
+    rows = summary.summarise(
+        [
+            attack(0, cell=cell(0.1), hidden=10),
+            attack(0, cell=cell(0.5), hidden=63),
+            # What rounds to the number of entries does not differ.
+            attack(0, cell=cell(0.014), hidden=1),
+        ]
+    )
+    stream = io.StringIO()
+    tables.print_tables(rows, stream, 100)
+    first = [line.split() for line in stream.getvalue().splitlines()]
+    shares = [words[0] for words in first if words and words[0][0] in "0123456789("]
+    assert shares == ["1.4", "10", "63", "(50)"]
+
+
+def test_csv_can_be_read_back():
+    rows = example_rows()
+    parsed = list(csv.DictReader(io.StringIO(tables.to_csv(rows))))
+    assert len(parsed) == len(rows) == 6
+    assert len({len(line) for line in parsed}) == 1
+    assert None not in parsed[0]
+    first = parsed[0]
+    assert first["encryption_ratio"] == "0.0"
+    assert float(first["psnr_strongest_median"]) == math.inf
+    assert [float(p["relative_bytes"]) for p in parsed][:2] == [1.0, 1.0]
+    assert parsed[2]["psnr_strongest_n"] == "3"
+    assert float(parsed[2]["psnr_mask_aware_median"]) == 31.0
+
+
+def test_csv_leaves_empty_what_was_not_measured(tmp_path):
+    rows = summary.summarise([attack(0)])
+    path = tables.write_csv(tmp_path, rows)
+    (parsed,) = csv.DictReader(io.StringIO(path.read_text()))
+    assert parsed["relative_bytes"] == ""
+    assert parsed["psnr_strongest_low_95"] == ""
+    assert parsed["accuracy_n"] == "0" and parsed["accuracy_median"] == ""
+    assert parsed["identified_trials"] == "0" and parsed["identified_rate"] == ""
+
+
+def test_csv_has_shares_with_their_intervals():
+    rows = summary.summarise(
+        [
+            attack(image, psnr=psnr, identified=True, perceptual=0.5, feature_mse=2.0)
+            for image, psnr in enumerate((10.0, 22.0, 40.0))
+        ]
+    )
+    (parsed,) = csv.DictReader(io.StringIO(tables.to_csv(rows)))
+    names = ("successes", "trials", "rate", "low", "high")
+    shares = {
+        name: [float(parsed[f"{name}_{part}"]) for part in names]
+        for name in ("success_20db", "success_25db", "success_30db", "identified")
+    }
+    assert shares["success_20db"][:3] == pytest.approx([2, 3, 2 / 3])
+    assert shares["success_30db"][:3] == pytest.approx([1, 3, 1 / 3])
+    assert shares["identified"][:3] == [3, 3, 1]
+    for _, _, rate, low, high in shares.values():
+        assert 0 <= low <= rate <= high <= 1 and low < high
+    assert parsed["perceptual_strongest_median"] == "0.5"
+    assert parsed["feature_mse_strongest_median"] == "2.0"
+    assert float(parsed["psnr_strongest_low_95"]) == 10.0
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 140])
+def test_the_table_fits_and_is_plain_text_when_not_a_terminal(width):
+    stream = io.StringIO()
+    tables.print_tables(example_rows(), stream, width)
+    text = stream.getvalue()
+    assert "\x1b" not in text
+    assert max(len(line) for line in text.splitlines()) <= width
+    for word in ("random", "gradient_magnitude", "lbfgs", "31.0", "n=3", "mnist-5k"):
+        assert word in text
+    # No word of a heading is broken.
+    for word in ("Strongest", "Policy", "naive", "aware", "plain"):
+        assert word in text
+    assert ("[30, 32]" in text or "[30, 31]" in text) == (width >= 100)
+    # Three of three, and none, with Wilson's intervals.
+    for word in ("Succ. %", "Succ.: share", "100 [44, 100]", "0 [0, 56]"):
+        assert (word in " ".join(text.split())) == (width >= 120)
+
+
+def test_the_table_can_be_written_as_ascii():
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    tables.print_tables(example_rows(), stream, 80)
+    stream.flush()
+    assert b"Policy" in raw.getvalue()
+
+
+def test_the_table_shows_what_is_missing_as_a_dash():
+    stream = io.StringIO()
+    tables.print_tables(summary.summarise(rounds(cell(), 1.0, 5, 10)), stream, 80)
+    assert " - " in stream.getvalue()
