@@ -1,6 +1,6 @@
 """One evaluation of the attack's objective: as a plain graph, and under XLA."""
 
-import time
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -8,6 +8,7 @@ import tensorflow as tf
 from attacks.matching import matching, objectives
 from experiments.data import catalog as data_catalog
 from experiments.study.settings import Settings
+from experiments.suites import measurement
 from experiments.suites.measurement import Measurement
 from selenc_tf import catalog
 
@@ -45,15 +46,14 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
         "plain graph": matching.build_matching(model),
         "XLA": matching.build_matching(model, jit_compile=True),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(repetitions + 1):
-        for name, side in sides.items():
-            began = time.perf_counter()
-            for _ in range(_EVALUATIONS):
-                value, gradient = side.known_labels(observed, (size,), images, labels)
-                _ = float(value), gradient.numpy()
-            seconds[name].append((time.perf_counter() - began) / _EVALUATIONS)
+
+    def evaluate(side: matching.Matching) -> None:
+        for _ in range(_EVALUATIONS):
+            value, gradient = side.known_labels(observed, (size,), images, labels)
+            _ = float(value), gradient.numpy()
+
+    work = {name: functools.partial(evaluate, side) for name, side in sides.items()}
     return tuple(
-        Measurement(name, tuple(taken[1:]))  # The first turn compiles.
-        for name, taken in seconds.items()
+        item._replace(seconds=tuple(taken / _EVALUATIONS for taken in item.seconds))
+        for item in measurement.in_turn(work, repetitions)
     )

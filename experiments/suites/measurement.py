@@ -1,14 +1,12 @@
 """Timings of things that are compared, and their table."""
 
 import statistics
-from collections.abc import Callable, Sequence
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TextIO, TypeAlias
 
-import numpy as np
-import rich.box
-import rich.console
-import rich.table
-
+from experiments.outputs import text_tables
 from experiments.study.settings import Settings
 
 
@@ -32,6 +30,28 @@ Suite: TypeAlias = Callable[[Settings, int], tuple[Measurement, ...]]
 """`(settings, repetitions) -> measurements`, the first being what others compare to."""
 
 
+def in_turn(
+    work: Mapping[str, Callable[[], object]], repetitions: int
+) -> tuple[Measurement, ...]:
+    """Times ways of doing the same work, each once in a turn.
+
+    Args:
+      work: By name; each waits for its result.
+      repetitions: Turns that count. One more comes first: it compiles.
+
+    Returns:
+      The measurements, in the order of the work.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in work}
+    for turn in range(repetitions + 1):
+        progress(f"turn {turn} of {repetitions}")
+        for name, execute in work.items():
+            began = time.perf_counter()
+            execute()
+            seconds[name].append(time.perf_counter() - began)
+    return tuple(Measurement(name, tuple(taken[1:])) for name, taken in seconds.items())
+
+
 def print_table(measurements: Sequence[Measurement], stream: TextIO) -> None:
     """Prints medians, and the ratio to the first, pair by pair.
 
@@ -39,27 +59,38 @@ def print_table(measurements: Sequence[Measurement], stream: TextIO) -> None:
       measurements: The first is what the others are compared with.
       stream: Where to.
     """
-    counted = any(item.client_to_server_bytes is not None for item in measurements)
-    table = rich.table.Table(box=rich.box.SIMPLE_HEAD)
-    table.add_column("")
-    table.add_column("seconds (min, max)", justify="right")
-    table.add_column("x first (min, max)", justify="right")
-    if counted:
-        table.add_column("bytes up", justify="right")
-        table.add_column("bytes down", justify="right")
     base = measurements[0].seconds
+    rows = []
     for item in measurements:
         ratios = [ours / first for ours, first in zip(item.seconds, base, strict=True)]
         bytes_ = (item.client_to_server_bytes, item.server_to_client_bytes)
-        table.add_row(
-            item.name,
-            _spread(item.seconds, ".4f"),
-            _spread(ratios, ".2f"),
-            *(f"{number:,}" for number in bytes_ if number is not None),
+        rows.append(
+            (
+                item.name,
+                spread(item.seconds, ".4f"),
+                spread(ratios, ".2f"),
+                *(f"{number:,}" for number in bytes_ if number is not None),
+            )
         )
-    rich.console.Console(file=stream, width=100, highlight=False).print(table)
+    headings = (
+        "",
+        "seconds (min, max)",
+        "x first (min, max)",
+        "bytes up",
+        "bytes down",
+    )
+    table = text_tables.Table("", headings[: len(rows[0])], rows)
+    text_tables.show(table, stream)
 
 
-def _spread(values: Sequence[float], form: str) -> str:
+def spread(values: Sequence[float], form: str) -> str:
+    """The median; and the smallest and largest, if there are several."""
     middle = format(statistics.median(values), form)
-    return f"{middle} ({np.min(values):{form}}, {np.max(values):{form}})"
+    if len(values) == 1:
+        return middle
+    return f"{middle} ({min(values):{form}}, {max(values):{form}})"
+
+
+def progress(text: str) -> None:
+    """Says on the standard error what is being done."""
+    print(text, file=sys.stderr, flush=True)

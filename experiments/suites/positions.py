@@ -4,13 +4,11 @@ from collections.abc import Callable
 from typing import NamedTuple, TextIO
 
 import numpy as np
-import rich.box
-import rich.console
-import rich.table
 import tensorflow as tf
 
 from attacks import mask_positions
 from experiments.data import catalog as data_catalog
+from experiments.outputs import text_tables
 from experiments.study import masking
 from experiments.study.settings import Settings
 from federated.round import local_work
@@ -109,11 +107,8 @@ def _chooser(
 
 
 def _print(rows: list[Row], title: str, stream: TextIO) -> None:
-    table = rich.table.Table(title=title, box=rich.box.SIMPLE_HEAD)
-    for heading in ("metric", "ratio", "pictures", "label named", "silent", "chance"):
-        table.add_column(heading, justify="left" if heading == "metric" else "right")
-    for row in rows:
-        table.add_row(
+    cells = [
+        (
             row.metric,
             f"{row.encryption_ratio:g}",
             str(row.pictures),
@@ -121,4 +116,7 @@ def _print(rows: list[Row], title: str, stream: TextIO) -> None:
             f"{row.silent / row.pictures:.0%}",
             f"{row.chance:.0%}",
         )
-    rich.console.Console(file=stream, width=100, highlight=False).print(table)
+        for row in rows
+    ]
+    headings = ("metric", "ratio", "pictures", "label named", "silent", "chance")
+    text_tables.show(text_tables.Table(title, headings, cells), stream)

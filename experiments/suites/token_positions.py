@@ -9,12 +9,10 @@ from typing import NamedTuple, TextIO
 
 import keras
 import numpy as np
-import rich.box
-import rich.console
-import rich.table
 import tensorflow as tf
 
 from attacks import mask_positions
+from experiments.outputs import text_tables
 from selenc_tf import catalog, flatten
 from selenc_tf.masks import always_hide, policy
 from selenc_tf.models import functional
@@ -51,22 +49,21 @@ def run(sentences: int, ratios: tuple[float, ...], seed: int, stream: TextIO) ->
       seed: Of weights, sentences and random masks.
       stream: Where the table goes.
     """
-    table = rich.table.Table(
-        title=f"{sentences} sentences of {TOKENS} tokens drawn from {VOCABULARY:,}, "
-        "embedding and dense head",
-        box=rich.box.SIMPLE_HEAD,
-    )
-    for heading in ("metric", "ratio", "tokens named", "of those named, right"):
-        table.add_column(heading, justify="left" if heading == "metric" else "right")
-    for row in measure(sentences, ratios, seed):
-        name = row.metric + (", embedding hidden" if row.embeddings_hidden else "")
-        table.add_row(
-            name,
+    cells = [
+        (
+            row.metric + (", embedding hidden" if row.embeddings_hidden else ""),
             f"{row.encryption_ratio:g}",
             f"{row.recall:.0%}",
             f"{row.precision:.0%}",
         )
-    rich.console.Console(file=stream, width=100, highlight=False).print(table)
+        for row in measure(sentences, ratios, seed)
+    ]
+    title = (
+        f"{sentences} sentences of {TOKENS} tokens drawn from {VOCABULARY:,}, "
+        "embedding and dense head"
+    )
+    headings = ("metric", "ratio", "tokens named", "of those named, right")
+    text_tables.show(text_tables.Table(title, headings, cells), stream)
 
 
 def measure(sentences: int, ratios: tuple[float, ...], seed: int) -> tuple[Row, ...]:

@@ -1,8 +1,6 @@
 """Our side of the first-order cases: the cosine distance, and the time to a PSNR."""
 
-import json
 import math
-import sys
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,7 +12,8 @@ from attacks import knowledge as knowledge_lib
 from attacks.continuous.first_order import engine as first_order
 from attacks.continuous.first_order import recipes, slopes, starts
 from attacks.pictures.first_order import quick_inversion
-from experiments.suites.attack import fresh_process, recovery
+from experiments.suites import memory
+from experiments.suites.attack import recovery
 from experiments.suites.attack.cases import Case
 from experiments.suites.attack.first_order_cases import CASES
 from experiments.suites.attack.recovery import Reached
@@ -131,18 +130,17 @@ def attack(
 
 
 def peak_bytes(name: str) -> int:
-    """Peak memory of evaluations, in a fresh process.
+    """Peak memory of evaluations in this process; see `experiments.suites.memory`.
 
     Args:
       name: A key of `first_order_cases.CASES`.
 
     Returns:
-      Bytes; see `fresh_process.print_peak`.
-
-    Raises:
-      RuntimeError: If the process fails.
+      Bytes beyond those before the first evaluation.
     """
-    return fresh_process.peak_bytes(__name__, name)
+    evaluate = build_single(CASES[name](0, 1, 0))
+    work = range(memory.EVALUATIONS)
+    return memory.of_call(lambda: [evaluate() for _ in work]).peak_bytes
 
 
 def _problem(case: Case, picture: int) -> first_order.Problem:
@@ -178,12 +176,3 @@ def _advance(
         tf.constant(budget),
         tf.constant(numbers, tf.int32),
     )
-
-
-def _main(text: str) -> None:
-    (name,) = json.loads(text)
-    fresh_process.print_peak(build_single(CASES[name](0, 1, 0)))
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1])

@@ -16,6 +16,7 @@ from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
 from attacks.pictures.first_order import inverting_gradients, quick_inversion
 from attacks.pictures.peeling import layer_peeling
+from experiments.suites import memory
 from experiments.suites.attack import first_order_ours as ours
 from experiments.suites.attack import tables, turns, whole_attack
 from experiments.suites.attack.cases import Case
@@ -23,6 +24,7 @@ from experiments.suites.attack.first_order_ours import Limits, Search
 from experiments.suites.attack.recovery import Reached
 from experiments.suites.attack.request import Request
 from experiments.suites.attack.torch_side import Torch
+from experiments.suites.measurement import progress
 
 LEVELS = (20.0, 25.0)
 """PSNR in dB."""
@@ -59,7 +61,7 @@ def run_case(
     taken = turns.measure(sides, request.repetitions, case.evaluations, agree)
     tables.print_speeds(taken, stream)
     if request.memory:
-        peak = ours.peak_bytes(name)
+        peak = memory.in_fresh_process(f"{ours.__name__}:peak_bytes", name)
         tables.print_memory(f"ours, {_GRAPH}, 1 trials", peak, stream)
     if case.attacked:
         _times_to_psnr(case, request.seed, stream)
@@ -80,7 +82,7 @@ def _times_to_psnr(case: Case, seed: int, stream: TextIO) -> None:
     engines = {name: ours.traced_engine(case, one) for name, one in SEARCHES.items()}
     found: dict[str, list[Reached]] = {name: [] for name in (*SEARCHES, *WHOLE)}
     for picture in range(case.attacked):
-        tables.progress(f"picture {picture + 1} of {case.attacked}")
+        progress(f"picture {picture + 1} of {case.attacked}")
         for name, one in SEARCHES.items():
             found[name].append(
                 ours.attack(case, engines[name], one, picture, limits, (seed, picture))

@@ -1,8 +1,6 @@
 """Our side of the second-order cases: the matching error and DLG."""
 
-import json
 import math
-import sys
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -16,7 +14,8 @@ from attacks import programs
 from attacks.continuous.second_order import dlg
 from attacks.matching import matching, objectives
 from attacks.optimisers import lbfgs
-from experiments.suites.attack import cases, fresh_process, recovery
+from experiments.suites import memory
+from experiments.suites.attack import cases, recovery
 from experiments.suites.attack.cases import CASES, Case
 from experiments.suites.attack.recovery import Reached
 
@@ -39,6 +38,15 @@ def build_single(case: Case, compiled: matching.Matching) -> Callable[[], float]
         return float(value)
 
     return evaluate
+
+
+def build_evaluation(
+    case: Case, compiled: matching.Matching, trials: int
+) -> Callable[[], float]:
+    """One evaluation of so many trials, a single one as `build_single` makes it."""
+    if trials == 1:
+        return build_single(case, compiled)
+    return build_batch(case, compiled, trials)
 
 
 def build_batch(
@@ -120,7 +128,7 @@ def attack(
 
 
 def peak_bytes(name: str, way: str, trials: int) -> int:
-    """Peak memory of evaluations, in a fresh process.
+    """Peak memory of evaluations in this process; see `experiments.suites.memory`.
 
     Args:
       name: A key of `cases.CASES`.
@@ -128,24 +136,10 @@ def peak_bytes(name: str, way: str, trials: int) -> int:
       trials: 1, or how many at once.
 
     Returns:
-      Bytes; see `fresh_process.print_peak`.
-
-    Raises:
-      RuntimeError: If the process fails.
+      Bytes beyond those before the first evaluation.
     """
-    return fresh_process.peak_bytes(__name__, name, way, trials)
-
-
-def _main(text: str) -> None:
-    name, way, trials = json.loads(text)
     case = CASES[name](1, trials, 0)
     compiled = matching.build_matching(case.model, jit_compile=COMPILED[way])
-    if trials == 1:
-        evaluate = build_single(case, compiled)
-    else:
-        evaluate = build_batch(case, compiled, trials)
-    fresh_process.print_peak(evaluate)
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1])
+    evaluate = build_evaluation(case, compiled, trials)
+    work = range(memory.EVALUATIONS)
+    return memory.of_call(lambda: [evaluate() for _ in work]).peak_bytes

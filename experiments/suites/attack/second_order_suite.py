@@ -12,12 +12,14 @@ from typing import Any, TextIO
 from attacks import knowledge as knowledge_lib
 from attacks.continuous.analytic import r_gap
 from attacks.matching import matching
+from experiments.suites import memory
 from experiments.suites.attack import second_order_ours as ours
 from experiments.suites.attack import tables, turns, whole_attack
 from experiments.suites.attack.cases import Case
 from experiments.suites.attack.recovery import Reached
 from experiments.suites.attack.request import Request
 from experiments.suites.attack.torch_side import Torch
+from experiments.suites.measurement import progress
 
 LEVELS = (30.0, 40.0)
 """PSNR in dB."""
@@ -46,7 +48,9 @@ def run_case(
     if request.memory:
         for way in ours.COMPILED:
             for trials in (1, request.trials):
-                peak = ours.peak_bytes(name, way, trials)
+                peak = memory.in_fresh_process(
+                    f"{ours.__name__}:peak_bytes", name, way, trials
+                )
                 tables.print_memory(f"ours, {way}, {trials} trials", peak, stream)
     if case.attacked:
         _times_to_psnr(case, compiled[ours.XLA], request, torch, stream)
@@ -68,11 +72,7 @@ def _sides(
         if torch is not None:
             sides.append(turns.torch_side(torch, count))
         for way, one in compiled.items():
-            evaluate = (
-                ours.build_single(case, one)
-                if count == 1
-                else ours.build_batch(case, one, count)
-            )
+            evaluate = ours.build_evaluation(case, one, count)
             sides.append(turns.our_side(way, count, evaluate))
     return sides
 
@@ -89,7 +89,7 @@ def _times_to_psnr(
     if torch is not None:
         found[_RECIPE] = []
     for picture in range(case.attacked):
-        tables.progress(f"picture {picture + 1} of {case.attacked}")
+        progress(f"picture {picture + 1} of {case.attacked}")
         found[_DLG].append(
             ours.attack(case, compiled, picture, LEVELS, request.max_seconds)
         )

@@ -63,15 +63,7 @@ def run(request: Request, stream: TextIO) -> None:
     Raises:
       RuntimeError: If the sides do not compute the same.
     """
-    described = environment.describe(_VERSIONS)
-    versions = ", ".join(
-        f"{name} {version}" for name, version in described["versions"].items()
-    )
-    print(
-        f"{described['cpu']['cores']} cores, {described['cpu']['model']}, "
-        f"{', '.join(described['devices'])}; {versions}",
-        file=stream,
-    )
+    print(environment.in_words(environment.describe(_VERSIONS)), file=stream)
     absent = torch_side.why_absent(request.torch_python)
     if absent is not None:
         print(absent, file=stream, flush=True)

@@ -1,16 +1,16 @@
 """The attack suite's tables."""
 
 import statistics
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 import numpy as np
-import rich.box
-import rich.console
-import rich.table
 
+from experiments.outputs import text_tables
+from experiments.suites import measurement, memory
 from experiments.suites.attack.recovery import Reached
+
+_WIDTH = 110
 
 
 def print_speeds(taken: Mapping[str, np.ndarray], stream: TextIO) -> None:
@@ -20,31 +20,31 @@ def print_speeds(taken: Mapping[str, np.ndarray], stream: TextIO) -> None:
       taken: Seconds and CPU seconds of a trial, [turns, 2], by the side's name.
       stream: Where to.
     """
-    table = rich.table.Table(box=rich.box.SIMPLE_HEAD)
     name = next(iter(taken))
     first = taken[name]
-    for heading in (
+    rows = []
+    for side, times in taken.items():
+        seconds, cpu = times.T
+        rate = 1 / statistics.median(seconds)
+        rows.append(
+            (
+                side,
+                f"{rate:.0f}" if rate >= 10 else f"{rate:.2f}",
+                f"{1e3 * statistics.median(seconds):.2f}",
+                f"{1e3 * statistics.median(cpu):.2f}",
+                measurement.spread((first[:, 0] / seconds).tolist(), ".2f"),
+                f"{statistics.median(first[:, 1] / cpu):.2f}",
+            )
+        )
+    headings = (
         "value and slope; side, trials at once",
         "trials/s",
         "ms a trial",
         "CPU ms",
         f"speed / {name} (min, max)",
         "by CPU",
-    ):
-        table.add_column(heading, justify="right" if table.columns else "left")
-    for side, times in taken.items():
-        seconds, cpu = times.T
-        ratios = first[:, 0] / seconds
-        rate = 1 / statistics.median(seconds)
-        table.add_row(
-            side,
-            f"{rate:.0f}" if rate >= 10 else f"{rate:.2f}",
-            f"{1e3 * statistics.median(seconds):.2f}",
-            f"{1e3 * statistics.median(cpu):.2f}",
-            f"{statistics.median(ratios):.2f} ({ratios.min():.2f}, {ratios.max():.2f})",
-            f"{statistics.median(first[:, 1] / cpu):.2f}",
-        )
-    _print(table, stream)
+    )
+    text_tables.show(text_tables.Table("", headings, rows), stream, _WIDTH)
 
 
 def print_times(
@@ -63,16 +63,7 @@ def print_times(
       beside: What the number beside the seconds is.
       stream: Where to.
     """
-    table = rich.table.Table(box=rich.box.SIMPLE_HEAD)
-    for heading in (
-        "PSNR",
-        "who",
-        "reached",
-        "median s",
-        f"median {beside}",
-        "best dB",
-    ):
-        table.add_column(heading, justify="right")
+    rows: list[tuple[str, ...]] = []
     for level in levels:
         for who, cases in found.items():
             times = [one.reached[level] for one in cases if level in one.reached]
@@ -80,13 +71,9 @@ def print_times(
                 f"{statistics.median(column):.1f}"
                 for column in zip(*times, strict=True)
             ]
-            table.add_row(
-                f"{level:g} dB",
-                who,
-                f"{len(times)} of {len(cases)}",
-                *(middle or ("-", "-")),
-                f"{np.nanmedian([one.best for one in cases]):.1f}" if cases else "-",
-            )
+            best = f"{np.nanmedian([one.best for one in cases]):.1f}" if cases else "-"
+            count = f"{len(times)} of {len(cases)}"
+            rows.append((f"{level:g} dB", who, count, *(middle or ("-", "-")), best))
         for who in found if reference in found else ():
             if who == reference:
                 continue
@@ -97,19 +84,11 @@ def print_times(
             ]
             ratio = f"{statistics.median(both):.2f}" if both else "-"
             title = f"{who} / {reference}, {len(both)} pictures"
-            table.add_row("", title, "", ratio, "", "")
-    _print(table, stream)
+            rows.append(("", title, "", ratio, "", ""))
+    headings = ("PSNR", "who", "reached", "median s", f"median {beside}", "best dB")
+    text_tables.show(text_tables.Table("", headings, rows), stream, _WIDTH)
 
 
 def print_memory(what: str, taken: int, stream: TextIO) -> None:
     """Prints a peak of memory in bytes."""
-    print(f"{what}: peak memory {taken / 2**20:,.0f} MiB", file=stream, flush=True)
-
-
-def progress(text: str) -> None:
-    """Says on the standard error what is being done."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def _print(table: rich.table.Table, stream: TextIO) -> None:
-    rich.console.Console(file=stream, width=110, highlight=False).print(table)
+    print(f"{what}: peak memory {memory.mebibytes(taken)}", file=stream, flush=True)

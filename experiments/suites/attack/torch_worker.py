@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.suites import resident_memory
+from experiments.suites import memory
 from experiments.suites.attack import torch_case
 from experiments.suites.attack.torch_case import Loaded
 
@@ -175,7 +175,9 @@ def _fewest_seconds(case: Loaded, most: int, evaluations: int) -> int:
 
 
 def _memory(case: Loaded, request: Mapping[str, Any]) -> dict[str, Any]:
-    peak = resident_memory.of_call(lambda: _time(case, {**request, "evaluations": 3}))
+    peak = memory.of_call(
+        lambda: _time(case, {**request, "evaluations": memory.EVALUATIONS})
+    )
     return {"peak_bytes": peak.peak_bytes}
 
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.suites.attack import tables
 from experiments.suites.attack.torch_side import Torch
+from experiments.suites.measurement import progress
 
 
 class Side(NamedTuple):
@@ -75,7 +75,7 @@ def measure(
     """
     taken: dict[str, list[tuple[float, float]]] = {side.name: [] for side in sides}
     for turn in range(repetitions + 1):
-        tables.progress(f"turn {turn} of {repetitions}")
+        progress(f"turn {turn} of {repetitions}")
         values = []
         for side in sides:
             seconds, cpu, value = side.take(max(1, evaluations // side.trials))

@@ -1,24 +1,19 @@
-"""The lattice suite's results as tables for people, as CSV and as Markdown."""
+"""The lattice suite's results as tables for people and as CSV."""
 
 import csv
 import io
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, TextIO
+from typing import NamedTuple
 
-import rich.box
-import rich.console
-import rich.table
-import rich.text
-
+from experiments.outputs.text_tables import Table
+from experiments.suites import measurement
 from experiments.suites.lattice.bars import Verdict
 from experiments.suites.lattice.memory import Memory
 from experiments.suites.lattice.profile import Piece
 from experiments.suites.lattice.side import ADDED, SUMMANDS
 from experiments.suites.lattice.tenseal import Tried
 from experiments.suites.lattice.timing import Stage, Times
-
-_WIDTH = 120
 
 
 class Result(NamedTuple):
@@ -31,14 +26,6 @@ class Result(NamedTuple):
 
     times: Times
     memory: Memory | None
-
-
-class Table(NamedTuple):
-    """Cells of text, with a title and headings."""
-
-    title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 def results_table(results: Sequence[Result]) -> Table:
@@ -171,41 +158,6 @@ def search_table(tried: Sequence[Tried], chosen: Tried) -> Table:
     )
 
 
-def print_table(table: Table, stream: TextIO) -> None:
-    """Prints a table for people.
-
-    Args:
-      table: The table.
-      stream: Where to.
-    """
-    made = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
-    for index, heading in enumerate(table.headings):
-        numbers = all(_is_number(row[index]) for row in table.rows)
-        made.add_column(
-            heading, justify="right" if numbers else "left", no_wrap=numbers
-        )
-    for row in table.rows:
-        # A number's spread goes below it, or the table would be too wide.
-        made.add_row(*(c.replace(" (", "\n(") if _is_number(c) else c for c in row))
-    console = rich.console.Console(file=stream, width=_WIDTH, highlight=False)
-    console.print(rich.text.Text(f"\n{table.title}", style="bold"))
-    console.print(made)
-
-
-def to_markdown(table: Table) -> str:
-    """A table for the docs.
-
-    Args:
-      table: The table.
-
-    Returns:
-      A title line and a Markdown table.
-    """
-    lines = [table.headings, ("---",) * len(table.headings), *table.rows]
-    body = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-    return f"{table.title}.\n\n{body}"
-
-
 def to_csv(results: Sequence[Result]) -> str:
     """All numbers for programs.
 
@@ -251,11 +203,7 @@ def _remark(item: Tried, chosen: Tried) -> str:
 
 def _per_million(stage: Stage) -> str:
     scale = 1e6 / stage.num_values
-    middle = f"{scale * statistics.median(stage.seconds):.3f}"
-    if len(stage.seconds) == 1:
-        return middle
-    low, high = scale * min(stage.seconds), scale * max(stage.seconds)
-    return f"{middle} ({low:.3f}, {high:.3f})"
+    return measurement.spread([scale * taken for taken in stage.seconds], ".3f")
 
 
 def _cpu_per_million(stage: Stage) -> float:
@@ -267,7 +215,3 @@ def _memory(memory: Memory) -> str:
         f"{memory.peak_bytes / memory.message_bytes:.2f}x of "
         f"{memory.message_bytes / 1e6:,.1f} MB"
     )
-
-
-def _is_number(text: str) -> bool:
-    return text[:1].isdigit() or text == "-"

@@ -7,15 +7,16 @@ import matplotlib.axes
 import matplotlib.figure
 import matplotlib.ticker
 
+from experiments.outputs import style
 from experiments.suites.lattice.side import BEST, OURS_8, OURS_16, PEERS
 from experiments.suites.lattice.timing import Times
 
-# Okabe and Ito's colours, as in the other figures; ours solid, TenSEAL's dashed.
+# Ours solid, TenSEAL's dashed.
 _STYLES = {
-    OURS_16: ("#0072B2", "o", "-"),
-    OURS_8: ("#56B4E9", "s", "-"),
-    PEERS: ("#D55E00", "^", "--"),
-    BEST: ("#E69F00", "D", "--"),
+    OURS_16: (style.BLUE, "o", "-"),
+    OURS_8: (style.SKY, "s", "-"),
+    PEERS: (style.VERMILION, "^", "--"),
+    BEST: (style.ORANGE, "D", "--"),
 }
 
 

@@ -11,7 +11,14 @@ import tempfile
 from collections.abc import Sequence
 from typing import NamedTuple, TextIO
 
-from experiments.outputs import environment, figures, files, native_output
+from experiments.outputs import (
+    environment,
+    figures,
+    files,
+    native_output,
+    text_tables,
+)
+from experiments.outputs.text_tables import Table
 from experiments.suites.lattice import (
     bars,
     memory,
@@ -24,12 +31,14 @@ from experiments.suites.lattice import (
 )
 from experiments.suites.lattice.bars import Verdict
 from experiments.suites.lattice.memory import Memory
-from experiments.suites.lattice.outputs import Result, Table
+from experiments.suites.lattice.outputs import Result
 from experiments.suites.lattice.side import BEST, OURS_8, OURS_16, PEERS, SUMMANDS, Side
 from experiments.suites.lattice.tenseal import Tried
+from experiments.suites.measurement import progress
 
 _VERSIONS = ("tensorflow", "tf-shell", "tenseal", "numpy")
 _BARS_CORES = 2
+_WIDTH = 120
 _PROFILE_REPETITIONS = 5
 
 _MEMORY_VALUES = 4_000_000
@@ -73,14 +82,14 @@ def run(request: Request, stream: TextIO) -> None:
         sides = [ours.build(OURS_16, 16), ours.build(OURS_8, 8)]
         tried: tuple[Tried, ...] = ()
         if tenseal.is_installed():
-            tried = tenseal.search(tenseal.CANDIDATES, _progress)
+            tried = tenseal.search(tenseal.CANDIDATES, progress)
             chosen = tenseal.best(tried).setting
             sides += [
                 tenseal.build(PEERS, tenseal.PEERS_SETTING),
                 tenseal.build(BEST, chosen),
             ]
         for size in sorted(request.sizes):
-            times = timing.measure(sides, size, request.repetitions, _progress)
+            times = timing.measure(sides, size, request.repetitions, progress)
             memories = [_memory(side, size) for side in sides]
             results += [Result(*pair) for pair in zip(times, memories, strict=True)]
             verdicts += bars.judge(times, memories)
@@ -90,7 +99,7 @@ def run(request: Request, stream: TextIO) -> None:
     notes = _notes(sides, tried)
     _write(request, results, [*tables, *_search_table(tried)], notes)
     for table in tables:
-        outputs.print_table(table, stream)
+        text_tables.show(table, stream, _WIDTH)
     for note in notes:
         print(f"* {note}", file=stream)
     print(f"Written: {request.folder / 'lattice'}.csv, .md and .png", file=stream)
@@ -99,7 +108,7 @@ def run(request: Request, stream: TextIO) -> None:
 def _memory(side: Side, num_values: int) -> Memory:
     most = sys.maxsize if side.setting is None else _MEMORY_VALUES
     values = min(max(num_values, _MEMORY_VALUES), most)
-    _progress(f"{side.name}: peak memory of encrypting {values:,} values")
+    progress(f"{side.name}: peak memory of encrypting {values:,} values")
     return memory.measure(side, values)
 
 
@@ -117,7 +126,7 @@ def _reasons(
     missed = [item for item in verdicts if not item.met]
     tables = []
     if any(item.is_time for item in missed):
-        _progress(f"a bar is missed: timing each step for {num_values:,} values")
+        progress(f"a bar is missed: timing each step for {num_values:,} values")
         pieces = profile.profile(16, num_values, _PROFILE_REPETITIONS)
         tables.append(outputs.steps_table(OURS_16, num_values, pieces))
     if tried and any(item.is_bytes for item in missed):
@@ -138,14 +147,8 @@ def _search_table(tried: Sequence[Tried]) -> list[Table]:
 def _notes(sides: Sequence[Side], tried: Sequence[Tried]) -> list[str]:
     described = environment.describe(_VERSIONS)
     cores = described["cpu"]["cores"]
-    versions = ", ".join(
-        f"{name} {version}"
-        for name, version in described["versions"].items()
-        if version is not None
-    )
     notes = [
-        f"{cores} cores, {described['cpu']['model']}, "
-        f"{', '.join(described['devices'])}; {versions}.",
+        f"{environment.in_words(described)}.",
         *(f"{side.name}: {side.details}." for side in sides),
         f"Sums of {SUMMANDS} messages decrypt on all sides. What was decrypted here "
         "was compared with the true sum.",
@@ -183,13 +186,9 @@ def _write(
     notes: Sequence[str],
 ) -> None:
     folder = request.folder
-    text = [f"`{request.command}`\n", *map(outputs.to_markdown, tables)]
+    text = [f"`{request.command}`\n", *map(text_tables.to_markdown, tables)]
     text.append("".join(f"* {note}\n" for note in notes))
     figure = plot.figure([result.times for result in results])
     files.write_atomically(folder / "lattice.csv", outputs.to_csv(results).encode())
     files.write_atomically(folder / "lattice.md", "\n".join(text).encode())
     files.write_atomically(folder / "lattice.png", figures.to_png(figure))
-
-
-def _progress(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import tensorflow as tf
 
+from experiments.suites import memory
 from selenc_tf import flatten
 from selenc_tf.masks import order, policy, selection
 from selenc_tf.significance import magnitude
@@ -16,6 +17,8 @@ RATIO = 0.1
 MAGNITUDE = "magnitude"
 IN_CHUNKS = "magnitude, scored in chunks"
 SORTED = "tf.math.top_k"
+
+_TINY = 5000
 
 Choose: TypeAlias = Callable[[Vector], Mask]
 """From a gradient, float32 [n], to a mask."""
@@ -64,6 +67,24 @@ def _sorted(n: int) -> Choose:
         )
 
     return choose
+
+
+def peak_bytes(name: str, n: int) -> int:
+    """Chooses one mask, after a tiny one.
+
+    Args:
+      name: Of a side.
+      n: The length of the gradient.
+
+    Returns:
+      Resident bytes at their peak beyond what was there with the gradient; the mask is
+      in them. Right in a fresh process only: see `memory`.
+    """
+    build = SIDES[name]
+    build(_TINY)(gradient(_TINY))
+    choose = build(n)
+    values = gradient(n)
+    return memory.of_call(lambda: choose(values)).peak_bytes
 
 
 SIDES: Mapping[str, Callable[[int], Choose]] = MappingProxyType(

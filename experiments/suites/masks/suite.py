@@ -1,17 +1,17 @@
 """The magnitude mask: its time and memory, beside one gradient of a transformer."""
 
-import sys
-import time
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, TextIO
 
 import numpy as np
 import tensorflow as tf
 
 from experiments.outputs import environment
-from experiments.suites.masks import memory, sides, transformer
+from experiments.suites import measurement, memory
+from experiments.suites.masks import sides, transformer
 from experiments.suites.masks.transformer import Shape
-from experiments.suites.measurement import Measurement, print_table
+from experiments.suites.measurement import Measurement
 
 _SORTED_VALUES = 2_000_000
 """Sorting more takes minutes, and sizes below are where it might be the better way."""
@@ -44,80 +44,59 @@ def run(request: Request, stream: TextIO) -> None:
       request: What to measure.
       stream: Where the tables go.
     """
-    described = environment.describe(_VERSIONS)
-    versions = ", ".join(
-        f"{name} {version}" for name, version in described["versions"].items()
-    )
-    print(
-        f"{described['cpu']['cores']} cores, {described['cpu']['model']}, "
-        f"{', '.join(described['devices'])}; {versions}",
-        file=stream,
-    )
+    print(environment.in_words(environment.describe(_VERSIONS)), file=stream)
     for size in request.sizes:
         if size >= _MEMORY_VALUES:
             for name in (sides.MAGNITUDE, sides.IN_CHUNKS):
-                taken = memory.measure(name, size)
+                taken = memory.in_fresh_process(
+                    f"{sides.__name__}:peak_bytes", name, size
+                )
                 print(
                     f"{size:,} values, {name}: peak memory beyond the gradient "
-                    f"{taken / 2**20:,.0f} MiB",
+                    f"{memory.mebibytes(taken)}",
                     file=stream,
                     flush=True,
                 )
     for size in request.sizes:
-        work = []
-        compared = _transformer(request) if size == max(request.sizes) else None
-        if compared is not None:
-            work.append(compared)
-        print_table(_times(work, size, request.repetitions), stream)
+        compared = _transformer(request) if size == max(request.sizes) else {}
+        measured = _times(compared, size, request.repetitions)
+        measurement.print_table(measured, stream)
 
 
-class _Work(NamedTuple):
-    """Something to time; it waits for its result."""
-
-    name: str
-    execute: Callable[[], tf.Tensor]
-
-
-def _transformer(request: Request) -> _Work | None:
-    """One gradient of the largest transformer that is not too large."""
+def _transformer(request: Request) -> dict[str, Callable[[], object]]:
+    """One gradient of the largest transformer that is not too large, if there is one."""
     for shape in reversed(request.transformers):
         if shape.parameters <= max(request.sizes):
-            gradient = transformer.build_gradient(transformer.build(shape))
-            return _Work(
+            model = transformer.build(shape)
+            gradient = functools.partial(_finish, transformer.build_gradient(model))
+            name = (
                 f"one gradient: {shape.name}, {shape.parameters:,} parameters, batch "
-                f"{transformer.BATCH}, {transformer.TOKENS} tokens",
-                gradient,
+                f"{transformer.BATCH}, {transformer.TOKENS} tokens"
             )
-    return None
+            return {name: gradient}
+    return {}
 
 
 def _times(
-    first: Sequence[_Work], size: int, repetitions: int
+    first: Mapping[str, Callable[[], object]], size: int, repetitions: int
 ) -> tuple[Measurement, ...]:
     """Times the masks of one length, after what they are compared with, in turn."""
     values = sides.gradient(size)
-    work = list(first)
+    work = dict(first)
     masks = {}
     for name, build in sides.SIDES.items():
         if name == sides.SORTED and size > _SORTED_VALUES:
             continue
         choose = build(size)
         masks[name] = choose(values).numpy()
-        work.append(_Work(f"{name}, {size:,} values", _bound(choose, values)))
+        work[f"{name}, {size:,} values"] = functools.partial(_finish, choose, values)
     expected = masks[sides.MAGNITUDE]
     wrong = [name for name in masks if not np.array_equal(masks[name], expected)]
     if wrong:
         raise RuntimeError(f"All sides must choose one mask, but {wrong} differ.")
-    seconds: dict[str, list[float]] = {item.name: [] for item in work}
-    for turn in range(repetitions + 1):
-        print(f"{size:,} values: turn {turn} of {repetitions}", file=sys.stderr)
-        for item in work:
-            began = time.perf_counter()
-            _ = item.execute()[0].numpy()  # Waits for an accelerator, too.
-            seconds[item.name].append(time.perf_counter() - began)
-    # The first turn compiles.
-    return tuple(Measurement(name, tuple(taken[1:])) for name, taken in seconds.items())
+    return measurement.in_turn(work, repetitions)
 
 
-def _bound(choose: sides.Choose, values: tf.Tensor) -> Callable[[], tf.Tensor]:
-    return lambda: choose(values)
+def _finish(work: Callable[..., tf.Tensor], *arguments: tf.Tensor) -> None:
+    """Works, and waits until an accelerator is done, too."""
+    _ = work(*arguments)[0].numpy()

@@ -1,6 +1,7 @@
 """The attack suite on small cases, and with a stand-in for PyTorch's process."""
 
 import contextlib
+import functools
 import io
 import sys
 import time
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
+from attacks.continuous.first_order import engine as first_order_engine
 from attacks.matching import matching
 from experiments.suites.attack import (
     cases,
@@ -30,20 +33,35 @@ from experiments.suites.attack.request import Request
 from selenc_tf.models import convnet64, lenet
 from tests.attacks import victims
 
+# Tracing takes longer than anything else here.
+PROGRAMS = programs_lib.Programs()
+small_model = functools.cache(functools.partial(lenet.lenet, (8, 8, 1), 3))
+
+
+@pytest.fixture(autouse=True)
+def traced_once(monkeypatch):
+    for module, name in (
+        (matching, "build_matching"),
+        (first_order_engine, "build_engine"),
+        (first_order_ours, "build_single"),
+    ):
+        build = functools.partial(PROGRAMS.of, getattr(module, name))
+        monkeypatch.setattr(module, name, build)
+
 
 def small_case(pictures, trials, seed):
-    model = lenet.lenet((8, 8, 1), 3, seed)
+    model = small_model(seed)
     arrays = noise(model, max(pictures, trials), trials, seed)
     return cases.Case(
         "small", "lenet", model, "noise", *arrays, "float64", "l2", 2, pictures
     )
 
 
+@functools.cache
 def small_first_order(pictures, trials, seed):
     del trials
     # Not the ConvNet, which takes twice as long to trace.
-    model = lenet.lenet((8, 8, 1), 3, seed)
-    return first_order_case(model, "lenet", pictures)
+    return first_order_case(small_model(seed), "lenet", pictures)
 
 
 def first_order_case(model, network, pictures):
@@ -165,9 +183,17 @@ def cosine_distance(case):
     return float(1 - q @ g / np.linalg.norm(q) / np.linalg.norm(g))
 
 
-def test_first_order_side_is_the_cosine_of_whole_gradients():
-    model = convnet64.convnet((9, 9, 1), 3, 0, width=2)
-    case = first_order_case(model, "convnet", 1)
+def small_convnet(pictures, trials, seed):
+    del trials
+    model = convnet64.convnet((9, 9, 1), 3, seed, width=2)
+    return first_order_case(model, "convnet", pictures)
+
+
+@pytest.mark.parametrize(
+    "make", [small_first_order, pytest.param(small_convnet, marks=pytest.mark.slow)]
+)
+def test_first_order_side_is_the_cosine_of_whole_gradients(make):
+    case = make(1, 1, 0)
     value = first_order_ours.build_single(case)()
     np.testing.assert_allclose(value, cosine_distance(case), rtol=1e-4)
 
@@ -184,7 +210,7 @@ def test_first_order_tables_beside_pytorch(only_first_order, fake):
 def test_another_first_order_objective_stops_the_suite(only_first_order, fake):
     fake(1.01 * cosine_distance(small_first_order(1, 1, 0)))
     with pytest.raises(RuntimeError, match="All sides must compute the same"):
-        shown_by(REQUEST._replace(pictures=0))
+        shown_by(REQUEST)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from experiments.suites.lattice import bars, ours, suite, tenseal, timing
 from experiments.suites.lattice import memory as memory_lib
 from experiments.suites.lattice import side as side_lib
 from selenc_tf.lattice import parameters
+from tests.experiments.suites.in_process import no_fresh_process  # noqa: F401
 
 SIZE = 5000
 needs_tenseal = pytest.mark.skipif(
@@ -24,17 +25,24 @@ FEW = (
 )
 
 
-# Tracing the stages takes longer than running them.
+# Tracing the stages takes longer than running them, and most of it is the server's, once
+# for each message that it adds.
 build_ours = functools.cache(ours.build)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_messages():
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (ours, tenseal, timing):
+            patch.setattr(module, "ADDED", 3)
+        yield
+
+
 @pytest.fixture
-def quick(monkeypatch):
+def quick(monkeypatch, no_fresh_process):  # noqa: F811
     """The least that the suite can do."""
     monkeypatch.setattr(suite, "_MEMORY_VALUES", SIZE)
     monkeypatch.setattr(ours, "build", build_ours)
-    # A fresh process would have to import TensorFlow, each time.
-    monkeypatch.setattr(memory_lib, "measure", memory_lib.peak)
     monkeypatch.setattr(tenseal, "CANDIDATES", FEW)
 
 

@@ -1,18 +1,24 @@
 """The masks suite on a tiny transformer."""
 
+import functools
 import io
 
 import pytest
 import tensorflow as tf
 
-from experiments.suites.masks import memory, sides, suite, transformer
+from experiments.suites.masks import sides, suite, transformer
+from tests.experiments.suites.in_process import no_fresh_process  # noqa: F401
 
 TINY = transformer.Shape("tiny transformer", 50, 1, 8, 2, 16)
 
 
+@pytest.mark.usefixtures("no_fresh_process")
 def test_tables(monkeypatch):
     monkeypatch.setattr(suite, "_MEMORY_VALUES", 3000)
-    monkeypatch.setattr(memory, "measure", memory.peak)
+    # Tracing the sides takes longer than running them.
+    once = {name: functools.cache(build) for name, build in sides.SIDES.items()}
+    monkeypatch.setattr(sides, "SIDES", once)
+    monkeypatch.setattr(sides, "_TINY", 2000)
     monkeypatch.setattr(transformer, "TOKENS", 16)
     stream = io.StringIO()
     small, large = TINY, TINY._replace(vocabulary=1000)
