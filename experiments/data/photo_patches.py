@@ -47,14 +47,8 @@ _FROM_SCIKIT_LEARN: tuple[_Photo, ...] = (
 )
 
 
-def load(
-    directory: pathlib.Path | None = None, allow_download: bool = False
-) -> dataset_lib.Dataset:
+def load() -> dataset_lib.Dataset:
     """Loads 32x32 colour patches of the photographs inside two packages.
-
-    Args:
-      directory: Has to be None: the packages are the only source.
-      allow_download: Unused.
 
     Returns:
       float32 [N, 32, 32, 3], the classes being the photographs: "photo_patches-10", or
@@ -63,14 +57,7 @@ def load(
 
     Raises:
       DataNotFoundError: If scikit-image is not installed.
-      ValueError: If `directory` is given.
     """
-    del allow_download
-    if directory is not None:
-        raise ValueError(
-            "`directory` must not be given for 'photo_patches', whose photographs come "
-            f"from packages; got {directory}."
-        )
     sources, paths = _locate("scikit-image", _FROM_SCIKIT_IMAGE)
     photos = _FROM_SCIKIT_IMAGE
     try:

@@ -4,6 +4,8 @@ import io
 import pathlib
 import pickle
 import socket
+import subprocess
+import sys
 import tarfile
 import threading
 import time
@@ -195,10 +197,26 @@ def test_an_unknown_name_lists_the_names():
         catalog.load("imagenet")
 
 
-@pytest.mark.parametrize("name", ["mnist-5k", "cifar100-20", "photo_patches"])
-def test_a_directory_is_refused_where_it_would_be_ignored(name, tmp_path):
-    with pytest.raises(ValueError, match="`directory` must not"):
-        catalog.load(name, tmp_path)
+PACKAGED = [name for name, entry in catalog.CATALOG.items() if not entry.has_original]
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [({"directory": "/d"}, "--data_dir`=/d"), ({"allow_download": True}, "load`")],
+)
+def test_what_would_be_ignored_is_refused(name, given, found):
+    with pytest.raises(ValueError, match=f"{name}.*got .*{found}.*=mnist or cifar100"):
+        catalog.load(name, **given)
+
+
+def test_the_catalogue_imports_no_loader():
+    program = (
+        "import sys; from experiments.data import catalog; catalog.CATALOG; "
+        "sys.exit(any(name in sys.modules for name in ('PIL', 'tensorflow', "
+        "'experiments.data.mnist')))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_the_network_is_not_touched_unless_allowed(monkeypatch):
