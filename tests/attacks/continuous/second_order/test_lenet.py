@@ -29,7 +29,9 @@ def attack(known, mode, pictures, index, hidden, budget):
     return evaluation.evaluate(found, truth)[0]
 
 
-@pytest.mark.parametrize(("index", "hidden"), [(350, 0.0), (1400, 0.5)])
+@pytest.mark.parametrize(
+    ("index", "hidden"), [pytest.param(350, 0.0, marks=pytest.mark.slow), (1400, 0.5)]
+)
 def test_mnist_is_recovered(mnist_lenet, index, hidden):
     leakage = attack(
         mnist_lenet, "mask_aware", victims.mnist((index,)), 0, hidden, lbfgs.Budget()

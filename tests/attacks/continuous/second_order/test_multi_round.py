@@ -62,7 +62,9 @@ def test_one_round_is_dlg(tiny, with_labels, hidden):
     )
 
 
-@pytest.mark.parametrize("fixed_mask", [False, True])
+@pytest.mark.parametrize(
+    "fixed_mask", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_rounds_recover_what_one_cannot(tiny, with_labels, fixed_mask):
     images = victims.tiny_pictures(1)
     views = rounds(tiny, 6, 0.95, images, (1,), fixed_mask)
@@ -74,7 +76,7 @@ def test_rounds_recover_what_one_cannot(tiny, with_labels, fixed_mask):
 
 def test_labels_are_inferred_from_all_rounds(tiny, tiny_knowledge):
     images = victims.tiny_pictures(1)
-    views = rounds(tiny, 5, 0.8, images, (2,))
+    views = rounds(tiny, 6, 0.8, images, (2,))
     found = attack(views, tiny_knowledge)
     assert found.label_source == "inferred" and found.labels == [2]
     assert psnr(found, images, (2,)) > 45
@@ -83,7 +85,7 @@ def test_labels_are_inferred_from_all_rounds(tiny, tiny_knowledge):
 def test_hidden_entries_are_never_read(tiny, with_labels):
     images = victims.tiny_pictures(1)
     plain, spoiled = (
-        rounds(tiny, 3, 0.5, images, (0,), spoil=value) for value in (None, np.nan)
+        rounds(tiny, 2, 0.5, images, (0,), spoil=value) for value in (None, np.nan)
     )
     same(
         attack(plain, with_labels(0), budget=QUICK),

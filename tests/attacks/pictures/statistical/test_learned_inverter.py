@@ -14,6 +14,7 @@ from tests.attacks.pictures.statistical import cases
 
 LINEAR = picture_learning.Learning(learner="linear", batches=150)
 NETWORK = picture_learning.Learning(hidden_units=32, learning_rate=3e-3, batches=150)
+SHORT = picture_learning.Learning(hidden_units=8, batches=20)
 TRAINING = effort.Effort(max_iterations=200)
 
 
@@ -117,8 +118,15 @@ def test_pictures_are_predicted(tiny, known, learning, least):
     assert found.labels == truth.labels
 
 
-@pytest.mark.parametrize("learning", [LINEAR, NETWORK])
-@pytest.mark.parametrize("labels", [None, (2, 1)])
+@pytest.mark.parametrize(
+    ("learning", "labels"),
+    [
+        (NETWORK, None),
+        (LINEAR, (2, 1)),
+        pytest.param(NETWORK, (2, 1), marks=pytest.mark.slow),
+        pytest.param(LINEAR, None, marks=pytest.mark.slow),
+    ],
+)
 def test_batches(tiny, known, learning, labels):
     view, truth = cases.case(tiny, 0.2, count=2)
     pair = dataclasses.replace(known, batch_size=2, labels=labels)
@@ -146,7 +154,7 @@ def test_start_is_refined_to_the_exact_picture(tiny, known):
 )
 class TestBoth:
     def test_no_leak(self, tiny, known, build):
-        attack = build(effort=cases.QUICK, learning=NETWORK)
+        attack = build(effort=cases.QUICK, learning=SHORT)
         cases.check_result(cases.check_no_leak(attack, tiny, known))
 
     def test_undefined_cases(self, tiny, known, build):
