@@ -316,11 +316,10 @@ def test_no_scores_and_no_second_copy_reach_the_server(summing, federation):
     visible = N - 5
     sent = [c for c in federation.crossings if c.direction is TO_SERVER]
     assert len(sent) == 3 * 3
-    for crossing in sent:
-        for leaf in tf.nest.flatten(crossing.value):
-            array = np.asarray(leaf)
-            if array.dtype.kind == "f":
-                assert array.size <= visible
+    arrays = [np.asarray(leaf) for c in sent for leaf in tf.nest.flatten(c.value)]
+    sizes = [array.size for array in arrays if array.dtype.kind == "f"]
+    # Of each client its visible entries, and its weight.
+    assert sorted(sizes) == [1] * 3 + [visible] * 3
     assert {c.intrinsic for c in sent} == {"federated_aggregate", "federated_select"}
 
 

@@ -130,8 +130,16 @@ def ten_digits(request):
     return model, gradients, pictures.labels
 
 
-@pytest.mark.parametrize("mode", target.MODES)
-@pytest.mark.parametrize("hidden", [0.0, 0.5, 0.95])
+@pytest.mark.parametrize(
+    ("hidden", "mode"),
+    # Zeros in place of hidden entries are misread: nothing to hold the naive reading to.
+    [
+        (0.0, "naive"),
+        (0.0, "mask_aware"),
+        (0.5, "mask_aware"),
+        (0.95, "mask_aware"),
+    ],
+)
 def test_real_pictures(ten_digits, hidden, mode):
     model, gradients, truth = ten_digits
     mask = victims.random_mask(model.spec.size, hidden)
@@ -146,7 +154,7 @@ def test_real_pictures(ten_digits, hidden, mode):
     right = sum(one == (label,) for one, label in zip(found, truth, strict=True))
     if hidden == 0.0:
         assert right == 10
-    elif mode == "mask_aware":
+    else:
         # Never wrong; at 95 % hidden, 38 entries of the small head may say too little.
         assert right + sum(len(one) > 1 for one in found) == 10
         assert right >= 8

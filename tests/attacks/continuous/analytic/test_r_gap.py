@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attacks import knowledge
@@ -202,6 +202,7 @@ def test_padding_adds_up_but_not_before_the_head():
         r_gap_layers.read_chain(model)
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from(ACTIVATIONS),
     st.lists(st.floats(-5, 5), min_size=1, max_size=8).map(np.array),
@@ -223,6 +224,7 @@ def test_activations_are_undone(activation, z):
     )
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from(["sigmoid", "tanh"]),
     st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=8).map(np.array),
