@@ -6,7 +6,7 @@ import pytest
 import tensorflow_federated as tff
 
 import federated  # noqa: F401
-from federated import aggregators, processes, runtime
+from federated import aggregators, learning, processes, runtime
 from selenc_tf.lattice import scales
 from tests.conftest import Federation
 from tests.federated import rounds
@@ -50,17 +50,30 @@ def blind(model, keys):
     return build
 
 
+def weighted(source, keys):
+    return aggregators.selective_encryption(
+        aggregators.SelectiveEncryption(
+            source, rounds.CODEC, scales.public_bound(rounds.BOUND), rounds.CIPHER, keys
+        )
+    )
+
+
 @pytest.fixture(scope="session")
 def reveal(model, keys):
     """`reveal(source)`: a round whose server learns the mean."""
 
     @functools.cache
     def build(source):
-        encryption = aggregators.SelectiveEncryption(
-            source, rounds.CODEC, scales.public_bound(rounds.BOUND), rounds.CIPHER, keys
-        )
-        return processes.build_reveal_round(
-            model, aggregators.selective_encryption(encryption)
-        )
+        return processes.build_reveal_round(model, weighted(source, keys))
 
     return build
+
+
+@pytest.fixture(scope="session")
+def averaging(model, keys):
+    """Federated averaging that hides no entry: only its counts are encrypted."""
+    return tff.learning.algorithms.build_weighted_fed_avg(
+        learning.to_tff_model(model),
+        tff.learning.optimizers.build_sgdm(0.3),
+        model_aggregator=weighted(rounds.NOTHING, keys),
+    )

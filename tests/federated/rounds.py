@@ -20,6 +20,9 @@ M = 23
 POLICY = policy.top_fraction(0.4)  # 0.4 * 57 = 22.8
 SEED = agreement.public_seed(random.random, POLICY, (1, 2))
 HISTORY = agreement.previous_aggregate(magnitude.magnitude, POLICY, (1, 2))
+NOTHING = agreement.previous_aggregate(
+    magnitude.magnitude, policy.top_fraction(0.0), (1, 2)
+)
 OWN = agreement.OwnMask(magnitude.magnitude, POLICY, (1, 2))
 
 

@@ -2,9 +2,9 @@
 
 import collections
 import functools
+import pathlib
 import shutil
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,14 +16,13 @@ from federated.runtime import tap
 from selenc_tf.lattice import (
     codec,
     identity_cipher,
-    key_store,
     parameters,
     scales,
     shell_cipher,
 )
 from selenc_tf.masks import agreement, policy
-from selenc_tf.models import functional
 from selenc_tf.significance import magnitude, random
+from tests.federated import rounds
 
 SUMMANDS = 6
 BOUND = 8.0
@@ -89,7 +88,7 @@ def summing(parts):
 
 @pytest.fixture(scope="module")
 def weighted_mean(parts):
-    factory = aggregators.selective_encryption(parts(public(0.5)))
+    factory = aggregators.selective_encryption(parts(public(0.5), IDENTITY))
     return factory.create(VALUE_TYPE, tff.TensorType(np.float32))
 
 
@@ -392,22 +391,18 @@ def test_update_that_is_not_finite(summing, federation, bad, cipher, ratio):
     assert "must be finite" in message and "3.14" not in message
 
 
-def test_missing_key_and_key_of_another_cipher(federation, key_for, tmp_path):
+def test_missing_key_and_key_of_another_cipher(summing, federation, key_for):
+    process = summing(public(0.0), IDENTITY)
     other = shell_cipher.build_shell_cipher(parameters.choose_parameters(2, 11))
-    theirs = key_for(other)
-    path = tmp_path / "no-key"
-    encryption = aggregators.SelectiveEncryption(
-        public(0.5),
-        CODEC,
-        scales.public_bound(BOUND),
-        IDENTITY,
-        key_store.KeySet(str(path), theirs.key_id),
-    )
-    process = aggregators.selective_encryption_sum(encryption).create(VALUE_TYPE)
-    with pytest.raises(tf.errors.NotFoundError, match="no-key"):
-        process.next(process.initialize(), values(2))
-    shutil.copy(theirs.path, path)
-    assert "other parameters" in refusal(process, values(2))
+    path = pathlib.Path(key_for(IDENTITY).path)
+    aside = path.rename(path.with_suffix(".aside"))
+    try:
+        with pytest.raises(tf.errors.NotFoundError, match=path.name):
+            process.next(process.initialize(), values(2))
+        shutil.copy(key_for(other).path, path)
+        assert "other parameters" in refusal(process, values(2))
+    finally:
+        aside.replace(path)
 
 
 @pytest.mark.parametrize("few", [1, 0, -3])
@@ -431,36 +426,21 @@ def test_fewer_summands_than_clients(parts):
 # --- Training ----------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def model():
-    inputs = keras.Input((6,))
-    kernel = keras.initializers.GlorotUniform(seed=1)
-    logits = keras.layers.Dense(3, kernel_initializer=kernel)(inputs)
-    return learning.to_tff_model(functional.from_keras(keras.Model(inputs, logits)))
-
-
-@pytest.fixture(scope="module")
-def data():
-    rng = np.random.default_rng(3)
-    return [
-        tf.data.Dataset.from_tensor_slices(
-            (
-                rng.normal(size=[examples, 6]).astype(np.float32),
-                rng.integers(0, 3, examples).astype(np.int32),
-            )
-        ).batch(4)
-        for examples in (8, 4, 10)
-    ]
-
-
-def train(build, model, data, aggregator, rounds=3):
-    process = build(
-        model,
+def averaging_with(build, model, aggregator=None):
+    return build(
+        learning.to_tff_model(model),
         tff.learning.optimizers.build_sgdm(0.3),
         model_aggregator=aggregator,
     )
+
+
+def train(process, num_rounds=3):
+    data = [
+        tf.data.Dataset.from_tensor_slices(tuple(batch)).batch(4)
+        for batch in rounds.batches(8, 4, 10)
+    ]
     state = process.initialize()
-    for _ in range(rounds):
+    for _ in range(num_rounds):
         state = process.next(state, data).state
     return [np.asarray(tensor) for tensor in process.get_model_weights(state).trainable]
 
@@ -469,53 +449,41 @@ def as_bytes(weights):
     return [tensor.tobytes() for tensor in weights]
 
 
-def test_ratio_zero_trains_as_plain_averaging_bit_for_bit(
-    model, data, parts, federation
-):
+def test_ratio_zero_trains_as_plain_averaging_bit_for_bit(model, averaging, federation):
     build = tff.learning.algorithms.build_weighted_fed_avg
-    plain = train(build, model, data, None)
-    ours = train(
-        build,
-        model,
-        data,
-        aggregators.selective_encryption(parts(history(0.0), IDENTITY)),
-    )
+    plain, ours = train(averaging_with(build, model)), train(averaging)
     assert as_bytes(ours) == as_bytes(plain)
-    assert [tensor.shape for tensor in plain] == [(6, 3), (3,)]
+    assert [tensor.shape for tensor in plain] == [(5, 6), (6,), (6, 3), (3,)]
     assert seen(federation.crossings, "ciphertext")
 
 
 @pytest.mark.slow
-def test_unweighted_ratio_zero_bit_for_bit(model, data, parts, federation):
+def test_unweighted_ratio_zero_bit_for_bit(model, parts, federation):
     build = tff.learning.algorithms.build_unweighted_fed_avg
-    plain = train(build, model, data, None)
-    ours = train(
-        build,
-        model,
-        data,
-        aggregators.selective_encryption_unweighted(parts(public(0.0))),
-    )
-    assert as_bytes(ours) == as_bytes(plain)
+    ours = aggregators.selective_encryption_unweighted(parts(public(0.0)))
+    plain = train(averaging_with(build, model))
+    assert as_bytes(train(averaging_with(build, model, ours))) == as_bytes(plain)
 
 
 @pytest.mark.slow
-def test_encrypted_training(model, data, parts, federation):
+def test_encrypted_training(model, parts, federation):
     """Fixed point costs no more than its declared error; the cipher costs nothing."""
     build = tff.learning.algorithms.build_weighted_fed_avg
     wide = codec.FixedPointCodec(bits=28)
     shell = shell_cipher.build_shell_cipher(
         parameters.choose_parameters(SUMMANDS, wide.bits)
     )
-    plain = train(build, model, data, None, rounds=2)
+    plain = train(averaging_with(build, model), 2)
     encrypted = [
         train(
-            build,
-            model,
-            data,
-            aggregators.selective_encryption(
-                parts(history(0.25), cipher, fixed_point=wide, bound=100.0)
+            averaging_with(
+                build,
+                model,
+                aggregators.selective_encryption(
+                    parts(history(0.25), cipher, fixed_point=wide, bound=100.0)
+                ),
             ),
-            rounds=2,
+            2,
         )
         for cipher in (shell, IDENTITY)
     ]

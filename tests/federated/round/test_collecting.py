@@ -1,6 +1,7 @@
 """Uploads at the server: what is added, set aside, refused, and what is then opened."""
 
 import collections
+import functools
 
 import numpy as np
 import pytest
@@ -23,7 +24,8 @@ CODEC = codec.FixedPointCodec(bits=16)
 CIPHER = identity_cipher.build_identity_cipher_INSECURE(8, 2**45 + 1, SUMMANDS)
 ENGINE = engine.Engine(CODEC, CIPHER)
 KEYS = key_store.KeySet("unused", "0123456789abcdef")
-MASK = np.arange(N) < M
+# A tuple, so that what is made with it can be kept.
+MASK = (True,) * M + (False,) * (N - M)
 DROP = collecting.Rules(ENGINE, KEYS, N, fail=False)
 FAIL = DROP._replace(fail=True)
 
@@ -39,6 +41,7 @@ def context(keys=KEYS, made_with=ENGINE, **terms):
     return announcement.context_of(told, mask, made_with, keys)
 
 
+@functools.cache
 def upload(seed, weight=1.0, mask=MASK, made_with=ENGINE, **terms):
     vector = np.random.default_rng(seed).uniform(-BOUND, BOUND, N).astype(np.float32)
     return vector, client.protect(
@@ -177,7 +180,7 @@ def test_a_damaged_upload_is_left_out(kind, reason, position):
         collecting.collect(collecting.nothing_collected(), sent[position], FAIL)
 
 
-OTHER_MASK = np.arange(N) >= N - M
+OTHER_MASK = MASK[::-1]
 OTHERS = {
     Refusal.WRONG_ROUND: {"round_number": 2},
     Refusal.WRONG_MASK: {"mask": OTHER_MASK},
