@@ -3,14 +3,18 @@
 import ast
 import functools
 import graphlib
+import importlib
 import pathlib
 import re
+from collections.abc import Mapping
 
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = ("selenc_tf", "federated", "attacks", "experiments")
 
-# A catalogue's entry: what `pkgutil.resolve_name` finds when it is used.
-_NAMED_BUILDER = re.compile(rf"({'|'.join(PACKAGES)})(\.\w+)+:\w+")
+CATALOGUES = ("selenc_tf.catalog", "attacks.catalog", "experiments.data.catalog")
+"""Tables whose entries name what they stand for as "package.module:attribute"."""
+
+_NAMED = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.\w+)+:\w+")
 
 
 @functools.cache
@@ -40,10 +44,7 @@ def syntax(source):
 
 @functools.cache
 def imports_of(source, module):
-    """All modules that a module imports, absolute: `from a import b` gives `a.b`.
-
-    What a catalogue names as "package.module:builder" is imported too, only later.
-    """
+    """All modules that a module imports, absolute: `from a import b` gives `a.b`."""
     package = module.rsplit(".", 1)[0]
     found = []
     for node in ast.walk(syntax(source)):
@@ -56,10 +57,18 @@ def imports_of(source, module):
                 kept = parents[: len(parents) - node.level + 1]
                 base = ".".join([*kept, base]).rstrip(".")
             found.extend(f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if _NAMED_BUILDER.fullmatch(node.value):
-                found.append(node.value.replace(":", "."))
     return tuple(found)
+
+
+@functools.cache
+def named_by(catalogue):
+    """What the entries of a catalogue name: it is imported when it is used."""
+    tables = [
+        value
+        for value in vars(importlib.import_module(catalogue)).values()
+        if isinstance(value, Mapping)
+    ]
+    return tuple(_NAMED.findall(repr(tables)))
 
 
 @functools.cache
@@ -81,13 +90,16 @@ def defining_module(name):
 
 @functools.cache
 def arrows():
-    """All pairs (module, module of ours that it imports)."""
+    """All pairs (module, module of ours that it imports or names in a catalogue)."""
     found = set()
     for module, path in modules().items():
         for name in imports_of(path.read_text(), module):
             other = defining_module(name)
             if other is not None and other != module:
                 found.add((module, other))
+    for catalogue in CATALOGUES:
+        for name in named_by(catalogue):
+            found.add((catalogue, defining_module(name.replace(":", "."))))
     return frozenset(found)
 
 
