@@ -9,142 +9,145 @@ Everything that is compared is timed in alternation in one process, so that a ma
 whose speed drifts does not favour one side.
 """
 
+import dataclasses
 import pathlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TextIO
 
-from absl import app, flags
-
-from experiments.outputs import environment
-from experiments.run import choices
-from experiments.study import flags as flags_lib
-from experiments.study import settings as settings_lib
-from experiments.suites import matching, positions, rounds, token_positions
-from experiments.suites.attack import request as attack_request
-from experiments.suites.attack import suite as attack
-from experiments.suites.lattice import suite as lattice
-from experiments.suites.masks import suite as masks
-from experiments.suites.measurement import Suite, print_table
-from selenc_tf import validation
-
-SUITES: Mapping[str, Suite] = {"round": rounds.run, "matching": matching.run}
-"""The suites by name."""
-
-LATTICE = "lattice"
-"""A suite that prints and writes tables of its own."""
-
-MASKS, POSITIONS, ATTACK = "masks", "positions", "attack"
-"""Suites that print tables of their own."""
+from experiments import outputs, suites
+from experiments.study import command, rules
+from experiments.study.flag_table import at_least, flag
+from experiments.study.settings import Settings
+from experiments.suites.attack.catalog import CASES
 
 
-def main(argv: Sequence[str]) -> int:
-    """Runs a suite and prints its table; the entry point of the command.
+def _round(asked: "Benchmark", stream: TextIO) -> None:
+    found = suites.rounds.run(asked, asked.repetitions)
+    _print_machine(stream)
+    suites.measurement.print_table(found, stream)
 
-    Args:
-      argv: What absl left over.
 
-    Returns:
-      The exit status: 0, or 2 for flags that cannot be used.
-    """
-    values = flags.FLAGS
-    try:
-        if len(argv) > 1:
-            raise settings_lib.SettingsError(f"Flags only, got {argv[1]!r}.")
-        validation.check_in(
-            "--suite", values.suite, (*SUITES, LATTICE, MASKS, POSITIONS, ATTACK)
-        )
-        validation.check_at_least("--repetitions", values.repetitions, 3)
-        sizes = _sizes(values.values)
-        for name in values.attack_cases:
-            validation.check_in("--attack_cases", name, tuple(attack.CASES))
-        settings = flags_lib.to_settings(values)
-        settings_lib.check(settings, choices())
-    except ValueError as error:
-        print(f"\n{error}\n", file=sys.stderr)
-        return 2
-    if values.suite == LATTICE:
-        command = " ".join(("python -m experiments.benchmark", *sys.argv[1:]))
-        folder = pathlib.Path(values.output)
-        request = lattice.Request(sizes, values.repetitions, folder, command)
-        lattice.run(request, sys.stdout)
-        return 0
-    if values.suite == MASKS:
-        masks.run(masks.Request(sizes, values.repetitions), sys.stdout)
-        return 0
-    if values.suite == ATTACK:
-        attack.run(
-            attack_request.Request(
-                values.torch_python,
-                values.repetitions,
-                values.attacked_pictures,
-                cases=tuple(values.attack_cases),
-            ),
-            sys.stdout,
-        )
-        return 0
-    if values.suite == POSITIONS:
-        positions.run(settings, sys.stdout)
-        token_positions.run(
-            settings.attack.num_images,
-            settings.encryption.ratios,
-            settings.seed,
-            sys.stdout,
-        )
-        return 0
-    described = environment.describe()
-    print(
-        f"{described['cpu']['cores']} cores, {described['cpu']['model']}, "
-        f"{', '.join(described['devices'])}"
+def _matching(asked: "Benchmark", stream: TextIO) -> None:
+    found = suites.matching.run(asked, asked.repetitions)
+    _print_machine(stream)
+    suites.measurement.print_table(found, stream)
+
+
+def _positions(asked: "Benchmark", stream: TextIO) -> None:
+    pictures = asked.attack.num_images
+    suites.positions.run(asked, stream)
+    suites.token_positions.run(pictures, asked.masks.ratios, asked.seed, stream)
+
+
+def _masks(asked: "Benchmark", stream: TextIO) -> None:
+    request = suites.masks.suite.Request(asked.values, asked.repetitions)
+    suites.masks.suite.run(request, stream)
+
+
+def _lattice(asked: "Benchmark", stream: TextIO) -> None:
+    request = suites.lattice.suite.Request(
+        asked.values,
+        asked.repetitions,
+        pathlib.Path(asked.folder),
+        command.as_text("experiments.benchmark", sys.argv),
     )
-    print_table(SUITES[values.suite](settings, values.repetitions), sys.stdout)
-    return 0
+    suites.lattice.suite.run(request, stream)
 
 
-def _sizes(texts: Sequence[str]) -> tuple[int, ...]:
-    """The lengths of vectors that were asked for."""
-    try:
-        sizes = tuple(sorted({int(text) for text in texts}))
-    except ValueError:
-        raise settings_lib.SettingsError(
-            "`--values` must be whole numbers separated by commas, got "
-            f"{','.join(texts)!r}. For example --values=1000000,11000000."
-        ) from None
-    validation.check_at_least("--values", min(sizes, default=0), 1)
-    return sizes
-
-
-if __name__ == "__main__":
-    flags_lib.define(flags.FLAGS)
-    flags.adopt_module_key_flags(flags_lib)
-    flags.DEFINE_string(
-        "suite",
-        "round",
-        f"What to measure: {', '.join((*SUITES, LATTICE, MASKS, POSITIONS, ATTACK))}.",
+def _attack(asked: "Benchmark", stream: TextIO) -> None:
+    request = suites.attack.request.Request(
+        asked.torch_python,
+        asked.repetitions,
+        asked.attacked_pictures,
+        cases=asked.attack_cases,
     )
-    flags.DEFINE_integer("repetitions", 15, "How often each side is timed.")
-    flags.DEFINE_list(
+    suites.attack.suite.run(request, stream)
+
+
+SUITES: Mapping[str, Callable[["Benchmark", TextIO], None]] = MappingProxyType(
+    {
+        "round": _round,
+        "matching": _matching,
+        "positions": _positions,
+        "masks": _masks,
+        "lattice": _lattice,
+        "attack": _attack,
+    }
+)
+"""What is measured, by name: each prints its own tables."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Benchmark(Settings):
+    """What is measured, and on which study."""
+
+    suite: str = flag("suite", "round", "What to measure.", choices=SUITES)
+    repetitions: int = flag(
+        "repetitions", 15, "How often each side is timed.", rule=at_least(3)
+    )
+    values: tuple[int, ...] = flag(
         "values",
-        ["1000000"],
+        (1_000_000,),
         "Lengths of the vectors of --suite=lattice and --suite=masks.",
+        rule=at_least(1),
     )
-    flags.DEFINE_string(
-        "output", "runs/lattice", "Where --suite=lattice writes its table and figure."
+    folder: str = flag(
+        "output",
+        "runs/lattice",
+        "Where --suite=lattice writes its table and figure.",
+        neutral=True,
     )
-    flags.DEFINE_string(
+    torch_python: str = flag(
         "torch_python",
         "",
         "The interpreter of an environment with PyTorch, for --suite=attack.",
     )
-    flags.DEFINE_integer(
+    attacked_pictures: int = flag(
         "attacked_pictures",
         5,
         "How many pictures --suite=attack recovers for the time to a PSNR; at most 3 "
         "of them where one takes a minute.",
-        lower_bound=0,
+        rule=at_least(0),
     )
-    flags.DEFINE_list(
-        "attack_cases",
-        list(attack.CASES),
-        f"What --suite=attack measures, of {', '.join(attack.CASES)}.",
+    attack_cases: tuple[str, ...] = flag(
+        "attack_cases", tuple(CASES), "What --suite=attack measures.", choices=CASES
     )
-    app.run(main)
+
+
+def execute(
+    asked: Benchmark,
+    _: Sequence[str],
+    output: TextIO = sys.stdout,
+    errors: TextIO = sys.stderr,
+) -> int:
+    """Runs a suite, which prints its tables.
+
+    Args:
+      asked: As read from flags.
+      output: Where tables go.
+      errors: Where refusals go.
+
+    Returns:
+      The exit status: 0, or 2 for flags that cannot be used.
+    """
+
+    def work(_: None) -> int:
+        SUITES[asked.suite](asked, output)
+        return 0
+
+    return command.perform(lambda: rules.check(asked, _pictures), work, errors)
+
+
+def _pictures(asked: Benchmark) -> Iterator[str]:
+    if asked.suite == "positions" and asked.attack.num_images < 1:
+        yield "`--num_images` must be at least 1 with `--suite=positions`, got 0."
+
+
+def _print_machine(stream: TextIO) -> None:
+    print(outputs.environment.in_words(outputs.environment.describe()), file=stream)
+
+
+if __name__ == "__main__":
+    command.start(Benchmark, execute)

@@ -1,1 +1,9 @@
-"""The parts of `experiments.analyse`: options, the study of one picture, the report."""
+"""The parts of `experiments.analyse` and `experiments.check_prediction`.
+
+`catalog` and `options` are light; the other modules load TensorFlow, and are loaded when
+they are first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,6 +1,5 @@
 """From settings to attackers: which attack, with what knowledge, on which rounds."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -9,8 +8,8 @@ from attacks import catalog, effort, words
 from attacks.knowledge import Attack, Knowledge, PublicPictures
 from attacks.programs import Programs
 from experiments.data.dataset import Dataset
-from experiments.study import attack_views, tasks
-from experiments.study.settings import AttackSettings, Settings, SettingsError
+from experiments.study import views as study_views
+from experiments.study.settings import AttackSettings
 from federated import views
 from selenc_tf.models.functional import FunctionalModel
 
@@ -109,61 +108,6 @@ def knowledge(
         batch_size=len(labels),
         labels=tuple(int(label) for label in labels) if told else None,
         public_pictures=shared.public_pictures,
-        local_training=attack_views.local_training(shared.asked),
+        local_training=study_views.local_training(shared.asked),
         earlier=earlier,
     )
-
-
-def check(settings: Settings) -> None:
-    """Checks that the asked attacks can be made on what is asked.
-
-    Args:
-      settings: With names that the catalogue has.
-
-    Raises:
-      SettingsError: With one line for each thing that has to change.
-    """
-    problems = [
-        line
-        for method in settings.attack.methods
-        for line in _problems(settings, method, catalog.ATTACKS[method])
-    ]
-    if problems:
-        raise SettingsError(
-            "The flags cannot be used:\n" + "\n".join(f"  {line}" for line in problems)
-        )
-
-
-def _problems(settings: Settings, method: str, entry: catalog.Entry) -> Iterator[str]:
-    asked, least = settings.attack, max(2, settings.training.min_clients)
-    if entry.one_picture and asked.batch_size > 1:
-        yield (
-            f"`--attacks={method}` is for one picture, so it needs "
-            f"`--attack_batch_size=1`, got {asked.batch_size}. Use `--attacks=dlg`."
-        )
-    if not tasks.modes_of(asked, method):
-        yield (
-            f"`--attacks={method}` needs `--attackers=mask_aware`: it has no form that "
-            "takes hidden entries for zeros."
-        )
-    if "public_pictures" in entry.needs and not asked.public_images:
-        yield (
-            f"`--attacks={method}` needs pictures from elsewhere, but "
-            "`--attack_public_images` is 0. Set it to 500, for example."
-        )
-    if entry.sees == "rounds" and asked.rounds < 2:
-        yield (
-            f"`--attacks={method}` compares several rounds, so it needs "
-            f"`--attack_rounds` of at least 2, got {asked.rounds}."
-        )
-    if entry.sees == "cohort" and asked.cohort_clients < least:
-        yield (
-            f"`--attacks={method}` needs `--cohort_clients` of at least {least}, got "
-            f"{asked.cohort_clients}: clients refuse to decrypt a smaller sum."
-        )
-    if attack_views.local_training(asked) and not entry.local_training:
-        yield (
-            f"`--attacks={method}` is for messages that are one gradient: leave out "
-            "`--attack_local_epochs` and `--attack_local_batch_size`, or use "
-            "`--attacks=dlg`."
-        )

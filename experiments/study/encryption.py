@@ -4,12 +4,17 @@ import contextlib
 import itertools
 import pathlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import tensorflow_federated as tff
 
-from experiments.study.settings import Settings, SettingsError
+from experiments.study.flag_table import SettingsError
+from experiments.study.settings import (
+    AttackSettings,
+    EncryptionSettings,
+    TrainingSettings,
+)
 from federated import aggregators
 from selenc_tf import catalog
 from selenc_tf.lattice import key_store, parameters
@@ -49,64 +54,66 @@ class Lattices(NamedTuple):
 
 
 @contextlib.contextmanager
-def fresh_keys(settings: Settings) -> Iterator[Lattices]:
+def fresh_keys(
+    asked: EncryptionSettings, training: TrainingSettings, attack: AttackSettings
+) -> Iterator[Lattices]:
     """Makes keys for this session and deletes them at its end.
 
     They lie in a new folder that only this user can read, outside the run's folder:
     nothing that a run leaves behind holds a key.
 
     Args:
-      settings: Of the run.
+      asked: The cipher, its codec and how often keys change.
+      training: How many clients add how much, and for how many rounds.
+      attack: How many clients are attacked together.
 
     Yields:
       The lattices.
     """
-    rounds = max(settings.training.rounds, 1)
     numbers = itertools.count()
     # One for all trainings: every new one would be traced anew.
-    cohort = _engine(settings, max(settings.training.num_clients, 2))
+    cohort = _engine(asked, training.num_clients)
     with tempfile.TemporaryDirectory(prefix="selenc-keys-") as name:
         folder = pathlib.Path(name)
 
-        def training() -> Lattice:
+        def for_training() -> Lattice:
             target = folder / f"training-{next(numbers)}"
             keys = (
-                key_store.create_series(target, cohort.cipher, rounds)
-                if settings.encryption.key_rotation == "round"
+                key_store.create_series(target, cohort.cipher, max(training.rounds, 1))
+                if asked.key_rotation == "round"
                 else key_store.create(target, cohort.cipher)
             )
             # Clients multiply by their weight, the number of their examples.
-            weight = settings.training.examples
-            return Lattice(cohort, settings.encryption.codec_bound * weight, keys)
+            return Lattice(cohort, asked.codec_bound * training.examples, keys)
 
-        def scores() -> Lattice:
+        def for_scores() -> Lattice:
             target = folder / f"scores-{next(numbers)}"
             return Lattice(cohort, 1.0, key_store.create(target, cohort.cipher))
 
-        attack = settings.attack
-        clients = max(attack.aggregate_clients, attack.cohort_clients, 2)
-        study = _engine(settings, clients)
+        study = _engine(asked, max(attack.aggregate_clients, attack.cohort_clients))
         yield Lattices(
-            training=training,
-            scores=scores,
+            training=for_training,
+            scores=for_scores,
             study=Lattice(
                 study,
-                settings.encryption.codec_bound,
+                asked.codec_bound,
                 key_store.create(folder / "study.key", study.cipher),
             ),
         )
 
 
 def selective(
-    settings: Settings,
+    asked: EncryptionSettings,
+    min_clients: int,
     agreed: agreement.MaskAgreement,
     names: tuple[str, ...],
     lattice: Lattice,
 ) -> tff.aggregators.WeightedAggregationFactory:
-    """The aggregator of a cohort under the settings' policy.
+    """The aggregator of a cohort.
 
     Args:
-      settings: Of the run.
+      asked: Where bounds come from, and what happens to damaged messages.
+      min_clients: The smallest cohort whose sum clients decrypt.
       agreed: How the cohort comes to its masks.
       names: Of the model's tensors.
       lattice: What to encrypt with.
@@ -114,56 +121,51 @@ def selective(
     Returns:
       The weighted mean, behind clipping if the bounds come from a clipping norm.
     """
-    chosen = settings.encryption
     mean = aggregators.selective_encryption(
         aggregators.SelectiveEncryption(
             agreement=agreed,
             names=names,
             codec=lattice.engine.codec,
-            scales=catalog.scales(chosen.scales, lattice.bound),
+            scales=catalog.scales(asked.scales, lattice.bound),
             cipher=lattice.engine.cipher,
             keys=lattice.keys,
-            min_clients=settings.training.min_clients,
-            damaged=aggregators.Damaged(chosen.damaged),
+            min_clients=min_clients,
+            damaged=aggregators.Damaged(asked.damaged),
         )
     )
-    if chosen.scales == "clipping_norm":
-        return tff.aggregators.clipping_factory(chosen.codec_bound, mean)
+    if asked.scales == "clipping_norm":
+        return tff.aggregators.clipping_factory(asked.codec_bound, mean)
     return mean
 
 
-def check_fits(settings: Settings) -> None:
-    """Checks, before any work, that there are lattice parameters for the settings.
+def check_fits(bits: int, cohorts: Mapping[str, int]) -> None:
+    """Checks, before any work, that there are lattice parameters for all sums.
 
     Args:
-      settings: Of the run, checked otherwise.
+      bits: Of a value.
+      cohorts: How many values are added, by the flag that says so.
 
     Raises:
       SettingsError: If no ring holds sums of so many values of so many bits.
     """
-    bits = settings.encryption.codec_bits
-    for flag, clients in (
-        ("--num_clients", settings.training.num_clients),
-        ("--aggregate_clients", settings.attack.aggregate_clients),
-    ):
+    for flag, clients in cohorts.items():
         try:
             parameters.choose_parameters(max(clients, 2), bits)
         except ValueError as error:
             raise SettingsError(
-                f"`--codec_bits` = {bits} and `{flag}` = {clients} do not go "
+                f"`--codec_bits` = {bits} and `--{flag}` = {clients} do not go "
                 f"together: {error}"
             ) from None
 
 
-def codes_per_block(settings: Settings) -> int:
+def codes_per_block(asked: EncryptionSettings, num_clients: int) -> int:
     """How many values a ciphertext block of a training holds."""
-    return _engine(settings, max(settings.training.num_clients, 2)).codes_per_block
+    return _engine(asked, num_clients).codes_per_block
 
 
-def _engine(settings: Settings, summands: int) -> Engine:
-    bits = settings.encryption.codec_bits
-    chosen = parameters.choose_parameters(summands, bits)
+def _engine(asked: EncryptionSettings, num_clients: int) -> Engine:
+    chosen = parameters.choose_parameters(max(num_clients, 2), asked.codec_bits)
     return Engine(
-        FixedPointCodec(bits, settings.encryption.codec_rounding),
-        catalog.cipher(settings.encryption.cipher, chosen),
+        FixedPointCodec(asked.codec_bits, asked.codec_rounding),
+        catalog.cipher(asked.cipher, chosen),
     )

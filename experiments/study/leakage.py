@@ -14,7 +14,8 @@ from typing import NamedTuple
 from attacks import catalog, effort, envelope
 from attacks import knowledge as knowledge_lib
 from experiments.outputs.records import Cell, Target
-from experiments.study import attack_records, attack_views, attacking
+from experiments.study import attack_records, attacking
+from experiments.study import views as study_views
 from experiments.study.attack_records import Result
 from experiments.study.tasks import Task
 from federated import views
@@ -32,7 +33,7 @@ class Study(NamedTuple):
     """
 
     attackers: attacking.Attackers
-    rounds: attack_views.Rounds
+    rounds: study_views.Rounds
     seed: int
     session: int
     progress: effort.Progress
@@ -62,13 +63,13 @@ def run(
 
 
 def _observer(
-    rounds: attack_views.Rounds, cell: Cell, target: Target
-) -> attack_views.Observe:
+    rounds: study_views.Rounds, cell: Cell, target: Target
+) -> study_views.Observe:
     if target == "client":
-        return attack_views.of_messages(rounds, cell.policy, cell.encryption_ratio)
+        return study_views.of_messages(rounds, cell.policy, cell.encryption_ratio)
     if target == "cohort":
-        return attack_views.of_a_cohort(rounds, cell.policy, cell.encryption_ratio)
-    return attack_views.of_an_aggregate(rounds, cell.agreement)
+        return study_views.of_a_cohort(rounds, cell.policy, cell.encryption_ratio)
+    return study_views.of_an_aggregate(rounds, cell.agreement)
 
 
 def _attack(

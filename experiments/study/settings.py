@@ -1,296 +1,317 @@
-"""What a run is asked to do, checked as a whole before any work."""
+"""What a run is asked to do: the table of its flags.
+
+A new flag is a field here, and its use. What several flags are together is checked by
+`rules`.
+"""
 
 import dataclasses
-import math
-from collections.abc import Callable, Collection, Iterator
-from typing import Any
 
-from selenc_tf import validation
+from attacks import catalog as attack_catalog
+from attacks import words
+from experiments.data import catalog as data_catalog
+from experiments.study import protocols
+from experiments.study.flag_table import at_least, flag, within
+from selenc_tf import catalog
+from selenc_tf.validation import check_fraction, check_positive
 
 
-class SettingsError(ValueError):
-    """One or more flags cannot be used; the message lists all of them."""
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """Which model is studied on which pictures."""
+
+    dataset: str = flag("dataset", "mnist", "Pictures.", choices=data_catalog.CATALOG)
+    data_dir: str = flag(
+        "data_dir",
+        "",
+        "Folder with the original files of the data set, if any.",
+        neutral=True,
+    )
+    allow_download: bool = flag(
+        "allow_download",
+        True,
+        "Whether the standard loader may ask the internet for the whole data set.",
+        neutral=True,
+    )
+    model: str = flag("model", "lenet", "Architecture.", choices=catalog.MODELS)
+    seed: int = flag(
+        "seed",
+        0,
+        "Seed of weights, data, masks and attacks (never of keys and noise).",
+        rule=at_least(0),
+    )
 
 
-ROUNDINGS = ("nearest", "stochastic")
-KEY_ROTATIONS = ("run", "round")
-DAMAGED = ("drop", "fail")
-MASK_HISTORIES = ("none", "ema", "first")
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """Which metrics are compared at which shares."""
+
+    metrics: tuple[str, ...] = flag(
+        "significance",
+        ("magnitude", "random"),
+        "Metrics that choose what to hide.",
+        choices=catalog.METRICS,
+    )
+    ratios: tuple[float, ...] = flag(
+        "encryption_ratios",
+        (0.0, 0.01, 0.1, 0.5, 1.0),
+        "Shares to encrypt, in [0, 1].",
+        rule=check_fraction,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskSettings(Grid):
+    """What is hidden, and how a cohort agrees on it."""
+
+    policy: str = flag(
+        "mask_policy",
+        "top_fraction",
+        "How scores become a mask.",
+        choices=catalog.POLICIES,
+    )
+    head_size: int = flag(
+        "head_size",
+        0,
+        "Columns of an attention head, for --mask_policy=heads.",
+        rule=at_least(0),
+    )
+    agreement: str = flag(
+        "mask_agreement",
+        protocols.AUTO,
+        "How a cohort agrees on a mask; score_sum is encrypted, and auto takes the "
+        "first that a metric allows.",
+        choices=(protocols.AUTO, *protocols.PROTOCOLS),
+    )
+    layers: tuple[str, ...] = flag(
+        "mask_layers",
+        (),
+        "Regular expressions of the tensors that --mask_policy=layer_list hides.",
+        optional=True,
+    )
+    always_hide: tuple[str, ...] = flag(
+        "always_hide",
+        (),
+        "Hidden whatever the scores.",
+        choices=catalog.SELECTORS,
+        optional=True,
+    )
+    history: str = flag(
+        "mask_history",
+        "none",
+        "What masks remember: ema is a moving average of the scores, with first the "
+        "first mask is kept.",
+        choices=("none", "ema", "first"),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class EncryptionSettings:
-    """What is hidden, and how it is encoded.
+    """How hidden entries are encoded and encrypted."""
 
-    Attributes:
-      metrics: Names in `selenc_tf.catalog.METRICS`.
-      ratios: Encryption ratios, each in [0, 1].
-      codec_bits: Bits of an encrypted value.
-      codec_bound: The largest magnitude of an entry of a gradient or update that is
-        encoded faithfully.
-      codec_rounding: "nearest" or "stochastic".
-      scales: A name in `selenc_tf.catalog.SCALES`.
-      cipher: A name in `selenc_tf.catalog.CIPHERS`.
-      key_rotation: "run" or "round".
-      damaged: "drop" or "fail".
-      mask_policy: A name in `selenc_tf.catalog.POLICIES`.
-      mask_agreement: "auto" or a name in `experiments.study.masking.PROTOCOLS`.
-      mask_layers: Regular expressions of tensors' names, for the policy that takes them.
-      always_hide: Groups of tensors that are hidden whatever their scores.
-      mask_history: What masks remember of earlier rounds.
-      head_size: Columns of an attention head, for the policy that hides heads.
-    """
-
-    metrics: tuple[str, ...]
-    ratios: tuple[float, ...]
-    codec_bits: int
-    codec_bound: float
-    codec_rounding: str
-    scales: str
-    cipher: str
-    key_rotation: str
-    damaged: str
-    mask_policy: str
-    mask_agreement: str
-    mask_layers: tuple[str, ...]
-    always_hide: tuple[str, ...]
-    mask_history: str
-    head_size: int
+    codec_bits: int = flag(
+        "codec_bits",
+        28,
+        "Bits of an encrypted value, 4 to 32.",
+        rule=within(range(4, 33)),
+    )
+    codec_bound: float = flag(
+        "codec_bound",
+        4.0,
+        "Largest magnitude of an entry of a gradient or update that is encoded as it is.",
+        rule=check_positive,
+    )
+    codec_rounding: str = flag(
+        "codec_rounding", "nearest", "How to round.", choices=("nearest", "stochastic")
+    )
+    scales: str = flag(
+        "scales",
+        "public_bound",
+        "Where the codec's bounds come from: --codec_bound, the previous aggregate of "
+        "each tensor, or the norm --codec_bound to which clients clip.",
+        choices=catalog.SCALES,
+    )
+    cipher: str = flag(
+        "cipher",
+        "tf_shell_bgv",
+        "The cipher; the insecure one is for comparison.",
+        choices=catalog.CIPHERS,
+    )
+    key_rotation: str = flag(
+        "key_rotation",
+        "run",
+        "How often there is a new key (of training).",
+        choices=("run", "round"),
+    )
+    damaged: str = flag(
+        "damaged_messages",
+        "drop",
+        "An upload that the server refuses: drop leaves its client out of the round, "
+        "fail ends the run.",
+        choices=("drop", "fail"),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSettings:
-    """Federated training, which gives overhead, loss and accuracy.
+    """Federated training, which gives overhead, loss and accuracy."""
 
-    Attributes:
-      rounds: Rounds of each training; 0 trains nothing.
-      num_clients: k.
-      min_clients: The smallest cohort whose sum clients decrypt.
-      examples: Of one client.
-      batch_size: Of a client's local steps.
-      local_epochs: Passes over the client's examples in a round.
-      learning_rate: Of the clients' Adam.
-      test_examples: For the accuracy.
-    """
-
-    rounds: int
-    num_clients: int
-    min_clients: int
-    examples: int
-    batch_size: int
-    local_epochs: int
-    learning_rate: float
-    test_examples: int
+    rounds: int = flag(
+        "rounds",
+        4,
+        "Rounds of federated training for each ratio and metric; 0 for none.",
+        rule=at_least(0),
+    )
+    num_clients: int = flag("num_clients", 5, "Clients of a training round.")
+    min_clients: int = flag(
+        "min_clients",
+        2,
+        "Smallest cohort whose sum clients decrypt.",
+        rule=at_least(2),
+    )
+    examples: int = flag(
+        "client_examples", 100, "Examples of a client.", rule=at_least(1)
+    )
+    batch_size: int = flag(
+        "client_batch_size",
+        20,
+        "Batch size of a client's local steps.",
+        rule=at_least(1),
+    )
+    local_epochs: int = flag(
+        "local_epochs",
+        5,
+        "Local passes over a client's data in a round.",
+        rule=at_least(1),
+    )
+    learning_rate: float = flag(
+        "client_learning_rate",
+        0.01,
+        "Learning rate of the clients' Adam.",
+        rule=check_positive,
+    )
+    test_examples: int = flag(
+        "test_examples",
+        1000,
+        "Examples on which the accuracy is measured.",
+        rule=at_least(1),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
-class AttackSettings:
-    """The attacks, which give leakage.
+class Messages:
+    """Which gradients are looked at."""
 
-    Attributes:
-      methods: Names in `attacks.catalog.ATTACKS`.
-      attackers: "naive" or "mask_aware".
-      num_images: Number of attacked batches of one client.
-      batch_size: Pictures behind an attacked gradient.
-      labels_known: Whether labels are declared as the attacker's knowledge.
-      restarts: Starts of each attack.
-      max_iterations: Of each attack, over all starts, in its own unit of work.
-      max_seconds: Wall-clock limit of each attack; 0 = none.
-      aggregate_clients: Clients behind an attacked aggregate; 0 attacks none.
-      cohort_clients: Clients of a jointly attacked cohort.
-      public_images: Pictures that attackers have from elsewhere, at most.
-      rounds: Rounds in which a client sends the same pictures.
-      local_epochs: Passes of local training behind an attacked message.
-      local_batch_size: Pictures of a local step; 0 = all.
-      local_learning_rate: Of the local steps.
-    """
-
-    methods: tuple[str, ...]
-    attackers: tuple[str, ...]
-    num_images: int
-    batch_size: int
-    labels_known: bool
-    restarts: int
-    max_iterations: int
-    max_seconds: float
-    aggregate_clients: int
-    cohort_clients: int
-    public_images: int
-    rounds: int
-    local_epochs: int
-    local_batch_size: int
-    local_learning_rate: float
+    num_images: int = flag(
+        "num_images",
+        3,
+        "Messages that are looked at: one client and one batch each.",
+        rule=at_least(0),
+    )
+    batch_size: int = flag(
+        "attack_batch_size", 1, "Pictures behind such a gradient.", rule=at_least(1)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """A whole run.
+class AttackSettings(Messages):
+    """The attacks, which give leakage."""
 
-    Attributes:
-      model: A name in `selenc_tf.catalog.MODELS`.
-      dataset: A name in `experiments.data.catalog.CATALOG`.
-      seed: Of weights, data, masks and attacks (never of keys and noise).
-      encryption: What is hidden.
-      training: What is trained.
-      attack: What is attacked.
-    """
+    methods: tuple[str, ...] = flag(
+        "attacks",
+        ("idlg",),
+        "Methods (docs/attacks.md).",
+        choices=attack_catalog.ATTACKS,
+    )
+    attackers: tuple[str, ...] = flag(
+        "attackers",
+        ("naive", "mask_aware"),
+        "What attackers make of hidden entries.",
+        choices=words.MODES,
+    )
+    labels_known: bool = flag(
+        "labels_known",
+        False,
+        "Whether labels are declared as the attacker's knowledge.",
+    )
+    restarts: int = flag("attack_restarts", 2, "Starts of an attack.", rule=at_least(1))
+    max_iterations: int = flag(
+        "attack_iterations",
+        500,
+        "Iterations of an attack in all, over all starts, in its own unit.",
+        rule=at_least(1),
+    )
+    max_seconds: float = flag(
+        "attack_seconds",
+        0.0,
+        "Wall-clock limit of an attack; 0 for none.",
+        rule=at_least(0),
+    )
+    aggregate_clients: int = flag(
+        "aggregate_clients",
+        2,
+        "Clients of an attacked aggregate; 0 for none.",
+        rule=at_least(0),
+    )
+    cohort_clients: int = flag(
+        "cohort_clients",
+        2,
+        "Clients that --attacks=cohort attacks together.",
+        rule=at_least(0),
+    )
+    public_images: int = flag(
+        "attack_public_images",
+        500,
+        "Pictures of the data set that attackers have, other than the attacked ones.",
+        rule=at_least(0),
+    )
+    rounds: int = flag(
+        "attack_rounds",
+        1,
+        "Rounds in which a client sends the same pictures.",
+        rule=at_least(1),
+    )
+    local_epochs: int = flag(
+        "attack_local_epochs",
+        1,
+        "Local passes behind an attacked message.",
+        rule=at_least(1),
+    )
+    local_batch_size: int = flag(
+        "attack_local_batch_size",
+        0,
+        "Pictures of a local step; 0 for all.",
+        rule=at_least(0),
+    )
+    local_learning_rate: float = flag(
+        "attack_local_learning_rate",
+        0.01,
+        "Of the local steps.",
+        rule=check_positive,
+    )
 
-    model: str
-    dataset: str
-    seed: int
-    encryption: EncryptionSettings
-    training: TrainingSettings
-    attack: AttackSettings
+    @property
+    def is_one_gradient(self) -> bool:
+        """Whether an attacked message is one gradient, not several local steps."""
+        whole = self.local_batch_size in (0, self.batch_size)
+        return self.local_epochs == 1 and whole
 
 
 @dataclasses.dataclass(frozen=True)
-class Choices:
-    """The names that the catalogues offer.
+class OutputSettings:
+    """Where a run's files go."""
 
-    Attributes:
-      models: Of models.
-      datasets: Of data sets.
-      metrics: Of significance metrics.
-      methods: Of attacks.
-      attackers: Of attackers.
-      scales: Of policies for the codec's bounds.
-      ciphers: Of ciphers.
-      mask_policies: Of mask policies.
-      mask_agreements: Of protocols to agree on a mask.
-      always_hidden: Of parts that can be hidden whatever their scores.
-    """
-
-    models: Collection[str]
-    datasets: Collection[str]
-    metrics: Collection[str]
-    methods: Collection[str]
-    attackers: Collection[str]
-    scales: Collection[str]
-    ciphers: Collection[str]
-    mask_policies: Collection[str]
-    mask_agreements: Collection[str]
-    always_hidden: Collection[str]
-
-
-def check(settings: Settings, choices: Choices) -> None:
-    """Checks all settings and reports everything that is wrong at once.
-
-    Args:
-      settings: The settings.
-      choices: What the catalogues offer.
-
-    Raises:
-      SettingsError: With one line for each flag that has to change.
-    """
-    problems = tuple(_problems(settings, choices))
-    if problems:
-        raise SettingsError(
-            "The flags cannot be used:\n" + "\n".join(f"  {line}" for line in problems)
-        )
-
-
-def _problems(settings: Settings, choices: Choices) -> Iterator[str]:
-    encryption, training, attack = (
-        settings.encryption,
-        settings.training,
-        settings.attack,
+    logdir: str = flag("logdir", "runs", "Folder of all runs.", neutral=True)
+    run_name: str = flag(
+        "run_name", "quickstart", "Name of this run's folder in --logdir.", neutral=True
     )
-    yield from _failure(validation.check_in, "--model", settings.model, choices.models)
-    yield from _failure(
-        validation.check_in, "--dataset", settings.dataset, choices.datasets
-    )
-    yield from _failure(validation.check_at_least, "--seed", settings.seed, 0)
-    for flag, values, allowed in (
-        ("--significance", encryption.metrics, choices.metrics),
-        ("--attacks", attack.methods, choices.methods),
-        ("--attackers", attack.attackers, choices.attackers),
-    ):
-        if not values:
-            yield f"`{flag}` must name at least one of: {', '.join(allowed)}."
-        yield from _duplicates(flag, values)
-        for value in values:
-            yield from _failure(validation.check_in, flag, value, allowed)
-    yield from _duplicates("--always_hide", encryption.always_hide)
-    for name in encryption.always_hide:
-        yield from _failure(
-            validation.check_in, "--always_hide", name, choices.always_hidden
-        )
-    if not encryption.ratios:
-        yield "`--encryption_ratios` must name at least one ratio, such as 0.1."
-    yield from _duplicates("--encryption_ratios", encryption.ratios)
-    for ratio in encryption.ratios:
-        yield from _failure(validation.check_fraction, "--encryption_ratios", ratio)
-    yield from _failure(
-        validation.check_in, "--codec_bits", encryption.codec_bits, range(4, 33)
-    )
-    yield from _failure(
-        validation.check_positive, "--codec_bound", encryption.codec_bound
-    )
-    for flag, name, offered in (
-        ("--codec_rounding", encryption.codec_rounding, ROUNDINGS),
-        ("--scales", encryption.scales, choices.scales),
-        ("--cipher", encryption.cipher, choices.ciphers),
-        ("--key_rotation", encryption.key_rotation, KEY_ROTATIONS),
-        ("--damaged_messages", encryption.damaged, DAMAGED),
-        ("--mask_policy", encryption.mask_policy, choices.mask_policies),
-        ("--mask_agreement", encryption.mask_agreement, choices.mask_agreements),
-        ("--mask_history", encryption.mask_history, MASK_HISTORIES),
-    ):
-        yield from _failure(validation.check_in, flag, name, offered)
-    at_least: tuple[tuple[str, float, float], ...] = (
-        ("--rounds", training.rounds, 0),
-        ("--min_clients", training.min_clients, 2),
-        ("--client_examples", training.examples, 1),
-        ("--client_batch_size", training.batch_size, 1),
-        ("--local_epochs", training.local_epochs, 1),
-        ("--test_examples", training.test_examples, 1),
-        ("--num_images", attack.num_images, 0),
-        ("--attack_batch_size", attack.batch_size, 1),
-        ("--attack_restarts", attack.restarts, 1),
-        ("--attack_iterations", attack.max_iterations, 1),
-        ("--attack_seconds", attack.max_seconds, 0),
-        ("--aggregate_clients", attack.aggregate_clients, 0),
-        ("--cohort_clients", attack.cohort_clients, 0),
-        ("--attack_public_images", attack.public_images, 0),
-        ("--attack_rounds", attack.rounds, 1),
-        ("--attack_local_epochs", attack.local_epochs, 1),
-        ("--attack_local_batch_size", attack.local_batch_size, 0),
-    )
-    for flag, number, least in at_least:
-        yield from _failure(validation.check_at_least, flag, number, least)
-    for flag, rate in (
-        ("--client_learning_rate", training.learning_rate),
-        ("--attack_local_learning_rate", attack.local_learning_rate),
-    ):
-        yield from _failure(validation.check_positive, flag, rate)
-    if training.rounds > 0 and training.num_clients < max(2, training.min_clients):
-        yield (
-            f"`--num_clients` must be at least `--min_clients` = "
-            f"{max(2, training.min_clients)}, got {training.num_clients}: the published"
-            " sum of so few clients gives them away. Take more clients, or `--rounds=0`."
-        )
-    if 0 < attack.aggregate_clients < max(2, training.min_clients):
-        yield (
-            "`--aggregate_clients` must be 0 (attack no aggregate) or at least "
-            f"`--min_clients` = {max(2, training.min_clients)}, got "
-            f"{attack.aggregate_clients}: clients refuse to decrypt a smaller sum."
-        )
-    if training.rounds == 0 and attack.num_images == 0 and not attack.aggregate_clients:
-        yield (
-            "`--rounds`, `--num_images` and `--aggregate_clients` are all 0: there is "
-            "nothing to do. Set one of them."
-        )
 
 
-def _failure(rule: Callable[..., Any], name: str, *arguments: Any) -> Iterator[str]:
-    try:
-        rule(name, *arguments)
-    except ValueError as error:
-        yield str(error)
+@dataclasses.dataclass(frozen=True)
+class Settings(Subject):
+    """A whole run."""
 
-
-def _duplicates(flag: str, values: Collection[Any]) -> Iterator[str]:
-    comparable = [value for value in values if value == value and value is not math.nan]
-    if len(set(comparable)) < len(comparable):
-        listed = ",".join(str(value) for value in values)
-        yield f"`{flag}` must not name anything twice, got {listed}."
+    masks: MaskSettings = MaskSettings()
+    encryption: EncryptionSettings = EncryptionSettings()
+    training: TrainingSettings = TrainingSettings()
+    attack: AttackSettings = AttackSettings()
+    output: OutputSettings = OutputSettings()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from attacks import catalog, words
 from experiments.outputs.records import AttackKey, Cell, Target
-from experiments.study import masking
+from experiments.study import protocols
 from experiments.study.settings import AttackSettings, Settings
 
 
@@ -54,8 +54,8 @@ def tasks(
     batches = [tuple(rows[at : at + size]) for at in range(0, len(rows), size)]
     cells = [
         (metric, ratio)
-        for ratio in settings.encryption.ratios
-        for metric in settings.encryption.metrics
+        for ratio in settings.masks.ratios
+        for metric in settings.masks.metrics
     ]
     methods = [(method, catalog.ATTACKS[method]) for method in settings.attack.methods]
     listed = [
@@ -94,8 +94,8 @@ def tasks(
                 _cell(
                     settings,
                     dataset_name,
-                    settings.encryption.metrics[0],
-                    max(settings.encryption.ratios),
+                    settings.masks.metrics[0],
+                    max(settings.masks.ratios),
                     "reveal_aggregate",
                     clients,
                 ),
@@ -138,9 +138,9 @@ def _cell(
     clients: int,
 ) -> Cell:
     agreed = (
-        masking.agreement_name(masking.lone_mask(settings, metric, ratio))
+        protocols.alone(metric)
         if release == "server_blind"
-        else masking.protocol_name(settings, metric)
+        else protocols.taken(settings.masks.agreement, metric)
     )
     return Cell(
         dataset=dataset_name,

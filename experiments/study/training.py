@@ -11,9 +11,10 @@ import tensorflow_federated as tff
 from experiments.data.dataset import Dataset
 from experiments.outputs.records import Cell, RoundRecord
 from experiments.outputs.summary import PLAIN_RELEASE
-from experiments.study import encryption, masking
+from experiments.study import encryption, protocols
+from experiments.study import masking as masking_lib
 from experiments.study import recorder as recorder_lib
-from experiments.study.settings import Settings
+from experiments.study.settings import Settings, TrainingSettings
 from federated import learning, mask_rounds
 from federated.round import local_work
 from selenc_tf.lattice.refusal import Refusal
@@ -52,36 +53,38 @@ class Agreed(NamedTuple):
 
 def agree(
     model: FunctionalModel,
-    settings: Settings,
+    masking: masking_lib.Masking,
+    min_clients: int,
     cell: Cell,
-    data: TrainingData,
-    lattices: encryption.Lattices,
+    clients: Sequence[Dataset],
+    scores: Callable[[], encryption.Lattice],
     recorder: recorder_lib.Recorder,
 ) -> Agreed:
     """Agrees on the masks of a training, in a round of its own where that takes one.
 
     Args:
       model: What is trained.
-      settings: Of the run.
+      masking: Of the run.
+      min_clients: The smallest cohort whose sum clients decrypt.
       cell: The point of the grid.
-      data: Of the clients; each scores all of its examples.
-      lattices: For the key of encrypted scores.
+      clients: Each client's examples; it scores all of them.
+      scores: Makes what scores are encrypted with.
       recorder: The observer of the installed context.
 
     Returns:
       The agreement and its cost.
     """
     metric, ratio = cell.policy, cell.encryption_ratio
-    if not masking.PROTOCOLS[cell.agreement].is_round:
-        chosen = masking.public_agreement(settings, metric, ratio, model)
+    if not protocols.PROTOCOLS[cell.agreement].is_round:
+        chosen = masking_lib.public_agreement(masking, metric, ratio, model)
         return Agreed(chosen, 0.0, recorder_lib.traffic([]))
-    scores = lattices.scores()
-    round_ = masking.mask_round(
-        settings, metric, ratio, model, scores.engine, scores.keys
+    lattice = scores()
+    round_ = masking_lib.mask_round(
+        masking, min_clients, metric, ratio, model, lattice.engine, lattice.keys
     )
     batches = [
         local_work.Batch(client.images, client.labels.astype(np.int32))
-        for client in data.clients
+        for client in clients
     ]
     recorder.take()
     began = time.perf_counter()
@@ -89,7 +92,29 @@ def agree(
     seconds = time.perf_counter() - began
     mask = mask_rounds.unpack(agreed, model.spec.size)
     return Agreed(
-        masking.fixed(round_, mask), seconds, recorder_lib.traffic(recorder.take())
+        masking_lib.fixed(round_, mask), seconds, recorder_lib.traffic(recorder.take())
+    )
+
+
+def cells(settings: Settings, dataset_name: str) -> tuple[Cell, ...]:
+    """All trainings of a run: the plain one first, then every metric and ratio.
+
+    Args:
+      settings: Of the run.
+      dataset_name: What the data really is.
+
+    Returns:
+      The points of the grid, none if nothing is trained.
+    """
+    if not settings.training.rounds:
+        return ()
+    return (
+        cell_of(settings, dataset_name, PLAIN, 0.0),
+        *(
+            cell_of(settings, dataset_name, metric, ratio)
+            for ratio in settings.masks.ratios
+            for metric in settings.masks.metrics
+        ),
     )
 
 
@@ -105,12 +130,12 @@ def cell_of(settings: Settings, dataset_name: str, metric: str, ratio: float) ->
     Returns:
       The cell.
     """
-    plain = metric == PLAIN
+    plain, asked = metric == PLAIN, settings.masks.agreement
     return Cell(
         dataset=dataset_name,
         model=settings.model,
         policy=metric,
-        agreement="none" if plain else masking.protocol_name(settings, metric),
+        agreement="none" if plain else protocols.taken(asked, metric),
         encryption_ratio=ratio,
         release=PLAIN if plain else "reveal_aggregate",
         num_clients=settings.training.num_clients,
@@ -120,31 +145,22 @@ def cell_of(settings: Settings, dataset_name: str, metric: str, ratio: float) ->
 
 def build_process(
     model: FunctionalModel,
-    settings: Settings,
-    agreed: Agreed | None,
-    lattice: encryption.Lattice,
+    learning_rate: float,
+    aggregator: tff.aggregators.WeightedAggregationFactory | None,
 ) -> tff.learning.templates.LearningProcess:
-    """Federated averaging with or without selective encryption.
+    """Federated averaging.
 
     Args:
       model: What is trained.
-      settings: Of the run.
-      agreed: The masks; None for a plain mean.
-      lattice: What to encrypt with.
+      learning_rate: Of the clients' Adam.
+      aggregator: Of the updates; None for a plain mean.
 
     Returns:
       The process.
     """
-    aggregator = None
-    if agreed is not None:
-        aggregator = encryption.selective(
-            settings, agreed.agreement, model.spec.names, lattice
-        )
     return tff.learning.algorithms.build_weighted_fed_avg(
         learning.to_tff_model(model),
-        client_optimizer_fn=tff.learning.optimizers.build_adam(
-            settings.training.learning_rate
-        ),
+        client_optimizer_fn=tff.learning.optimizers.build_adam(learning_rate),
         model_aggregator=aggregator,
         # The default, `DATASET_REDUCE`, is far slower in rounds of few local steps: the
         # time goes into every client's call, not into its steps.
@@ -155,7 +171,7 @@ def build_process(
 def train(
     process: tff.learning.templates.LearningProcess,
     model: FunctionalModel,
-    settings: Settings,
+    asked: TrainingSettings,
     cell: Cell,
     data: TrainingData,
     agreed: Agreed | None,
@@ -167,7 +183,7 @@ def train(
     Args:
       process: From `build_process`.
       model: What is trained.
-      settings: Of the run.
+      asked: Rounds, and the clients' local work.
       cell: The point of the grid.
       data: Of the clients.
       agreed: The masks; None for a plain mean. What agreeing cost is counted with the
@@ -178,11 +194,11 @@ def train(
     Yields:
       One record for each round.
     """
-    datasets = [client_dataset(client, settings) for client in data.clients]
+    datasets = [client_dataset(client, asked, cell.seed) for client in data.clients]
     accuracy = _accuracy(model, data.test)
     state = process.initialize()
     recorder.take()
-    for number in range(1, settings.training.rounds + 1):
+    for number in range(1, asked.rounds + 1):
         began = time.perf_counter()
         output = process.next(state, datasets)
         seconds = time.perf_counter() - began
@@ -241,21 +257,24 @@ def _encryption_measurements(measured: Any) -> Mapping[str, Any] | None:
     return next((inner for inner in found if inner is not None), None)
 
 
-def client_dataset(client: Dataset, settings: Settings) -> tf.data.Dataset:
+def client_dataset(
+    client: Dataset, asked: TrainingSettings, seed: int
+) -> tf.data.Dataset:
     """A client's examples as its local training reads them.
 
     Args:
       client: The examples.
-      settings: Batch size, epochs and seed.
+      asked: Batch size and epochs.
+      seed: Of their order.
 
     Returns:
       Batches `(images, labels)`.
     """
     examples = tf.data.Dataset.from_tensor_slices((client.images, client.labels))
     return (
-        examples.shuffle(len(client), seed=settings.seed)
-        .repeat(settings.training.local_epochs)
-        .batch(settings.training.batch_size)
+        examples.shuffle(len(client), seed=seed)
+        .repeat(asked.local_epochs)
+        .batch(asked.batch_size)
     )
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import tensorflow as tf
 
 from attacks.matching import matching, objectives
-from experiments.data import catalog as data_catalog
+from experiments.study import inputs
+from experiments.study.flag_table import SettingsError
 from experiments.study.settings import Settings
 from experiments.suites import measurement
 from experiments.suites.measurement import Measurement
-from selenc_tf import catalog
 
 _EVALUATIONS = 20
 """Of each side before the other has its turn."""
@@ -26,11 +26,14 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
     Returns:
       Seconds of one evaluation, the plain graph first.
     """
-    dataset = data_catalog.load(settings.dataset)
-    model = catalog.model(
-        settings.model, dataset.image_shape, dataset.num_classes, settings.seed
-    )
+    dataset = inputs.pictures(settings)
+    model = inputs.build_model(settings, dataset)
     size = settings.attack.batch_size
+    if size > len(dataset):
+        raise SettingsError(
+            f"`--attack_batch_size` = {size} pictures, but {dataset.name} has "
+            f"{len(dataset)}. Lower it."
+        )
     images = tf.constant(dataset.images[:size], tf.float64)
     labels = tf.one_hot(dataset.labels[:size], dataset.num_classes, dtype=tf.float64)
     generator = np.random.default_rng(settings.seed)

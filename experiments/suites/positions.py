@@ -7,12 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from attacks import mask_positions
-from experiments.data import catalog as data_catalog
 from experiments.outputs import text_tables
-from experiments.study import masking
+from experiments.study import inputs, masking
 from experiments.study.settings import Settings
 from federated.round import local_work
-from selenc_tf import catalog
 from selenc_tf.masks import agreement
 from selenc_tf.models.functional import FunctionalModel
 
@@ -47,16 +45,15 @@ def run(settings: Settings, stream: TextIO) -> tuple[Row, ...]:
     Returns:
       The rows, by metric and ratio.
     """
-    dataset = data_catalog.load(settings.dataset)
-    model = catalog.model(
-        settings.model, dataset.image_shape, dataset.num_classes, settings.seed
-    )
+    dataset = inputs.pictures(settings)
+    model = inputs.build_model(settings, dataset)
+    masks = masking.of_run(settings)
     order = np.random.default_rng(settings.seed).permutation(len(dataset))
     pictures = order[: settings.attack.num_images]
     rows = []
-    for metric in settings.encryption.metrics:
-        for ratio in settings.encryption.ratios:
-            chooser = _chooser(settings, metric, ratio, model)
+    for metric in settings.masks.metrics:
+        for ratio in settings.masks.ratios:
+            chooser = _chooser(masks, metric, ratio, model)
             guesses = [
                 mask_positions.labels_from_mask(
                     chooser(dataset.images[[row]], dataset.labels[[row]]),
@@ -75,17 +72,15 @@ def run(settings: Settings, stream: TextIO) -> tuple[Row, ...]:
             rows.append(
                 Row(metric, ratio, len(pictures), named, silent, 1 / model.num_classes)
             )
-    _print(
-        rows, f"{dataset.name}, {model.name}, {settings.encryption.mask_policy}", stream
-    )
+    _print(rows, f"{dataset.name}, {model.name}, {settings.masks.policy}", stream)
     return tuple(rows)
 
 
 def _chooser(
-    settings: Settings, metric: str, ratio: float, model: FunctionalModel
+    masks: masking.Masking, metric: str, ratio: float, model: FunctionalModel
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """`(images [1, ...], labels [1]) -> mask`, as the client of the study makes it."""
-    source = masking.lone_mask(settings, metric, ratio)
+    source = masking.lone_mask(masks, metric, ratio)
 
     @tf.function
     def choose(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

@@ -2,15 +2,14 @@
 
 import time
 
-from experiments.data import catalog as data_catalog
-from experiments.data import splits
+import tensorflow_federated as tff
+
 from experiments.outputs.records import Cell
-from experiments.study import encryption, masking, training
+from experiments.study import encryption, inputs, masking, training
 from experiments.study import recorder as recorder_lib
 from experiments.study.settings import Settings
 from experiments.suites.measurement import Measurement
 from federated import runtime
-from selenc_tf import catalog
 from selenc_tf.models.functional import FunctionalModel
 
 
@@ -24,33 +23,29 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
     Returns:
       The measurements, plain first.
     """
-    dataset = data_catalog.load(settings.dataset)
-    model = catalog.model(
-        settings.model, dataset.image_shape, dataset.num_classes, settings.seed
-    )
+    dataset = inputs.pictures(settings)
+    model = inputs.build_model(settings, dataset)
     recorder = recorder_lib.Recorder()
     runtime.install(observers=(recorder,))
-    needed = settings.training.num_clients * settings.training.examples
-    clients = splits.partition(
-        splits.subset(dataset, needed, settings.seed),
-        settings.training.num_clients,
-        settings.seed,
-    )
-    datasets = [training.client_dataset(client, settings) for client in clients]
+    datasets = [
+        training.client_dataset(client, settings.training, settings.seed)
+        for client in inputs.client_data(dataset, settings.training, settings.seed)
+    ]
     cells = [
         training.cell_of(settings, dataset.name, training.PLAIN, 0.0),
         *(
             training.cell_of(settings, dataset.name, "random", ratio)
-            for ratio in settings.encryption.ratios
+            for ratio in settings.masks.ratios
         ),
     ]
-    with encryption.fresh_keys(settings) as lattices:
+    with encryption.fresh_keys(
+        settings.encryption, settings.training, settings.attack
+    ) as lattices:
         processes = [
             training.build_process(
                 model,
-                settings,
-                _agreed(settings, cell, model),
-                lattices.training(),
+                settings.training.learning_rate,
+                _aggregator(settings, cell, model, lattices),
             )
             for cell in cells
         ]
@@ -75,12 +70,20 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
     )
 
 
-def _agreed(
-    settings: Settings, cell: Cell, model: FunctionalModel
-) -> training.Agreed | None:
+def _aggregator(
+    settings: Settings,
+    cell: Cell,
+    model: FunctionalModel,
+    lattices: encryption.Lattices,
+) -> tff.aggregators.WeightedAggregationFactory | None:
     if cell.policy == training.PLAIN:
         return None
-    chosen = masking.public_agreement(
-        settings, cell.policy, cell.encryption_ratio, model
+    return encryption.selective(
+        settings.encryption,
+        settings.training.min_clients,
+        masking.public_agreement(
+            masking.of_run(settings), cell.policy, cell.encryption_ratio, model
+        ),
+        model.spec.names,
+        lattices.training(),
     )
-    return training.Agreed(chosen, 0.0, recorder_lib.traffic([]))

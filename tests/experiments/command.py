@@ -6,31 +6,26 @@ import pathlib
 from absl import flags as absl_flags
 
 from experiments import run
-from experiments.study import flags, settings
-
-
-def parse(*arguments: str) -> settings.Settings:
-    values = absl_flags.FlagValues()
-    flags.define(values)
-    values(["run", *arguments])
-    return flags.to_settings(values)
-
+from experiments.study import flag_table
+from experiments.study.settings import Settings
 
 TINY = pathlib.Path(run.__file__).parent / "flagfiles" / "tiny.flags"
 
 
-def execute(logdir: pathlib.Path, *arguments: str) -> tuple[int, str]:
+def read(table: type, *arguments: str):
+    """The settings that a command line gives."""
     values = absl_flags.FlagValues()
-    flags.define(values)
-    line = ["run", *_lines(TINY), f"--logdir={logdir}", *arguments]
-    values(line)
+    flag_table.define(values, table)
+    absl_flags.DEFINE_string("flagfile", "", "", flag_values=values)
+    values(["command", *arguments])
+    return flag_table.read(values, table)
+
+
+def parse(*arguments: str) -> Settings:
+    return read(Settings, *arguments)
+
+
+def execute(logdir: pathlib.Path, *arguments: str) -> tuple[int, str]:
+    line = [f"--flagfile={TINY}", f"--logdir={logdir}", *arguments]
     errors = io.StringIO()
-    return run.execute(values, [], line, errors), errors.getvalue()
-
-
-def _lines(flagfile: pathlib.Path) -> list[str]:
-    return [
-        line
-        for line in flagfile.read_text().splitlines()
-        if line and not line.startswith("#")
-    ]
+    return run.execute(parse(*line), ["run", *line], errors), errors.getvalue()

@@ -6,12 +6,14 @@ import pathlib
 
 import numpy as np
 import pytest
-from absl import flags as absl_flags
 
 from experiments import analyse
-from experiments.analysis import options, report, study
-from experiments.data import dataset as dataset_lib
+from experiments.analysis import noises, options, results, study
+from experiments.outputs import files
+from experiments.study import flag_table, inputs
 from selenc_tf.distance.predict import Prediction
+from tests.experiments import made_up
+from tests.experiments.command import read
 
 ARGUMENTS = (
     "--dataset=mnist",
@@ -29,29 +31,17 @@ ARGUMENTS = (
 
 @pytest.fixture
 def small_pictures(monkeypatch):
-    """Real classes and few pixels: random 4x4 pictures."""
-    rng = np.random.default_rng(0)
-    made = dataset_lib.Dataset(
-        name="made-up",
-        images=rng.uniform(0, 1, (12, 4, 4, 1)).astype(np.float32),
-        labels=(np.arange(12) % 3).astype(np.int32),
-        num_classes=3,
-        source="random",
-        licence="none",
-        citation="none",
-        note="Random pictures.",
-    )
-    monkeypatch.setattr(analyse.data_catalog, "load", lambda *_: made)
+    """Real classes and few pixels."""
+    made = made_up.pictures()
+    monkeypatch.setattr(inputs.data_catalog, "load", lambda *_: made)
     return made
 
 
 def execute(folder: pathlib.Path, *arguments: str) -> tuple[int, str, str]:
-    values = absl_flags.FlagValues()
-    options.define(values)
-    line = ["analyse", *ARGUMENTS, f"--output={folder}", *arguments]
-    values(line)
+    line = [*ARGUMENTS, f"--output={folder}", *arguments]
     output, errors = io.StringIO(), io.StringIO()
-    status = analyse.execute(values, [], line, output, errors)
+    asked = read(options.Options, *line)
+    status = analyse.execute(asked, ["analyse", *line], output, errors)
     return status, output.getvalue(), errors.getvalue()
 
 
@@ -76,12 +66,12 @@ def test_interrupted_then_finished_then_refused(tmp_path, monkeypatch, small_pic
     assert status == 130
     assert "goes on" in errors
     assert len(table(folder)) == 8
-    first = report.load(folder)
+    first = results.load(folder)
 
     status, output, _ = execute(folder)
     assert status == 0
-    assert report.load(folder)[:1] == first
-    assert len(report.load(folder)) == 2
+    assert results.load(folder)[:1] == first
+    assert len(results.load(folder)) == 2
     assert "made-up" in output and "a direction of the input is lost" in output
 
     rows = table(folder)
@@ -104,12 +94,12 @@ def test_interrupted_then_finished_then_refused(tmp_path, monkeypatch, small_pic
         if row["asked_ratio"] == "1.0":
             assert (row["rank"], row["identifiable"]) == ("0", "False")
             assert float(row["zero_fill_cosine"]) == 0.0
-            assert bound == pytest.approx(-10 * np.log10(1 / 12), abs=0.5)
+            assert bound == pytest.approx(-10 * np.log10(0.8**2 / 12), abs=0.5)
         low = float(row["identifiability_threshold_low"])
         high = float(row["identifiability_threshold_high"])
         assert 0 <= low < high <= min(1.0, low + 0.05)
     text = (folder / "analysis.md").read_text()
-    for needed in ("python -m experiments.analyse", "tensorflow 2", "cores of", "dB"):
+    for needed in ("python -m experiments.analyse", "tensorflow 2", " cores, ", "dB"):
         assert needed in text
     assert (folder / "analysis.png").read_bytes().startswith(b"\x89PNG")
 
@@ -124,7 +114,7 @@ def test_wrong_flags_are_all_listed(tmp_path):
         "--model=none",
         "--dataset=none",
         "--significance=none,magnitude,magnitude",
-        "--encryption_ratios=2,x",
+        "--encryption_ratios=2,nan",
         "--noise=relative,float32:1,none:2",
         "--prior=none",
         "--num_images=0",
@@ -154,34 +144,35 @@ def test_refusals_come_before_any_folder(tmp_path, small_pictures, argument, mes
     assert not (tmp_path / "a").exists()
 
 
-def test_arguments_that_are_no_flags(tmp_path):
-    values = absl_flags.FlagValues()
-    options.define(values)
-    values(["analyse"])
-    errors = io.StringIO()
-    assert analyse.execute(values, ["x"], ["analyse"], io.StringIO(), errors) == 2
-    assert "'x'" in errors.getvalue()
-
-
 def test_records_survive_a_round_trip():
     prediction = Prediction(3, 0.1, 0.5, 0.9, 16, 12, 11.5, 0.0, float("inf"))
-    analysed = study.Analysed(
+    analysed = results.Analysed(
         (4, 2),
-        (study.Row("magnitude", 0.1, prediction),),
-        (study.Threshold("magnitude", "psnr", 1.0, float("inf")),),
+        (results.Row("magnitude", 0.1, prediction),),
+        (results.Threshold("magnitude", "psnr", 1.0, float("inf")),),
         1.5,
     )
-    text = report.files.to_json(report.to_record(analysed))
-    assert report.from_record(
-        report.files.parse_lines(text.encode(), "").records[0]
-    ) == (analysed)
+    text = files.to_json(results.to_record(analysed))
+    assert results.from_record(files.parse_lines(text.encode(), "").records[0]) == (
+        analysed
+    )
 
 
 def test_the_committed_flagfile_is_valid():
     path = pathlib.Path(analyse.__file__).parent / "flagfiles" / "analyse_lenet.flags"
-    values = absl_flags.FlagValues()
-    absl_flags.DEFINE_string("flagfile", "", "", flag_values=values)
-    options.define(values)
-    values(["analyse", f"--flagfile={path}"])
-    read = options.read(values, ["lenet"], ["cifar100"], ["magnitude", "random"])
-    assert read.noises == (("relative", 1e-5),)
+    asked = read(options.Options, f"--flagfile={path}")
+    flag_table.check(asked)
+    gradient = np.ones(3)
+    np.testing.assert_allclose(noises.sigma(asked.noise, gradient), 1e-5)
+
+
+def test_every_noise_is_added():
+    gradient = np.array([3.0, 4.0])
+    parts = ("relative:0.1", "quantisation:0.5", "gaussian:0.2")
+    alone = [noises.sigma([part], gradient) for part in parts]
+    np.testing.assert_allclose(alone[0], 0.1 * np.sqrt(12.5))
+    np.testing.assert_allclose(alone[1], 0.5 / np.sqrt(12))
+    np.testing.assert_allclose(alone[2], 0.2)
+    together = noises.sigma(parts, gradient)
+    np.testing.assert_allclose(together, np.sqrt(np.sum(np.square(alone), axis=0)))
+    assert np.all(noises.sigma(["float32"], gradient) > 0)

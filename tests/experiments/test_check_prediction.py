@@ -6,7 +6,7 @@ import math
 import pytest
 
 from experiments import check_prediction
-from experiments.analysis import agreement
+from experiments.analysis import agreement, attacked, comparison
 from experiments.analysis.agreement import Case
 from experiments.outputs import files
 
@@ -63,7 +63,7 @@ def test_broken_bounds_are_the_worst_first():
 
 
 def test_files_of_a_comparison(tmp_path):
-    with files.LineAppender(tmp_path / check_prediction.RECORDS) as lines:
+    with files.LineAppender(tmp_path / attacked.FILE_NAME) as lines:
         for picture in range(2):
             for ratio, predicted, attack in ((0.0, 90.0, 80.0), (0.5, 20.0, 25.0)):
                 lines.append(
@@ -76,10 +76,10 @@ def test_files_of_a_comparison(tmp_path):
                         "guess_db": 9.0,
                     }
                 )
-    cases = check_prediction.cases_of(tmp_path)
+    cases = attacked.cases_of(tmp_path)
     assert len(cases) == 4
     stream = io.StringIO()
-    check_prediction.publish(tmp_path, cases, "the command", stream)
+    comparison.publish(tmp_path, cases, "the command", stream)
     assert "by more than 1 dB: 2, at most 5.0 dB" in stream.getvalue()
     assert "the command" in (tmp_path / "check.md").read_text()
     assert len((tmp_path / "check.csv").read_text().splitlines()) == 5
@@ -87,5 +87,7 @@ def test_files_of_a_comparison(tmp_path):
 
 
 def test_without_an_analysis(tmp_path):
-    with pytest.raises(ValueError, match="Run the analysis first"):
-        check_prediction.load(tmp_path, 5, 1)
+    errors = io.StringIO()
+    asked = check_prediction.Check(str(tmp_path), 5, 1)
+    assert check_prediction.execute(asked, [], io.StringIO(), errors) == 2
+    assert "Run the analysis first" in errors.getvalue()

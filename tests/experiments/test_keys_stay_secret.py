@@ -6,7 +6,6 @@ back, checkpoints of them, and the texts of errors are searched for any part of 
 """
 
 import base64
-import io
 import logging
 import pathlib
 import traceback
@@ -15,16 +14,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
-from absl import flags as absl_flags
 from google.protobuf import text_encoding
 
-from experiments import run
-from experiments.study import flags
 from experiments.study import recorder as recorder_lib
 from federated import key_flow, runtime
 from selenc_tf.lattice import key_store
+from tests.experiments import command
 
-TINY = pathlib.Path(run.__file__).parent / "flagfiles" / "tiny.flags"
 WINDOW = 16
 WORD = 8
 
@@ -165,24 +161,8 @@ def watched(monkeypatch):
 
 
 def execute(logdir, *arguments):
-    values = absl_flags.FlagValues()
-    flags.define(values)
-    line = [
-        "run",
-        *(
-            flag
-            for flag in TINY.read_text().splitlines()
-            if flag and not flag.startswith("#")
-        ),
-        f"--logdir={logdir}",
-        "--encryption_ratios=1",
-        "--attack_iterations=5",
-        *arguments,
-    ]
-    values(line)
-    errors = io.StringIO()
-    status = run.execute(values, [], line, errors)
-    return status, errors.getvalue()
+    quick = ("--encryption_ratios=1", "--attack_iterations=5")
+    return command.execute(logdir, *quick, *arguments)
 
 
 def files_below(folder):
@@ -211,13 +191,13 @@ def checkpoints(state, folder):
     return files_below(folder)
 
 
-# Keys of the trainings (the plain one gets its own, too) and of the study.
+# Keys of the encrypted training and of the study.
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "num_keys"),
     [
-        (("--key_rotation=run", "--rounds=1"), 1 + 1 + 1),
-        (("--key_rotation=round", "--rounds=2", "--num_images=0"), 2 + 2 + 1),
+        (("--key_rotation=run", "--rounds=1"), 1 + 1),
+        (("--key_rotation=round", "--rounds=2", "--num_images=0"), 2 + 1),
     ],
     ids=["run", "round"],
 )

@@ -1,1 +1,5 @@
 """Speed of the attacks, beside PyTorch and a published recipe."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,12 +1,8 @@
 """What the attack suite times: one small function for each case.
 
-A case has everything that both sides need, as arrays. To add one: a function here or in
-`first_order_cases`, an entry in that file's `CASES`, and the same network in
-`torch_networks.NETWORKS`.
+A case has everything that both sides need, as arrays. To add one, see `catalog`.
 """
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -74,12 +70,6 @@ def lenet_cifar100(pictures: int, trials: int, seed: int) -> Case:
         evaluations=20,
         attacked=pictures,
     )
-
-
-CASES: Mapping[str, Callable[[int, int, int], Case]] = MappingProxyType(
-    {"lenet": lenet_cifar100}
-)
-"""`(pictures, trials, seed) -> case` of the second-order attacks, by name."""
 
 
 def server_view(case: Case, picture: int) -> views.ServerView:

@@ -4,8 +4,7 @@ One trial at a time: on networks of this size a batch of trials wins nothing, as
 fills the cores.
 """
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 from experiments.data import catalog as data_catalog
 from experiments.suites.attack import cases
@@ -15,8 +14,6 @@ from selenc_tf.models import convnet64, functional, resnet18
 MOST_PICTURES = 3
 """That are recovered: an iteration costs about 0.3 s on two cores, and a picture takes
 hundreds."""
-
-CONVNET, RESNET = "convnet64", "resnet18"
 
 
 def convnet64_cifar100(pictures: int, trials: int, seed: int) -> Case:
@@ -43,12 +40,6 @@ def resnet18_cifar100(pictures: int, trials: int, seed: int) -> Case:
         evaluations=1,
         attacked=0,
     )
-
-
-CASES: Mapping[str, Callable[[int, int, int], Case]] = MappingProxyType(
-    {CONVNET: convnet64_cifar100, RESNET: resnet18_cifar100}
-)
-"""`(pictures, trials, seed) -> case` of the first-order attacks, by name."""
 
 
 def _cifar100(

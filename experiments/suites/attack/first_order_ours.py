@@ -13,9 +13,8 @@ from attacks.continuous.first_order import engine as first_order
 from attacks.continuous.first_order import recipes, slopes, starts
 from attacks.pictures.first_order import quick_inversion
 from experiments.suites import memory
-from experiments.suites.attack import recovery
+from experiments.suites.attack import catalog, recovery
 from experiments.suites.attack.cases import Case
-from experiments.suites.attack.first_order_cases import CASES
 from experiments.suites.attack.recovery import Reached
 from selenc_tf.types import Seed
 
@@ -133,12 +132,12 @@ def peak_bytes(name: str) -> int:
     """Peak memory of evaluations in this process; see `experiments.suites.memory`.
 
     Args:
-      name: A key of `first_order_cases.CASES`.
+      name: A key of `catalog.CASES`.
 
     Returns:
       Bytes beyond those before the first evaluation.
     """
-    evaluate = build_single(CASES[name](0, 1, 0))
+    evaluate = build_single(catalog.make(name, 0, 1, 0))
     work = range(memory.EVALUATIONS)
     return memory.of_call(lambda: [evaluate() for _ in work]).peak_bytes
 

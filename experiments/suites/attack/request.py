@@ -14,7 +14,7 @@ class Request(NamedTuple):
       max_seconds: Limit of one second-order attack on one picture, on both sides.
       seed: Of weights and starts.
       memory: Whether to measure it; each number takes a process of its own.
-      cases: Keys of `suite.CASES`; all for none.
+      cases: Keys of `catalog.CASES`; all for none.
     """
 
     torch_python: str = ""

@@ -15,8 +15,8 @@ from attacks.continuous.second_order import dlg
 from attacks.matching import matching, objectives
 from attacks.optimisers import lbfgs
 from experiments.suites import memory
-from experiments.suites.attack import cases, recovery
-from experiments.suites.attack.cases import CASES, Case
+from experiments.suites.attack import cases, catalog, recovery
+from experiments.suites.attack.cases import Case
 from experiments.suites.attack.recovery import Reached
 
 GRAPH, XLA = "plain graph", "XLA, patches"
@@ -131,14 +131,14 @@ def peak_bytes(name: str, way: str, trials: int) -> int:
     """Peak memory of evaluations in this process; see `experiments.suites.memory`.
 
     Args:
-      name: A key of `cases.CASES`.
+      name: A key of `catalog.CASES`.
       way: A key of `COMPILED`.
       trials: 1, or how many at once.
 
     Returns:
       Bytes beyond those before the first evaluation.
     """
-    case = CASES[name](1, trials, 0)
+    case = catalog.make(name, 1, trials, 0)
     compiled = matching.build_matching(case.model, jit_compile=COMPILED[way])
     evaluate = build_evaluation(case, compiled, trials)
     work = range(memory.EVALUATIONS)

@@ -5,52 +5,17 @@ and their values are compared.
 """
 
 import pathlib
+import pkgutil
 import tempfile
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
 from experiments.outputs import environment
-from experiments.suites.attack import (
-    cases,
-    first_order_cases,
-    first_order_suite,
-    second_order_suite,
-    tables,
-    torch_side,
-)
+from experiments.suites.attack import catalog, tables, torch_side
 from experiments.suites.attack.cases import Case
 from experiments.suites.attack.request import Request
 from experiments.suites.attack.torch_side import Torch
 
 _VERSIONS = ("tensorflow", "keras", "numpy", "scipy")
-
-
-class Part(NamedTuple):
-    """A case and what is measured of it.
-
-    Attributes:
-      make: `(pictures, trials, seed) -> case`.
-      run: `(name, case, request, PyTorch or None, stream)`; measures and prints.
-    """
-
-    make: Callable[[int, int, int], Case]
-    run: Callable[[str, Case, Request, Torch | None, TextIO], None]
-
-
-CASES: Mapping[str, Part] = MappingProxyType(
-    {
-        **{
-            name: Part(make, second_order_suite.run_case)
-            for name, make in cases.CASES.items()
-        },
-        **{
-            name: Part(make, first_order_suite.run_case)
-            for name, make in first_order_cases.CASES.items()
-        },
-    }
-)
-"""By the names that a request has."""
 
 
 def run(request: Request, stream: TextIO) -> None:
@@ -67,8 +32,8 @@ def run(request: Request, stream: TextIO) -> None:
     absent = torch_side.why_absent(request.torch_python)
     if absent is not None:
         print(absent, file=stream, flush=True)
-    for name in request.cases or CASES:
-        case = CASES[name].make(request.pictures, request.trials, request.seed)
+    for name in request.cases or catalog.CASES:
+        case = catalog.make(name, request.pictures, request.trials, request.seed)
         print(
             f"{case.title}: {case.model.spec.size:,} parameters, data {case.data}",
             file=stream,
@@ -77,7 +42,13 @@ def run(request: Request, stream: TextIO) -> None:
         if absent is None:
             _beside_torch(name, case, request, stream)
         else:
-            CASES[name].run(name, case, request, None, stream)
+            _run(name, case, request, None, stream)
+
+
+def _run(
+    name: str, case: Case, request: Request, torch: Torch | None, stream: TextIO
+) -> None:
+    pkgutil.resolve_name(catalog.CASES[name].run)(name, case, request, torch, stream)
 
 
 def _beside_torch(name: str, case: Case, request: Request, stream: TextIO) -> None:
@@ -92,7 +63,7 @@ def _beside_torch(name: str, case: Case, request: Request, stream: TextIO) -> No
                 file=stream,
                 flush=True,
             )
-            CASES[name].run(name, case, request, torch, stream)
+            _run(name, case, request, torch, stream)
         if request.memory:
             for trials in sorted({1, len(case.starts)}):
                 with torch_side.started(request.torch_python, path) as fresh:

@@ -1,7 +1,7 @@
 """Every metric, policy and agreement, by the names that flags give them."""
 
 import csv
-import dataclasses
+import io
 
 import numpy as np
 import pytest
@@ -9,12 +9,14 @@ import tensorflow as tf
 
 from experiments.outputs import results
 from experiments.outputs.records import RoundRecord
-from experiments.study import masking
-from experiments.study.settings import SettingsError
+from experiments.study import inputs, masking, protocols
+from experiments.study.flag_table import SettingsError
 from experiments.suites import positions, token_positions
 from federated.round import local_work
 from selenc_tf import catalog
 from selenc_tf.masks import agreement, policy
+from selenc_tf.models import mlp
+from tests.experiments import made_up
 from tests.experiments.command import execute, parse
 
 RATIO = 0.1
@@ -22,17 +24,22 @@ RATIO = 0.1
 
 @pytest.fixture(scope="module")
 def model():
-    return catalog.model("lenet", (10, 10, 1), 3, 0)
+    """A dense network of 95 parameters; the units of its hidden layer are two heads."""
+    return mlp.mlp((3, 3, 1), 3, 0, hidden=(6, 2))
 
 
-def lone_mask(settings, metric, model):
-    source = masking.lone_mask(settings, metric, RATIO)
+def masks_of(*flags):
+    return masking.of_run(parse(*flags))
+
+
+def lone_mask(masks, metric, model):
+    source = masking.lone_mask(masks, metric, RATIO)
     spec = model.spec
     if not isinstance(source, agreement.OwnMask):
         return source.mask(spec, source.init(spec))[0].numpy()
     generator = np.random.default_rng(0)
     batch = local_work.Batch(
-        tf.constant(generator.uniform(size=[2, 10, 10, 1]), tf.float32),
+        tf.constant(generator.uniform(size=[2, *model.input_shape]), tf.float32),
         tf.constant([0, 2]),
     )
     own = local_work.gradient(model, model.initial_weights, batch)
@@ -62,19 +69,19 @@ def lone_mask(settings, metric, model):
     ],
 )
 def test_what_people_read_of_the_masks(flags, expected):
-    assert masking.describe(parse(*flags)) == expected
+    assert masking.describe(parse(*flags).masks) == expected
 
 
 @pytest.mark.parametrize("metric", catalog.METRICS)
 def test_every_metric_makes_a_mask(model, metric):
-    mask = lone_mask(parse(f"--significance={metric}"), metric, model)
+    mask = lone_mask(masks_of(f"--significance={metric}"), metric, model)
     assert np.count_nonzero(mask) == policy.hidden_count(RATIO, model.spec.size)
 
 
 @pytest.mark.parametrize("name", catalog.POLICIES)
 @pytest.mark.parametrize("history", ["none", "ema", "first"])
 def test_every_policy_makes_a_mask(model, name, history):
-    settings = parse(
+    masks = masks_of(
         f"--mask_policy={name}",
         f"--mask_history={history}",
         "--mask_layers=kernel",
@@ -82,12 +89,10 @@ def test_every_policy_makes_a_mask(model, name, history):
         "--always_hide=head,biases",
         f"--encryption_ratios={RATIO}",
     )
-    masking.check(settings)
-    masking.check_model(settings, model)
-    mask = lone_mask(settings, "magnitude", model)
-    assert np.count_nonzero(mask) == masking.policy_of(settings, RATIO).num_hidden(
-        model.spec
-    )
+    masking.check_fits(masks, model.spec, "mlp")
+    mask = lone_mask(masks, "magnitude", model)
+    expected = masking.policy_of(masks, RATIO).num_hidden(model.spec)
+    assert np.count_nonzero(mask) == expected
     # The head's bias comes last; it is hidden whatever the scores say.
     assert mask[-3:].all()
 
@@ -106,28 +111,7 @@ def test_every_policy_makes_a_mask(model, name, history):
     ],
 )
 def test_who_agrees_how(metric, wanted, taken):
-    settings = parse(f"--mask_agreement={wanted}")
-    assert masking.protocol_name(settings, metric) == taken
-
-
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (
-            ["--significance=magnitude", "--mask_agreement=public_seed"],
-            "looks at gradi",
-        ),
-        (["--mask_policy=layer_list", "--encryption_ratios=0.1"], "--mask_layers"),
-        (
-            ["--mask_policy=layer_list", "--mask_layers=conv"],
-            "must be a single number",
-        ),
-        (["--mask_policy=heads"], "--head_size"),
-    ],
-)
-def test_what_does_not_go_together(flags, message):
-    with pytest.raises(SettingsError, match=message):
-        masking.check(parse(*flags))
+    assert protocols.taken(wanted, metric) == taken
 
 
 @pytest.mark.parametrize(
@@ -139,12 +123,11 @@ def test_what_does_not_go_together(flags, message):
 )
 def test_what_the_model_does_not_have(model, flags):
     with pytest.raises(SettingsError, match="does not fit"):
-        masking.check_model(parse(*flags), model)
+        masking.check_fits(masks_of(*flags), model.spec, "mlp")
 
 
 def test_a_public_agreement_by_weights(model):
-    settings = parse()
-    agreed = masking.public_agreement(settings, "weight_magnitude", RATIO, model)
+    agreed = masking.public_agreement(masks_of(), "weight_magnitude", RATIO, model)
     mask, _ = agreed.mask(model.spec, agreed.init(model.spec))
     weights = np.concatenate([np.ravel(tensor) for tensor in model.initial_weights])
     smallest_hidden = np.abs(weights)[mask.numpy()].min()
@@ -160,7 +143,10 @@ def test_a_public_agreement_by_weights(model):
         pytest.param("union", marks=pytest.mark.slow),
     ],
 )
-def test_a_training_after_a_round_of_agreement(tmp_path, protocol):
+def test_a_training_after_a_round_of_agreement(tmp_path, protocol, monkeypatch):
+    pictures, model = made_up.pictures((3, 3, 1), 60), mlp.mlp((3, 3, 1), 3, 0, (6,))
+    monkeypatch.setattr(inputs.data_catalog, "load", lambda *_: pictures)
+    monkeypatch.setattr(inputs.catalog, "model", lambda *_: model)
     status, errors = execute(
         tmp_path,
         "--significance=magnitude",
@@ -202,19 +188,18 @@ def test_a_training_after_a_round_of_agreement(tmp_path, protocol):
     assert counted == own + extra
 
 
-def test_positions_name_the_label(capsys):
-    import sys
-
+def test_positions_name_the_label():
     settings = parse(
-        "--dataset=mnist-5k", "--significance=magnitude,random", "--num_images=3"
+        "--dataset=mnist-5k",
+        "--significance=magnitude,random",
+        "--num_images=3",
+        "--encryption_ratios=0.1",
     )
-    settings = dataclasses.replace(
-        settings, encryption=dataclasses.replace(settings.encryption, ratios=(0.1,))
-    )
-    rows = {row.metric: row for row in positions.run(settings, sys.stdout)}
+    stream = io.StringIO()
+    rows = {row.metric: row for row in positions.run(settings, stream)}
     assert rows["magnitude"].named == 3
     assert rows["random"].silent == 0
-    assert "label named" in capsys.readouterr().out
+    assert "label named" in stream.getvalue()
 
 
 def test_positions_name_the_tokens():

@@ -15,6 +15,7 @@ from attacks.continuous.first_order import engine as first_order_engine
 from attacks.matching import matching
 from experiments.suites.attack import (
     cases,
+    catalog,
     first_order_cases,
     first_order_ours,
     first_order_suite,
@@ -86,8 +87,9 @@ def noise(model, count, trials, seed):
 
 @pytest.fixture
 def only_small(monkeypatch):
-    parts = {"small": suite.Part(small_case, second_order_suite.run_case)}
-    monkeypatch.setattr(suite, "CASES", parts)
+    run = catalog.CASES["lenet"].run
+    parts = {"small": catalog.Part(f"{__name__}:small_case", run)}
+    monkeypatch.setattr(catalog, "CASES", parts)
     # Without XLA, which takes seconds to compile.
     ours = second_order_ours
     monkeypatch.setattr(ours, "COMPILED", {ours.GRAPH: False, ours.XLA: False})
@@ -95,8 +97,9 @@ def only_small(monkeypatch):
 
 @pytest.fixture
 def only_first_order(monkeypatch):
-    parts = {"first": suite.Part(small_first_order, first_order_suite.run_case)}
-    monkeypatch.setattr(suite, "CASES", parts)
+    run = catalog.CASES["convnet64"].run
+    parts = {"first": catalog.Part(f"{__name__}:small_first_order", run)}
+    monkeypatch.setattr(catalog, "CASES", parts)
     monkeypatch.setattr(first_order_suite, "_MAX_ITERATIONS", 10)
 
 

@@ -12,9 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from experiments.data.dataset import Dataset
-from experiments.study import encryption, masking
+from experiments.study import encryption, protocols
+from experiments.study import masking as masking_lib
 from experiments.study import recorder as recorder_lib
-from experiments.study.settings import AttackSettings, Settings
+from experiments.study.settings import AttackSettings, EncryptionSettings
 from federated import mask_rounds, observed, processes, views
 from federated.round import local_work
 from selenc_tf import flatten
@@ -38,7 +39,10 @@ class Rounds(NamedTuple):
 
     Attributes:
       model: The attacked model.
-      settings: Of the run.
+      asked: The clients' work, and the number of rounds.
+      masking: Of the run.
+      encryption: Of the run.
+      min_clients: The smallest cohort whose sum clients decrypt.
       dataset: The pictures.
       other_rows: Pictures of clients that are not attacked.
       lattice: What gradients are encrypted with.
@@ -47,7 +51,10 @@ class Rounds(NamedTuple):
     """
 
     model: FunctionalModel
-    settings: Settings
+    asked: AttackSettings
+    masking: masking_lib.Masking
+    encryption: EncryptionSettings
+    min_clients: int
     dataset: Dataset
     other_rows: tuple[int, ...]
     lattice: encryption.Lattice
@@ -57,19 +64,18 @@ class Rounds(NamedTuple):
 
 def local_training(asked: AttackSettings) -> LocalTraining | None:
     """How an attacked client makes its message; None where it sends one gradient."""
-    whole = asked.local_batch_size in (0, asked.batch_size)
-    if asked.local_epochs == 1 and whole:
+    if asked.is_one_gradient:
         return None
     return LocalTraining(
         asked.local_learning_rate, asked.local_epochs, asked.local_batch_size or None
     )
 
 
-def _work(settings: Settings) -> local_work.LocalWork | None:
-    training = local_training(settings.attack)
+def _work(asked: AttackSettings) -> local_work.LocalWork | None:
+    training = local_training(asked)
     if training is None:
         return None
-    return local_work.LocalWork(training, settings.attack.batch_size)
+    return local_work.LocalWork(training, asked.batch_size)
 
 
 def of_messages(rounds: Rounds, metric: str, ratio: float) -> Observe:
@@ -88,11 +94,11 @@ def of_messages(rounds: Rounds, metric: str, ratio: float) -> Observe:
     """
     made = processes.build_server_blind_round(
         rounds.model,
-        masking.lone_mask(rounds.settings, metric, ratio),
+        masking_lib.lone_mask(rounds.masking, metric, ratio),
         rounds.lattice.engine,
         rounds.lattice.bound,
         rounds.lattice.keys,
-        _work(rounds.settings),
+        _work(rounds.asked),
     )
     weights_of_rounds = _trajectory(rounds)
 
@@ -143,25 +149,27 @@ def of_a_cohort(rounds: Rounds, metric: str, ratio: float) -> Observe:
     Returns:
       The rounds; only the last one's view is returned.
     """
-    settings, model = rounds.settings, rounds.model
-    name = masking.protocol_name(settings, metric)
-    if not masking.PROTOCOLS[name].is_round:
-        agreed = masking.public_agreement(settings, metric, ratio, model)
+    masking, model = rounds.masking, rounds.model
+    name = protocols.taken(masking.asked.agreement, metric)
+    if not protocols.PROTOCOLS[name].is_round:
+        agreed = masking_lib.public_agreement(masking, metric, ratio, model)
         observe = _revealing(
             rounds, agreed, repetitions=2 if name == "previous_aggregate" else 1
         )
         return lambda rows: observe(_client_batches(rounds, rows))
 
     def with_a_mask_round(rows: tuple[int, ...]) -> tuple[views.ServerView, ...]:
-        scores = rounds.scores()
+        scores, least = rounds.scores(), rounds.min_clients
         batches = _client_batches(rounds, rows)
-        round_ = masking.mask_round(
-            settings, metric, ratio, model, scores.engine, scores.keys
+        round_ = masking_lib.mask_round(
+            masking, least, metric, ratio, model, scores.engine, scores.keys
         )
         found = mask_rounds.unpack(
             round_.run(_weights(model), batches), model.spec.size
         )
-        return _revealing(rounds, masking.fixed(round_, found), repetitions=1)(batches)
+        return _revealing(rounds, masking_lib.fixed(round_, found), repetitions=1)(
+            batches
+        )
 
     return with_a_mask_round
 
@@ -178,12 +186,18 @@ def _revealing(
     rounds: Rounds, agreed: agreement.MaskAgreement, repetitions: int
 ) -> Callable[[list[local_work.Batch]], tuple[views.ServerView, ...]]:
     # Clients multiply by their weight, the number of their pictures.
-    weight = rounds.settings.attack.batch_size
+    weight = rounds.asked.batch_size
     lattice = rounds.lattice._replace(bound=rounds.lattice.bound * weight)
     round_ = processes.build_reveal_round(
         rounds.model,
-        encryption.selective(rounds.settings, agreed, rounds.model.spec.names, lattice),
-        _work(rounds.settings),
+        encryption.selective(
+            rounds.encryption,
+            rounds.min_clients,
+            agreed,
+            rounds.model.spec.names,
+            lattice,
+        ),
+        _work(rounds.asked),
     )
 
     def observe(batches: list[local_work.Batch]) -> tuple[views.ServerView, ...]:
@@ -199,7 +213,7 @@ def _revealing(
 
 
 def _client_batches(rounds: Rounds, rows: tuple[int, ...]) -> list[local_work.Batch]:
-    size = rounds.settings.attack.batch_size
+    size = rounds.asked.batch_size
     return [
         batch(rounds.dataset, rows[at : at + size]) for at in range(0, len(rows), size)
     ]
@@ -208,8 +222,8 @@ def _client_batches(rounds: Rounds, rows: tuple[int, ...]) -> list[local_work.Ba
 def _trajectory(rounds: Rounds) -> list[list[np.ndarray]]:
     """The weights that the server sends in each attacked round."""
     model, found = rounds.model, [_weights(rounds.model)]
-    generator = np.random.default_rng(rounds.settings.seed)
-    for _ in range(rounds.settings.attack.rounds - 1):
+    generator = np.random.default_rng(rounds.masking.seed[0])
+    for _ in range(rounds.asked.rounds - 1):
         rows = generator.choice(
             rounds.other_rows, min(_OTHERS, len(rounds.other_rows)), replace=False
         )

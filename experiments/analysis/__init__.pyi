@@ -1,0 +1,14 @@
+from . import agreement as agreement
+from . import attacked as attacked
+from . import catalog as catalog
+from . import comparison as comparison
+from . import families as families
+from . import figure as figure
+from . import inputs as inputs
+from . import noises as noises
+from . import options as options
+from . import report as report
+from . import results as results
+from . import running as running
+from . import study as study
+from . import summary as summary

@@ -1,0 +1,131 @@
+"""What a comparison of prediction and attack leaves behind: a table, CSV and a figure."""
+
+import csv
+import io
+import math
+import pathlib
+from collections.abc import Sequence
+from typing import TextIO
+
+import matplotlib
+import matplotlib.figure
+import numpy as np
+
+from experiments.analysis import agreement
+from experiments.analysis.agreement import Case
+from experiments.outputs import environment, figures, files, text_tables
+from experiments.outputs.text_tables import Table
+
+TOLERANCE_DB = 1.0
+"""How far an attack must be above a bound for that to count as broken."""
+
+
+def publish(
+    folder: pathlib.Path, cases: Sequence[Case], command: str, stream: TextIO
+) -> None:
+    """Prints the comparison and writes `check.csv`, `check.md` and `check.png`.
+
+    Args:
+      folder: Where to.
+      cases: All cases.
+      command: That was given.
+      stream: Where the table goes.
+    """
+    if len(cases) < 3:
+        print("Too few cases to compare.", file=stream)
+        return
+    headings = ("ratio", "metric", "bound, dB", "attack, dB", "mean picture, dB")
+    table = Table("", headings, _lines(cases))
+    text_tables.show(table, stream)
+    summary = _summary(cases)
+    print(summary, file=stream)
+    text = (
+        f"`{command}`\n",
+        f"{environment.in_words(environment.describe())}.\n",
+        f"{summary}\n",
+        text_tables.to_markdown(table),
+    )
+    files.write_atomically(folder / "check.md", "\n".join(text).encode())
+    files.write_atomically(folder / "check.csv", _to_csv(cases).encode())
+    files.write_atomically(folder / "check.png", figures.to_png(_figure(cases)))
+
+
+def _summary(cases: Sequence[Case]) -> str:
+    found = agreement.correlation(cases, seed=0)
+    capped = agreement.correlation(cases, 0, agreement.EIGHT_BITS_DB)
+    failures = agreement.broken(cases, TOLERANCE_DB)
+    text = (
+        "Spearman's correlation of the bound and the stronger of attack and mean "
+        f"picture: {_interval(found)}, resampling {found.pictures} pictures, "
+        f"{found.cases} cases; with all above {agreement.EIGHT_BITS_DB:.1f} dB (exact in "
+        f"8 bits) counted as equal: {_interval(capped)}. Attacks above their bound by "
+        f"more than {TOLERANCE_DB:g} dB: {len(failures)}"
+    )
+    if failures:
+        worst = failures[0]
+        text += (
+            f", at most {worst.attack_db - worst.predicted_db:.1f} dB ({worst.metric}, "
+            f"ratio {worst.encryption_ratio:g})"
+        )
+    return text + "."
+
+
+def _interval(found: agreement.Correlation) -> str:
+    return (
+        f"{found.coefficient:.2f} (95 % interval {found.low:.2f} to {found.high:.2f})"
+    )
+
+
+def _lines(cases: Sequence[Case]) -> list[tuple[str, ...]]:
+    groups: dict[tuple[float, str], list[Case]] = {}
+    for case in cases:
+        groups.setdefault((case.encryption_ratio, case.metric), []).append(case)
+    return [
+        (
+            f"{ratio:g}",
+            metric,
+            _median([case.predicted_db for case in group]),
+            _median([case.attack_db for case in group]),
+            _median([case.guess_db for case in group]),
+        )
+        for (ratio, metric), group in sorted(groups.items())
+    ]
+
+
+def _median(values: Sequence[float]) -> str:
+    known = [value for value in values if not math.isnan(value)]
+    if not known:
+        return "-"
+    low, middle, high = np.percentile(known, [0, 50, 100])
+    return f"{middle:.1f} ({low:.1f}, {high:.1f})"
+
+
+def _to_csv(cases: Sequence[Case]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(Case._fields)
+    writer.writerows(cases)
+    return stream.getvalue()
+
+
+def _figure(cases: Sequence[Case]) -> matplotlib.figure.Figure:
+    figure = matplotlib.figure.Figure(figsize=(6.4, 5), layout="constrained")
+    axis = figure.subplots()
+    colours = matplotlib.colormaps["tab20"]
+    for index, metric in enumerate(sorted({case.metric for case in cases})):
+        mine = [case for case in cases if case.metric == metric]
+        axis.scatter(
+            [case.predicted_db for case in mine],
+            [case.measured_db for case in mine],
+            s=14,
+            alpha=0.8,
+            color=colours(index),
+            label=metric,
+        )
+    top = max(case.predicted_db for case in cases)
+    axis.plot([0, top], [0, top], color="0.6", linewidth=1, zorder=0)
+    axis.set_xlabel("predicted: bound on the PSNR, dB")
+    axis.set_ylabel("measured: attack or mean picture, dB")
+    axis.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    return figure

@@ -1,0 +1,133 @@
+"""The analysis itself: the gradients that are missing, recorded one by one."""
+
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TextIO
+
+from experiments.analysis import inputs, report, results, study
+from experiments.analysis.options import Options
+from experiments.outputs import environment, files, progress, run_directory
+from experiments.study import command, flag_table
+from selenc_tf.distance import cramer_rao
+
+
+class Prepared(NamedTuple):
+    """An analysis that can go on.
+
+    Attributes:
+      inputs: The study and its batches.
+      folder: Where the results are.
+      heading: What they share.
+      command: That was given.
+      described: The machine and the versions.
+    """
+
+    inputs: inputs.Inputs
+    folder: pathlib.Path
+    heading: report.Heading
+    command: str
+    described: Mapping[str, Any]
+
+
+def prepare(asked: Options, command_line: Sequence[str]) -> Prepared:
+    """Loads the data and opens the folder.
+
+    Args:
+      asked: Checked options.
+      command_line: The program and its arguments.
+
+    Returns:
+      What `run` takes.
+
+    Raises:
+      ValueError: For data that cannot be used.
+      OSError: For data that are not there.
+    """
+    described = environment.describe()
+    loaded = inputs.load(asked)
+    made = loaded.study
+    target = pathlib.Path(asked.output).expanduser().absolute()
+    folder = run_directory.open_run(
+        target.parent,
+        target.name,
+        run_directory.RunConfig(
+            flags=flag_table.as_dict(asked),
+            neutral_flags=flag_table.neutral(asked),
+            datasets=(made.dataset.name,),
+            seeds={"run": asked.seed},
+        ),
+        described,
+        command_line,
+    ).path
+    variance = made.prior.variance
+    heading = report.Heading(
+        model=f"{asked.model} ({made.model.spec.size:,} parameters)",
+        dataset=made.dataset.name,
+        noise=" + ".join(asked.noise),
+        prior=f"{asked.prior}, variance {variance:.3f}",
+        prior_psnr_db=cramer_rao.psnr_db(variance),
+        psnr_threshold_db=asked.psnr_threshold_db,
+    )
+    shown = command.as_text("experiments.analyse", command_line)
+    return Prepared(loaded, folder, heading, shown, described)
+
+
+def run(prepared: Prepared, output: TextIO, errors: TextIO) -> int:
+    """Analyses what is missing and shows the result.
+
+    Args:
+      prepared: From `prepare`.
+      output: Where the table goes.
+      errors: Where refusals and progress go.
+
+    Returns:
+      The exit status.
+    """
+    folder, status = prepared.folder, 0
+    try:
+        _analyse(prepared, errors)
+    except KeyboardInterrupt:
+        print(
+            f"\nStopped. Finished pictures are in {folder}; the same command goes on "
+            "from there.",
+            file=errors,
+            flush=True,
+        )
+        status = command.STOPPED
+    except ValueError as error:
+        print(f"\n{error}\n", file=errors)
+        status = command.REFUSED
+    report.publish(
+        folder,
+        prepared.heading,
+        results.load(folder),
+        prepared.command,
+        prepared.described,
+        output,
+    )
+    return status
+
+
+def _analyse(prepared: Prepared, stream: TextIO) -> None:
+    made, batches = prepared.inputs
+    done = {each.pictures for each in results.load(prepared.folder)}
+    with (
+        files.LineAppender(prepared.folder / results.FILE_NAME) as lines,
+        progress.progress("analysis", len(batches), stream, done=len(done)) as display,
+    ):
+        display.say(
+            f"{made.dataset.note} Model: {prepared.heading.model}. "
+            f"Results: {prepared.folder}"
+        )
+        for batch in batches:
+            if batch in done:
+                continue
+            title = f"pictures {', '.join(map(str, batch))}"
+            analysed = study.analyse(made, batch, _reporter(display, title))
+            lines.append(results.to_record(analysed))
+            display.finish()
+
+
+def _reporter(display: progress.Progress, title: str) -> Callable[[str], None]:
+    """Shows what is being done with the pictures of a title."""
+    return lambda note: display.start(f"{title}, {note}")

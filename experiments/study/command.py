@@ -1,0 +1,77 @@
+"""Starts a command: flags become settings, and a refusal a sentence."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TextIO, TypeVar
+
+from absl import app, flags
+
+from experiments.study import flag_table
+
+flags.disclaim_key_flags()
+
+T = TypeVar("T")
+W = TypeVar("W")
+
+REFUSED, STOPPED = 2, 130
+"""Exit statuses: for flags or data that cannot be used, and after Ctrl-C."""
+
+
+def start(table: type[T], execute: Callable[[T, Sequence[str]], int]) -> None:
+    """Defines and reads the flags of a command, does its work, and exits.
+
+    Args:
+      table: The settings class that has the flags.
+      execute: `(settings, command line) -> exit status`.
+    """
+    flag_table.define(flags.FLAGS, table)
+
+    def main(argv: Sequence[str]) -> int:
+        return execute(flag_table.read(flags.FLAGS, table), sys.argv)
+
+    app.run(main, flags_parser=_parse)
+
+
+def perform(prepare: Callable[[], W], work: Callable[[W], int], errors: TextIO) -> int:
+    """Prepares and does what a command is for.
+
+    Args:
+      prepare: Raises ValueError, OSError or IndexError, with a sentence for people, for
+        flags or data that cannot be used.
+      work: Gets what was prepared, and gives the exit status. It may find, too, that
+        flags cannot be used, and raises a SettingsError.
+      errors: Where refusals go.
+
+    Returns:
+      The exit status.
+    """
+    try:
+        prepared = prepare()
+    except (ValueError, OSError, IndexError) as error:
+        return _refuse(error, errors)
+    try:
+        return work(prepared)
+    except flag_table.SettingsError as error:
+        return _refuse(error, errors)
+
+
+def as_text(module: str, command_line: Sequence[str]) -> str:
+    """A command as it is typed, for files that say what made them."""
+    return " ".join((f"python -m {module}", *command_line[1:]))
+
+
+def _refuse(error: Exception, errors: TextIO) -> int:
+    print(f"\n{error}\n", file=errors)
+    return REFUSED
+
+
+def _parse(arguments: Sequence[str]) -> Any:
+    try:
+        parsed = flags.FLAGS(arguments)
+        if len(parsed) > 1:
+            raise flags.Error(
+                f"The command takes flags only, got {parsed[1]!r}. Flags start with --"
+            )
+    except flags.Error as error:
+        sys.exit(_refuse(error, sys.stderr))
+    return parsed

@@ -1,0 +1,254 @@
+"""The table of flags: one field of a settings class is one flag.
+
+    seed: int = flag("seed", 0, "Seed of weights and data.", rule=at_least(0))
+
+The annotation is the type. From such fields are made the flags of a command and their
+help (`define`), its settings (`read`), what is wrong with them (`check`), and what
+`config.json` keeps (`as_dict`). A field that is no flag is a section: a class of such
+fields. A class has the flags of those that it inherits from, too.
+"""
+
+import dataclasses
+import functools
+import math
+import typing
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+from absl import flags
+
+from selenc_tf import validation
+
+# In `--help` flags belong to the module that has them defined, the entry point.
+flags.disclaim_key_flags()
+
+T = TypeVar("T")
+
+Rule: TypeAlias = Callable[[str, Any], object]
+"""`(flag, value) -> anything`; raises ValueError with a sentence for people."""
+
+
+class SettingsError(ValueError):
+    """One or more flags cannot be used; the message lists all of them."""
+
+
+class Flag(NamedTuple):
+    """What a field says of its flag, besides type and default.
+
+    Attributes:
+      name: Without dashes.
+      help: What it means; the choices are added.
+      rule: Of a value, or of each in a list.
+      choices: The names of the catalogue that a value, or each in a list, is one of.
+      neutral: Whether it does not change results: where to read and write.
+      optional: Whether a list may be empty.
+    """
+
+    name: str
+    help: str
+    rule: Rule | None
+    choices: tuple[str, ...]
+    neutral: bool
+    optional: bool
+
+
+def flag(
+    name: str,
+    default: Any,
+    help: str,
+    *,
+    rule: Rule | None = None,
+    choices: Collection[str] = (),
+    neutral: bool = False,
+    optional: bool = False,
+) -> Any:
+    """Returns a field that is a flag; the arguments are those of `Flag`."""
+    about = Flag(name, help, rule, tuple(choices), neutral, optional)
+    return dataclasses.field(default=default, metadata={"flag": about})
+
+
+def at_least(least: float) -> Rule:
+    """The rule of a finite number that is not below `least`."""
+    return functools.partial(validation.check_at_least, least=least)
+
+
+def within(allowed: range) -> Rule:
+    """The rule of a whole number in a range."""
+    return functools.partial(validation.check_in, allowed=allowed)
+
+
+def define(values: flags.FlagValues, table: type) -> None:
+    """Defines the flags of a settings class.
+
+    Args:
+      values: Where to define them: `flags.FLAGS`, or a holder of a test.
+      table: The class.
+    """
+    for field, kind in _fields(table):
+        about, default = field.metadata.get("flag"), field.default
+        if about is None:
+            define(values, kind)
+        elif isinstance(default, tuple):
+            flags.DEFINE(
+                _ListOf(typing.get_args(kind)[0]),
+                about.name,
+                list(default),
+                _help(about, "Any of"),
+                values,
+                flags.CsvListSerializer(","),
+            )
+        else:
+            _DEFINERS[kind](
+                about.name, default, _help(about, "One of"), flag_values=values
+            )
+
+
+def read(values: flags.FlagValues, table: type[T]) -> T:
+    """Puts parsed flags into their settings class.
+
+    Args:
+      values: With the flags of `define`.
+      table: The class.
+
+    Returns:
+      The settings, not yet checked.
+    """
+    return _build(table, lambda about, _: values[about.name].value)
+
+
+def from_dict(stored: Mapping[str, Any], table: type[T]) -> T:
+    """Undoes `as_dict`.
+
+    Args:
+      stored: Values by the names of their flags; the default is taken for one that is
+        missing.
+      table: The class.
+
+    Returns:
+      The settings, not yet checked.
+    """
+    return _build(table, lambda about, default: stored.get(about.name, default))
+
+
+def as_dict(settings: Any) -> dict[str, Any]:
+    """The settings by the names of their flags, as JSON can write them."""
+    return {
+        about.name: list(value) if isinstance(value, tuple) else value
+        for about, value in flags_of(settings)
+    }
+
+
+def neutral(settings: Any) -> tuple[str, ...]:
+    """The names of those flags that do not change results."""
+    return tuple(about.name for about, _ in flags_of(settings) if about.neutral)
+
+
+def flags_of(settings: Any) -> Iterator[tuple[Flag, Any]]:
+    """All flags of a settings object with their values, in the order of the table."""
+    for field in dataclasses.fields(settings):
+        value, about = getattr(settings, field.name), field.metadata.get("flag")
+        if about is None:
+            yield from flags_of(value)
+        else:
+            yield about, value
+
+
+def check(settings: T, *rules: Callable[[T], Iterable[str]]) -> None:
+    """Checks settings and reports everything that is wrong at once.
+
+    Args:
+      settings: The settings.
+      *rules: Of several flags together: each gives a sentence for each problem. They are
+        asked whatever the single flags are, so they must take any values.
+
+    Raises:
+      SettingsError: With one line for each problem.
+    """
+    problems = [
+        *(line for about, value in flags_of(settings) for line in _wrong(about, value)),
+        *(line for rule in rules for line in rule(settings)),
+    ]
+    if problems:
+        raise SettingsError(
+            "The flags cannot be used:\n" + "\n".join(f"  {line}" for line in problems)
+        )
+
+
+class _ListOf(flags.ListParser):
+    """Reads values of one type, separated by commas."""
+
+    def __init__(self, element: type) -> None:
+        super().__init__()
+        self._element = element
+
+    def parse(self, argument: str | list[Any]) -> list[Any]:
+        found = []
+        for each in super().parse(argument):
+            try:
+                found.append(self._element(each))
+            except ValueError:
+                what = "whole numbers" if self._element is int else "numbers"
+                raise ValueError(
+                    f"it must be {what} separated by commas, got {each!r}."
+                ) from None
+        return found
+
+
+_DEFINERS: Mapping[Any, Callable[..., Any]] = {
+    str: flags.DEFINE_string,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    bool: flags.DEFINE_bool,
+}
+
+
+def _help(about: Flag, of_which: str) -> str:
+    if not about.choices:
+        return about.help
+    return f"{about.help} {of_which}: {', '.join(about.choices)}."
+
+
+def _fields(table: type) -> Iterator[tuple[dataclasses.Field[Any], Any]]:
+    kinds = typing.get_type_hints(table)
+    for field in dataclasses.fields(table):
+        yield field, kinds[field.name]
+
+
+def _build(table: type[T], value_of: Callable[[Flag, Any], Any]) -> T:
+    found: dict[str, Any] = {}
+    for field, kind in _fields(table):
+        about = field.metadata.get("flag")
+        if about is None:
+            found[field.name] = _build(kind, value_of)
+        else:
+            value = value_of(about, field.default)
+            found[field.name] = tuple(value) if isinstance(value, list) else value
+    return table(**found)
+
+
+def _wrong(about: Flag, value: Any) -> Iterator[str]:
+    name = f"--{about.name}"
+    several = value if isinstance(value, tuple) else (value,)
+    if not several and not about.optional:
+        offered = f" of: {', '.join(about.choices)}" if about.choices else ""
+        yield f"`{name}` must name at least one{offered}, got nothing."
+    comparable = [each for each in several if not _is_nan(each)]
+    if len(set(comparable)) < len(comparable):
+        listed = ",".join(str(each) for each in several)
+        yield f"`{name}` must not name anything twice, got {listed}."
+    for each in several:
+        if about.choices:
+            yield from _failure(validation.check_in, name, each, about.choices)
+        if about.rule is not None:
+            yield from _failure(about.rule, name, each)
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _failure(rule: Callable[..., object], name: str, *arguments: Any) -> Iterator[str]:
+    try:
+        rule(name, *arguments)
+    except ValueError as error:
+        yield str(error)

@@ -1,0 +1,121 @@
+"""What the flags of a run must be together, checked before any work."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from attacks.catalog import ATTACKS, Entry
+from experiments.study import flag_table, protocols
+from experiments.study.settings import AttackSettings, Settings
+from selenc_tf import catalog
+
+S = TypeVar("S", bound=Settings)
+
+LAYER_LIST, HEADS = "layer_list", "heads"
+
+
+def check(settings: S, *more: Callable[[S], Iterable[str]]) -> None:
+    """Checks all flags, alone and together, and reports what is wrong at once.
+
+    Args:
+      settings: As read.
+      *more: Rules of a command that has more flags.
+
+    Raises:
+      SettingsError: With one line for each thing that has to change.
+    """
+    flag_table.check(settings, _cohorts, _masks, _attacks, *more)
+
+
+def _cohorts(settings: Settings) -> Iterator[str]:
+    training, attack = settings.training, settings.attack
+    least = max(2, training.min_clients)
+    if training.rounds > 0 and training.num_clients < least:
+        yield (
+            f"`--num_clients` must be at least `--min_clients` = {least}, got "
+            f"{training.num_clients}: the published sum of so few clients gives them "
+            "away. Take more clients, or `--rounds=0`."
+        )
+    if 0 < attack.aggregate_clients < least:
+        yield (
+            "`--aggregate_clients` must be 0 (attack no aggregate) or at least "
+            f"`--min_clients` = {least}, got {attack.aggregate_clients}: clients refuse "
+            "to decrypt a smaller sum."
+        )
+    if training.rounds == 0 and attack.num_images == 0 and not attack.aggregate_clients:
+        yield (
+            "`--rounds`, `--num_images` and `--aggregate_clients` are all 0: there is "
+            "nothing to do. Set one of them."
+        )
+
+
+def _masks(settings: Settings) -> Iterator[str]:
+    asked = settings.masks
+    for metric in asked.metrics:
+        if metric in catalog.METRICS and asked.agreement in protocols.PROTOCOLS:
+            allowed = protocols.fitting(metric)
+            if asked.agreement not in allowed:
+                needs = ", ".join(sorted(catalog.METRICS[metric].needs))
+                yield (
+                    f"`--mask_agreement={asked.agreement}` cannot be used with "
+                    f"`--significance={metric}`, which looks at {needs}. Take one of "
+                    f"{', '.join(allowed)}."
+                )
+    if asked.policy == LAYER_LIST:
+        if not asked.layers:
+            yield (
+                "`--mask_layers` must name what `--mask_policy=layer_list` hides, got "
+                "nothing. For example --mask_layers='^conv,bias$'."
+            )
+        if len(asked.ratios) > 1:
+            yield (
+                "`--encryption_ratios` must be a single number, which is not used, with "
+                "`--mask_policy=layer_list`: the list decides how much is hidden."
+            )
+    if asked.policy == HEADS and asked.head_size < 1:
+        yield (
+            "`--head_size` must be at least 1 with `--mask_policy=heads`, got "
+            f"{asked.head_size}: the columns of one attention head."
+        )
+
+
+def _attacks(settings: Settings) -> Iterator[str]:
+    least = max(2, settings.training.min_clients)
+    for method in settings.attack.methods:
+        if method in ATTACKS:
+            yield from _attack(settings.attack, method, ATTACKS[method], least)
+
+
+def _attack(
+    asked: AttackSettings, method: str, entry: Entry, least: int
+) -> Iterator[str]:
+    if entry.one_picture and asked.batch_size > 1:
+        yield (
+            f"`--attacks={method}` is for one picture, so it needs "
+            f"`--attack_batch_size=1`, got {asked.batch_size}. Use `--attacks=dlg`."
+        )
+    if not set(entry.modes).intersection(asked.attackers):
+        yield (
+            f"`--attacks={method}` needs `--attackers=mask_aware`: it has no form that "
+            "takes hidden entries for zeros."
+        )
+    if "public_pictures" in entry.needs and not asked.public_images:
+        yield (
+            f"`--attacks={method}` needs pictures from elsewhere, but "
+            "`--attack_public_images` is 0. Set it to 500, for example."
+        )
+    if entry.sees == "rounds" and asked.rounds < 2:
+        yield (
+            f"`--attacks={method}` compares several rounds, so it needs "
+            f"`--attack_rounds` of at least 2, got {asked.rounds}."
+        )
+    if entry.sees == "cohort" and asked.cohort_clients < least:
+        yield (
+            f"`--attacks={method}` needs `--cohort_clients` of at least {least}, got "
+            f"{asked.cohort_clients}: clients refuse to decrypt a smaller sum."
+        )
+    if not asked.is_one_gradient and not entry.local_training:
+        yield (
+            f"`--attacks={method}` is for messages that are one gradient: leave out "
+            "`--attack_local_epochs` and `--attack_local_batch_size`, or use "
+            "`--attacks=dlg`."
+        )

@@ -1,0 +1,154 @@
+"""The run itself: what is not done yet, recorded piece by piece as it is finished."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+from experiments.outputs import progress as progress_lib
+from experiments.outputs import reconstructions, results
+from experiments.outputs.progress import Progress
+from experiments.outputs.records import Cell, RoundKey, RoundRecord
+from experiments.outputs.results import ResultsWriter
+from experiments.outputs.run_directory import RunFolder
+from experiments.study import attacking, encryption, leakage, masking, training, views
+from experiments.study import tasks as tasks_lib
+from experiments.study.encryption import Lattices
+from experiments.study.inputs import Inputs
+from experiments.study.recorder import Recorder
+from experiments.study.settings import Settings
+from experiments.study.tasks import Task
+from federated import runtime
+
+
+def run(settings: Settings, inputs: Inputs, folder: RunFolder, stream: TextIO) -> None:
+    """Does what is not done yet, recording every piece as it is finished.
+
+    Args:
+      settings: Checked settings.
+      inputs: The data and the model.
+      folder: The run's folder.
+      stream: Where progress goes.
+    """
+    done = results.finished_keys(folder.path)
+    name = inputs.dataset.name
+    cells = training.cells(settings, name)
+    trained = [
+        cell for cell in cells if RoundKey(cell, settings.training.rounds) not in done
+    ]
+    tasks = tasks_lib.tasks(settings, name, inputs.attacked_rows)
+    attacked = [task for task in tasks if not done.issuperset(task.keys())]
+    total, left = len(cells) + len(tasks), len(trained) + len(attacked)
+
+    recorder = Recorder()
+    runtime.install(observers=(recorder,))
+    with (
+        encryption.fresh_keys(
+            settings.encryption, settings.training, settings.attack
+        ) as lattices,
+        results.ResultsWriter(folder.path) as writer,
+        progress_lib.progress("selenc-tf", total, stream, done=total - left) as display,
+    ):
+        display.say(
+            f"{inputs.dataset.note} Model: {inputs.model.name}, "
+            f"{inputs.model.spec.size:,} parameters. Results: {folder.path}"
+        )
+        for note in folder.notes:
+            display.say(note)
+        for cell in trained:
+            display.start(_training_title(cell), settings.training.rounds)
+            for record in _train(
+                settings, inputs, cell, lattices, recorder, folder.session
+            ):
+                writer.write(record)
+                display.step(record.round, f"loss {record.loss:.3f}")
+            display.finish()
+        study = leakage.Study(
+            attackers=attacking.attackers(
+                inputs.model, settings.attack, inputs.dataset, inputs.public_rows
+            ),
+            rounds=views.Rounds(
+                model=inputs.model,
+                asked=settings.attack,
+                masking=masking.of_run(settings),
+                encryption=settings.encryption,
+                min_clients=settings.training.min_clients,
+                dataset=inputs.dataset,
+                other_rows=inputs.public_rows,
+                lattice=lattices.study,
+                scores=lattices.scores,
+                recorder=recorder,
+            ),
+            seed=settings.seed,
+            session=folder.session,
+            progress=lambda start, iterations, objective: display.step(
+                iterations, f"error {objective:.1e}"
+            ),
+        )
+        _attack(study, attacked, folder, writer, display)
+
+
+def _train(
+    settings: Settings,
+    inputs: Inputs,
+    cell: Cell,
+    lattices: Lattices,
+    recorder: Recorder,
+    session: int,
+) -> Iterator[RoundRecord]:
+    """One training, with what comes before it: agreeing on masks."""
+    model, asked = inputs.model, settings.training
+    agreed = aggregator = None
+    if cell.policy != training.PLAIN:
+        agreed = training.agree(
+            model,
+            masking.of_run(settings),
+            asked.min_clients,
+            cell,
+            inputs.training.clients,
+            lattices.scores,
+            recorder,
+        )
+        aggregator = encryption.selective(
+            settings.encryption,
+            asked.min_clients,
+            agreed.agreement,
+            model.spec.names,
+            lattices.training(),
+        )
+    process = training.build_process(model, asked.learning_rate, aggregator)
+    yield from training.train(
+        process, model, asked, cell, inputs.training, agreed, recorder, session
+    )
+
+
+def _attack(
+    study: leakage.Study,
+    tasks: Sequence[Task],
+    folder: RunFolder,
+    writer: ResultsWriter,
+    display: Progress,
+) -> None:
+    """All attacks, one group of the same rounds after the other."""
+    steps = study.attackers.asked.max_iterations
+    for _, group in itertools.groupby(tasks, key=lambda task: (task.cell, task.target)):
+        listed = list(group)
+        display.start(_attack_title(listed[0]), steps)
+        for number, (_, found) in enumerate(leakage.run(study, listed)):
+            for result in found:
+                if result.image is not None:
+                    reconstructions.save(folder.path, result.record.key, result.image)
+                writer.write(result.record)
+            display.finish()
+            if number + 1 < len(listed):
+                display.start(_attack_title(listed[number + 1]), steps)
+
+
+def _training_title(cell: Cell) -> str:
+    return f"training, {cell.policy}, ratio {cell.encryption_ratio:g}"
+
+
+def _attack_title(task: Task) -> str:
+    return (
+        f"{task.method} {task.attacker.replace('_', '-')} on the {task.target}, "
+        f"{task.cell.policy}, ratio {task.cell.encryption_ratio:g}"
+    )

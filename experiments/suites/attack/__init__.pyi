@@ -1,0 +1,2 @@
+from . import request as request
+from . import suite as suite

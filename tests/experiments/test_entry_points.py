@@ -1,0 +1,91 @@
+"""Refusals and help of the commands: quick, a sentence, and without the heavy libraries."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+COMMANDS = ("run", "analyse", "check_prediction", "benchmark")
+HEAVY = (
+    "tensorflow", "keras", "tensorflow_federated", "tf_shell", "scipy", "matplotlib",
+    "rich",
+)  # fmt: skip
+
+# Runs a module as `python -m` does, and says at the end what it took.
+DRIVER = """
+import json, resource, runpy, sys
+module, *arguments = json.loads(sys.argv[1])
+sys.argv = [module, *arguments]
+status = None
+try:
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+except SystemExit as end:
+    status = end.code
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(json.dumps([status, used.ru_utime + used.ru_stime, sorted(sys.modules)]))
+"""
+
+
+def ended(command, *arguments):
+    """Exit status, CPU seconds, loaded modules, output and errors of a command."""
+    line = json.dumps([f"experiments.{command}", *arguments])
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER, line],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    output, _, report = done.stdout.rstrip().rpartition("\n")
+    return *json.loads(report), output, done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("arguments", "status", "shown"),
+    [
+        (("--atacks=dlg",), 2, "atacks"),
+        (("--helpshort",), 1, "--attack"),
+        (("--help",), 1, "--attack"),
+        (("--attack_iterations=many",), 2, "attack_iterations"),
+        (("leftover",), 2, "'leftover'"),
+    ],
+    ids=["typo", "helpshort", "help", "no number", "leftover"],
+)
+def test_nothing_heavy_is_loaded(command, arguments, status, shown):
+    if command == "analyse":
+        arguments = [each.replace("iterations", "batch_size") for each in arguments]
+        shown = shown.replace("iterations", "batch_size")
+    found, seconds, modules, output, errors = ended(command, *arguments)
+    assert found == status
+    assert shown in output + errors
+    assert "Traceback" not in errors
+    assert not set(HEAVY).intersection(modules)
+    # Under one on a quiet machine.
+    assert seconds < 5
+
+
+@pytest.mark.parametrize(
+    ("command", "argument", "shown"),
+    [
+        ("run", "--model=no_such_model", "lenet"),
+        ("run", "--mask_policy=heads", "--head_size"),
+        ("run", "--attacks=multi_round", "--attack_rounds"),
+        ("analyse", "--noise=relative", "positive"),
+        ("check_prediction", "--analysis=no_such_folder", "Run the analysis first"),
+        ("check_prediction", "--attack_restarts=0", "at least 1"),
+        ("benchmark", "--suite=all", "lattice"),
+        ("benchmark", "--values=0", "at least 1"),
+        ("benchmark", "--mask_policy=heads", "--head_size"),
+    ],
+)
+def test_what_the_flags_cannot_be_is_found_out_as_quickly(command, argument, shown):
+    status, seconds, modules, _, errors = ended(command, argument)
+    assert status == 2
+    assert shown in errors
+    assert "Traceback" not in errors
+    assert not set(HEAVY).intersection(modules)
+    assert seconds < 5
