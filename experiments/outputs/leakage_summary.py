@@ -9,7 +9,7 @@ import numpy as np
 from attacks.metrics import success
 from attacks.metrics.success import Rate
 from experiments.outputs import statistic
-from experiments.outputs.records import ATTACKERS, AttackRecord
+from experiments.outputs.records import ATTACKERS, AttackRecord, MemberRecord
 from experiments.outputs.statistic import Statistic
 
 
@@ -42,8 +42,8 @@ class Leakage(NamedTuple):
       label_accuracy: Share of the strongest reconstructions whose label was recovered.
       diverged: Number of attacks that ended without a number; they count as failures
         in the shares above, and not in the medians.
-      without_result: Attacks that do not apply or failed, each with its reason; they
-        enter no number above. "" if there are none.
+      without_result: Attacks that do not apply or failed, and members that failed of
+        those that are made of several, each with its reason; they enter no number above.
       attack_seconds: Of one attack.
     """
 
@@ -60,7 +60,7 @@ class Leakage(NamedTuple):
     strongest: str = ""
     label_accuracy: float | None = None
     diverged: int = 0
-    without_result: str = ""
+    without_result: tuple[str, ...] = ()
     attack_seconds: Statistic | None = None
 
 
@@ -157,14 +157,22 @@ def _strongest(group: Iterable[AttackRecord]) -> str:
     return max(known, key=lambda name: known[name].median, default="")
 
 
-def _without_result(records: Iterable[AttackRecord]) -> str:
-    """The attacks that have no reconstruction, each reason once; "" if all have one."""
-    reasons = {
-        f"{_name(record)} {record.status.replace('_', ' ')}: {record.reason}": None
-        for record in records
-        if record.status != "ok"
-    }
-    return "; ".join(reasons)
+def _without_result(records: Iterable[AttackRecord]) -> tuple[str, ...]:
+    """What has no reconstruction, each reason once."""
+    ended: list[tuple[str, AttackRecord | MemberRecord]] = []
+    for record in records:
+        name = _name(record)
+        if record.status != "ok":
+            ended.append((name, record))
+        # Many members do not fit a victim; that one failed must be seen.
+        failed = [member for member in record.members if member.status == "failed"]
+        ended += [(f"{name}, {member.name}", member) for member in failed]
+    return tuple(
+        dict.fromkeys(
+            f"{name} {one.status.replace('_', ' ')}: {one.reason}"
+            for name, one in ended
+        )
+    )
 
 
 def _name(record: AttackRecord) -> str:

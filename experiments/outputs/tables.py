@@ -32,6 +32,7 @@ def to_csv(rows: Sequence[SummaryRow]) -> str:
 
     A statistic becomes six columns (`psnr_strongest_median`, ..), a share five
     (`success_25db_rate`, `_low` and `_high` of its interval, `_successes`, `_trials`).
+    What has no result is named with its reason in `without_result`.
 
     Args:
       rows: From `summarise`.
@@ -81,9 +82,10 @@ def print_tables(
         group = [row for row in rows if row.context == context]
         console.print(rich.text.Text(_title(group), style="bold"))
         console.print(_table(group, console.width))
-        for reason in dict.fromkeys(row.leakage.without_result for row in group):
-            if reason:
-                console.print(rich.text.Text(f"No result: {reason}"))
+        for reason in dict.fromkeys(
+            reason for row in group for reason in row.leakage.without_result
+        ):
+            console.print(rich.text.Text(f"No result: {reason}"))
     console.print(rich.text.Text(_caption(console.width), style="dim"))
 
 
@@ -130,7 +132,7 @@ def _columns(width: int, one_agreement: bool) -> list[_Column]:
         ),
         _Column("Succ. %\n25 dB", lambda row: _percent(row.leakage.success_25db)),
         _Column("SSIM", lambda row: _median(row.leakage.ssim_strongest, ".2f")),
-        _Column(_STRONGEST, lambda row: row.leakage.strongest or "-"),
+        _Column(_STRONGEST, _strongest),
         _Column("Bytes\nx plain", lambda row: _times(row.cost.relative_bytes)),
         _Column("Time\nx plain", lambda row: _times(row.cost.relative_seconds)),
         _Column("Accu-\nracy %", lambda row: _median(row.cost.accuracy, ".1f", 100)),
@@ -142,6 +144,8 @@ def _cells(name: str, annotation: Any, value: Any) -> Iterator[tuple[str, object
     """The columns of a field in the CSV, by name; what is nested is spread out."""
     kind = next((one for one in _NESTED if annotation in (one, one | None)), None)
     if kind is None:
+        if isinstance(value, tuple):
+            value = "; ".join(value)
         yield name, "" if value is None or value != value else value
         return
     for part, inner in kind.__annotations__.items():
@@ -193,6 +197,11 @@ def _number(value: float | None, form: str) -> str:
 
 def _median(value: Statistic | None, form: str, scale: float = 1) -> str:
     return _number(value and scale * value.median, form)
+
+
+def _strongest(row: SummaryRow) -> str:
+    missing = "no result" if row.leakage.without_result else "-"
+    return row.leakage.strongest or missing
 
 
 def _encrypted(row: SummaryRow) -> str:

@@ -1,11 +1,12 @@
 import csv
+import dataclasses
 import io
 import math
 import pathlib
 
 import pytest
 
-from experiments.outputs import summary, tables
+from experiments.outputs import records, summary, tables
 from tests.experiments.outputs.example_records import attack, cell, example_rows, rounds
 
 
@@ -34,7 +35,7 @@ def test_csv_has_the_columns_and_values_of_earlier_versions():
     expected = pathlib.Path(__file__).with_name("example_summary.csv").read_text()
     before = list(csv.DictReader(io.StringIO(expected)))
     now = list(csv.DictReader(io.StringIO(tables.to_csv(rows))))
-    new = ("hidden_share",)
+    new = ("hidden_share", "without_result")
     assert [name for name in now[0] if name not in new] == list(before[0])
     assert [[row[name] for name in before[0]] for row in now] == [
         list(row.values()) for row in before
@@ -56,6 +57,41 @@ def test_the_table_shows_the_real_share_and_the_asked_one_where_it_differs():
     first = [line.split() for line in stream.getvalue().splitlines()]
     shares = [words[0] for words in first if words and words[0][0] in "0123456789("]
     assert shares == ["1.4", "10", "63", "(50)"]
+
+
+def test_what_does_not_apply_is_named_with_its_reason_and_has_no_number():
+    reason = "completion needs a dense first layer; lenet has a convolution"
+    nothing = dict.fromkeys(("mse", "psnr_db", "ssim", "objective"))
+    refused = {**nothing, "status": "does_not_apply", "reason": reason}
+    failed = records.MemberRecord(
+        "dlg", "failed", "out of memory", None, None, None, None, 1.0
+    )
+    unfit = dataclasses.replace(
+        failed, name="r_gap", status="does_not_apply", reason="no chain"
+    )
+    rows = summary.summarise(
+        [
+            attack(0, "naive", cell=cell(0.1), attack="completion", **refused),
+            attack(0, "mask_aware", 21.0, cell(0.1), attack="idlg"),
+            attack(0, "mask_aware", 25.0, cell(0.1), members=(failed, unfit)),
+            attack(1, "naive", cell=cell(0.5), attack="completion", **refused),
+        ]
+    )
+    text = io.StringIO()
+    tables.print_tables(rows, text, 120)
+    shown = " ".join(text.getvalue().split())
+    assert shown.count(f"completion naive does not apply: {reason}") == 1
+    assert shown.count("lbfgs aware, dlg failed: out of memory") == 1
+    assert "no chain" not in shown and "no result" in shown
+    first, second = csv.DictReader(io.StringIO(tables.to_csv(rows)))
+    assert f"does not apply: {reason}; " in first["without_result"]
+    assert second["without_result"] == f"completion naive does not apply: {reason}"
+    assert (first["psnr_naive_n"], first["psnr_naive_median"]) == ("0", "")
+    assert first["psnr_strongest_median"] == "25.0"
+    assert first["attack_seconds_n"] == "2"
+    assert (second["psnr_strongest_n"], second["psnr_strongest_median"]) == ("0", "")
+    assert (second["success_25db_trials"], second["success_25db_rate"]) == ("0", "")
+    assert second["diverged"] == "0"
 
 
 def test_csv_can_be_read_back():

@@ -11,18 +11,19 @@ from tests.experiments.suites.in_process import no_fresh_process  # noqa: F401
 
 TINY = transformer.Shape("tiny transformer", 50, 1, 8, 2, 16)
 
+# Tracing the sides takes longer than running them.
+ONCE = {name: functools.cache(build) for name, build in sides.SIDES.items()}
+
 
 @pytest.mark.usefixtures("no_fresh_process")
 def test_tables(monkeypatch):
     monkeypatch.setattr(suite, "_MEMORY_VALUES", 3000)
-    # Tracing the sides takes longer than running them.
-    once = {name: functools.cache(build) for name, build in sides.SIDES.items()}
-    monkeypatch.setattr(sides, "SIDES", once)
-    monkeypatch.setattr(sides, "_TINY", 2000)
+    monkeypatch.setattr(sides, "SIDES", ONCE)
+    monkeypatch.setattr(sides, "_TINY", 100)
     monkeypatch.setattr(transformer, "TOKENS", 16)
     stream = io.StringIO()
     small, large = TINY, TINY._replace(vocabulary=1000)
-    suite.run(suite.Request((2000, 3000), 1, (small, large)), stream)
+    suite.run(suite.Request((100, 3000), 1, (small, large)), stream)
     shown = stream.getvalue()
     assert "3,000 values, magnitude: peak memory beyond the gradient" in shown
     assert shown.count("tf.math.top_k, ") == 2
@@ -43,7 +44,7 @@ def test_gradient_of_the_transformer():
 
 
 def test_a_wrong_mask_stops_the_suite(monkeypatch):
-    wrong = {**sides.SIDES, sides.SORTED: lambda n: lambda _: tf.zeros([n], tf.bool)}
+    wrong = {**ONCE, sides.SORTED: lambda n: lambda _: tf.zeros([n], tf.bool)}
     monkeypatch.setattr(sides, "SIDES", wrong)
     with pytest.raises(RuntimeError, match=r"\['tf.math.top_k'\] differ"):
         suite.run(suite.Request((100,), 1, ()), io.StringIO())
