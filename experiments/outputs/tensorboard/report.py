@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import matplotlib.figure
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -42,16 +43,13 @@ def write_reconstructions(
         event_files.report_folder(run_folder), "reconstructions"
     ):
         for example in examples:
-            png = figures.to_png(
-                panels.figure(example.name, example.original, example.panels)
-            )
-            figures.save_png(run_folder, f"reconstruction_{example.name}", png)
-            tf.summary.image(
+            _write_figure(
+                panels.figure(example.name, example.original, example.panels),
+                run_folder,
+                f"reconstruction_{example.name}",
                 f"reconstructions/{example.name}",
-                _decoded(png),
-                step=0,
-                description="The original beside what the attackers made of it. "
-                "Pixels are enlarged, not smoothed.",
+                "The original beside what the attackers made of it. Pixels are "
+                "enlarged, not smoothed.",
             )
 
 
@@ -69,14 +67,13 @@ def write_tradeoffs(run_folder: pathlib.Path, rows: Sequence[SummaryRow]) -> Non
     ]
     with event_files.fresh_default(event_files.report_folder(run_folder), "figures"):
         for context in contexts:
-            png = figures.to_png(tradeoff.figure(context, rows))
-            figures.save_png(run_folder, f"leakage_vs_overhead_{context.title}", png)
-            tf.summary.image(
+            _write_figure(
+                tradeoff.figure(context, rows),
+                run_folder,
+                f"leakage_vs_overhead_{context.title}",
                 f"leakage_vs_overhead/{context.title}",
-                _decoded(png),
-                step=0,
-                description="Solid: the strongest attacker. Dashed: the naive one. The "
-                "numbers at the points are encryption ratios.",
+                "Solid: the strongest attacker. Dashed: the naive one. The numbers at "
+                "the points are encryption ratios.",
             )
 
 
@@ -111,6 +108,15 @@ def panel(record: AttackRecord, image: NDArray[np.floating]) -> panels.Panel:
     )
 
 
-def _decoded(png: bytes) -> tf.Tensor:
-    """A picture as uint8 [1, h, w, 3]."""
-    return tf.image.decode_png(png, channels=3)[tf.newaxis]
+def _write_figure(
+    figure: matplotlib.figure.Figure,
+    run_folder: pathlib.Path,
+    name: str,
+    tag: str,
+    description: str,
+) -> None:
+    """Shows one figure in TensorBoard, and keeps it as PNG under the name."""
+    png = figures.to_png(figure)
+    figures.save_png(run_folder, name, png)
+    picture = tf.image.decode_png(png, channels=3)[tf.newaxis]
+    tf.summary.image(tag, picture, step=0, description=description)
