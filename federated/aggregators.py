@@ -14,10 +14,18 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated.round import announcement, client, collecting, server
+from federated.round import (
+    announcement,
+    client,
+    collecting,
+    opening,
+    server,
+    upload_phase,
+    wiring,
+)
 from federated.round.announcement import Announcement
+from federated.round.upload_phase import Contribution
 from selenc_tf import flatten, validation
-from selenc_tf.lattice import key_store, scales
 from selenc_tf.lattice.cipher import Cipher
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.engine import Engine
@@ -25,12 +33,6 @@ from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.lattice.scales import ScalePolicy
 from selenc_tf.masks import wire
 from selenc_tf.masks.agreement import MaskAgreement
-
-
-class CohortBroadcast(NamedTuple):
-    """The sorted nonces of the clients in the sum, int64 [k]."""
-
-    cohort: Any
 
 
 class State(NamedTuple):
@@ -189,22 +191,10 @@ def _build(
 ) -> tff.templates.AggregationProcess:
     """Builds the process for a structure of float32 tensors.
 
-    In the terms of DESIGN this is the release mode `reveal_aggregate`: clients decrypt
-    the sum, each a share of it, and the server learns the sum. The wiring of a round,
-    where the arrows that cross the line are all that the parties exchange:
-
-    ```
-    SERVER                                  | CLIENTS
-    state -> announcement ------------------|-> mask, round, bounds
-                                            |   value -> vector -+-> visible entries
-                                            |   key, nonce       +-> codes -> encrypt
-    judge; sum of visible, of ciphertexts <-|-- Upload
-    sorted nonces of who is in the sum -----|-> rank (or refusal: too few clients)
-    a share of the sum for each rank <------|-- rank
-                                   ---------|-> share -> judge, decrypt
-    assemble the sum <----------------------|-- OpenedShare
-    observe the sum -> state                |
-    ```
+    This is the release mode `reveal_aggregate`: clients decrypt the sum, each a share of
+    it, and the server learns the sum. What crosses between the parties is drawn in
+    `upload_phase.run` and `opening.in_shares`; afterwards the server's state observes
+    the sum.
 
     Args:
       encryption: The parts.
@@ -221,13 +211,11 @@ def _build(
     """
     structure = _tensor_specs(value_type)
     spec = _flat_spec(structure, encryption.names)
-    agreement, policy, keys = encryption.agreement, encryption.scales, encryption.keys
-    engine = encryption.engine
-    groups = policy.groups(spec)
+    agreement, policy = encryption.agreement, encryption.scales
     rules = collecting.Rules(
-        engine=engine,
-        keys=keys,
-        num_parameters=spec.size,
+        engine=encryption.engine,
+        keys=encryption.keys,
+        groups=policy.groups(spec),
         fail=encryption.damaged is Damaged.FAIL,
     )
 
@@ -235,111 +223,28 @@ def _build(
     def initial_state() -> Any:
         return State(agreement.init(spec), policy.init(spec), tf.constant(0, tf.int64))
 
-    state_type = initial_state.type_signature.result
-
-    @tff.tensorflow.computation(state_type)
-    def announce(state: Any) -> Any:
+    def announce(state: State) -> Any:
         mask, agreed = agreement.mask(spec, state.agreement)
         announced = Announcement(
             wire.pack(mask), state.round, policy.bounds(spec, state.scales)
         )
         return announced, State(agreed, state.scales, state.round)
 
-    announced_type, _ = announce.type_signature.result
-
-    @tff.tensorflow.computation(announced_type)
-    def read_key(announced: Any) -> Any:
-        return key_store.read(keys, engine.cipher, announced.round)
-
-    draw_nonce = tff.tensorflow.computation(client.draw_nonce)
-    key_type = read_key.type_signature.result
-    nonce_type = draw_nonce.type_signature.result
-
-    @tff.tensorflow.computation(
-        value_type, weight_type or np.float32, announced_type, key_type, nonce_type
-    )
-    def protect(
-        value: Any, weight: Any, announced: Any, secret_key: Any, nonce: Any
-    ) -> Any:
+    def contribute(value: Any, weight: Any) -> Contribution:
         if mean is _Mean.WEIGHTED:
             value = tf.nest.map_structure(
                 lambda tensor: tensor * tf.cast(weight, tensor.dtype), value
             )
-        terms = _terms(announced, spec, groups, encryption)
-        return client.protect(
-            client.flatten_value(value),
-            tf.cast(weight, tf.float32),
-            terms.mask,
-            terms.bound,
-            terms.context,
-            secret_key,
-            nonce,
-            engine,
-        )
+        return Contribution(client.flatten_value(value), tf.cast(weight, tf.float32))
 
-    sum_of_uploads = aggregation_of(
-        protect.type_signature.result,
-        collecting.nothing_collected,
-        lambda collected, upload: collecting.collect(collected, upload, rules),
-        collecting.join,
-        lambda collected: collected,
-    )
-    collected_type = sum_of_uploads.report.type_signature.result
-
-    @tff.tensorflow.computation(collected_type, announced_type)
-    def add_up(collected: Any, announced: Any) -> Any:
-        terms = _terms(announced, spec, groups, encryption)
-        total = server.add_ciphertexts(collected, terms.context, rules)
-        return total, CohortBroadcast(total.cohort), tf.size(total.cohort) + 1
-
-    total_type, cohort_type, _ = add_up.type_signature.result
-
-    @tff.tensorflow.computation(nonce_type, cohort_type)
-    def find_rank(nonce: Any, cohort: Any) -> Any:
-        return client.find_rank(nonce, cohort.cohort, encryption.min_clients)
-
-    rank_type = find_rank.type_signature.result
-
-    @tff.tensorflow.computation(total_type, np.int32)
-    def pick_share(total: Any, rank: Any) -> Any:
-        return server.pick_share(total, rank)
-
-    @tff.tensorflow.computation(
-        key_type,
-        tff.SequenceType(pick_share.type_signature.result),
-        rank_type,
-        cohort_type,
-        announced_type,
-    )
-    def open_share(
-        secret_key: Any, share: Any, rank: Any, cohort: Any, announced: Any
+    def finish(
+        state: State,
+        announced: Announcement,
+        total: server.CipherSum,
+        opened: client.OpenedShare,
     ) -> Any:
-        return client.open_share(
-            secret_key,
-            share.get_single_element(),
-            rank,
-            cohort.cohort,
-            _terms(announced, spec, groups, encryption).context,
-            engine,
-        )
-
-    collect_shares = aggregation_of(
-        open_share.type_signature.result,
-        server.no_shares,
-        server.collect_share,
-        server.join_shares,
-        lambda opened: opened,
-    )
-
-    @tff.tensorflow.computation(
-        state_type,
-        announced_type,
-        total_type,
-        collect_shares.report.type_signature.result,
-    )
-    def finish(state: Any, announced: Any, total: Any, opened: Any) -> Any:
-        terms = _terms(announced, spec, groups, encryption)
-        summed = server.assemble(total, opened, terms.mask, terms.bound, engine)
+        terms = announcement.terms_of(announced, rules)
+        summed = server.assemble(total, opened, terms.mask, terms.bound, rules.engine)
         measurements = collections.OrderedDict(
             hidden=summed.hidden,
             saturated=summed.saturated,
@@ -368,26 +273,22 @@ def _build(
     def init_fn() -> Any:
         return tff.federated_eval(initial_state, tff.SERVER)
 
-    def round_of(state: tff.Value, value: tff.Value, weight: tff.Value) -> tff.Value:
-        announced, next_state = tff.federated_map(announce, state)
-        told = tff.federated_broadcast(announced)
-        secret_key = tff.federated_map(read_key, told)
-        nonce = tff.federated_eval(draw_nonce, tff.CLIENTS)
-        upload = tff.federated_map(protect, (value, weight, told, secret_key, nonce))
-        total, cohort, size = tff.federated_map(
-            add_up, (sum_of_uploads.apply(upload), announced)
+    def round_of(
+        state: tff.Value, value: tff.Value, weight: tff.Value
+    ) -> tff.templates.MeasuredProcessOutput:
+        announced, next_state = wiring.apply(announce, state)
+        uploaded = upload_phase.run(
+            announced,
+            tff.federated_broadcast(announced),
+            wiring.apply(contribute, value, weight),
+            rules,
         )
-        told_cohort = tff.federated_broadcast(cohort)
-        rank = tff.federated_map(find_rank, (nonce, told_cohort))
-        share = tff.federated_select(rank, size, total, pick_share)
-        opened = collect_shares.apply(
-            tff.federated_map(open_share, (secret_key, share, rank, told_cohort, told))
-        )
+        opened = opening.in_shares(uploaded, rules, encryption.min_clients)
         return tff.templates.MeasuredProcessOutput(
-            *tff.federated_map(finish, (next_state, announced, total, opened))
+            *wiring.apply(finish, next_state, announced, uploaded.total, opened)
         )
 
-    placed_state = tff.FederatedType(state_type, tff.SERVER)
+    placed_state = init_fn.type_signature.result
     placed_value = tff.FederatedType(value_type, tff.CLIENTS)
     if weight_type is None:
 
@@ -405,59 +306,6 @@ def _build(
             return round_of(state, value, weight)
 
     return tff.templates.AggregationProcess(init_fn, next_fn)
-
-
-class _Terms(NamedTuple):
-    """An announcement, worked out."""
-
-    mask: tf.Tensor
-    bound: tf.Tensor
-    context: Any
-
-
-def _terms(
-    announced: Announcement,
-    spec: flatten.FlatSpec,
-    groups: tuple[int, ...],
-    encryption: SelectiveEncryption,
-) -> _Terms:
-    mask = announcement.mask_of(announced, spec.size)
-    return _Terms(
-        mask,
-        scales.expand(announced.bounds, groups, mask),
-        announcement.context_of(announced, mask, encryption.engine, encryption.keys),
-    )
-
-
-class Aggregation(NamedTuple):
-    """The computations of one `tff.federated_aggregate`."""
-
-    zero: Any
-    accumulate: Any
-    merge: Any
-    report: Any
-
-    def apply(self, values: tff.Value) -> tff.Value:
-        """Aggregates CLIENTS-placed values to the server."""
-        return tff.federated_aggregate(
-            values, self.zero(), self.accumulate, self.merge, self.report
-        )
-
-
-def aggregation_of(
-    value_type: tff.Type, zero: Any, accumulate: Any, merge: Any, report: Any
-) -> Aggregation:
-    """Wraps pure server functions for `tff.federated_aggregate`."""
-    zero_computation = tff.tensorflow.computation(zero)
-    accumulator_type = zero_computation.type_signature.result
-    return Aggregation(
-        zero=zero_computation,
-        accumulate=tff.tensorflow.computation(
-            accumulate, (accumulator_type, value_type)
-        ),
-        merge=tff.tensorflow.computation(merge, (accumulator_type, accumulator_type)),
-        report=tff.tensorflow.computation(report, accumulator_type),
-    )
 
 
 def _tensor_specs(value_type: tff.Type) -> Any:

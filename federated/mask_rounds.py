@@ -19,25 +19,23 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated import aggregators
-from federated.processes import SumBroadcast
 from federated.round import (
-    announcement,
-    client,
     collecting,
     local_work,
     mask_consensus,
-    server,
+    opening,
+    upload_phase,
+    wiring,
 )
 from federated.round.announcement import Announcement
-from selenc_tf.lattice import key_store
+from federated.round.upload_phase import Contribution
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.masks import wire
 from selenc_tf.masks.policy import MaskPolicy
 from selenc_tf.models.functional import FunctionalModel
 from selenc_tf.significance.context import SignificanceFn
-from selenc_tf.types import Seed
+from selenc_tf.types import Mask, Seed, Vector
 
 _BOUND = 1.0
 """Of a score, which is a share of the client's largest."""
@@ -119,87 +117,36 @@ def build_score_sum(
       The round. An upload that is refused fails it.
     """
     spec = scoring.model.spec
-    wiring = _Wiring(scoring)
-    rules = collecting.Rules(engine, keys, spec.size, fail=True)
+    rules = collecting.Rules(engine, keys, (spec.size,), fail=True)
 
-    def announced() -> Announcement:
-        everything = wire.pack(tf.ones([spec.size], tf.bool))
-        return Announcement(everything, tf.constant(0, tf.int64), tf.constant([_BOUND]))
+    def everything() -> Announcement:
+        mask = wire.pack(tf.ones([spec.size], tf.bool))
+        return Announcement(mask, tf.constant(0, tf.int64), tf.constant([_BOUND]))
 
-    def context() -> Any:
-        everything = tf.ones([spec.size], tf.bool)
-        return announcement.context_of(announced(), everything, engine, keys)
+    def contribute(
+        sent: local_work.ModelBroadcast, batch: local_work.Batch
+    ) -> Contribution:
+        scores = _scores(scoring, sent, batch)
+        return Contribution(mask_consensus.share_of_largest(scores), tf.constant(1.0))
 
-    @tff.tensorflow.computation
-    def read_key() -> Any:
-        return key_store.read(keys, engine.cipher, tf.constant(0, tf.int64))
+    def choose(summed: Vector, clients: tf.Tensor) -> MaskProposal:
+        del clients
+        return MaskProposal(wire.pack(_mask(scoring, summed)))
 
-    draw_nonce = tff.tensorflow.computation(client.draw_nonce)
-    key_type = read_key.type_signature.result
-    nonce_type = draw_nonce.type_signature.result
-
-    @tff.tensorflow.computation(
-        wiring.sent_type, wiring.batch_type, key_type, nonce_type
-    )
-    def protect(sent: Any, batch: Any, secret_key: Any, nonce: Any) -> Any:
-        return client.protect(
-            mask_consensus.share_of_largest(wiring.scores(sent, batch)),
-            tf.constant(1.0),
-            tf.ones([spec.size], tf.bool),
-            tf.constant(_BOUND),
-            context(),
-            secret_key,
-            nonce,
-            engine,
+    def protocol(sent: tff.Value, batch: tff.Value) -> tff.Value:
+        # What is hidden is no question here, so nobody has to announce it.
+        uploaded = upload_phase.run(
+            wiring.evaluate(everything, tff.SERVER),
+            wiring.evaluate(everything, tff.CLIENTS),
+            wiring.apply(contribute, sent, batch),
+            rules,
         )
+        chosen = opening.by_everyone(uploaded, rules, min_clients, choose)
+        return _settle(chosen, spec.size, mask_consensus.the_only_mask)
 
-    sum_of_uploads = aggregators.aggregation_of(
-        protect.type_signature.result,
-        collecting.nothing_collected,
-        lambda collected, upload: collecting.collect(collected, upload, rules),
-        collecting.join,
-        lambda collected: collected,
+    return MaskRound(
+        "score_sum", "nothing but the mask", _computation(scoring.model, protocol)
     )
-
-    @tff.tensorflow.computation(sum_of_uploads.report.type_signature.result)
-    def add_up(collected: Any) -> Any:
-        total = server.add_ciphertexts(collected, context(), rules)
-        return SumBroadcast(total.visible_sum, total.ciphertext, total.cohort)
-
-    @tff.tensorflow.computation(key_type, nonce_type, add_up.type_signature.result)
-    def choose(secret_key: Any, nonce: Any, total: Any) -> Any:
-        rank = client.find_rank(nonce, total.cohort, min_clients)
-        with tf.control_dependencies([rank]):
-            summed = client.open_all(
-                secret_key,
-                total.visible_sum,
-                total.ciphertext,
-                tf.size(total.cohort),
-                tf.ones([spec.size], tf.bool),
-                tf.constant(_BOUND),
-                context(),
-                engine,
-            )
-        mask, _ = scoring.policy.update(spec, summed, scoring.policy.init(spec))
-        return MaskProposal(wire.pack(mask))
-
-    settle = _collect_masks(
-        choose.type_signature.result, spec.size, mask_consensus.the_only_mask
-    )
-
-    @tff.federated_computation(*wiring.placed)
-    def run(weights: Any, batch: Any) -> Any:
-        sent = tff.federated_broadcast(tff.federated_map(wiring.to_broadcast, weights))
-        secret_key = tff.federated_eval(read_key, tff.CLIENTS)
-        nonce = tff.federated_eval(draw_nonce, tff.CLIENTS)
-        upload = tff.federated_map(protect, (sent, batch, secret_key, nonce))
-        total = tff.federated_map(add_up, sum_of_uploads.apply(upload))
-        chosen = tff.federated_map(
-            choose, (secret_key, nonce, tff.federated_broadcast(total))
-        )
-        return settle.apply(chosen)
-
-    return MaskRound("score_sum", "nothing but the mask", run)
 
 
 def build_interleaved_lists(scoring: Scoring) -> MaskRound:
@@ -212,32 +159,26 @@ def build_interleaved_lists(scoring: Scoring) -> MaskRound:
       The round; nothing in it is encrypted.
     """
     spec = scoring.model.spec
-    wiring = _Wiring(scoring)
     m = scoring.policy.num_hidden(spec)
 
-    @tff.tensorflow.computation(wiring.sent_type, wiring.batch_type)
-    def propose(sent: Any, batch: Any) -> Any:
-        scores = wiring.scores(sent, batch)
-        mask, _ = scoring.policy.update(spec, scores, scoring.policy.init(spec))
-        return ListProposal(
-            tf.ensure_shape(mask_consensus.ordered_list(scores, mask), [m])
+    def propose(
+        sent: local_work.ModelBroadcast, batch: local_work.Batch
+    ) -> ListProposal:
+        scores = _scores(scoring, sent, batch)
+        ordered = mask_consensus.ordered_list(scores, _mask(scoring, scores))
+        return ListProposal(tf.ensure_shape(ordered, [m]))
+
+    def protocol(sent: tff.Value, batch: tff.Value) -> tff.Value:
+        return _collect(
+            wiring.apply(propose, sent, batch),
+            tf.TensorSpec([m], tf.int32),
+            lambda lists: mask_consensus.interleave(lists, spec.size),
         )
 
-    settle = aggregators.aggregation_of(
-        propose.type_signature.result,
-        lambda: _of_any_length(tf.zeros([0, m], tf.int32)),
-        lambda lists, one: _of_any_length(tf.concat([lists, [one.indices]], axis=0)),
-        lambda left, right: _of_any_length(tf.concat([left, right], axis=0)),
-        lambda lists: _agreed(mask_consensus.interleave(lists, spec.size), lists),
-    )
-
-    @tff.federated_computation(*wiring.placed)
-    def run(weights: Any, batch: Any) -> Any:
-        sent = tff.federated_broadcast(tff.federated_map(wiring.to_broadcast, weights))
-        return settle.apply(tff.federated_map(propose, (sent, batch)))
-
     return MaskRound(
-        "interleaved_lists", "the order of every client's most significant entries", run
+        "interleaved_lists",
+        "the order of every client's most significant entries",
+        _computation(scoring.model, protocol),
     )
 
 
@@ -251,74 +192,71 @@ def build_union(scoring: Scoring) -> MaskRound:
       The round; nothing in it is encrypted.
     """
     spec = scoring.model.spec
-    wiring = _Wiring(scoring)
 
-    @tff.tensorflow.computation(wiring.sent_type, wiring.batch_type)
-    def propose(sent: Any, batch: Any) -> Any:
-        mask, _ = scoring.policy.update(
-            spec, wiring.scores(sent, batch), scoring.policy.init(spec)
-        )
-        return MaskProposal(wire.pack(mask))
+    def propose(
+        sent: local_work.ModelBroadcast, batch: local_work.Batch
+    ) -> MaskProposal:
+        return MaskProposal(wire.pack(_mask(scoring, _scores(scoring, sent, batch))))
 
-    settle = _collect_masks(
-        propose.type_signature.result, spec.size, mask_consensus.unite
+    def protocol(sent: tff.Value, batch: tff.Value) -> tff.Value:
+        proposed = wiring.apply(propose, sent, batch)
+        return _settle(proposed, spec.size, mask_consensus.unite)
+
+    return MaskRound(
+        "union", "every client's own mask", _computation(scoring.model, protocol)
     )
 
-    @tff.federated_computation(*wiring.placed)
-    def run(weights: Any, batch: Any) -> Any:
-        sent = tff.federated_broadcast(tff.federated_map(wiring.to_broadcast, weights))
-        return settle.apply(tff.federated_map(propose, (sent, batch)))
 
-    return MaskRound("union", "every client's own mask", run)
-
-
-class _Wiring:
+def _computation(
+    model: FunctionalModel, protocol: Callable[[tff.Value, tff.Value], tff.Value]
+) -> tff.Computation:
     """What all mask rounds begin with."""
 
-    def __init__(self, scoring: Scoring):
-        model = scoring.model
-        weights_type = local_work.weights_type(model)
-        self._scoring = scoring
-        self.batch_type = local_work.batch_type(model)
-        self.placed = (
-            tff.FederatedType(weights_type, tff.SERVER),
-            tff.FederatedType(self.batch_type, tff.CLIENTS),
-        )
-        self.to_broadcast = tff.tensorflow.computation(
-            lambda weights: local_work.ModelBroadcast(weights), weights_type
-        )
-        self.sent_type = self.to_broadcast.type_signature.result
+    @tff.federated_computation(*local_work.placed_types(model))
+    def run(weights: Any, batch: Any) -> Any:
+        return protocol(local_work.broadcast(weights), batch)
 
-    def scores(self, sent: Any, batch: Any) -> tf.Tensor:
-        """The client's scores: float32 [n]."""
-        model, seed = self._scoring.model, self._scoring.seed
-        own = local_work.gradient(model, sent.weights, batch)
-        return self._scoring.significance(
-            local_work.score_context(model, sent.weights, batch, own, seed)
-        )
+    return run
 
 
-def _collect_masks(
-    proposal_type: tff.Type, n: int, settle: Callable[[tf.Tensor, int], tf.Tensor]
-) -> aggregators.Aggregation:
-    """Collects every client's proposal and settles them into one mask."""
-    width = -(-n // 8)
-    return aggregators.aggregation_of(
-        proposal_type,
-        lambda: _of_any_length(tf.zeros([0, width], tf.uint8)),
-        lambda masks, one: _of_any_length(
-            tf.concat([masks, [one.packed_mask]], axis=0)
-        ),
-        lambda left, right: _of_any_length(tf.concat([left, right], axis=0)),
-        lambda masks: _agreed(settle(masks, n), masks),
+def _scores(
+    scoring: Scoring, sent: local_work.ModelBroadcast, batch: local_work.Batch
+) -> Vector:
+    """The client's scores: float32 [n]."""
+    own = local_work.gradient(scoring.model, sent.weights, batch)
+    return scoring.significance(
+        local_work.score_context(scoring.model, sent.weights, batch, own, scoring.seed)
     )
 
 
-def _agreed(mask: tf.Tensor, proposals: tf.Tensor) -> AgreedMask:
-    return AgreedMask(
-        packed_mask=wire.pack(mask),
-        hidden=tf.math.count_nonzero(mask),
-        clients=tf.shape(proposals)[0],
+def _mask(scoring: Scoring, scores: Vector) -> Mask:
+    spec = scoring.model.spec
+    mask, _ = scoring.policy.update(spec, scores, scoring.policy.init(spec))
+    return mask
+
+
+def _settle(
+    proposed: tff.Value, n: int, settle: Callable[[tf.Tensor, int], Mask]
+) -> tff.Value:
+    """Makes one mask of every client's `MaskProposal`."""
+    row = tf.TensorSpec([-(-n // 8)], tf.uint8)
+    return _collect(proposed, row, lambda masks: settle(masks, n))
+
+
+def _collect(
+    proposed: tff.Value, row: tf.TensorSpec, settle: Callable[[tf.Tensor], Mask]
+) -> tff.Value:
+    """Collects proposals of one tensor each, as rows, and settles them into one mask."""
+    return wiring.aggregate(
+        proposed,
+        lambda: _of_any_length(tf.zeros([0, *row.shape], row.dtype)),
+        lambda rows, one: _of_any_length(tf.concat([rows, [one[0]]], axis=0)),
+        lambda left, right: _of_any_length(tf.concat([left, right], axis=0)),
+        lambda rows: AgreedMask(
+            packed_mask=wire.pack(mask := settle(rows)),
+            hidden=tf.math.count_nonzero(mask),
+            clients=tf.shape(rows)[0],
+        ),
     )
 
 

@@ -1,16 +1,7 @@
-"""The wiring of a round: who computes what, and what crosses between them.
+"""Rounds of federated SGD: with a published aggregate, and with a blind server.
 
-```
-Keras model --functional--> client gradient g[n] --> significance scores --> mask[n]
-   weights, batch                |                                             |
-                                 +-- visible part g[~mask], float32 -----------+-> Upload
-                                 +-- hidden part g[mask] -> codes -> encrypt --+
- ========= server boundary: the tap sits here, on every value ====> ServerView ----> attacks
-     server      sum of the visible parts, sum of the ciphertexts
-     clients     decrypt the sum -> decode -> merge
-     server      the published aggregate (`build_reveal_round`), or nothing but the
-                 ciphertext of the sum (`build_server_blind_round`)
-```
+What the parties compute and what crosses between them is drawn in
+`federated/round/upload_phase.py`.
 """
 
 import collections
@@ -21,29 +12,21 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated import aggregators
-from federated.round import announcement, client, collecting, local_work, server
+from federated.round import collecting, local_work, opening, upload_phase, wiring
 from federated.round.announcement import Announcement
+from federated.round.upload_phase import Contribution
 from selenc_tf import flatten
-from selenc_tf.lattice import key_store
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.masks import agreement, wire
 from selenc_tf.models import functional
+from selenc_tf.types import Vector
 
 
 class RoundBroadcast(NamedTuple):
     """The number of the round, int64, where a lone client announces the rest."""
 
     round: Any
-
-
-class SumBroadcast(NamedTuple):
-    """The encrypted sum that clients open for themselves: what a blind server sends."""
-
-    visible_sum: Any
-    ciphertext: Any
-    cohort: Any
 
 
 class BlindResult(NamedTuple):
@@ -91,39 +74,27 @@ def build_reveal_round(
       The round. `next` returns the factory's `MeasuredProcessOutput`, whose `result` is
       the list of averaged gradient tensors.
     """
-    weights_type, batch_type = (
-        local_work.weights_type(model),
-        local_work.batch_type(model),
-    )
 
-    @tff.tensorflow.computation(weights_type)
-    def to_broadcast(weights: Any) -> Any:
-        return local_work.ModelBroadcast(weights)
-
-    @tff.tensorflow.computation(to_broadcast.type_signature.result, batch_type)
-    def compute_gradient(sent: Any, batch: Any) -> Any:
+    def compute_gradient(
+        sent: local_work.ModelBroadcast, batch: local_work.Batch
+    ) -> Any:
         vector = local_work.vector(model, sent.weights, batch, work)
         return list(flatten.unflatten(vector, model.spec))
 
-    @tff.tensorflow.computation(batch_type)
-    def count_examples(batch: Any) -> Any:
+    def count_examples(batch: local_work.Batch) -> tf.Tensor:
         return tf.cast(tf.shape(batch.labels)[0], tf.float32)
 
     aggregator = factory.create(
-        compute_gradient.type_signature.result, tff.TensorType(np.float32)
+        tff.to_type([(np.float32, shape) for shape in model.spec.shapes]),
+        tff.TensorType(np.float32),
     )
 
     @tff.federated_computation(
-        aggregator.initialize.type_signature.result,
-        tff.FederatedType(weights_type, tff.SERVER),
-        tff.FederatedType(batch_type, tff.CLIENTS),
+        aggregator.initialize.type_signature.result, *local_work.placed_types(model)
     )
     def next_fn(state: Any, weights: Any, batch: Any) -> Any:
-        sent = tff.federated_broadcast(tff.federated_map(to_broadcast, weights))
-        gradient = tff.federated_map(compute_gradient, (sent, batch))
-        return aggregator.next(
-            state, gradient, tff.federated_map(count_examples, batch)
-        )
+        gradient = wiring.apply(compute_gradient, local_work.broadcast(weights), batch)
+        return aggregator.next(state, gradient, wiring.apply(count_examples, batch))
 
     return Round(aggregator.initialize, next_fn)
 
@@ -155,111 +126,42 @@ def build_server_blind_round(
       The round. `next` returns a `BlindResult`; the average is unweighted.
     """
     spec = model.spec
-    weights_type, batch_type = (
-        local_work.weights_type(model),
-        local_work.batch_type(model),
-    )
     masks = (
         _own_masks(mask_source, model, bound)
         if isinstance(mask_source, agreement.OwnMask)
         else _agreed_masks(mask_source, spec, bound)
     )
-    rules = collecting.Rules(engine, keys, spec.size, fail=True)
+    rules = collecting.Rules(engine, keys, (spec.size,), fail=True)
 
-    @tff.tensorflow.computation(weights_type)
-    def to_broadcast(weights: Any) -> Any:
-        return local_work.ModelBroadcast(weights)
+    @tff.tensorflow.computation
+    def initial_state() -> Any:
+        return BlindState(masks.init(), tf.constant(0, tf.int64))
 
-    @tff.tensorflow.computation(to_broadcast.type_signature.result, batch_type)
-    def compute_gradient(sent: Any, batch: Any) -> Any:
-        return local_work.vector(model, sent.weights, batch, work)
+    def contribute(
+        sent: local_work.ModelBroadcast, batch: local_work.Batch
+    ) -> Contribution:
+        vector = local_work.vector(model, sent.weights, batch, work)
+        return Contribution(vector, tf.constant(1.0))
 
-    @tff.tensorflow.computation(masks.announced_type)
-    def read_key(announced: Any) -> Any:
-        return key_store.read(keys, engine.cipher, announced.round)
-
-    draw_nonce = tff.tensorflow.computation(client.draw_nonce)
-    key_type = read_key.type_signature.result
-
-    @tff.tensorflow.computation(
-        compute_gradient.type_signature.result,
-        masks.announced_type,
-        key_type,
-        draw_nonce.type_signature.result,
-    )
-    def protect(vector: Any, announced: Any, secret_key: Any, nonce: Any) -> Any:
-        mask = announcement.mask_of(announced, spec.size)
-        return client.protect(
-            vector,
-            tf.constant(1.0),
-            mask,
-            announced.bounds[0],
-            announcement.context_of(announced, mask, engine, keys),
-            secret_key,
-            nonce,
-            engine,
-        )
-
-    sum_of_uploads = aggregators.aggregation_of(
-        protect.type_signature.result,
-        collecting.nothing_collected,
-        lambda collected, upload: collecting.collect(collected, upload, rules),
-        collecting.join,
-        lambda collected: collected,
-    )
-
-    @tff.tensorflow.computation(
-        sum_of_uploads.report.type_signature.result, masks.announced_type
-    )
-    def add_up(collected: Any, announced: Any) -> Any:
-        mask = announcement.mask_of(announced, spec.size)
-        context = announcement.context_of(announced, mask, engine, keys)
-        total = server.add_ciphertexts(collected, context, rules)
-        return SumBroadcast(total.visible_sum, total.ciphertext, total.cohort)
-
-    total_type = add_up.type_signature.result
-
-    @tff.tensorflow.computation(key_type, total_type, masks.announced_type)
-    def open_average(secret_key: Any, total: Any, announced: Any) -> Any:
-        mask = announcement.mask_of(announced, spec.size)
-        clients = tf.size(total.cohort)
-        vector = client.open_all(
-            secret_key,
-            total.visible_sum,
-            total.ciphertext,
-            clients,
-            mask,
-            announced.bounds[0],
-            announcement.context_of(announced, mask, engine, keys),
-            engine,
-        )
-        return vector / tf.cast(clients, tf.float32)
-
-    @tff.tensorflow.computation(total_type)
-    def what_stays(total: Any) -> Any:
-        return total.visible_sum, total.ciphertext
+    def average(summed: Vector, clients: tf.Tensor) -> Vector:
+        return summed / tf.cast(clients, tf.float32)
 
     @tff.federated_computation
     def init_fn() -> Any:
-        return tff.federated_eval(masks.initial_state, tff.SERVER)
+        return tff.federated_eval(initial_state, tff.SERVER)
 
     @tff.federated_computation(
-        tff.FederatedType(masks.initial_state.type_signature.result, tff.SERVER),
-        tff.FederatedType(weights_type, tff.SERVER),
-        tff.FederatedType(batch_type, tff.CLIENTS),
+        init_fn.type_signature.result, *local_work.placed_types(model)
     )
     def next_fn(state: Any, weights: Any, batch: Any) -> Any:
-        sent = tff.federated_broadcast(tff.federated_map(to_broadcast, weights))
-        vector = tff.federated_map(compute_gradient, (sent, batch))
-        announced, told, state = masks.choose(state, vector, sent, batch)
-        secret_key = tff.federated_map(read_key, told)
-        nonce = tff.federated_eval(draw_nonce, tff.CLIENTS)
-        upload = tff.federated_map(protect, (vector, told, secret_key, nonce))
-        total = tff.federated_map(add_up, (sum_of_uploads.apply(upload), announced))
-        opened = tff.federated_map(
-            open_average, (secret_key, tff.federated_broadcast(total), told)
+        sent = local_work.broadcast(weights)
+        own = wiring.apply(contribute, sent, batch)
+        announced, told, state = masks.choose(state, own, sent, batch)
+        uploaded = upload_phase.run(announced, told, own, rules)
+        opened = opening.by_everyone(uploaded, rules, 1, average)
+        visible_sum, ciphertext = wiring.apply(
+            lambda total: (total.visible_sum, total.ciphertext), uploaded.total
         )
-        visible_sum, ciphertext = tff.federated_map(what_stays, total)
         return BlindResult(state, visible_sum, ciphertext, opened)
 
     return Round(init_fn, next_fn)
@@ -281,14 +183,13 @@ class _Masks(NamedTuple):
     """How the clients of a server-blind round come to their mask.
 
     Attributes:
-      initial_state: `() -> state`.
-      announced_type: Of an `Announcement`.
-      choose: `(state@SERVER, gradient@CLIENTS, ModelBroadcast@CLIENTS, Batch@CLIENTS)
-        -> (announcement@SERVER, announcement@CLIENTS, state@SERVER)`.
+      init: `() -> state`, of the agreement.
+      choose: `(state@SERVER, Contribution@CLIENTS, ModelBroadcast@CLIENTS, Batch@CLIENTS)
+        -> (announcement@SERVER, announcement@CLIENTS, state@SERVER)`, with the whole
+        `BlindState`.
     """
 
-    initial_state: tff.Computation
-    announced_type: tff.Type
+    init: Callable[[], Any]
     choose: Callable[
         [tff.Value, tff.Value, tff.Value, tff.Value],
         tuple[tff.Value, tff.Value, tff.Value],
@@ -300,72 +201,46 @@ def _agreed_masks(
 ) -> _Masks:
     """The server computes the mask from public knowledge and broadcasts it."""
 
-    @tff.tensorflow.computation
-    def initial_state() -> Any:
-        return BlindState(source.init(spec), tf.constant(0, tf.int64))
-
-    @tff.tensorflow.computation(initial_state.type_signature.result)
-    def announce(state: Any) -> Any:
+    def announce(state: BlindState) -> Any:
         mask, agreed = source.mask(spec, state.agreement)
         announced = Announcement(wire.pack(mask), state.round, tf.constant([bound]))
         return announced, BlindState(agreed, state.round + 1)
 
     def choose(
-        state: tff.Value, vector: tff.Value, model_sent: tff.Value, batch: tff.Value
+        state: tff.Value, own: tff.Value, model_sent: tff.Value, batch: tff.Value
     ) -> tuple[tff.Value, tff.Value, tff.Value]:
-        del vector, model_sent, batch
-        announced, state = tff.federated_map(announce, state)
+        del own, model_sent, batch
+        announced, state = wiring.apply(announce, state)
         return announced, tff.federated_broadcast(announced), state
 
-    return _Masks(initial_state, announce.type_signature.result[0], choose)
+    return _Masks(lambda: source.init(spec), choose)
 
 
 def _own_masks(
     source: agreement.OwnMask, model: functional.FunctionalModel, bound: float
 ) -> _Masks:
     """The only client computes the mask and tells the server."""
-    spec, weights_type = model.spec, local_work.weights_type(model)
+    spec = model.spec
 
-    @tff.tensorflow.computation
-    def initial_state() -> Any:
-        return BlindState(collections.OrderedDict(), tf.constant(0, tf.int64))
-
-    state_type = initial_state.type_signature.result
-
-    @tff.tensorflow.computation(state_type)
-    def round_of(state: Any) -> Any:
-        return RoundBroadcast(state.round)
-
-    @tff.tensorflow.computation(weights_type)
-    def to_broadcast(weights: Any) -> Any:
-        return local_work.ModelBroadcast(weights)
-
-    @tff.tensorflow.computation(
-        round_of.type_signature.result,
-        tff.TensorType(np.float32, (spec.size,)),
-        to_broadcast.type_signature.result,
-        local_work.batch_type(model),
-    )
-    def choose_mask(sent: Any, vector: Any, model_sent: Any, batch: Any) -> Any:
+    def choose_mask(
+        sent: RoundBroadcast,
+        own: Contribution,
+        model_sent: local_work.ModelBroadcast,
+        batch: local_work.Batch,
+    ) -> Announcement:
         context = local_work.score_context(
-            model, model_sent.weights, batch, vector, source.seed
+            model, model_sent.weights, batch, own.vector, source.seed
         )
         mask = agreement.own_mask(source, spec, context)
         return Announcement(wire.pack(mask), sent.round, tf.constant([bound]))
 
-    announced_type = choose_mask.type_signature.result
-
-    @tff.tensorflow.computation
     def no_masks() -> Any:
-        nothing = tf.zeros(announced_type.packed_mask.shape, tf.uint8)
+        nothing = tf.zeros([-(-spec.size // 8)], tf.uint8)
         return tf.constant(0), Announcement(
             nothing, tf.constant(0, tf.int64), tf.constant([bound])
         )
 
-    taken_type = no_masks.type_signature.result
-
-    @tff.tensorflow.computation(taken_type, announced_type)
-    def take_mask(taken: Any, announced: Any) -> Any:
+    def take_mask(taken: Any, announced: Announcement) -> Any:
         alone = tf.debugging.Assert(
             tf.equal(taken[0], 0),
             [
@@ -376,28 +251,24 @@ def _own_masks(
         with tf.control_dependencies([op for op in (alone,) if op is not None]):
             return taken[0] + 1, announced
 
-    @tff.tensorflow.computation(taken_type, taken_type)
     def join(left: Any, right: Any) -> Any:
         # At most one of them holds a mask: a second one would have failed above.
         packed = tf.maximum(left[1].packed_mask, right[1].packed_mask)
         number = tf.maximum(left[1].round, right[1].round)
         return left[0] + right[0], Announcement(packed, number, left[1].bounds)
 
-    @tff.tensorflow.computation(taken_type)
-    def report(taken: Any) -> Any:
-        return taken[1]
-
-    @tff.tensorflow.computation(announced_type, state_type)
-    def next_state(announced: Any, state: Any) -> Any:
-        del announced
-        return BlindState(state.agreement, state.round + 1)
-
     def choose(
-        state: tff.Value, vector: tff.Value, model_sent: tff.Value, batch: tff.Value
+        state: tff.Value, own: tff.Value, model_sent: tff.Value, batch: tff.Value
     ) -> tuple[tff.Value, tff.Value, tff.Value]:
-        sent = tff.federated_broadcast(tff.federated_map(round_of, state))
-        told = tff.federated_map(choose_mask, (sent, vector, model_sent, batch))
-        announced = tff.federated_aggregate(told, no_masks(), take_mask, join, report)
-        return announced, told, tff.federated_map(next_state, (announced, state))
+        number = wiring.apply(lambda state: RoundBroadcast(state.round), state)
+        sent = tff.federated_broadcast(number)
+        told = wiring.apply(choose_mask, sent, own, model_sent, batch)
+        announced = wiring.aggregate(
+            told, no_masks, take_mask, join, lambda taken: taken[1]
+        )
+        next_state = wiring.apply(
+            lambda state: BlindState(state.agreement, state.round + 1), state
+        )
+        return announced, told, next_state
 
-    return _Masks(initial_state, announced_type, choose)
+    return _Masks(collections.OrderedDict, choose)

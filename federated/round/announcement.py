@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from selenc_tf.lattice.engine import Engine
+from federated.round.collecting import Rules
+from selenc_tf.lattice import scales
 from selenc_tf.lattice.header import Context
-from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.masks import wire
 from selenc_tf.types import Mask
 
@@ -25,35 +25,37 @@ class Announcement(NamedTuple):
     bounds: Any
 
 
-def mask_of(announced: Announcement, n: int) -> Mask:
-    """The announced mask: bool [n]. Runs on: any party."""
-    return wire.unpack(announced.packed_mask, n)
+class Terms(NamedTuple):
+    """An announcement, worked out.
+
+    Attributes:
+      mask: bool [n], True = hidden.
+      bound: float32 [m], of each hidden entry; [] if all have the same.
+      context: What a message of this round must say that it is of.
+    """
+
+    mask: Mask
+    bound: tf.Tensor
+    context: Context
 
 
-def context_of(
-    announced: Announcement, mask: Mask, engine: Engine, keys: KeySet
-) -> Context:
-    """What a message of this round must say that it is of.
+def terms_of(announced: Announcement, rules: Rules) -> Terms:
+    """Works out an announcement.
 
     Runs on: any party, each for itself.
 
     Args:
       announced: The announcement.
-      mask: bool [n], the announced mask.
-      engine: The engine.
-      keys: The public name of the keys.
+      rules: Of the round.
 
     Returns:
-      The context.
+      The terms.
     """
-    return engine.context(
-        keys,
+    mask = wire.unpack(announced.packed_mask, rules.num_parameters)
+    context = rules.engine.context(
+        rules.keys,
         announced.packed_mask,
         announced.round,
         tf.math.count_nonzero(mask),
     )
-
-
-def total_blocks(context: Context, engine: Engine) -> tf.Tensor:
-    """The blocks of a whole message: int32."""
-    return tf.cast(engine.num_blocks(context.values), tf.int32)
+    return Terms(mask, scales.expand(announced.bounds, rules.groups, mask), context)

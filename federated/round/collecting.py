@@ -59,14 +59,20 @@ class Rules(NamedTuple):
     Attributes:
       engine: What messages are made with.
       keys: The public name of the keys.
-      num_parameters: n.
+      groups: Lengths of the consecutive groups of entries that share a bound; they add
+        up to n.
       fail: Whether a refused upload fails the round instead of being left out.
     """
 
     engine: Engine
     keys: KeySet
-    num_parameters: int
+    groups: tuple[int, ...]
     fail: bool
+
+    @property
+    def num_parameters(self) -> int:
+        """The number of entries, n."""
+        return sum(self.groups)
 
 
 def nothing_collected() -> Collected:

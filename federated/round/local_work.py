@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from federated.round import wiring
 from selenc_tf import flatten
 from selenc_tf.models import functional, local_steps
 from selenc_tf.models.local_steps import LocalTraining
@@ -31,19 +32,24 @@ class ModelBroadcast(NamedTuple):
     weights: Any
 
 
-def weights_type(model: functional.FunctionalModel) -> tff.Type:
-    """The type of the model's trainable tensors."""
-    return tff.to_type([(np.float32, shape) for shape in model.spec.shapes])
-
-
-def batch_type(model: functional.FunctionalModel) -> tff.Type:
-    """The type of a `Batch` for the model."""
-    return tff.to_type(
-        Batch(
-            images=tff.TensorType(np.float32, (None, *model.input_shape)),
-            labels=tff.TensorType(np.int32, (None,)),
-        )
+def placed_types(model: functional.FunctionalModel) -> tuple[tff.Type, tff.Type]:
+    """The types of what a round starts from: the weights@SERVER, a `Batch`@CLIENTS."""
+    batch = Batch(
+        images=tff.TensorType(np.float32, (None, *model.input_shape)),
+        labels=tff.TensorType(np.int32, (None,)),
     )
+    return (
+        tff.FederatedType(
+            [(np.float32, shape) for shape in model.spec.shapes], tff.SERVER
+        ),
+        tff.FederatedType(batch, tff.CLIENTS),
+    )
+
+
+def broadcast(weights: tff.Value) -> tff.Value:
+    """Wires the broadcast of the server's weights: a `ModelBroadcast` at the clients."""
+    sent = wiring.apply(lambda tensors: ModelBroadcast(tensors), weights)
+    return tff.federated_broadcast(sent)
 
 
 def gradient(model: functional.FunctionalModel, weights: Any, batch: Batch) -> Vector:

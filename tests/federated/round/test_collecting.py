@@ -26,19 +26,20 @@ ENGINE = engine.Engine(CODEC, CIPHER)
 KEYS = key_store.KeySet("unused", "0123456789abcdef")
 # A tuple, so that what is made with it can be kept.
 MASK = (True,) * M + (False,) * (N - M)
-DROP = collecting.Rules(ENGINE, KEYS, N, fail=False)
+DROP = collecting.Rules(ENGINE, KEYS, (N,), fail=False)
 FAIL = DROP._replace(fail=True)
 
 
 def announced(round_number=3, mask=MASK):
     packed = wire.pack(tf.constant(mask))
-    return Announcement(packed, tf.constant(round_number, tf.int64), [BOUND])
+    return Announcement(
+        packed, tf.constant(round_number, tf.int64), tf.constant([BOUND])
+    )
 
 
 def context(keys=KEYS, made_with=ENGINE, **terms):
-    told = announced(**terms)
-    mask = announcement.mask_of(told, N)
-    return announcement.context_of(told, mask, made_with, keys)
+    rules = DROP._replace(engine=made_with, keys=keys)
+    return announcement.terms_of(announced(**terms), rules).context
 
 
 @functools.cache

@@ -1,0 +1,131 @@
+"""The two ways in which clients open the sum that the upload phase left."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from federated.round import announcement, client, server, wiring
+from federated.round.announcement import Announcement
+from federated.round.collecting import Rules
+from federated.round.upload_phase import Uploaded
+from selenc_tf.types import Vector
+
+
+class CohortBroadcast(NamedTuple):
+    """The sorted nonces of the clients in the sum, int64 [k]."""
+
+    cohort: Any
+
+
+class SumBroadcast(NamedTuple):
+    """The encrypted sum that clients open for themselves: what a blind server sends."""
+
+    visible_sum: Any
+    ciphertext: Any
+    cohort: Any
+
+
+def in_shares(uploaded: Uploaded, rules: Rules, min_clients: int) -> tff.Value:
+    """Clients open a share each, for the server: together they decrypt once.
+
+    ```
+    SERVER                                  | CLIENTS
+    sorted nonces of who is in the sum -----|-> rank (or refusal: too few clients)
+    a share of the sum for each rank <------|-- rank
+                                   ---------|-> share -> judge, decrypt
+    the shares, for `server.assemble` <-----|-- OpenedShare
+    ```
+
+    Args:
+      uploaded: What the upload phase left.
+      rules: As there.
+      min_clients: The smallest cohort whose sum clients are willing to open.
+
+    Returns:
+      A `client.OpenedShare` of all shares, at the server.
+    """
+
+    def tell(total: server.CipherSum) -> Any:
+        return CohortBroadcast(total.cohort), tf.size(total.cohort) + 1
+
+    def find_rank(nonce: tf.Tensor, sent: CohortBroadcast) -> tf.Tensor:
+        return client.find_rank(nonce, sent.cohort, min_clients)
+
+    def open_share(
+        secret_key: tf.Tensor,
+        share: tf.data.Dataset,
+        rank: tf.Tensor,
+        sent: CohortBroadcast,
+        announced: Announcement,
+    ) -> client.OpenedShare:
+        return client.open_share(
+            secret_key,
+            share.get_single_element(),
+            rank,
+            sent.cohort,
+            announcement.terms_of(announced, rules).context,
+            rules.engine,
+        )
+
+    cohort, size = wiring.apply(tell, uploaded.total)
+    sent = tff.federated_broadcast(cohort)
+    rank = wiring.apply(find_rank, uploaded.nonce, sent)
+    pick_share = tff.tensorflow.computation(
+        server.pick_share, uploaded.total.type_signature.member, np.int32
+    )
+    share = tff.federated_select(rank, size, uploaded.total, pick_share)
+    return wiring.aggregate(
+        wiring.apply(open_share, uploaded.secret_key, share, rank, sent, uploaded.told),
+        server.no_shares,
+        server.collect_share,
+        server.join_shares,
+    )
+
+
+def by_everyone(
+    uploaded: Uploaded,
+    rules: Rules,
+    min_clients: int,
+    use: Callable[[Vector, tf.Tensor], Any],
+) -> tff.Value:
+    """Every client opens the whole sum, for its own use; the server stays blind.
+
+    Args:
+      uploaded: What the upload phase left.
+      rules: As there.
+      min_clients: The smallest cohort whose sum clients are willing to open.
+      use: What a client makes of the sum, float32 [n], and of k, int32.
+
+    Returns:
+      What `use` returned, at each client.
+    """
+
+    def tell(total: server.CipherSum) -> SumBroadcast:
+        return SumBroadcast(total.visible_sum, total.ciphertext, total.cohort)
+
+    def open_sum(
+        secret_key: tf.Tensor,
+        nonce: tf.Tensor,
+        sent: SumBroadcast,
+        announced: Announcement,
+    ) -> Any:
+        clients = tf.size(sent.cohort)
+        rank = client.find_rank(nonce, sent.cohort, min_clients)
+        with tf.control_dependencies([rank]):
+            vector = client.open_all(
+                secret_key,
+                sent.visible_sum,
+                sent.ciphertext,
+                clients,
+                *announcement.terms_of(announced, rules),
+                rules.engine,
+            )
+        return use(vector, clients)
+
+    sent = tff.federated_broadcast(wiring.apply(tell, uploaded.total))
+    return wiring.apply(
+        open_sum, uploaded.secret_key, uploaded.nonce, sent, uploaded.told
+    )

@@ -1,0 +1,107 @@
+"""The phase that every encrypted round begins with: clients upload, the server adds.
+
+```
+Keras model --functional--> client gradient g[n] --> significance scores --> mask[n]
+   weights, batch                |                                             |
+                                 +-- visible part g[~mask], float32 -----------+-> Upload
+                                 +-- hidden part g[mask] -> codes -> encrypt --+
+ ========= server boundary: the tap sits here, on every value ====> ServerView ----> attacks
+     server      sum of the visible parts, sum of the ciphertexts
+     clients     decrypt the sum -> decode -> merge                      (`opening.py`)
+     server      the published aggregate (`build_reveal_round`), or nothing but the
+                 ciphertext of the sum (`build_server_blind_round`)
+```
+"""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from federated.round import announcement, client, collecting, server, wiring
+from federated.round.announcement import Announcement
+from federated.round.collecting import Rules
+from selenc_tf.lattice import key_store
+
+
+class Contribution(NamedTuple):
+    """What a client adds to the sum.
+
+    Attributes:
+      vector: float32 [n], already multiplied by the weight where there is one.
+      weight: float32, its weight in a mean.
+    """
+
+    vector: Any
+    weight: Any
+
+
+class Uploaded(NamedTuple):
+    """What the phase leaves with the parties.
+
+    Attributes:
+      total: A `server.CipherSum`, at the server.
+      secret_key: string, at each client.
+      nonce: int64, at each client.
+      told: The `Announcement`, at each client.
+    """
+
+    total: tff.Value
+    secret_key: tff.Value
+    nonce: tff.Value
+    told: tff.Value
+
+
+def run(
+    announced: tff.Value, told: tff.Value, own: tff.Value, rules: Rules
+) -> Uploaded:
+    """Wires the phase; the arrows are all that the parties exchange in it.
+
+    ```
+    SERVER                                  | CLIENTS
+    announcement ---------------------------|-> mask, round, bounds
+                                            |   own vector -----------+-> visible entries
+                                            |   key, nonce            +-> codes -> encrypt
+    judge; sum of visible, of ciphertexts <-|-- Upload
+    ```
+
+    Args:
+      announced: An `Announcement`, at the server.
+      told: The same at the clients, however it came there.
+      own: A `Contribution`, at each client.
+      rules: What uploads must keep to.
+
+    Returns:
+      What the phase leaves.
+    """
+
+    def read_key(announced: Announcement) -> Any:
+        return key_store.read(rules.keys, rules.engine.cipher, announced.round)
+
+    def protect(
+        own: Contribution,
+        announced: Announcement,
+        secret_key: tf.Tensor,
+        nonce: tf.Tensor,
+    ) -> client.Upload:
+        terms = announcement.terms_of(announced, rules)
+        return client.protect(
+            own.vector, own.weight, *terms, secret_key, nonce, rules.engine
+        )
+
+    def add_up(
+        collected: collecting.Collected, announced: Announcement
+    ) -> server.CipherSum:
+        context = announcement.terms_of(announced, rules).context
+        return server.add_ciphertexts(collected, context, rules)
+
+    secret_key = wiring.apply(read_key, told)
+    nonce = wiring.evaluate(client.draw_nonce, tff.CLIENTS)
+    collected = wiring.aggregate(
+        wiring.apply(protect, own, told, secret_key, nonce),
+        collecting.nothing_collected,
+        lambda collected, upload: collecting.collect(collected, upload, rules),
+        collecting.join,
+    )
+    total = wiring.apply(add_up, collected, announced)
+    return Uploaded(total, secret_key, nonce, told)
