@@ -6,12 +6,12 @@ python examples/own_model.py
 import pathlib
 import tempfile
 
+import federated  # Before TFF, which needs it to be importable.
 import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated import aggregators, key_flow, learning, runtime
 from selenc_tf.lattice import codec, key_store, parameters, scales, shell_cipher
 from selenc_tf.masks import agreement, policy
 from selenc_tf.models import functional
@@ -48,18 +48,20 @@ with tempfile.TemporaryDirectory() as folder:
     keys = key_store.create(pathlib.Path(folder) / "client.key", cipher)
 
     # 5. Any `tff.learning` process takes the aggregator.
-    runtime.install()
+    federated.install()
     process = tff.learning.algorithms.build_weighted_fed_avg(
-        learning.to_tff_model(model),
+        federated.to_tff_model(model),
         client_optimizer_fn=tff.learning.optimizers.build_sgdm(0.1),
-        model_aggregator=aggregators.selective_encryption(
-            aggregators.SelectiveEncryption(hide, fixed_point, bounds, cipher, keys)
+        model_aggregator=federated.selective_encryption(
+            federated.SelectiveEncryption(hide, fixed_point, bounds, cipher, keys)
         ),
     )
 
     # 6. Optional: the proof, on the compiled computation, that no key reaches the server.
     print("what clients send to the server:")
-    for crossing in key_flow.check(process.next, key_path=keys.path).to_server:
+    for crossing in federated.key_flow.check(
+        process.next, key_path=keys.path
+    ).to_server:
         print("  ", crossing.type)
 
     generator = np.random.default_rng(0)

@@ -1,9 +1,28 @@
 """TensorFlow Federated computations: the runtime, the tap and the encrypted rounds.
 
-Importing this package imports nothing heavy; it only makes `tensorflow_federated`
-importable (see `tensorflow_privacy_import.py`).
+```
+import federated                     # Before TFF: it makes TFF importable.
+import tensorflow_federated as tff
+
+federated.install()
+process = tff.learning.algorithms.build_weighted_fed_avg(
+    federated.to_tff_model(model),
+    client_optimizer_fn=tff.learning.optimizers.build_sgdm(0.1),
+    model_aggregator=federated.selective_encryption(
+        federated.SelectiveEncryption(hide, fixed_point, bounds, cipher, keys)
+    ),
+)
+federated.key_flow.check(process.next, keys.path)
+```
+
+Importing this package imports nothing heavy. Its names, which `__init__.pyi` lists, load
+what they stand for when they are used.
 """
+
+import lazy_loader
 
 from federated import tensorflow_privacy_import
 
 tensorflow_privacy_import.install()
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,16 +6,14 @@ classes, and those import fine. The finder below is asked when, and only when, s
 imports `tensorflow_privacy`; it runs the package's `__init__` with the package's own
 switch for skipping its imports, and then adds the `DPQuery` classes.
 
-It is installed by importing `federated`, and at interpreter start in an environment in
-which selenc-tf is installed (`selenc_tf_tff_import.pth`), so that a script may import
-`tensorflow_federated` first. This module imports nothing but the standard library.
+It is installed by importing `federated`, which therefore comes before the first import
+of `tensorflow_federated` (sorted imports have it there). Who imports TFF first sees
+`No module named 'tensorflow_estimator'`, and may then import `federated` and try again.
+This module imports little, and nothing but the standard library.
 """
 
 import importlib
-import importlib.abc
 import importlib.machinery
-import importlib.util
-import inspect
 import sys
 import types
 from collections.abc import Sequence
@@ -42,37 +40,29 @@ _DP_QUERY_MODULES = (
 )
 
 
-class _DPQueryOnlyLoader(importlib.abc.Loader):
+class _DPQueryOnlyLoader(importlib.machinery.SourceFileLoader):
     """Executes `tensorflow_privacy/__init__.py` without Estimator and Keras parts."""
-
-    def __init__(self, wrapped: importlib.abc.Loader):
-        self._wrapped = wrapped
-
-    def create_module(
-        self, spec: importlib.machinery.ModuleSpec
-    ) -> types.ModuleType | None:
-        return self._wrapped.create_module(spec)
 
     def exec_module(self, module: types.ModuleType) -> None:
         # `hasattr(sys, "skip_tf_privacy_import")` is the switch that the package reads.
         had_switch = hasattr(sys, "skip_tf_privacy_import")
         sys.skip_tf_privacy_import = True  # type: ignore[attr-defined]
         try:
-            self._wrapped.exec_module(module)
+            super().exec_module(module)
         finally:
             if not had_switch:
                 del sys.skip_tf_privacy_import  # type: ignore[attr-defined]
         prefix = f"{_PACKAGE}.privacy.dp_query"
         for name in _DP_QUERY_MODULES:
             source = importlib.import_module(f"{prefix}.{name}")
-            for class_name, value in inspect.getmembers(source, inspect.isclass):
-                if value.__module__ == source.__name__:
+            for class_name, value in vars(source).items():
+                if isinstance(value, type) and value.__module__ == source.__name__:
                     setattr(module, class_name, value)
         for name in ("restart_query", "tree_aggregation"):
             setattr(module, name, importlib.import_module(f"{prefix}.{name}"))
 
 
-class _DPQueryOnlyFinder(importlib.abc.MetaPathFinder):
+class _DPQueryOnlyFinder:
     """Answers for `tensorflow_privacy` alone."""
 
     def find_spec(
@@ -85,15 +75,26 @@ class _DPQueryOnlyFinder(importlib.abc.MetaPathFinder):
         if fullname != _PACKAGE:
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path)
-        if spec is None or spec.loader is None:
+        if spec is None or spec.origin is None:
             return None
         # An environment that does have a working Estimator gets the whole package.
-        if importlib.util.find_spec("tensorflow_estimator") is None:
-            spec.loader = _DPQueryOnlyLoader(spec.loader)
+        if importlib.machinery.PathFinder.find_spec("tensorflow_estimator") is None:
+            spec.loader = _DPQueryOnlyLoader(fullname, spec.origin)
         return spec
 
 
 def install() -> None:
-    """Installs the finder once; later calls do nothing."""
-    if not any(isinstance(finder, _DPQueryOnlyFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _DPQueryOnlyFinder())
+    """Installs the finder once; later calls do nothing.
+
+    Forgets what an import without it left behind when it failed: a package that is not
+    there itself, but whose modules are, does not import a second time.
+    """
+    if any(isinstance(finder, _DPQueryOnlyFinder) for finder in sys.meta_path):
+        return
+    sys.meta_path.insert(0, _DPQueryOnlyFinder())
+    for package in (_PACKAGE, "tensorflow_federated"):
+        if package not in sys.modules:
+            for name in [
+                name for name in sys.modules if name.startswith(f"{package}.")
+            ]:
+                del sys.modules[name]

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import pytest
 
+import federated  # noqa: F401  # Makes TFF importable.
+
 # Before TensorFlow is imported anywhere: no start-up chatter in reports of failures.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -21,7 +23,6 @@ def federation():
     """Installs an in-process TFF context for one test; its tap writes a list."""
     import tensorflow_federated as tff
 
-    import federated  # noqa: F401
     from federated import runtime
 
     crossings = []
