@@ -193,9 +193,9 @@ def test_hypotheses_that_are_not_finite_leave(wide, view, after):
 
 
 def test_the_right_label_can_fail_alone(wide, view):
-    found = build_idlg(effort=effort.Effort(max_iterations=500))(
-        view, with_broken(wide, (LABEL,)), SEED
-    )
+    limits = effort.Effort(max_iterations=500)
+    spoiled = with_broken(wide, (LABEL,))
+    found = idlg.build_idlg(effort=limits, programs=spoiled)(view, wide, SEED)
     assert found.label_source == "enumerated"
     assert found.labels != [LABEL] and math.isfinite(found.objective)
 
