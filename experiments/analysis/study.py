@@ -66,10 +66,12 @@ def build_study(
 
     @functools.cache
     def traced(metric: str) -> Callable[..., tf.Tensor]:
+        metric_fn = methods.metric(metric)
+
         # Traced, as it is inside TFF, and once for all pictures.
         @tf.function
         def scores(gradient: tf.Tensor, batch: ScoreBatch) -> tf.Tensor:
-            return methods.metric(metric)(
+            return metric_fn(
                 ScoreContext(
                     gradient=gradient,
                     seed=tf.constant((options.seed, 0), tf.int32),

@@ -123,7 +123,6 @@ def public_agreement(
     if name == "previous_aggregate":
         return agreement.previous_aggregate(score, chosen, masking.seed)
     context = ScoreContext(
-        gradient=tf.zeros([model.spec.size]),
         seed=tf.constant(masking.seed, tf.int32),
         spec=model.spec,
         weights=flatten.flatten(model.initial_weights),

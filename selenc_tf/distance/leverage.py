@@ -14,7 +14,7 @@ from selenc_tf import validation
 from selenc_tf.distance import cramer_rao, information, jacobian
 from selenc_tf.distance.prior import GaussianPrior
 from selenc_tf.significance import required
-from selenc_tf.significance.context import ScoreContext, SignificanceFn
+from selenc_tf.significance.context import ScoreContext
 from selenc_tf.types import Vector
 
 _CHUNK = 2048
@@ -105,10 +105,13 @@ def greedy_order(
     return np.concatenate(order)
 
 
-def build_leverage(
-    probes: int = 8, iterations: int = 16, relative_noise: float = 1e-3
-) -> SignificanceFn:
-    """A score that approximates how fast the bound rises as an entry gets less certain.
+def leverage(
+    context: ScoreContext,
+    probes: int = 8,
+    iterations: int = 16,
+    relative_noise: float = 1e-3,
+) -> Vector:
+    """Scores an entry by its influence on the Bayesian Cramer-Rao bound; a sketch.
 
     With w_i = 1 / sigma_i^2 the weight of entry i, -d tr(M^-1) / d w_i = j_i^T M^-2 j_i.
     For random signs z that is the mean of (J M^-1 z)_i^2, and M^-1 z comes from a few
@@ -116,76 +119,57 @@ def build_leverage(
     Stopping early shrinks M^-1 towards directions of large curvature: a few iterations
     find what coarse structure the entry carries.
 
+    Runs on: the client that has the examples. The scores are as secret as they are.
+
     Args:
+      context: `gradient`, `seed`, `weights`, `batch` and `model` are used.
       probes: Number of random vectors.
       iterations: Steps of conjugate gradients.
       relative_noise: sigma = this * ||g|| / sqrt(n). Larger than a real sigma, so that
         float32 and few iterations suffice.
 
     Returns:
-      The metric: float32 [n], the root of that mean.
+      float32 [n], >= 0: the root of that mean.
 
     Raises:
-      ValueError: If an argument is out of range.
+      ValueError: If an argument is out of range, or the context lacks something.
     """
     validation.check_at_least("probes", probes, 1)
     validation.check_at_least("iterations", iterations, 1)
     validation.check_positive("relative_noise", relative_noise)
+    gradient = required.gradient(context, "leverage")
+    model, weights, batch = required.examples(context, "leverage")
+    point = (model, weights, batch.inputs, batch.labels)
+    forward = jacobian.forward_product(*point)
+    backward = jacobian.backward_product(*point)
+    power = tf.reduce_mean(tf.square(gradient))
+    # 1 / sigma^2, in units in which the prior's precision is 1.
+    precision = _PIXEL_VARIANCE / tf.maximum(
+        relative_noise**2 * power, np.finfo(np.float32).tiny
+    )
 
-    def score(context: ScoreContext) -> Vector:
-        model, weights, batch = required.examples(context, "leverage")
-        point = (model, weights, batch.inputs, batch.labels)
-        forward = jacobian.forward_product(*point)
-        backward = jacobian.backward_product(*point)
-        power = tf.reduce_mean(tf.square(context.gradient))
-        # 1 / sigma^2, in units in which the prior's precision is 1.
-        precision = _PIXEL_VARIANCE / tf.maximum(
-            relative_noise**2 * power, np.finfo(np.float32).tiny
+    def posterior_precision(direction: tf.Tensor) -> tf.Tensor:
+        return direction + precision * backward(forward(direction))
+
+    def probe(total: Vector, index: tf.Tensor) -> Vector:
+        signs = tf.random.stateless_uniform(
+            [tf.size(batch.inputs)],
+            tf.random.experimental.stateless_fold_in(context.seed, index),
+            minval=0,
+            maxval=2,
+            dtype=tf.int32,
         )
+        right = tf.cast(2 * signs - 1, batch.inputs.dtype)
+        solved = _conjugate_gradients(posterior_precision, right, iterations)
+        return total + tf.square(forward(solved))
 
-        def posterior_precision(direction: tf.Tensor) -> tf.Tensor:
-            return direction + precision * backward(forward(direction))
-
-        def probe(total: Vector, index: tf.Tensor) -> Vector:
-            signs = tf.random.stateless_uniform(
-                [tf.size(batch.inputs)],
-                tf.random.experimental.stateless_fold_in(context.seed, index),
-                minval=0,
-                maxval=2,
-                dtype=tf.int32,
-            )
-            right = tf.cast(2 * signs - 1, batch.inputs.dtype)
-            solved = _conjugate_gradients(posterior_precision, right, iterations)
-            return total + tf.square(forward(solved))
-
-        total = tf.foldl(
-            probe,
-            tf.range(probes),
-            initializer=tf.zeros_like(context.gradient),
-            parallel_iterations=1,
-        )
-        return tf.sqrt(total / probes)
-
-    return score
-
-
-def leverage(context: ScoreContext) -> Vector:
-    """Scores an entry by its influence on the Bayesian Cramer-Rao bound; a sketch.
-
-    See `build_leverage`; 8 probes, 16 iterations.
-
-    Runs on: the client that has the examples. The scores are as secret as they are.
-
-    Args:
-      context: `gradient`, `seed`, `spec`, `weights`, `batch` and `model` are used.
-
-    Returns:
-      float32 [n], >= 0.
-
-    Raises:
-      ValueError: If the context lacks one of them.
-    """
-    return build_leverage()(context)
+    total = tf.foldl(
+        probe,
+        tf.range(probes),
+        initializer=tf.zeros_like(gradient),
+        parallel_iterations=1,
+    )
+    return tf.sqrt(total / probes)
 
 
 def _conjugate_gradients(

@@ -98,13 +98,13 @@ def public_seed(
 ) -> MaskAgreement:
     """Agrees by a public seed: for metrics that do not look at the gradient.
 
-    The metric sees a gradient of zeros. The mask is the same in every round: a mask
+    The mask is the same in every round: a mask
     that changes would show more entries of the same data in each round.
 
     Runs on: server. Sees: the seed. Reveals: nothing about the data.
 
     Args:
-      significance: The metric; it must depend on the seed alone.
+      significance: The metric; the seed and the layout are all that it gets.
       policy: Turns the scores into a mask.
       seed: Two int32, public.
 
@@ -113,11 +113,7 @@ def public_seed(
     """
 
     def mask(spec: FlatSpec, state: SeedState) -> tuple[Mask, SeedState]:
-        context = ScoreContext(
-            gradient=tf.zeros([spec.size]),
-            seed=tf.constant(seed, tf.int32),
-            spec=spec,
-        )
+        context = ScoreContext(spec=spec, seed=tf.constant(seed, tf.int32))
         chosen, policy_state = policy.update(spec, significance(context), state.policy)
         return chosen, SeedState(policy_state)
 

@@ -26,10 +26,10 @@ class ScoreContext(NamedTuple):
     """What a significance metric may look at. A party leaves None what it does not have.
 
     Attributes:
+      spec: The layout of flat vectors, public.
+      seed: int32 [2]. The public seed of the mask.
       gradient: float32 [n]. The client's own gradient, or, where a mask has to be
         agreed in public, the stand-in that everybody knows: the previous aggregate.
-      seed: int32 [2]. The public seed of the mask.
-      spec: The layout of flat vectors.
       weights: float32 [n], public: where the gradient was taken, broadcast by the server.
       update: float32 [n]. The client's weights after its local training minus `weights`;
         minus the gradient for one step of federated SGD with a learning rate of one.
@@ -37,9 +37,9 @@ class ScoreContext(NamedTuple):
       model: The architecture, public.
     """
 
-    gradient: Vector
+    spec: FlatSpec
     seed: tf.Tensor
-    spec: FlatSpec | None = None
+    gradient: Vector | None = None
     weights: Vector | None = None
     update: Vector | None = None
     batch: ScoreBatch | None = None

@@ -7,7 +7,6 @@ in row-major order. An encryption ratio that ends between two tensors hides whol
 only: `m / n` for m the summed sizes of the first few.
 """
 
-import re
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -15,7 +14,7 @@ import tensorflow as tf
 from selenc_tf import flatten
 from selenc_tf.flatten import FlatSpec
 from selenc_tf.significance import required
-from selenc_tf.significance.context import ScoreContext, SignificanceFn
+from selenc_tf.significance.context import ScoreContext
 from selenc_tf.types import Vector
 
 
@@ -32,11 +31,8 @@ def first_layers(context: ScoreContext) -> Vector:
 
     Returns:
       float32 [n], integers in [1, number of tensors].
-
-    Raises:
-      ValueError: If the context has no layout.
     """
-    spec = required.spec(context, "first_layers")
+    spec = context.spec
     return _constant_in_tensors(spec, range(len(spec.names), 0, -1))
 
 
@@ -54,57 +50,9 @@ def last_layers(context: ScoreContext) -> Vector:
 
     Returns:
       float32 [n], integers in [1, number of tensors].
-
-    Raises:
-      ValueError: If the context has no layout.
     """
-    spec = required.spec(context, "last_layers")
+    spec = context.spec
     return _constant_in_tensors(spec, range(1, len(spec.names) + 1))
-
-
-def by_pattern(regexes: Sequence[str]) -> SignificanceFn:
-    """Builds the metric that prefers tensors by name, most important pattern first.
-
-    score = number of patterns - index of the first that is found in the tensor's name
-    (`re.search`), and 0 where none is.
-
-    Runs on: any party. Sees: the layout, which is public. No gradient evaluation.
-
-    Args:
-      regexes: Regular expressions, in order of priority, for names such as
-        "conv0/kernel".
-
-    Returns:
-      The metric: float32 [n], integers in [0, number of patterns]. It uses the context's
-      `spec`, and raises ValueError without one or if a pattern is found in no name.
-
-    Raises:
-      TypeError: If `regexes` is one string.
-      ValueError: If `regexes` is empty or one of them is not a regular expression.
-    """
-    if isinstance(regexes, str):
-        raise TypeError(
-            f"`regexes` must be a list of regular expressions, got the string "
-            f"{regexes!r}. Put it in brackets."
-        )
-    if not regexes:
-        raise ValueError("`regexes` must name at least one pattern, got an empty list.")
-    patterns = [_compiled(regex) for regex in regexes]
-
-    def score(context: ScoreContext) -> Vector:
-        spec = required.spec(context, "by_pattern")
-        for pattern in patterns:
-            # A layer that was renamed would otherwise go unprotected without a word.
-            if not any(pattern.search(name) for name in spec.names):
-                raise ValueError(
-                    f"`regexes` must each be found in the name of some tensor, but "
-                    f"{pattern.pattern!r} is in none of: {', '.join(spec.names)}."
-                )
-        return _constant_in_tensors(
-            spec, [_priority(patterns, name) for name in spec.names]
-        )
-
-    return score
 
 
 def sensitivity_per_byte(context: ScoreContext) -> Vector:
@@ -126,11 +74,11 @@ def sensitivity_per_byte(context: ScoreContext) -> Vector:
       entry.
 
     Raises:
-      ValueError: If the context has no layout.
+      ValueError: If the context has no gradient.
     """
-    spec = required.spec(context, "sensitivity_per_byte")
-    parts = flatten.unflatten(tf.square(context.gradient), spec)
-    return _constant_in_tensors(spec, [tf.reduce_mean(part) for part in parts])
+    gradient = required.gradient(context, "sensitivity_per_byte")
+    parts = flatten.unflatten(tf.square(gradient), context.spec)
+    return _constant_in_tensors(context.spec, [tf.reduce_mean(part) for part in parts])
 
 
 def _constant_in_tensors(
@@ -144,19 +92,3 @@ def _constant_in_tensors(
         ],
         axis=0,
     )
-
-
-def _compiled(regex: str) -> re.Pattern[str]:
-    try:
-        return re.compile(regex)
-    except re.error as error:
-        raise ValueError(
-            f"`regexes` must be regular expressions, got {regex!r}: {error}."
-        ) from error
-
-
-def _priority(patterns: Sequence[re.Pattern[str]], name: str) -> int:
-    for index, pattern in enumerate(patterns):
-        if pattern.search(name):
-            return len(patterns) - index
-    return 0

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from selenc_tf.significance import required
 from selenc_tf.significance.context import ScoreContext
 from selenc_tf.types import Vector
 
@@ -22,5 +23,8 @@ def magnitude(context: ScoreContext) -> Vector:
 
     Returns:
       float32 [n], >= 0.
+
+    Raises:
+      ValueError: If the context has no gradient.
     """
-    return tf.abs(context.gradient)
+    return tf.abs(required.gradient(context, "magnitude"))

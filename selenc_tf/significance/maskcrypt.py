@@ -30,6 +30,7 @@ def maskcrypt(context: ScoreContext) -> Vector:
       eta * g_i^2, the ranking of `magnitude`.
 
     Raises:
-      ValueError: If the context has no update.
+      ValueError: If the context has no gradient or update.
     """
-    return -required.update(context, "maskcrypt") * context.gradient
+    gradient = required.gradient(context, "maskcrypt")
+    return -required.update(context, "maskcrypt") * gradient

@@ -25,6 +25,7 @@ def product(context: ScoreContext) -> Vector:
       float32 [n], >= 0. The ranking of `magnitude` if all |w_i| are equal.
 
     Raises:
-      ValueError: If the context has no weights.
+      ValueError: If the context has no gradient or weights.
     """
-    return tf.abs(required.weights(context, "product") * context.gradient)
+    gradient = required.gradient(context, "product")
+    return tf.abs(required.weights(context, "product") * gradient)

@@ -15,11 +15,11 @@ def random(context: ScoreContext) -> Vector:
     Runs on: any party. Sees: the public seed.
 
     Args:
-      context: `seed` is used, and the length of `gradient`.
+      context: `seed` is used, and the length of the layout.
 
     Returns:
       float32 [n] in [0, 1).
     """
     return tf.random.stateless_uniform(
-        tf.shape(context.gradient), seed=context.seed, dtype=tf.float32
+        [context.spec.size], seed=context.seed, dtype=tf.float32
     )

@@ -5,7 +5,6 @@ from typing import NamedTuple, TypeVar
 import tensorflow as tf
 
 from selenc_tf import flatten
-from selenc_tf.flatten import FlatSpec
 from selenc_tf.models.functional import FunctionalModel
 from selenc_tf.significance.context import ScoreBatch, ScoreContext
 from selenc_tf.types import Vector, Weights
@@ -27,25 +26,19 @@ class Examples(NamedTuple):
     batch: ScoreBatch
 
 
-def spec(context: ScoreContext, metric: str) -> FlatSpec:
-    """Returns the layout of the flat vectors.
+def gradient(context: ScoreContext, metric: str) -> Vector:
+    """Returns the gradient to score, float32 [n].
 
     Args:
       context: What the metric was given.
       metric: The metric's name, for the message.
 
     Raises:
-      ValueError: If it is missing, or not as long as the gradient.
+      ValueError: If it is missing, or not as long as the layout.
     """
-    present = _present(context.spec, "spec", metric, "Pass the `spec` of the model.")
-    length = context.gradient.shape[0]
-    if length is not None and length != present.size:
-        raise ValueError(
-            f"`ScoreContext.spec` must describe the {length} entries of "
-            f"`ScoreContext.gradient`, but it has {present.size}. Pass the `spec` of the "
-            "model that the gradient is of."
-        )
-    return present
+    return _as_long_as_layout(
+        context, context.gradient, "gradient", metric, "Pass the gradient, flat."
+    )
 
 
 def weights(context: ScoreContext, metric: str) -> Vector:
@@ -56,9 +49,9 @@ def weights(context: ScoreContext, metric: str) -> Vector:
       metric: The metric's name, for the message.
 
     Raises:
-      ValueError: If they are missing, or not as long as the gradient.
+      ValueError: If they are missing, or not as long as the layout.
     """
-    return _as_long_as_gradient(
+    return _as_long_as_layout(
         context, context.weights, "weights", metric, "Pass the broadcast weights, flat."
     )
 
@@ -71,9 +64,9 @@ def update(context: ScoreContext, metric: str) -> Vector:
       metric: The metric's name, for the message.
 
     Raises:
-      ValueError: If it is missing, or not as long as the gradient.
+      ValueError: If it is missing, or not as long as the layout.
     """
-    return _as_long_as_gradient(
+    return _as_long_as_layout(
         context,
         context.update,
         "update",
@@ -112,15 +105,16 @@ def _not_empty(batch: ScoreBatch) -> ScoreBatch:
         return batch._replace(inputs=tf.identity(batch.inputs))
 
 
-def _as_long_as_gradient(
+def _as_long_as_layout(
     context: ScoreContext, value: Vector | None, field: str, metric: str, fix: str
 ) -> Vector:
     present = _present(value, field, metric, fix)
     # A vector of one entry would otherwise be broadcast without a word.
-    if not present.shape.is_compatible_with(context.gradient.shape):
+    if not present.shape.is_compatible_with([context.spec.size]):
         raise ValueError(
-            f"`ScoreContext.{field}` must have the shape of `ScoreContext.gradient`, "
-            f"{context.gradient.shape}, got {present.shape}."
+            f"`ScoreContext.{field}` must have the {context.spec.size} entries of "
+            f"`ScoreContext.spec`, got the shape {present.shape}. Pass vectors and the "
+            "layout of one model."
         )
     return present
 
@@ -129,6 +123,6 @@ def _present(value: _T | None, field: str, metric: str, fix: str) -> _T:
     if value is None:
         raise ValueError(
             f"`{metric}` needs `ScoreContext.{field}`, got None. {fix} Or choose a "
-            "metric that needs less, such as `magnitude`."
+            "metric that needs less, such as `random`."
         )
     return value

@@ -49,7 +49,9 @@ def build_client_round() -> Callable[[], object]:
     @tf.function
     def client_round() -> client.Upload:
         vector = functional.gradient(model, model.initial_weights, images, labels)
-        scores = magnitude.magnitude(ScoreContext(vector, tf.constant([0, 0])))
+        scores = magnitude.magnitude(
+            ScoreContext(model.spec, tf.constant([0, 0]), vector)
+        )
         mask = policy.top_scores(scores, 1000)
         context = engine.context(keys, wire.pack(mask), 0, 1000)
         one, nonce = tf.constant(1.0), tf.constant(0, tf.int64)

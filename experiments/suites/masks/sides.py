@@ -36,7 +36,7 @@ def _magnitude(n: int) -> Choose:
 
     @tf.function
     def choose(values: Vector) -> Mask:
-        context = ScoreContext(values, tf.constant([0, 0]))
+        context = ScoreContext(spec, tf.constant([0, 0]), values)
         return chosen.update(spec, magnitude.magnitude(context), ())[0]
 
     return choose

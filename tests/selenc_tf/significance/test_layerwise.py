@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from selenc_tf import flatten
@@ -35,28 +34,6 @@ def test_last_layers():
     np.testing.assert_array_equal(metric(CONTEXT), [1, 1, 2, 3, 3, 3, 4, 4])
     # The bias of the head, and of its kernel the first entry.
     assert hidden(metric, 3 / 8) == [3, 6, 7]
-
-
-def test_by_pattern_takes_the_first_pattern_that_is_found():
-    metric = layerwise.by_pattern(["bias$", "^head/"])
-    np.testing.assert_array_equal(metric(CONTEXT), [0, 0, 2, 1, 1, 1, 2, 2])
-    metric = layerwise.by_pattern(["^head/", "bias$"])
-    np.testing.assert_array_equal(metric(CONTEXT), [0, 0, 1, 2, 2, 2, 2, 2])
-
-
-def test_pattern_that_is_nowhere():
-    metric = layerwise.by_pattern(["head", "dense"])
-    with pytest.raises(ValueError, match=r"'dense' is in none of: conv0/kernel, conv0"):
-        metric(CONTEXT)
-
-
-def test_bad_patterns():
-    with pytest.raises(TypeError, match="got the string 'head'"):
-        layerwise.by_pattern("head")
-    with pytest.raises(ValueError, match="at least one pattern"):
-        layerwise.by_pattern([])
-    with pytest.raises(ValueError, match=r"must be regular expressions, got '\('"):
-        layerwise.by_pattern(["("])
 
 
 def test_sensitivity_per_byte_is_the_mean_energy():

@@ -92,16 +92,12 @@ def test_no_derivative_by_token_numbers():
         input_sensitivity.input_sensitivity(context, 2)
 
 
-PROBES = 3000
-
-
 @pytest.fixture(scope="module")
 def context():
     model = score_contexts.dense()
     return score_contexts.context_of(model, score_contexts.pictures(model, 2))
 
 
-@pytest.fixture(scope="module")
 def exact(context):
     """||dg_i/dx||^2 from the whole Jacobian, in float64."""
     model = functional.in_float64(context.model)
@@ -114,43 +110,18 @@ def exact(context):
     return np.sum(jacobian**2, axis=1)
 
 
-@pytest.fixture(scope="module")
-def found(context):
-    return tf.function(lambda: input_sensitivity.estimate(context, PROBES))()
-
-
-def test_estimate_is_within_its_error(found, exact):
+def test_square_is_within_its_error(context):
+    probes = 3000
+    found = tf.function(
+        lambda: input_sensitivity.input_sensitivity(context, probes) ** 2
+    )()
+    expected = exact(context)
+    assert np.all(expected > 0)
     # 43 correlated entries: 4.5 standard errors are exceeded once in 3,000 seeds.
-    error = np.abs(found.squared_norm - exact)
-    assert np.all(error < 4.5 * found.standard_error)
-    assert np.all(exact > 0)
-
-
-def test_standard_error_is_that_of_gaussian_probes(found, exact):
-    expected = exact * np.sqrt(2 / PROBES)
-    np.testing.assert_allclose(found.standard_error, expected, rtol=0.2)
-
-
-def test_standard_error_is_the_sample_one(context):
-    two = input_sensitivity.estimate(context, 2)
-    single = input_sensitivity.input_sensitivity(context, 1) ** 2
-    # Of two values, the mean and the first give the second.
-    second = 2 * two.squared_norm - single
-    values = np.stack([single, second])
-    np.testing.assert_allclose(
-        two.standard_error,
-        np.std(values, axis=0, ddof=1) / np.sqrt(2),
-        rtol=1e-3,
-        atol=1e-6 * np.max(values),
-    )
-
-
-def test_score_is_the_root_of_the_estimate(context):
-    np.testing.assert_allclose(
-        input_sensitivity.input_sensitivity(context, 5) ** 2,
-        input_sensitivity.estimate(context, 5).squared_norm,
-        rtol=1e-5,
-    )
+    off = (found - expected) / (expected * np.sqrt(2 / probes))
+    assert np.all(np.abs(off) < 4.5)
+    # And the error is not smaller than stated either.
+    assert np.sqrt(np.mean(off**2)) > 0.2
 
 
 def test_seed_decides(context):
@@ -164,5 +135,3 @@ def test_seed_decides(context):
 def test_too_few_probes(context):
     with pytest.raises(ValueError, match="`num_probes` must be at least 1"):
         input_sensitivity.input_sensitivity(context, 0)
-    with pytest.raises(ValueError, match="`num_probes` must be at least 2"):
-        input_sensitivity.estimate(context, 1)

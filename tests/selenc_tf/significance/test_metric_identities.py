@@ -129,6 +129,7 @@ def test_maskcrypt_after_several_steps_is_not(model, eight):
 
 def test_maskcrypt_by_hand():
     context = ScoreContext(
+        spec=flatten.FlatSpec(("a",), ((3,),)),
         gradient=tf.constant([2.0, -1.0, 3.0]),
         seed=tf.constant([0, 0]),
         update=tf.constant([-0.5, -0.25, 0.0]),
@@ -153,6 +154,7 @@ def test_product_is_neither_magnitude_otherwise(eight):
 
 def test_weight_magnitude_and_product_by_hand():
     context = ScoreContext(
+        spec=flatten.FlatSpec(("a",), ((3,),)),
         gradient=tf.constant([2.0, -1.0, 3.0]),
         seed=tf.constant([0, 0]),
         weights=tf.constant([-0.5, -4.0, 0.0]),
@@ -165,9 +167,7 @@ def test_weight_magnitude_and_product_by_hand():
 
 def test_sensitivity_per_byte_of_single_entries_is_the_squared_gradient():
     spec = flatten.FlatSpec(("a", "b", "c"), ((1,), (), (1, 1)))
-    context = ScoreContext(
-        tf.constant([2.0, -1.0, 3.0]), tf.constant([0, 0]), spec=spec
-    )
+    context = ScoreContext(spec, tf.constant([0, 0]), tf.constant([2.0, -1.0, 3.0]))
     np.testing.assert_array_equal(
         layerwise.sensitivity_per_byte(context), [4.0, 1.0, 9.0]
     )
