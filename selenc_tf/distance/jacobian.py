@@ -244,23 +244,3 @@ def dense(
         matrix[:, start:stop] = block
         progress(stop)
     return matrix
-
-
-def information_product(
-    linearisation: Linearisation,
-    row_weights: NDArray[np.float64],
-    vector: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """J^T diag(w) J v without the matrix: the Fisher information of the visible rows.
-
-    Runs on: the analyst.
-
-    Args:
-      linearisation: Of the batch.
-      row_weights: w, float64 [n]: 1 / sigma_i^2 for visible entries, 0 for hidden ones.
-      vector: v, float64 [d].
-
-    Returns:
-      float64 [d].
-    """
-    return linearisation.vjp(row_weights * linearisation.jvp(vector))

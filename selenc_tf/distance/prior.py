@@ -125,19 +125,6 @@ def apply_root(
     return scale * values.reshape(vectors.shape)
 
 
-def covariance(prior: GaussianPrior) -> NDArray[np.float64]:
-    """Sigma_x as a matrix, for small d.
-
-    Args:
-      prior: The prior.
-
-    Returns:
-      float64 [d, d].
-    """
-    root = apply_root(prior, np.eye(prior.unknowns))
-    return root @ root.T
-
-
 def _moments(
     images: NDArray[np.floating],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:

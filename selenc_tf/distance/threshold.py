@@ -1,8 +1,6 @@
 """The smallest share to encrypt at which a mask family starts to protect."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,57 +8,6 @@ from numpy.typing import NDArray
 from selenc_tf import validation
 from selenc_tf.distance import information
 from selenc_tf.distance.information import Factor
-
-
-class Bracket(NamedTuple):
-    """Where the threshold lies.
-
-    Attributes:
-      low: The largest tried ratio that does not protect; 0 if even nothing hidden does.
-      high: The smallest tried ratio that protects; +inf if none up to the limit does.
-    """
-
-    low: float
-    high: float
-
-
-def bisect(
-    is_protected: Callable[[float], bool], low: float, high: float, tolerance: float
-) -> Bracket:
-    """Halves an interval of ratios until it is as short as the tolerance.
-
-    Masks of a family are nested, so that more hiding never reveals more: the criterion
-    is False up to the threshold and True from there on.
-
-    Args:
-      is_protected: Of a ratio; monotone.
-      low: Where to begin, in [0, 1].
-      high: Where to end, in [low, 1].
-      tolerance: > 0.
-
-    Returns:
-      The bracket, no wider than the tolerance unless an end of it is the answer:
-      (low, low) if `low` protects already, (high, inf) if `high` does not.
-
-    Raises:
-      ValueError: If an argument is out of range.
-    """
-    validation.check_fraction("low", low)
-    validation.check_fraction("high", high)
-    validation.check_positive("tolerance", tolerance)
-    if high < low:
-        raise ValueError(f"`high` must be at least `low` = {low}, got {high}.")
-    if is_protected(low):
-        return Bracket(low, low)
-    if not is_protected(high):
-        return Bracket(high, math.inf)
-    while high - low > tolerance:
-        middle = (low + high) / 2
-        if is_protected(middle):
-            high = middle
-        else:
-            low = middle
-    return Bracket(low, high)
 
 
 def between(
@@ -73,10 +20,12 @@ def between(
     factor_high: Factor,
     tolerance: int,
 ) -> tuple[int, int]:
-    """The same bisection by entries, reusing the factor of the larger mask.
+    """Halves an interval of masks, reusing the factor of the larger mask.
 
-    A step adds to that factor only the rows by which two masks differ, so that it costs
-    far less than a factorisation of all visible rows.
+    Masks of a family are nested, so that more hiding never reveals more: the criterion
+    is False up to the threshold and True from there on. A step adds to that factor only
+    the rows by which two masks differ, so that it costs far less than a factorisation of
+    all visible rows.
 
     Args:
       is_protected: Of the factor of a mask; monotone.

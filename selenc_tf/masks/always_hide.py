@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from selenc_tf.flatten import FlatSpec
 from selenc_tf.masks import order, parts, selection
-from selenc_tf.masks.parts import Part, Selector
+from selenc_tf.masks.parts import Selector
 from selenc_tf.masks.policy import MaskPolicy, check_finite
 from selenc_tf.types import Mask, Vector
 
@@ -25,8 +25,7 @@ def always_hide(policy: MaskPolicy, *selectors: Selector) -> MaskPolicy:
         biases                 the inputs of dense layers, x = dW_:j / db_j
         normalisation          an activation, dgamma / dbeta
 
-    as the docstrings in `parts.py` say, where `tensors_matching` and `rows_matching`
-    select by name.
+    as the docstrings in `parts.py` say, where `tensors_matching` selects by name.
 
     The number hidden is the policy's, or that of the parts if they are more. The policy
     sees the parts with scores above all others; what it takes beyond them stays, down
@@ -52,8 +51,8 @@ def always_hide(policy: MaskPolicy, *selectors: Selector) -> MaskPolicy:
             "`parts.classifier_head`."
         )
 
-    def select(spec: FlatSpec) -> tuple[Part, ...]:
-        return tuple(part for selector in selectors for part in selector(spec))
+    def select(spec: FlatSpec) -> tuple[int, ...]:
+        return tuple(index for select in selectors for index in select(spec))
 
     def num_hidden(spec: FlatSpec) -> int:
         return max(policy.num_hidden(spec), parts.count(spec, select(spec)))

@@ -1,18 +1,15 @@
-"""Parts of a model: given tensors and rows, by name or by what they are for.
+"""Tensors of a model, by name or by what they are for.
 
-A selector finds parts in a layout. One that finds nothing raises, so that what a policy
+A selector finds them in a layout. One that finds nothing raises, so that what a policy
 promises to hide is never empty.
 """
 
 import re
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeAlias
 
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
-from selenc_tf import flatten
 from selenc_tf.flatten import FlatSpec
 from selenc_tf.masks import units
 from selenc_tf.types import Mask
@@ -21,20 +18,8 @@ _EMBEDDINGS = re.compile(r"embeddings?$")
 _NORMALISATION = re.compile(r"(^|/)(gamma|beta|scale)$")
 
 
-class Part(NamedTuple):
-    """A tensor, or rows of it.
-
-    Attributes:
-      tensor: Its index in the layout.
-      rows: Which rows, as `units.rows` cuts them; None for all.
-    """
-
-    tensor: int
-    rows: tuple[int, ...] | None = None
-
-
-Selector: TypeAlias = Callable[[FlatSpec], tuple[Part, ...]]
-"""Finds parts in a layout; raises ValueError if it finds none."""
+Selector: TypeAlias = Callable[[FlatSpec], tuple[int, ...]]
+"""Finds tensors in a layout, by their indices; raises ValueError if it finds none."""
 
 
 def tensors_matching(patterns: Sequence[str]) -> Selector:
@@ -59,47 +44,14 @@ def tensors_matching(patterns: Sequence[str]) -> Selector:
         raise ValueError("`patterns` must have at least one pattern, got none.")
     compiled = tuple(_compile(pattern) for pattern in patterns)
 
-    def select(spec: FlatSpec) -> tuple[Part, ...]:
+    def select(spec: FlatSpec) -> tuple[int, ...]:
         found = {index for pattern in compiled for index in _matching(spec, pattern)}
-        return tuple(Part(index) for index in sorted(found))
+        return tuple(sorted(found))
 
     return select
 
 
-def rows_matching(pattern: str, rows: Sequence[int]) -> Selector:
-    """Selects rows of all tensors in whose names a regular expression is found.
-
-    Args:
-      pattern: Searched for anywhere in a name.
-      rows: Which rows, for example numbers of words in an embedding table.
-
-    Returns:
-      The selector; it raises ValueError if the pattern is in no name, or a tensor has
-      not so many rows.
-
-    Raises:
-      ValueError: If `rows` is empty or `pattern` not a regular expression.
-    """
-    if not rows:
-        raise ValueError("`rows` must have at least one row, got none.")
-    compiled = _compile(pattern)
-
-    def select(spec: FlatSpec) -> tuple[Part, ...]:
-        found = _matching(spec, compiled)
-        for index in found:
-            number = units.rows(spec.names[index], spec.shapes[index]).number
-            wrong = [row for row in rows if not 0 <= row < number]
-            if wrong:
-                raise ValueError(
-                    f"`rows` must be from 0 to {number - 1} for the tensor "
-                    f"{spec.names[index]!r} of shape {spec.shapes[index]}, got {wrong}."
-                )
-        return tuple(Part(index, tuple(rows)) for index in found)
-
-    return select
-
-
-def classifier_head(spec: FlatSpec) -> tuple[Part, ...]:
+def classifier_head(spec: FlatSpec) -> tuple[int, ...]:
     """The last dense kernel and its bias, if it has one.
 
     Hidden, they close the labels: for one example the only negative entry of the bias's
@@ -113,7 +65,7 @@ def classifier_head(spec: FlatSpec) -> tuple[Part, ...]:
       spec: The layout; its last kernel [in, out] that is no embedding table is taken.
 
     Returns:
-      The parts.
+      Their indices.
 
     Raises:
       ValueError: If there is no such kernel.
@@ -128,10 +80,10 @@ def classifier_head(spec: FlatSpec) -> tuple[Part, ...]:
     last = _some(spec, "a dense kernel [in, out]", kernels)[-1]
     bias_shape = spec.shapes[last][1:]
     has_bias = spec.shapes[last + 1 : last + 2] == (bias_shape,)
-    return _parts([last, last + 1] if has_bias else [last])
+    return tuple([last, last + 1] if has_bias else [last])
 
 
-def biases(spec: FlatSpec) -> tuple[Part, ...]:
+def biases(spec: FlatSpec) -> tuple[int, ...]:
     """All tensors with one axis, and those of heads that are called `bias`.
 
     Hidden, they close the exact inputs of dense layers: for one example (or a unit that
@@ -145,10 +97,10 @@ def biases(spec: FlatSpec) -> tuple[Part, ...]:
       ValueError: If there are none.
     """
     found = [index for index, tensor in _tensors(spec) if units.is_bias(*tensor)]
-    return _parts(_some(spec, "a tensor with one axis", found))
+    return tuple(_some(spec, "a tensor with one axis", found))
 
 
-def embeddings(spec: FlatSpec) -> tuple[Part, ...]:
+def embeddings(spec: FlatSpec) -> tuple[int, ...]:
     """All embedding tables: tensors [words, width] whose name ends in `embedding(s)`.
 
     Hidden, they close the words: the rows that are not zero are those of the words that
@@ -162,10 +114,10 @@ def embeddings(spec: FlatSpec) -> tuple[Part, ...]:
         for index, (name, shape) in _tensors(spec)
         if len(shape) == 2 and _EMBEDDINGS.search(name)
     ]
-    return _parts(_some(spec, "a table with a name ending in `embeddings`", found))
+    return tuple(_some(spec, "a table with a name ending in `embeddings`", found))
 
 
-def normalisation(spec: FlatSpec) -> tuple[Part, ...]:
+def normalisation(spec: FlatSpec) -> tuple[int, ...]:
     """The scales and offsets of normalisation: names ending in gamma, beta or scale.
 
     Hidden, they close the exact normalised activation where only one position has a
@@ -178,54 +130,26 @@ def normalisation(spec: FlatSpec) -> tuple[Part, ...]:
     found = [
         index for index, (name, _) in _tensors(spec) if _NORMALISATION.search(name)
     ]
-    return _parts(_some(spec, "a name ending in gamma, beta or scale", found))
+    return tuple(_some(spec, "a name ending in gamma, beta or scale", found))
 
 
-def count(spec: FlatSpec, parts: Sequence[Part]) -> int:
-    """How many entries some parts have together; what they share counts once."""
-    total = 0
-    for index, (name, shape) in _tensors(spec):
-        of = units.rows(name, shape)
-        total += int(np.count_nonzero(_rows(of.number, index, parts))) * of.size
-    return total
+def count(spec: FlatSpec, tensors: Collection[int]) -> int:
+    """How many entries some tensors have together; each counts once."""
+    return sum(spec.sizes[index] for index in set(tensors))
 
 
-def region(spec: FlatSpec, parts: Sequence[Part]) -> Mask:
-    """Marks the entries of some parts.
+def region(spec: FlatSpec, tensors: Collection[int]) -> Mask:
+    """Marks the entries of some tensors.
 
     Args:
       spec: The layout.
-      parts: What to mark.
+      tensors: Their indices in it.
 
     Returns:
       bool [n]. Made by operations, so that no constant of n entries is in the graph.
     """
-    marks = []
-    for index, (name, shape) in _tensors(spec):
-        of = units.rows(name, shape)
-        rows = _rows(of.number, index, parts)
-        if rows.all() or not rows.any():
-            marks.append(tf.fill(shape, bool(rows.all())))
-        else:
-            marks.append(
-                tf.broadcast_to(
-                    tf.constant(rows)[:, tf.newaxis], [of.before, of.number, of.after]
-                )
-            )
-    return flatten.flatten(marks)
-
-
-def _rows(num_rows: int, index: int, parts: Sequence[Part]) -> NDArray[np.bool_]:
-    """Which rows of a tensor are in some parts: bool [num_rows]."""
-    chosen = np.zeros([num_rows], np.bool_)
-    for part in parts:
-        if part.tensor == index:
-            chosen[slice(None) if part.rows is None else list(part.rows)] = True
-    return chosen
-
-
-def _parts(indices: Sequence[int]) -> tuple[Part, ...]:
-    return tuple(Part(index) for index in indices)
+    marks = [tf.fill([size], i in tensors) for i, size in enumerate(spec.sizes)]
+    return tf.concat(marks, axis=0)
 
 
 def _tensors(spec: FlatSpec) -> Sequence[tuple[int, tuple[str, tuple[int, ...]]]]:

@@ -192,7 +192,7 @@ class TestBlockAligned:
 
 class TestParts:
     def names(self, selector, spec=TRANSFORMER):
-        return [spec.names[part.tensor] for part in selector(spec)]
+        return [spec.names[index] for index in selector(spec)]
 
     def test_by_role(self):
         assert self.names(parts.classifier_head) == ["head/kernel", "head/bias"]
@@ -220,21 +220,6 @@ class TestParts:
         with pytest.raises(ValueError, match="one axis"):
             parts.biases(flatten.FlatSpec(("a/kernel",), ((2, 2),)))
 
-    def test_rows_of_a_table_and_of_a_convolution(self):
-        select = parts.rows_matching("embeddings", [0, 6, 6])
-        found = np.flatnonzero(parts.region(TRANSFORMER, select(TRANSFORMER)))
-        assert found.tolist() == [0, 1, 2, 3, 24, 25, 26, 27]
-        spec = flatten.FlatSpec(("c/kernel",), ((2, 2, 3),))
-        mask = parts.region(spec, parts.rows_matching("c", [1])(spec))
-        assert np.flatnonzero(mask).tolist() == [3, 4, 5, 9, 10, 11]
-        assert parts.count(spec, parts.rows_matching("c", [1])(spec)) == 6
-
-    def test_rows_out_of_range(self):
-        with pytest.raises(ValueError, match=r"from 0 to 6 .* got \[7\]"):
-            parts.rows_matching("embeddings", [7, 1])(TRANSFORMER)
-        with pytest.raises(ValueError, match="at least one row"):
-            parts.rows_matching("embeddings", [])
-
 
 class TestAlwaysHide:
     def test_the_rest_goes_to_the_scores(self):
@@ -242,10 +227,8 @@ class TestAlwaysHide:
         assert hidden(chosen, DENSE, [5, 1, 2, 9, 3, 4, 0, 0, 8]) == [0, 3, 6, 7, 8]
 
     def test_more_than_the_budget(self):
-        chosen = always_hide(
-            policy.top_fraction(1 / 9), parts.biases, parts.rows_matching("kernel", [1])
-        )
-        assert hidden(chosen, DENSE, [9] * 9) == [3, 4, 5, 6, 7, 8]
+        chosen = always_hide(policy.top_fraction(1 / 9), parts.biases)
+        assert hidden(chosen, DENSE, [9] * 9) == [6, 7, 8]
 
     @pytest.mark.parametrize("ratio", [0.0, 1.0])
     def test_extremes(self, ratio):
