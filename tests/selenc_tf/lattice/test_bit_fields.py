@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selenc_tf.lattice import bit_fields
@@ -25,6 +25,7 @@ def packed_by_python(row, width):
     return number.to_bytes(width, "little")
 
 
+@settings(max_examples=30, deadline=None)
 @given(rows_of_integers())
 def test_as_one_big_integer(case):
     width, rows = case

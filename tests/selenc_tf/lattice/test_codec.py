@@ -25,7 +25,7 @@ def encode(codec, values, bound, seed=SEED):
     return codec.encode(values, bound, None if codec.rounding == "nearest" else seed)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_declared_error_holds_for_sums(data):
     bits = data.draw(st.integers(2, 32), "bits")
@@ -172,7 +172,7 @@ def test_ties_go_to_the_even_code():
     np.testing.assert_array_equal(code, [0, 2, 2, 0, -2, -2])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.floats(-4, 4, width=32), min_size=1, max_size=20),
     st.floats(2**-7, 4, width=32),
@@ -232,7 +232,7 @@ def test_whole_codes_are_not_rounded_by_chance():
         np.testing.assert_array_equal(code, np.arange(-127, 128))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_weighted_mean_has_the_declared_error(data):
     k = data.draw(st.integers(1, 5), "clients")

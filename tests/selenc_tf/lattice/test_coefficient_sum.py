@@ -22,6 +22,11 @@ WIDEST = parameters_lib.choose_parameters(num_summands=6, quantisation_bits=24)
 SEVERAL = Parameters(13, (68719230977, 35184371613697), 65537, 3)
 
 
+@functools.cache
+def cipher_of(parameters):
+    return shell_cipher.build_shell_cipher(parameters)
+
+
 def sum_of_tf_shell(parameters, ciphertexts):
     layout = shell_cipher._learn_layouts(parameters).block
     context = shell_context.make(parameters)
@@ -37,7 +42,7 @@ def sum_of_tf_shell(parameters, ciphertexts):
 )
 @pytest.mark.parametrize(("summands", "blocks"), [(2, 1), (3, 33)])
 def test_the_bytes_are_those_of_tf_shell(parameters, summands, blocks):
-    cipher = shell_cipher.build_shell_cipher(parameters)
+    cipher = cipher_of(parameters)
     key = cipher.keygen()
     half = parameters.plaintext_modulus // (2 * summands + 1)
     values = np.random.default_rng(0).integers(
@@ -91,7 +96,7 @@ def coefficients(text, parameters):
 
 
 def test_one_and_none():
-    cipher = shell_cipher.build_shell_cipher(SMALL)
+    cipher = cipher_of(SMALL)
     zeros = np.zeros([2, cipher.num_slots], np.int64)
     blocks = cipher.encrypt(cipher.keygen(), zeros)
     alone = coefficient_sum.add(SMALL, blocks[tf.newaxis])

@@ -45,7 +45,7 @@ def test_golden_bytes():
     assert text[24:32] == bytes.fromhex("efcdab8967452301")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(INT64, min_size=13, max_size=13))
 def test_round_trip(fields):
     text = header_lib.write(header(fields))

@@ -17,7 +17,7 @@ def packings(draw):
     return Packing(limit, summands, modulus)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(packings(), st.data())
 def test_sums_of_slots_are_sums_of_codes(packing, data):
     v = packing.values_per_slot
@@ -40,7 +40,7 @@ def test_sums_of_slots_are_sums_of_codes(packing, data):
     np.testing.assert_array_equal(sums, codes.sum(axis=0))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(packings(), st.data())
 def test_neighbours_do_not_bleed(packing, data):
     # Every field at either end, or zero, in all combinations that the search likes.

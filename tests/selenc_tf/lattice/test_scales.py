@@ -73,7 +73,7 @@ def test_constant_policies_have_no_state(index):
     assert observe(policy, state, [9.0] * 8, 3, 5) is state
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.data())
 def test_expand_gives_each_hidden_entry_the_bound_of_its_group(data):
     lengths = data.draw(st.lists(st.integers(0, 6), min_size=1, max_size=6), "lengths")
@@ -124,7 +124,7 @@ def test_per_tensor_bounds_are_worth_bits():
     assert errors[0] == pytest.approx(0.011) and errors[1] <= 0.02 / 127 / 2 * 1.01
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_clipped_vectors_never_saturate(data):
     norm = data.draw(st.floats(2**-10, 2**10, width=32), "norm")

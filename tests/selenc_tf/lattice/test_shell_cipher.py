@@ -117,8 +117,10 @@ class TestFreshness:
         [
             ({}, False),
             (AGGRESSIVE, False),
-            ({"disable_meta_optimizer": True}, False),
-            (AGGRESSIVE, "autoclustering"),
+            pytest.param(
+                {"disable_meta_optimizer": True}, False, marks=pytest.mark.slow
+            ),
+            pytest.param(AGGRESSIVE, "autoclustering", marks=pytest.mark.slow),
         ],
         ids=["default", "aggressive", "unoptimised", "autoclustering"],
     )

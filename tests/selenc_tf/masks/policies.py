@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from selenc_tf import flatten
+from selenc_tf import catalog, flatten
 from selenc_tf.masks import parts, policy
 from selenc_tf.masks.always_hide import always_hide
 from selenc_tf.masks.block_aligned import block_aligned
 from selenc_tf.masks.history import ema, fixed, fixed_after_first
 from selenc_tf.masks.layer_list import layer_list
 from selenc_tf.masks.per_layer import per_layer
-from selenc_tf.masks.whole_units import columns, heads, rows, tensors
+from selenc_tf.masks.whole_units import columns, rows
 
 SPEC = flatten.FlatSpec(
     (
@@ -39,17 +39,30 @@ SPEC = flatten.FlatSpec(
 )
 N = 28 + 16 + 4 + 16 + 4 + 4 + 54 + 3 + 8 + 2
 
+_ARGUMENTS = {
+    "encryption_ratio": lambda ratio: ratio,
+    "head_size": lambda ratio: 2,
+    "policy": columns,
+    "codes_per_block": lambda ratio: 10,
+}
+
+
+def _from_catalogue(name):
+    takes = catalog.POLICIES[name].takes
+    return lambda ratio: catalog.policy(
+        name, *(_ARGUMENTS[key](ratio) for key in takes)
+    )
+
+
 RATIO_BUILDERS = {
-    "top_fraction": policy.top_fraction,
-    "per_layer": per_layer,
-    "rows": rows,
-    "columns": columns,
-    "heads": lambda ratio: heads(ratio, 2),
-    "tensors": tensors,
+    **{
+        name: _from_catalogue(name)
+        for name, entry in catalog.POLICIES.items()
+        if entry.takes != ("patterns",)
+    },
     "always_hide": lambda ratio: always_hide(rows(ratio), parts.embeddings),
     "ema": lambda ratio: ema(policy.top_fraction(ratio), 0.5),
     "fixed_after_first": lambda ratio: fixed_after_first(per_layer(ratio)),
-    "block_aligned": lambda ratio: block_aligned(columns(ratio), 10),
     "all together": lambda ratio: fixed_after_first(
         block_aligned(
             always_hide(ema(rows(ratio), 0.9), parts.classifier_head, parts.biases), 16

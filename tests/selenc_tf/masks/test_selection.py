@@ -23,9 +23,10 @@ CASES = st.lists(FLOATS, min_size=1, max_size=50).flatmap(
 )
 
 
-@tf.function(
-    input_signature=[tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int64)]
-)
+SIGNATURE = [tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int64)]
+
+
+@tf.function(input_signature=SIGNATURE)
 def highest(scores, m):
     return selection.highest(
         lambda start, end: order.keys(scores[start:end]),
@@ -42,7 +43,7 @@ def by_sorting(scores, m):
     return mask
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CASES)
 def test_as_sorting(case):
     scores, m = case
@@ -50,7 +51,7 @@ def test_as_sorting(case):
     np.testing.assert_array_equal(highest(scores, m), by_sorting(scores, m))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(CASES)
 def test_keys_have_the_order_of_their_scores(case):
     scores = np.array(case[0], np.float32)
@@ -70,7 +71,7 @@ def test_keys_by_hand():
 
 def chunked(monkeypatch, size):
     monkeypatch.setattr(selection, "_CHUNK", size)
-    return tf.function(highest.python_function)
+    return tf.function(highest.python_function, input_signature=SIGNATURE)
 
 
 @pytest.mark.parametrize("size", [3, 64])
@@ -110,7 +111,7 @@ def test_scores_made_chunk_by_chunk():
     np.testing.assert_array_equal(lazy, policy.top_scores(tf.abs(gradient), 40_000))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.one_of(FLOATS, st.floats(width=32)), min_size=1, max_size=20))
 def test_all_finite(scores):
     found = order.all_finite(tf.constant(scores, tf.float32))

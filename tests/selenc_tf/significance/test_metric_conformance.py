@@ -127,7 +127,13 @@ def test_conformance_with_convolutions_pooling_and_all(name, model):
     check(name, model)
 
 
-@pytest.mark.parametrize("name", DIFFERENTIATING)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name == "leverage" else [])
+        for name in DIFFERENTIATING
+    ],
+)
 def test_frozen_layers_have_no_scores(name):
     assert context_of("frozen").model.spec.size == 4 * 3 + 3
     check(name, "frozen")
