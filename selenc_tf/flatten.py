@@ -59,6 +59,10 @@ def flatten(tensors: Sequence[tf.Tensor]) -> Vector:
 
     Returns:
       A vector of that dtype, [n].
+
+    Example:
+      >>> flatten([tf.constant([[1, 2], [3, 4]]), tf.constant([5])]).numpy().tolist()
+      [1, 2, 3, 4, 5]
     """
     return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
 

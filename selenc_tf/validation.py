@@ -12,6 +12,12 @@ def check_in(name: str, value: _T, allowed: Collection[_T]) -> _T:
 
     Raises:
       ValueError: If it is not; the message lists what is allowed.
+
+    Example:
+      >>> check_in("rounding", "up", ("nearest", "stochastic"))
+      Traceback (most recent call last):
+      ...
+      ValueError: `rounding` must be one of: nearest, stochastic; got 'up'.
     """
     if value not in allowed:
         listed = ", ".join(str(item) for item in allowed)

@@ -37,8 +37,14 @@ class FixedPointCodec:
     values by its weight before `encode`, the bound covers weight times value, and the
     decoded sum is divided by the sum of weights.
 
-    Example: bound 1.0 and 8 bits give a step of 1/127; 0.25 becomes 32, and two such
-    codes add up to 64, which decodes to 64/127 = 0.50394.
+    Example: bound 1.0 and 8 bits give a step of 1/127.
+
+    >>> codec = FixedPointCodec(bits=8)
+    >>> codes = codec.encode(tf.constant([0.25, -3.0]), 1.0)
+    >>> codes.numpy().tolist()
+    [32, -127]
+    >>> round(float(codec.decode(codes + codes, 1.0)[0]), 5)  # 64 / 127
+    0.50394
 
     Attributes:
       bits: Bits of one signed code, 2 to 32.

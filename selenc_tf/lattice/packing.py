@@ -8,9 +8,15 @@ share a slot, in fields of `field_bits` bits each:
 f is chosen so that a field holds the *sum* of `max_summands` codes with its sign. Then
 adding slots adds the fields, and no field ever runs over into its neighbour.
 
-Example: codes up to 3 in magnitude and 2 summands give sums up to 6, so f = 4.
-    pack([3, -1]) = 3 - 16 = -13;  pack([3, 2]) = 3 + 32 = 35;  -13 + 35 = 22
-    unpack([22]) = [6, 1]
+Example: codes up to 3 in magnitude and 2 summands give sums up to 6, so f = 4. The slots
+are 3 - 16 = -13 and 3 + 32 = 35.
+
+>>> packing = Packing(max_abs_code=3, max_summands=2, plaintext_modulus=257)
+>>> slots = packing.pack(tf.constant([3, -1, 3, 2], tf.int64))
+>>> slots.numpy().tolist()
+[-13, 35]
+>>> packing.unpack(tf.reduce_sum(slots, keepdims=True)).numpy().tolist()
+[6, 1]
 """
 
 import dataclasses

@@ -27,7 +27,9 @@ def keys(scores: Vector) -> tf.Tensor:
     Returns:
       int32 of that shape, above `LEAST` and below `GREATEST`.
 
-    Example: -1.5, -0.0, 0.0, 1e-45, 2.0 -> -0x3fc00000, 0, 0, 1, 0x40000000.
+    Example:
+      >>> [hex(key) for key in keys(tf.constant([-1.5, -0.0, 1e-45, 2.0])).numpy()]
+      ['-0x3fc00000', '0x0', '0x1', '0x40000000']
     """
     bits = tf.bitcast(scores, tf.int32)
     # Most metrics have no negative scores, and looking costs less than choosing.

@@ -23,7 +23,10 @@ def shares(spec: FlatSpec, m: int) -> tuple[int, ...]:
     Returns:
       The entries of each tensor; their sum is m.
 
-    Example: sizes 6, 3, 1 and m = 5 -> 3, 1.5, 0.5 -> 3, 2, 0.
+    Example: of sizes 6, 3, 1 the shares of 5 are 3, 1.5, 0.5.
+
+    >>> shares(FlatSpec(("a", "b", "c"), ((6,), (3,), (1,))), 5)
+    (3, 2, 0)
     """
     products = [m * size for size in spec.sizes]
     whole = [product // spec.size for product in products]

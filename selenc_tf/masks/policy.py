@@ -116,6 +116,10 @@ def top_scores(scores: Vector, m: int) -> Mask:
 
     Raises:
       InvalidArgumentError: When run, if a score is NaN or infinite.
+
+    Example:
+      >>> top_scores(tf.constant([0.5, 2.0, 2.0, 1.0]), 1).numpy().tolist()
+      [False, True, False, False]
     """
     n = scores.shape[0]
     if m in (0, n):

@@ -48,7 +48,8 @@ def num_steps(training: LocalTraining | None, num_pictures: int) -> int:
       At least 1. Every pass ends with a smaller batch where the sizes do not divide.
 
     Example:
-      5 pictures in batches of 2, two epochs: 2 * 3 = 6.
+      >>> num_steps(LocalTraining(learning_rate=0.1, epochs=2, batch_size=2), 5)
+      6
     """
     if training is None:
         return 1

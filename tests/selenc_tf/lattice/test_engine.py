@@ -208,14 +208,14 @@ def test_sums_of_codes_are_codes_of_sums_under_encryption(shell, k, m):
     check_homomorphism(shell, k, m, seed=k)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=100, deadline=None)
 @given(st.integers(1, 4), st.integers(1, 200), st.integers(0, 2**32))
 def test_any_sums_of_codes(identity, k, m, seed):
     check_homomorphism(identity, k, m, seed)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 64), st.integers(1, 5_000), st.integers(0, 2**32))
 def test_any_sums_of_codes_under_encryption(shell, k, m, seed):
