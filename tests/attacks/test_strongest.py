@@ -118,8 +118,6 @@ def test_recovers_where_a_member_does(tiny, known):
     few = knowledge.PublicPictures(public.images[:12], public.labels[:12])
     known = dataclasses.replace(known, public_pictures=few)
     found = catalog.build("strongest", **SHARED)(view_of(tiny, 0.5), known, SEED)
-    for one in found.choice.members:
-        print(one.name, one.seconds, one.rehearsal_db)
     truth = evaluation.Truth(victims.tiny_pictures(1), np.array([1]))
     (leak,) = evaluation.evaluate(found, truth)
     assert leak.psnr > 60 and leak.label_correct
