@@ -11,6 +11,11 @@ from experiments.analysis.agreement import Case
 from experiments.outputs import files
 
 
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    monkeypatch.setattr(agreement, "_RESAMPLES", 100)
+
+
 def case(picture, predicted, attack, guess=5.0, ratio=0.1):
     return Case(picture, "magnitude", ratio, predicted, attack, guess)
 
