@@ -60,16 +60,14 @@ def build_single(case: Case) -> Callable[[], float]:
     # As an argument: constants would be folded, and copied into the graph.
     weights = tuple(tf.convert_to_tensor(one) for one in case.model.initial_weights)
     target = tf.constant(case.gradients[0])
-    everything, nothing = tf.ones_like(target), tf.zeros([0])
+    everything = tf.ones_like(target)
     labels = tf.one_hot(case.labels[:1], case.model.num_classes)
     shares = tf.ones([1])
     point = case.starts[:1]
 
     def evaluate() -> float:
         images = tf.constant(point)
-        value, slope = compiled(
-            weights, target, everything, nothing, images, labels, shares
-        )
+        value, slope = compiled(weights, target, everything, images, labels, shares)
         _ = slope.numpy()
         return float(value)
 

@@ -16,12 +16,14 @@ class Reached(NamedTuple):
       best: The highest PSNR; not a number where there was none.
       seconds: Of all.
       evaluations: Of the objective.
+      reason: Why the attack does not apply, and has no picture; "" if it does.
     """
 
     reached: Mapping[float, tuple[float, float]]
     best: float
     seconds: float
     evaluations: int
+    reason: str = ""
 
 
 def psnr(images: np.ndarray, truth: np.ndarray) -> float:

@@ -1,5 +1,6 @@
 """The attack suite's tables."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import TextIO
@@ -71,7 +72,8 @@ def print_times(
                 f"{statistics.median(column):.1f}"
                 for column in zip(*times, strict=True)
             ]
-            best = f"{np.nanmedian([one.best for one in cases]):.1f}" if cases else "-"
+            bests = [one.best for one in cases if not math.isnan(one.best)]
+            best = f"{statistics.median(bests):.1f}" if bests else "-"
             count = f"{len(times)} of {len(cases)}"
             rows.append((f"{level:g} dB", who, count, *(middle or ("-", "-")), best))
         for who in found if reference in found else ():
@@ -87,6 +89,14 @@ def print_times(
             rows.append(("", title, "", ratio, "", ""))
     headings = ("PSNR", "who", "reached", "median s", f"median {beside}", "best dB")
     text_tables.show(text_tables.Table("", headings, rows), stream, _WIDTH)
+    refusals = {
+        f"{who} does not apply: {one.reason}": None
+        for who, cases in found.items()
+        for one in cases
+        if one.reason
+    }
+    for refusal in refusals:
+        print(refusal, file=stream, flush=True)
 
 
 def print_memory(what: str, taken: int, stream: TextIO) -> None:

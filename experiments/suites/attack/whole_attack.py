@@ -1,5 +1,6 @@
 """Attacks that are not watched: what their picture is like is seen at their end."""
 
+import math
 import time
 from typing import Literal
 
@@ -38,12 +39,16 @@ def attack(
       seed: Of the attack.
 
     Returns:
-      The levels of the picture that it ends with, all at the time of its end.
+      The levels of the picture that it ends with, all at the time of its end; or why
+      there is none.
     """
     view = cases.server_view(case, picture)
     known = knowledge_lib.Knowledge(case.model, labels=(int(case.labels[picture]),))
     began, worked = time.perf_counter(), time.process_time()
-    found = run(view, known, seed)
+    try:
+        found = run(view, known, seed)
+    except knowledge_lib.DoesNotApply as refusal:
+        return Reached({}, math.nan, time.perf_counter() - began, 0, str(refusal))
     seconds, cpu = time.perf_counter() - began, time.process_time() - worked
     best = recovery.psnr(found.images[0], case.images[picture])
     end = seconds, cpu if beside == "CPU s" else found.iterations

@@ -208,6 +208,7 @@ def test_first_order_tables_beside_pytorch(only_first_order, fake):
     assert "all in this project's code" in shown
     assert "quick / published" in shown and "median iterations" in shown
     assert "peeling / published, 0 pictures" in shown
+    assert shown.count("peeling does not apply: `model` (lenet)") == 1
 
 
 def test_another_first_order_objective_stops_the_suite(only_first_order, fake):
