@@ -30,10 +30,8 @@ NOT_OURS = {"Model", "Layer", "Variable"}
 @functools.cache
 def tracked():
     """All files that documents may mean, with a slash before them."""
-    found = (path for path in ROOT.rglob("*.*") if path.is_file())
-    relative = (path.relative_to(ROOT) for path in found)
-    hidden = (".venv", ".git", "__pycache__", ".mypy_cache", ".ruff_cache")
-    return [f"/{path}" for path in relative if not set(hidden) & set(path.parts)]
+    below = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.*")]
+    return [f"/{path.relative_to(ROOT)}" for path in [*ROOT.glob("*.*"), *below]]
 
 
 @functools.cache
