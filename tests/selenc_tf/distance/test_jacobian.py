@@ -91,12 +91,6 @@ def test_products_are_those_of_the_matrix(name):
     left, right = rng.normal(size=len(matrix)), rng.normal(size=images.size)
     np.testing.assert_allclose(linear.jvp(right), matrix @ right, atol=1e-12)
     np.testing.assert_allclose(linear.vjp(left), matrix.T @ left, atol=1e-12)
-    weights = rng.uniform(size=len(matrix))
-    np.testing.assert_allclose(
-        jacobian.information_product(linear, weights, right),
-        matrix.T @ (weights * (matrix @ right)),
-        atol=1e-12,
-    )
 
 
 def test_refuses_float32():
