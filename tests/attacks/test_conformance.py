@@ -188,7 +188,7 @@ def test_several_pictures_are_attacked_or_do_not_apply(name):
     two = known(name, model, view, batch_size=2)
     attack = built(name, "mask_aware")
     if catalog.ATTACKS[name].one_picture:
-        with pytest.raises(knowledge.DoesNotApply, match=r"`knowledge\.batch_size`"):
+        with pytest.raises(knowledge.DoesNotApply, match="`knowledge.batch_size`"):
             attack(view, two, SEED)
     else:
         assert attack(view, two, SEED).images.shape == (2, 4, 4, 1)
