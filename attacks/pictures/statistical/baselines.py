@@ -133,8 +133,8 @@ def build_retrieval(
 
     Raises:
       ValueError: If an argument is out of its range. The attack itself raises one if
-        there are no public pictures, the messages are not gradients, or view, knowledge
-        and `source` do not go together.
+        view, knowledge and `source` do not go together, and `DoesNotApply` if there are
+        no public pictures or the messages are not gradients.
     """
     validation.check_in("distance", distance, DISTANCES)
     validation.check_at_least("max_pictures", max_pictures, 1)
@@ -167,6 +167,7 @@ def build_retrieval(
             distance,
             max_pictures,
             generator,
+            shared,
         )
         images = pictures.images[chosen]
         return prior_pictures.as_reconstruction(
@@ -200,6 +201,7 @@ def _fill_places(
     distance: Distance,
     max_pictures: int,
     generator: np.random.Generator,
+    programs: programs_lib.Programs,
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Chooses a public picture for each place of the batch, one after the other.
 
@@ -219,7 +221,13 @@ def _fill_places(
         pools[label] = (
             batches,
             public_gradients.batch_gradients(
-                knowledge.model, view_weights, pictures, batches, alone, entries
+                knowledge.model,
+                view_weights,
+                pictures,
+                batches,
+                alone,
+                entries,
+                programs=programs,
             ),
         )
     # A picture's share of the message: its group's weight over the group's pictures.

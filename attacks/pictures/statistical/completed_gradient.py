@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.matching import objectives
 from attacks.pictures.statistical import (
@@ -47,6 +48,7 @@ def complete(
     batches: int,
     max_entries: int,
     slack: float,
+    programs: programs_lib.Programs | None = None,
 ) -> Completed:
     """Imputes hidden entries by the mean of a Gaussian given the visible ones.
 
@@ -62,12 +64,13 @@ def complete(
         impute, chosen at random: bounds the memory at 8 * batches * max_entries bytes.
       slack: eps of the weights, as a share of the mean variance of the hidden entries:
         an imputed entry of posterior variance v weighs eps / (v + eps) of a visible one.
+      programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
       The completed gradient.
 
     Raises:
-      ValueError: If there are too few public pictures.
+      DoesNotApply: If there are too few public pictures.
     """
     pictures = public_gradients.require_pictures(knowledge, least=3)
     weights = objectives.normalised_weights(target.vector, target.visible)
@@ -82,6 +85,7 @@ def complete(
         np.concatenate([seen, hidden]),
         batches,
         generator,
+        programs=programs,
     )
     unseen = pairs.gradients[:, len(seen) :]
     found = gaussian.condition(

@@ -70,9 +70,9 @@ def build_imputation(
       The attack.
 
     Raises:
-      ValueError: If a number is out of its range. The attack itself raises one if there
-        are fewer than three public pictures, the messages are not gradients, or view,
-        knowledge and `source` do not go together.
+      ValueError: If a number is out of its range. The attack itself raises one if view,
+        knowledge and `source` do not go together, and `DoesNotApply` if there are fewer
+        than three public pictures or the messages are not gradients.
     """
     validation.check_at_least("batches", batches, 3)
     validation.check_at_least("max_entries", max_entries, 1)
@@ -99,6 +99,7 @@ def build_imputation(
             batches=batches,
             max_entries=max_entries,
             slack=slack,
+            programs=shared,
         )
         guessing = completed.target if knowledge.batch_size > 1 else target
         hypotheses = weighted_matching.label_hypotheses(

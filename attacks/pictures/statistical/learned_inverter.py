@@ -56,8 +56,9 @@ def build_learned_inverter(
       The attack.
 
     Raises:
-      ValueError: From the attack: if there are fewer than four public pictures, the
-        messages are not gradients, or view, knowledge and `source` do not go together.
+      ValueError: From the attack: if view, knowledge and `source` do not go together;
+        `DoesNotApply` if there are fewer than four public pictures or the messages are
+        not gradients.
     """
     shared = programs or programs_lib.Programs()
 
@@ -74,7 +75,14 @@ def build_learned_inverter(
         compiled = shared.of(matching.build_matching, knowledge.model)
         view_weights = tuple(np.asarray(tensor) for tensor in view.weights)
         predicted = picture_learning.predict(
-            view_weights, target, knowledge, learning, effort, generator, progress
+            view_weights,
+            target,
+            knowledge,
+            learning,
+            effort,
+            generator,
+            progress,
+            shared,
         )
         hypotheses = weighted_matching.label_hypotheses(target, knowledge, 1, generator)
         errors = [
@@ -153,6 +161,7 @@ def build_learned_start(
             dataclasses.replace(effort, max_seconds=half),
             generator,
             progress,
+            shared,
         )
         hypotheses = weighted_matching.label_hypotheses(target, knowledge, 1, generator)
         found = weighted_matching.match(

@@ -14,6 +14,7 @@ import numpy as np
 
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.pictures.statistical import (
     feature_hash,
@@ -95,6 +96,7 @@ def predict(
     effort: effort_lib.Effort,
     generator: np.random.Generator,
     progress: effort_lib.Progress | None = None,
+    programs: programs_lib.Programs | None = None,
 ) -> Prediction:
     """Learns from public pictures and predicts the victims'.
 
@@ -108,12 +110,13 @@ def predict(
       effort: Limits of the training.
       generator: Of everything random.
       progress: Called after every epoch.
+      programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
       The prediction.
 
     Raises:
-      ValueError: If there are too few public pictures.
+      DoesNotApply: If there are too few public pictures.
     """
     began = time.monotonic()
     pictures = public_gradients.require_pictures(knowledge, FEWEST_PICTURES)
@@ -135,6 +138,7 @@ def predict(
             count,
             generator,
             among,
+            programs,
         )
 
     if learning.learner == "linear":

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.pictures.statistical import public_gradients
 
@@ -46,6 +47,7 @@ def make_pairs(
     count: int,
     generator: np.random.Generator,
     among: np.ndarray | None = None,
+    programs: programs_lib.Programs | None = None,
 ) -> Pairs:
     """Computes the messages of public batches on some entries.
 
@@ -66,6 +68,7 @@ def make_pairs(
       count: The most batches.
       generator: Of the batches.
       among: The public pictures to draw from; all by default.
+      programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
       The pairs.
@@ -76,7 +79,13 @@ def make_pairs(
     if knowledge.batch_size > 1:
         batches = _in_order(pictures, batches, target.sizes)
     gradients = public_gradients.batch_gradients(
-        knowledge.model, view_weights, pictures, batches, target, entries
+        knowledge.model,
+        view_weights,
+        pictures,
+        batches,
+        target,
+        entries,
+        programs=programs,
     )
     rows = pictures.images[batches.indices].reshape(len(gradients), -1)
     return Pairs(gradients, rows.astype(np.float32))

@@ -4,16 +4,19 @@ The attacker has the round's weights, so for any picture of its own it can compu
 very message that a client with that picture would have sent.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.matching import matching
 from selenc_tf import validation
 from selenc_tf.models import functional
+from selenc_tf.types import Weights
 
 _ENOUGH_OF_A_CLASS = 50
 
@@ -123,6 +126,7 @@ def batch_gradients(
     target: target_lib.Target,
     columns: np.ndarray,
     *,
+    programs: programs_lib.Programs | None = None,
     chunk: int = 256,
 ) -> np.ndarray:
     """The messages that these batches would have made.
@@ -141,6 +145,7 @@ def batch_gradients(
       target: For the sizes and the weights of the groups of a batch (`Target.sizes`,
         `Target.shares`); its values are not read.
       columns: int64 [e], the entries of the flat vector to keep.
+      programs: What is compiled already, shared with other attacks; None for its own.
       chunk: Batches of one call, at least 1.
 
     Returns:
@@ -150,48 +155,70 @@ def batch_gradients(
       ValueError: If `chunk` is below 1.
     """
     validation.check_at_least("chunk", chunk, 1)
-    dtype = model.initial_weights[0].dtype
-    observed = matching.Observed(
-        weights=tuple(tf.constant(tensor, dtype) for tensor in weights),
-        target=tf.zeros(0, dtype),
-        entry_weights=tf.zeros(0, dtype),
-        shares=tf.constant(target.shares, dtype),
+    compute = (programs or programs_lib.Programs()).of(
+        _build_gradients, model, target.sizes
     )
-    images = tf.constant(pictures.images, dtype)
-    kept = tf.constant(columns, tf.int64)
+    dtype = model.initial_weights[0].dtype
+    shared = (
+        tuple(tf.constant(tensor, dtype) for tensor in weights),
+        tf.constant(target.shares, dtype),
+        tf.constant(pictures.images, dtype),
+        tf.constant(columns, tf.int64),
+    )
+    result = np.empty((len(batches.indices), len(columns)), np.float32)
+    for begin in range(0, len(result), chunk):
+        part = slice(begin, begin + chunk)
+        result[part] = compute(
+            *shared,
+            tf.constant(batches.indices[part]),
+            tf.constant(batches.labels[part]),
+        ).numpy()
+    return result
+
+
+def _build_gradients(
+    model: functional.FunctionalModel, sizes: tuple[int, ...]
+) -> Callable[..., tf.Tensor]:
+    """The gradients of batches in groups of these sizes, one program for all rounds."""
+    dtype = model.initial_weights[0].dtype
+    places = tf.TensorSpec([None, sum(sizes)], tf.int64)
 
     @tf.function(
-        input_signature=[tf.TensorSpec([None, target_size(target)], tf.int64)] * 2
+        input_signature=[
+            tuple(tf.TensorSpec(shape, dtype) for shape in model.spec.shapes),
+            tf.TensorSpec([len(sizes)], dtype),
+            tf.TensorSpec([None, *model.input_shape], dtype),
+            tf.TensorSpec([None], tf.int64),
+            places,
+            places,
+        ]
     )
-    def compute(indices: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def compute(
+        weights: Weights,
+        shares: tf.Tensor,
+        images: tf.Tensor,
+        columns: tf.Tensor,
+        indices: tf.Tensor,
+        labels: tf.Tensor,
+    ) -> tf.Tensor:
+        nothing = tf.zeros(0, dtype)
+        observed = matching.Observed(weights, nothing, nothing, shares)
+
         def one(batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
             return tf.gather(
                 matching.group_gradient(
                     model,
                     observed,
-                    target.sizes,
+                    sizes,
                     tf.gather(images, batch[0]),
                     tf.one_hot(batch[1], model.num_classes, dtype=dtype),
                 ),
-                kept,
+                columns,
             )
 
         return tf.map_fn(one, (indices, labels), fn_output_signature=dtype)
 
-    # Asked for by name: a call through the wrapper would count as one more retracing.
-    concrete = compute.get_concrete_function()
-    result = np.empty((len(batches.indices), len(columns)), np.float32)
-    for begin in range(0, len(result), chunk):
-        part = slice(begin, begin + chunk)
-        result[part] = concrete(
-            tf.constant(batches.indices[part]), tf.constant(batches.labels[part])
-        ).numpy()
-    return result
-
-
-def target_size(target: target_lib.Target) -> int:
-    """The number of pictures behind a target."""
-    return sum(target.sizes)
+    return compute
 
 
 def choose_entries(
