@@ -35,7 +35,9 @@ def run(settings: Settings, inputs: Inputs, folder: RunFolder, stream: TextIO) -
     trained = [
         cell for cell in cells if RoundKey(cell, settings.training.rounds) not in done
     ]
-    tasks = tasks_lib.tasks(settings, name, inputs.attacked_rows)
+    tasks = tasks_lib.tasks(
+        settings.attack, settings.masks, settings, name, inputs.attacked_rows
+    )
     attacked = [task for task in tasks if not done.issuperset(task.keys())]
     total, left = len(cells) + len(tasks), len(trained) + len(attacked)
 

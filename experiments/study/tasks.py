@@ -6,7 +6,7 @@ from typing import NamedTuple
 from attacks import catalog, words
 from experiments.outputs.records import AttackKey, Cell, Target
 from experiments.study import protocols
-from experiments.study.settings import AttackSettings, Settings
+from experiments.study.settings import AttackSettings, MaskSettings, Subject
 
 
 class Task(NamedTuple):
@@ -38,73 +38,77 @@ class Task(NamedTuple):
 
 
 def tasks(
-    settings: Settings, dataset_name: str, rows: Sequence[int]
+    asked: AttackSettings,
+    masks: MaskSettings,
+    subject: Subject,
+    dataset_name: str,
+    rows: Sequence[int],
 ) -> tuple[Task, ...]:
     """Lists all attacks of a run, cell by cell.
 
     Args:
-      settings: Of the run.
+      asked: The attacks.
+      masks: The metrics and ratios, and how a cohort agrees.
+      subject: The model and the seed.
       dataset_name: What the data really is.
-      rows: Indices of the pictures that are attacked, `num_images * batch_size`.
+      rows: Indices of the pictures that are attacked, `pictures_needed` of them.
 
     Returns:
       The tasks; those of a cell stand together.
     """
-    size = settings.attack.batch_size
+    size, together = asked.batch_size, asked.cohort_clients
     batches = [tuple(rows[at : at + size]) for at in range(0, len(rows), size)]
-    cells = [
-        (metric, ratio)
-        for ratio in settings.masks.ratios
-        for metric in settings.masks.metrics
-    ]
-    methods = [(method, catalog.ATTACKS[method]) for method in settings.attack.methods]
-    listed = [
-        Task(
-            _cell(settings, dataset_name, metric, ratio, "server_blind", 1),
-            batch,
-            method,
-            mode,
-            "client",
+
+    def cell(metric: str, ratio: float, release: str, clients: int) -> Cell:
+        agreed = (
+            protocols.alone(metric)
+            if release == "server_blind"
+            else protocols.taken(masks.agreement, metric)
         )
-        for metric, ratio in cells
-        for batch in batches[: settings.attack.num_images]
-        for method, entry in methods
-        if entry.sees != "cohort"
-        for mode in modes_of(settings.attack, method)
+        return Cell(
+            dataset=dataset_name,
+            model=subject.model,
+            policy=metric,
+            agreement=agreed,
+            encryption_ratio=ratio,
+            release=release,
+            num_clients=clients,
+            seed=subject.seed,
+        )
+
+    grid = [(metric, ratio) for ratio in masks.ratios for metric in masks.metrics]
+    attacks = [
+        (method, mode, catalog.ATTACKS[method].sees == "cohort")
+        for method in asked.methods
+        for mode in modes_of(asked, method)
     ]
-    together = settings.attack.cohort_clients
+    listed = [
+        Task(cell(*point, "server_blind", 1), batch, method, mode, "client")
+        for point in grid
+        for batch in batches[: asked.num_images]
+        for method, mode, on_cohort in attacks
+        if not on_cohort
+    ]
     listed += [
         Task(
-            _cell(settings, dataset_name, metric, ratio, "reveal_aggregate", together),
+            cell(*point, "reveal_aggregate", together),
             _joined(batches[:together]),
             method,
             mode,
             "cohort",
         )
-        for metric, ratio in cells
-        for method, entry in methods
-        if entry.sees == "cohort"
-        for mode in modes_of(settings.attack, method)
+        for point in grid
+        for method, mode, on_cohort in attacks
+        if on_cohort
     ]
-    clients = settings.attack.aggregate_clients
+    clients = asked.aggregate_clients
     if clients:
         # Nothing of the aggregate is hidden, whatever was encrypted on the way.
-        listed.append(
-            Task(
-                _cell(
-                    settings,
-                    dataset_name,
-                    settings.masks.metrics[0],
-                    max(settings.masks.ratios),
-                    "reveal_aggregate",
-                    clients,
-                ),
-                _joined(batches[:clients]),
-                "dlg",
-                "mask_aware",
-                "aggregate",
-            )
+        everything = cell(
+            masks.metrics[0], max(masks.ratios), "reveal_aggregate", clients
         )
+        pictures = _joined(batches[:clients])
+        listed.append(Task(everything, pictures, "dlg", "mask_aware", "aggregate"))
     return tuple(listed)
 
 
@@ -127,28 +131,3 @@ def pictures_needed(asked: AttackSettings) -> int:
 
 def _joined(batches: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     return tuple(row for batch in batches for row in batch)
-
-
-def _cell(
-    settings: Settings,
-    dataset_name: str,
-    metric: str,
-    ratio: float,
-    release: str,
-    clients: int,
-) -> Cell:
-    agreed = (
-        protocols.alone(metric)
-        if release == "server_blind"
-        else protocols.taken(settings.masks.agreement, metric)
-    )
-    return Cell(
-        dataset=dataset_name,
-        model=settings.model,
-        policy=metric,
-        agreement=agreed,
-        encryption_ratio=ratio,
-        release=release,
-        num_clients=clients,
-        seed=settings.seed,
-    )

@@ -424,3 +424,31 @@ def test_names_hold_what_differs_and_nothing_else():
     assert names[cells[-2]] == "top-k_1_seed=0"
     assert records.cell_names([CELL]) == {CELL: "random_0.1"}
     assert records.cell_names([]) == {}
+
+
+def test_a_record_without_a_result_has_a_reason_and_no_number():
+    nothing = {"mse": None, "ssim": None, "objective": None}
+    found = attack(psnr=None, status="does_not_apply", reason="no head", **nothing)
+    back = records.from_dict(json.loads(files.to_json(records.to_dict(found))))
+    assert back == found
+    for wrong in (
+        {"status": "does_not_apply", "reason": "no head"},
+        {"status": "failed", "psnr": None, **nothing},
+        {"status": "lost"},
+    ):
+        with pytest.raises(ValueError, match="status"):
+            attack(**wrong)
+
+
+def test_members_survive_the_file():
+    ran = records.MemberRecord("dlg", "ok", "", math.inf, math.nan, 0.0, 31.5, 2.0)
+    unfit = records.MemberRecord(
+        "r_gap", "does_not_apply", "no chain", None, None, None, None, 0.0
+    )
+    found = attack(chosen="dlg", chosen_by="rehearsal", members=(ran, unfit))
+    back = records.from_dict(json.loads(files.to_json(records.to_dict(found))))
+    assert repr(back) == repr(found)
+    values = records.to_dict(found)
+    values["members"][0]["colour"] = "red"
+    with pytest.raises(ValueError, match=r"MemberRecord .*colour"):
+        records.from_dict(values)

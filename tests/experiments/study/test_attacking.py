@@ -36,7 +36,9 @@ def test_tasks_are_listed_once_and_cell_by_cell():
         "--aggregate_clients=2",
     )
     assert tasks.pictures_needed(settings.attack) == 3
-    listed = tasks.tasks(settings, "made-up", (7, 8, 9))
+    listed = tasks.tasks(
+        settings.attack, settings.masks, settings, "made-up", (7, 8, 9)
+    )
     kinds = [(task.method, task.attacker, task.target, task.rows) for task in listed]
     of_a_client = [
         ("idlg", "naive", "client"),

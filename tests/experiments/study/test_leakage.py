@@ -1,0 +1,157 @@
+"""What becomes of an attack on a view: a measurement, or a reason."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from attacks import knowledge
+from attacks.programs import Programs
+from experiments.outputs import results
+from experiments.study import attacking, leakage, tasks
+from experiments.study import views as study_views
+from federated import views
+from selenc_tf.models import functional, mlp
+from tests.experiments import made_up
+from tests.experiments.command import parse
+
+PICTURES = made_up.pictures()
+ROW = 4
+
+
+@pytest.fixture(scope="module")
+def model():
+    return mlp.mlp((4, 4, 1), 3, 0, hidden=(4,), activation="sigmoid")
+
+
+@pytest.fixture(scope="module")
+def seen(model):
+    """The view of one picture's message, a third of it hidden."""
+    gradient = functional.gradient(
+        model,
+        model.initial_weights,
+        tf.constant(PICTURES.images[[ROW]]),
+        tf.one_hot(PICTURES.labels[[ROW]], 3),
+    ).numpy()
+    mask = np.arange(model.spec.size) % 3 == 0
+    message = views.ClientMessage(gradient[~mask], b"ciphertext", 1.0)
+    weights = tuple(tensor.numpy() for tensor in model.initial_weights)
+    return views.ServerView(weights, mask, (message,), None)
+
+
+@pytest.fixture
+def run(model, seen, monkeypatch):
+    """Attacks the view by the names that flags give, without running a round."""
+    monkeypatch.setattr(study_views, "of_messages", lambda *_: lambda rows: (seen,))
+
+    def results_of(*methods):
+        settings = parse(
+            f"--attacks={','.join(methods)}",
+            "--attackers=mask_aware",
+            "--significance=random",
+            "--encryption_ratios=0.3",
+            "--num_images=1",
+            "--aggregate_clients=0",
+            "--attack_iterations=20",
+            "--attack_restarts=1",
+        )
+        attackers = attacking.Attackers(model, settings.attack, None, Programs())
+        rounds = study_views.Rounds(*[None] * len(study_views.Rounds._fields))._replace(
+            model=model, dataset=PICTURES
+        )
+        study = leakage.Study(attackers, rounds, 0, 0, lambda *_: None)
+        listed = tasks.tasks(
+            settings.attack, settings.masks, settings, "made-up", (ROW,)
+        )
+        return [found for _, (found,) in leakage.run(study, listed)]
+
+    return results_of
+
+
+def raises(monkeypatch, error):
+    def attack(view, known, seed):
+        raise error
+
+    monkeypatch.setattr(attacking, "build", lambda *_: attack)
+
+
+def test_an_attack_with_a_result(run, model):
+    (found,) = run("completion")
+    record = found.record
+    assert record.status == "ok" and record.reason == ""
+    assert record.image_index == ROW and record.psnr_db > 40
+    assert found.image.shape == (4, 4, 1)
+    assert record.cell.encryption_ratio == 0.3
+    assert (
+        record.hidden_share
+        == record.hidden / model.spec.size
+        == pytest.approx(1 / 3, abs=0.01)
+    )
+    assert record.chosen is None and record.members == ()
+
+
+def test_what_does_not_apply_is_recorded_once(run, tmp_path):
+    """With its reason and no number; a run that goes on does not do it again."""
+    (found,) = run("multi_round")
+    record = found.record
+    assert found.image is None
+    assert record.status == "does_not_apply" and "earlier" in record.reason
+    numbers = (record.mse, record.psnr_db, record.ssim, record.objective)
+    assert numbers == (None, None, None, None)
+    with results.ResultsWriter(tmp_path) as writer:
+        writer.write(record)
+    assert results.load(tmp_path) == (record,)
+    assert record.key in results.finished_keys(tmp_path)
+
+
+def test_a_failure_is_recorded_and_tried_again(run, tmp_path, monkeypatch):
+    raises(monkeypatch, FloatingPointError("overflow"))
+    (found,) = run("completion")
+    record = found.record
+    assert (record.status, record.psnr_db) == ("failed", None)
+    assert record.reason == "FloatingPointError: overflow"
+    with results.ResultsWriter(tmp_path) as writer:
+        writer.write(record)
+        assert results.finished_keys(tmp_path) == frozenset()
+        again = dataclasses.replace(record, status="ok", reason="", psnr_db=30.0)
+        writer.write(again)
+    assert results.load(tmp_path) == (again,)
+    assert again.key in results.finished_keys(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [TypeError, AttributeError, KeyError])
+def test_a_mistake_in_the_code_ends_the_study(run, monkeypatch, kind):
+    raises(monkeypatch, kind("x"))
+    with pytest.raises(kind):
+        run("completion")
+
+
+def test_the_strongest_has_every_members_own_result(run, tmp_path):
+    completion, strongest = (found.record for found in run("completion", "strongest"))
+    by_name = {member.name: member for member in strongest.members}
+    assert strongest.chosen in by_name and strongest.chosen_by == "criterion"
+    assert strongest.psnr_db == by_name[strongest.chosen].psnr_db
+    own = by_name["completion"]
+    assert own.psnr_db == completion.psnr_db and own.rehearsal_db is None
+    assert own.visible_error == pytest.approx(0, abs=1e-6)
+    refused = by_name["retrieval"]
+    assert (refused.status, refused.psnr_db) == ("does_not_apply", None)
+    assert "public_pictures" in refused.reason
+    with results.ResultsWriter(tmp_path) as writer:
+        writer.write(strongest)
+    (back,) = results.load(tmp_path)
+    # `repr` because the structural similarity of so small a picture is NaN.
+    assert repr(back) == repr(strongest)
+
+
+def test_knowledge_is_what_is_declared(model):
+    settings = parse("--labels_known", "--attack_local_epochs=2")
+    attackers = attacking.attackers(model, settings.attack, PICTURES, (0, 1))
+    known = attacking.knowledge(attackers, np.array([2]), ())
+    assert isinstance(known, knowledge.Knowledge)
+    assert known.labels == (2,) and known.local_training.epochs == 2
+    np.testing.assert_array_equal(known.public_pictures.images, PICTURES.images[:2])
+    hidden = attacking.attackers(model, parse().attack, PICTURES, ())
+    known = attacking.knowledge(hidden, np.array([2]), ())
+    assert (known.labels, known.public_pictures) == (None, None)
