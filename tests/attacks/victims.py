@@ -30,12 +30,12 @@ def tiny_model(num_classes: int = 3) -> functional.FunctionalModel:
     return functional.from_keras(keras.Model(inputs, hidden, name="tiny"))
 
 
-def tiny_convolution(activation: str) -> functional.FunctionalModel:
+def tiny_convolution(activation: str, padding: str) -> functional.FunctionalModel:
     """A convolution of 4 channels on 4x4 grey pictures, and a head: U(-0.5, 0.5)."""
     inputs = keras.Input((4, 4, 1))
     drawn = keras.initializers.RandomUniform(-0.5, 0.5, seed=0)
     hidden = keras.layers.Conv2D(
-        4, 3, padding="same", activation=activation, kernel_initializer=drawn
+        4, 3, padding=padding, activation=activation, kernel_initializer=drawn
     )(inputs)
     hidden = keras.layers.Flatten()(hidden)
     logits = keras.layers.Dense(
