@@ -7,8 +7,8 @@ import pathlib
 import numpy as np
 import pytest
 
-from experiments import analyse
-from experiments.analysis import noises, options, results, study
+from experiments import analyse, check_prediction
+from experiments.analysis import attacked, noises, options, results, study
 from experiments.outputs import files
 from experiments.study import flag_table, inputs
 from selenc_tf.distance.predict import Prediction
@@ -106,6 +106,15 @@ def test_interrupted_then_finished_then_refused(tmp_path, monkeypatch, small_pic
     status, _, errors = execute(folder, "--seed=1")
     assert status == 2
     assert "--seed" in errors
+
+    # What was analysed can be attacked: every metric and ratio of both batches.
+    shown = io.StringIO()
+    asked = check_prediction.Check(str(folder), iterations=2)
+    assert check_prediction.execute(asked, ["check"], shown, io.StringIO()) == 0
+    assert "Spearman's correlation" in shown.getvalue()
+    cases = attacked.cases_of(folder)
+    assert len(cases) == 2 * 2 * 4
+    assert all(np.isfinite(case.attack_db) for case in cases)
 
 
 def test_wrong_flags_are_all_listed(tmp_path):
