@@ -171,29 +171,3 @@ def test_the_table_shows_what_is_missing_as_a_dash():
     stream = io.StringIO()
     tables.print_tables(summary.summarise(rounds(cell(), 1.0, 5, 10)), stream, 80)
     assert " - " in stream.getvalue()
-
-
-def test_an_attack_without_a_result_is_named_and_has_no_number():
-    nothing = {"mse": None, "psnr": None, "ssim": None, "objective": None}
-    reason = "the first layer is no dense one"
-    unfit = [
-        attack(image, attack="r_gap", status="does_not_apply", reason=reason, **nothing)
-        for image in (0, 1)
-    ]
-    broken = attack(0, attack="dlg", status="failed", reason="MemoryError", **nothing)
-    with_results = [attack(0, psnr=12.0), attack(1, psnr=14.0)]
-    (row,) = summary.summarise([*with_results, *unfit, broken])
-    (alone,) = summary.summarise(with_results)
-    said = f"r_gap aware does not apply: {reason}; dlg aware failed: MemoryError"
-    assert row.leakage.without_result == said
-    assert row.leakage._replace(without_result="") == alone.leakage
-    (found,) = csv.DictReader(io.StringIO(tables.to_csv([row])))
-    assert found["without_result"] == said
-    # With nothing else there is no number at all.
-    (row,) = summary.summarise(unfit)
-    assert row.leakage.psnr_strongest is None and row.leakage.success_25db is None
-    stream = io.StringIO()
-    tables.print_tables([row], stream, 200)
-    assert f"No result: r_gap aware does not apply: {reason}" in stream.getvalue()
-    line = next(x for x in stream.getvalue().splitlines() if "random" in x)
-    assert set(line.split()[2:]) == {"-"}
