@@ -144,6 +144,7 @@ PROGRAM = """
 import pathlib
 
 import federated
+import numpy as np
 import tensorflow_federated as tff
 
 from selenc_tf.lattice import codec, key_store, parameters, scales, shell_cipher
@@ -160,9 +161,10 @@ factory = federated.selective_encryption(
         key_store.create(pathlib.Path("client.key"), cipher),
     )
 )
-tensors = tff.to_type(("float32", (8,)))
+value, weight = tff.TensorType(np.float32, (8,)), tff.TensorType(np.float32)
+process = factory.create(value, weight)
 print(federated.__file__)
-print(factory.create(tensors, tff.to_type("float32")).next.type_signature.result.result)
+print(process.next.type_signature.result.result)
 """
 
 
