@@ -49,6 +49,7 @@ def table(folder):
     return list(csv.DictReader(io.StringIO((folder / "analysis.csv").read_text())))
 
 
+@pytest.mark.slow
 def test_interrupted_then_finished_then_refused(tmp_path, monkeypatch, small_pictures):
     folder = tmp_path / "analysis"
     real = study.analyse

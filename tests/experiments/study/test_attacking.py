@@ -127,7 +127,10 @@ def test_a_message_of_local_training(observe, model):
     )
 
 
-@pytest.mark.parametrize("agreement", ["previous_aggregate", "score_sum"])
+@pytest.mark.parametrize(
+    "agreement",
+    ["previous_aggregate", pytest.param("score_sum", marks=pytest.mark.slow)],
+)
 def test_a_cohort(observe, agreement):
     (view,) = observe(
         lambda rounds: views_lib.of_a_cohort(rounds, "magnitude", RATIO),

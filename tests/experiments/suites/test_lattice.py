@@ -101,6 +101,7 @@ def test_with_tenseal(tmp_path, quick):
     assert text.count("| taken |") == text.count("| not accurate |") == 1
 
 
+@pytest.mark.slow
 def test_long_vectors_are_measured_in_part(monkeypatch):
     monkeypatch.setattr(timing, "WHOLE_VALUES", SIZE)
     monkeypatch.setattr(timing, "SLICE_VALUES", SIZE // 2)

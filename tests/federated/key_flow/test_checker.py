@@ -110,7 +110,9 @@ PROCESSES = {
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.slow) if name == "clipped" else name
+        name
+        if name in ("weighted", "reveal", "blind, own mask")
+        else pytest.param(name, marks=pytest.mark.slow)
         for name in PROCESSES
     ],
 )
