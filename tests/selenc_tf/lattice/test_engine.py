@@ -233,7 +233,8 @@ def check_homomorphism(party, k, m, seed):
     )
 
 
-@pytest.mark.parametrize("sign", [1, pytest.param(-1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [1, -1])
 def test_16_bits_and_64_summands_at_full_range(sign, shell):
     cipher = identity_cipher.build_identity_cipher_INSECURE(
         2048, shell.engine.cipher.plaintext_modulus, 64

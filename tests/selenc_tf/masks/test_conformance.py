@@ -35,7 +35,13 @@ def test_every_policy_of_the_catalogue_is_here(name):
     assert name in ALL
 
 
-@pytest.mark.parametrize("ratio", RATIOS)
+@pytest.mark.parametrize(
+    "ratio",
+    [
+        ratio if ratio == 0.37 else pytest.param(ratio, marks=pytest.mark.slow)
+        for ratio in RATIOS
+    ],
+)
 @pytest.mark.parametrize("name", RATIO_BUILDERS)
 def test_number_hidden_is_exact(name, ratio):
     m = built(name, ratio).num_hidden(SPEC)
