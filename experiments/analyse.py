@@ -7,14 +7,11 @@ Started again with the same flags, it goes on with the pictures that are missing
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from experiments import analysis
 from experiments.analysis.options import Options
-from experiments.study import command, flag_table
-
-if TYPE_CHECKING:
-    from experiments.analysis.running import Prepared
+from experiments.study import command
 
 
 def execute(
@@ -34,13 +31,10 @@ def execute(
     Returns:
       The exit status: 0, 2 for flags or data that cannot be used, 130 after Ctrl-C.
     """
-
-    def prepare() -> "Prepared":
-        flag_table.check(options)
-        return analysis.running.prepare(options, command_line)
-
     return command.perform(
-        prepare, lambda prepared: analysis.running.run(prepared, output, errors), errors
+        lambda: analysis.running.prepare(options, command_line),
+        lambda prepared: analysis.running.run(prepared, output, errors),
+        errors,
     )
 
 

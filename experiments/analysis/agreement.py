@@ -95,15 +95,7 @@ def correlation(
 
 
 def broken(cases: Sequence[Case], tolerance_db: float) -> tuple[Case, ...]:
-    """The cases in which the attack did better than the bound.
-
-    Args:
-      cases: Any.
-      tolerance_db: How much better counts.
-
-    Returns:
-      Those cases, the worst first.
-    """
+    """The cases in which the attack beat the bound by more, the worst first."""
     found = [
         case for case in cases if case.attack_db > case.predicted_db + tolerance_db
     ]

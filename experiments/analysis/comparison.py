@@ -1,19 +1,16 @@
 """What a comparison of prediction and attack leaves behind: a table, CSV and a figure."""
 
-import csv
-import io
 import math
 import pathlib
 from collections.abc import Sequence
 from typing import TextIO
 
-import matplotlib
 import matplotlib.figure
-import numpy as np
 
 from experiments.analysis import agreement
 from experiments.analysis.agreement import Case
 from experiments.outputs import environment, figures, files, text_tables
+from experiments.outputs.style import COLOURS, MARKERS
 from experiments.outputs.text_tables import Table
 
 TOLERANCE_DB = 1.0
@@ -46,7 +43,8 @@ def publish(
         text_tables.to_markdown(table),
     )
     files.write_atomically(folder / "check.md", "\n".join(text).encode())
-    files.write_atomically(folder / "check.csv", _to_csv(cases).encode())
+    csv = text_tables.to_csv([Case._fields, *cases])
+    files.write_atomically(folder / "check.csv", csv.encode())
     files.write_atomically(folder / "check.png", figures.to_png(_figure(cases)))
 
 
@@ -94,24 +92,12 @@ def _lines(cases: Sequence[Case]) -> list[tuple[str, ...]]:
 
 def _median(values: Sequence[float]) -> str:
     known = [value for value in values if not math.isnan(value)]
-    if not known:
-        return "-"
-    low, middle, high = np.percentile(known, [0, 50, 100])
-    return f"{middle:.1f} ({low:.1f}, {high:.1f})"
-
-
-def _to_csv(cases: Sequence[Case]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(Case._fields)
-    writer.writerows(cases)
-    return stream.getvalue()
+    return text_tables.spread(known, ".1f") if known else "-"
 
 
 def _figure(cases: Sequence[Case]) -> matplotlib.figure.Figure:
     figure = matplotlib.figure.Figure(figsize=(6.4, 5), layout="constrained")
     axis = figure.subplots()
-    colours = matplotlib.colormaps["tab20"]
     for index, metric in enumerate(sorted({case.metric for case in cases})):
         mine = [case for case in cases if case.metric == metric]
         axis.scatter(
@@ -119,7 +105,8 @@ def _figure(cases: Sequence[Case]) -> matplotlib.figure.Figure:
             [case.measured_db for case in mine],
             s=14,
             alpha=0.8,
-            color=colours(index),
+            color=COLOURS[index % len(COLOURS)],
+            marker=MARKERS[index % len(MARKERS)],
             label=metric,
         )
     top = max(case.predicted_db for case in cases)

@@ -1,8 +1,9 @@
 """The nested masks of one metric: what each leaks, and from where they protect."""
 
+import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ from selenc_tf.distance.information import Factor
 from selenc_tf.distance.prior import GaussianPrior
 from selenc_tf.masks import policy
 
+Test: TypeAlias = Callable[[Factor], bool]
+"""Whether a mask with that factor protects."""
+
 
 class Masks(NamedTuple):
     """How the factors of nested masks are made.
@@ -38,9 +42,7 @@ class Masks(NamedTuple):
     """
 
     factors: Callable[[Sequence[int]], dict[int, Factor]]
-    between: Callable[
-        [Callable[[Factor], bool], int, int, Factor, int], tuple[int, int]
-    ]
+    between: Callable[[Test, int, int, Factor, int], tuple[int, int]]
 
 
 def exact(
@@ -58,20 +60,9 @@ def exact(
     Returns:
       The factors.
     """
-
-    def between(
-        test: Callable[[Factor], bool],
-        low: int,
-        high: int,
-        factor_high: Factor,
-        tolerance: int,
-    ) -> tuple[int, int]:
-        return threshold.between(
-            test, matrix, sigma, order, low, high, factor_high, tolerance
-        )
-
     return Masks(
-        lambda counts: information.nested(matrix, sigma, order, counts), between
+        functools.partial(information.nested, matrix, sigma, order),
+        lambda test, *bounds: threshold.between(test, matrix, sigma, order, *bounds),
     )
 
 
@@ -102,17 +93,12 @@ def sketched(
             linear, sigma, order, counts, prior, seed, progress=progress
         )
 
-    def between(
-        test: Callable[[Factor], bool],
-        low: int,
-        high: int,
-        factor_high: Factor,
-        tolerance: int,
-    ) -> tuple[int, int]:
-        del factor_high
-        return threshold.sections(test, factors, low, high, tolerance)
-
-    return Masks(factors, between)
+    return Masks(
+        factors,
+        lambda test, low, high, _, tolerance: threshold.sections(
+            test, factors, low, high, tolerance
+        ),
+    )
 
 
 class Family(NamedTuple):
@@ -168,7 +154,7 @@ def predictions(
             options.rank_threshold,
         )
         rows.append(Row(family.metric, ratio, prediction))
-    tests: dict[str, Callable[[Factor], bool]] = {
+    tests: dict[str, Test] = {
         IDENTIFIABILITY: lambda factor: (
             not identifiability.is_full(factor, options.rank_threshold)
         ),
@@ -190,7 +176,7 @@ def predictions(
 def _bracket(
     family: Family,
     factors: dict[int, Factor],
-    test: Callable[[Factor], bool],
+    test: Test,
     width: float,
 ) -> tuple[float, float]:
     """First among the masks that were made anyway, then by bisection between two."""

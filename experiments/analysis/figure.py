@@ -8,7 +8,7 @@ import matplotlib.ticker
 import numpy as np
 
 from experiments.analysis.results import IDENTIFIABILITY, Analysed
-from experiments.analysis.summary import median_bracket, summarise
+from experiments.analysis.summary import by_mask, median_bracket
 from experiments.outputs.style import COLOURS, MARKERS
 
 
@@ -33,24 +33,24 @@ def figure(
     axis.set_title(title, fontsize=12)
     axis.set_xlabel("encrypted share of the parameters in %", fontsize=12)
     axis.set_ylabel("bound of the attackers' PSNR in dB", fontsize=12)
-    lines = summarise(results)
-    metrics = list(dict.fromkeys(line.metric for line in lines))
-    for index, metric in enumerate(metrics):
+    bounds: dict[str, dict[float, list[float]]] = {}
+    for (ratio, metric), found in by_mask(results).items():
+        psnrs = [each.psnr_bound_db for each in found]
+        bounds.setdefault(metric, {})[100 * ratio] = psnrs
+    for index, (metric, own) in enumerate(bounds.items()):
         colour = COLOURS[index % len(COLOURS)]
-        own = [line for line in lines if line.metric == metric]
-        across = [100 * line.ratio for line in own]
         axis.plot(
-            across,
-            [np.median(line.psnrs) for line in own],
+            list(own),
+            [np.median(psnrs) for psnrs in own.values()],
             color=colour,
             marker=MARKERS[index % len(MARKERS)],
             linewidth=1.8,
             label=metric,
         )
         axis.fill_between(
-            across,
-            [min(line.psnrs) for line in own],
-            [max(line.psnrs) for line in own],
+            list(own),
+            [min(psnrs) for psnrs in own.values()],
+            [max(psnrs) for psnrs in own.values()],
             color=colour,
             alpha=0.15,
             linewidth=0,

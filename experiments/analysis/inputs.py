@@ -50,13 +50,6 @@ def load(asked: Options) -> Inputs:
 def choose_pictures(asked: Options, dataset: Dataset) -> tuple[tuple[int, ...], ...]:
     """Which pictures stand behind each gradient: those that `experiments.run` attacks.
 
-    Args:
-      asked: With the seed and the numbers.
-      dataset: The pictures.
-
-    Returns:
-      Indices, batch by batch.
-
     Raises:
       SettingsError: If there are too few; one has to be left for the prior.
     """

@@ -1,19 +1,15 @@
 """What an analysis leaves behind: CSV, a text for people and a figure."""
 
-import csv
-import io
 import math
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TextIO
-
-import numpy as np
+from typing import NamedTuple, TextIO
 
 from experiments.analysis.figure import figure
 from experiments.analysis.results import CRITERIA, IDENTIFIABILITY, PSNR, Analysed
-from experiments.analysis.summary import Line, median_bracket, summarise
+from experiments.analysis.summary import by_mask, median_bracket
 from experiments.outputs import environment, figures, files, text_tables
-from experiments.outputs.text_tables import Table
+from experiments.outputs.text_tables import Table, spread
 from selenc_tf.distance.predict import Prediction
 
 CSV, TEXT, FIGURE = "analysis.csv", "analysis.md", "analysis.png"
@@ -57,7 +53,6 @@ def publish(
     heading: Heading,
     results: Sequence[Analysed],
     command: str,
-    described: Mapping[str, Any],
     stream: TextIO,
 ) -> None:
     """Writes CSV, text and figure anew, each whole or not at all, and prints tables.
@@ -67,7 +62,6 @@ def publish(
       heading: What all results share.
       results: Of the finished gradients.
       command: What made them.
-      described: From `environment.describe`.
       stream: Where the tables go.
     """
     files.write_atomically(folder / CSV, _to_csv(results).encode())
@@ -80,7 +74,7 @@ def publish(
         "more than one: median (min, max). The prior alone gives "
         f"{heading.prior_psnr_db:.1f} dB.\n",
         *(text_tables.to_markdown(table) for table in tables),
-        f"{environment.in_words(described)}; "
+        f"{environment.in_words(environment.describe())}; "
         f"{sum(each.seconds for each in results):.0f} s of work.\n",
     ]
     files.write_atomically(folder / TEXT, "\n".join(text).encode())
@@ -94,44 +88,24 @@ def publish(
 
 def _to_csv(results: Sequence[Analysed]) -> str:
     """One row for each gradient, metric and ratio, with its metric's thresholds."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
     ends = [
         f"{criterion}_threshold_{end}"
         for criterion in CRITERIA
         for end in ("low", "high")
     ]
-    writer.writerow(
-        [
-            "pictures",
-            "metric",
-            "asked_ratio",
-            *Prediction._fields,
-            "identifiable",
-            *ends,
-        ]
-    )
+    names = ("pictures", "metric", "asked_ratio", *Prediction._fields, "identifiable")
+    lines: list[tuple[object, ...]] = [(*names, *ends)]
     for analysed in results:
         brackets = {
             (found.metric, found.criterion): (found.low, found.high)
             for found in analysed.thresholds
         }
+        pictures = " ".join(map(str, analysed.pictures))
         for row in analysed.rows:
-            writer.writerow(
-                [
-                    " ".join(map(str, analysed.pictures)),
-                    row.metric,
-                    row.asked_ratio,
-                    *row.prediction,
-                    row.prediction.identifiable,
-                    *(
-                        end
-                        for criterion in CRITERIA
-                        for end in brackets[row.metric, criterion]
-                    ),
-                ]
-            )
-    return buffer.getvalue()
+            found = [brackets[row.metric, criterion] for criterion in CRITERIA]
+            numbers = (*row.prediction, row.prediction.identifiable, *sum(found, ()))
+            lines.append((pictures, row.metric, row.asked_ratio, *numbers))
+    return text_tables.to_csv(lines)
 
 
 def _tables(heading: Heading, results: Sequence[Analysed]) -> tuple[Table, Table]:
@@ -145,7 +119,7 @@ def _tables(heading: Heading, results: Sequence[Analysed]) -> tuple[Table, Table
             "degrees of freedom",
             "PSNR bound, dB",
         ),
-        [_cells(line) for line in summarise(results)],
+        [_cells(*mask, found) for mask, found in by_mask(results).items()],
     )
     thresholds = Table(
         "",
@@ -166,22 +140,16 @@ def _tables(heading: Heading, results: Sequence[Analysed]) -> tuple[Table, Table
     return leakage, thresholds
 
 
-def _cells(line: Line) -> tuple[str, ...]:
+def _cells(ratio: float, metric: str, found: Sequence[Prediction]) -> tuple[str, ...]:
+    ranks = spread([each.rank for each in found], ".0f")
     return (
-        f"{100 * line.ratio:g} %",
-        line.metric,
-        _spread(line.cosines, ".3f"),
-        f"{_spread(line.ranks, '.0f')} of {line.unknowns}",
-        _spread(line.degrees, ".0f"),
-        _spread(line.psnrs, ".1f"),
+        f"{100 * ratio:g} %",
+        metric,
+        spread([each.zero_fill_cosine for each in found], ".3f"),
+        f"{ranks} of {found[0].unknowns}",
+        spread([each.degrees_of_freedom for each in found], ".0f"),
+        spread([each.psnr_bound_db for each in found], ".1f"),
     )
-
-
-def _spread(values: Sequence[float], form: str) -> str:
-    middle = format(float(np.median(values)), form)
-    if len(values) == 1:
-        return middle
-    return f"{middle} ({min(values):{form}}, {max(values):{form}})"
 
 
 def _bracket(low: float, high: float) -> str:

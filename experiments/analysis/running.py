@@ -1,8 +1,9 @@
 """The analysis itself: the gradients that are missing, recorded one by one."""
 
+import functools
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TextIO
+from collections.abc import Sequence
+from typing import NamedTuple, TextIO
 
 from experiments.analysis import inputs, report, results, study
 from experiments.analysis.options import Options
@@ -19,31 +20,29 @@ class Prepared(NamedTuple):
       folder: Where the results are.
       heading: What they share.
       command: That was given.
-      described: The machine and the versions.
     """
 
     inputs: inputs.Inputs
     folder: pathlib.Path
     heading: report.Heading
     command: str
-    described: Mapping[str, Any]
 
 
 def prepare(asked: Options, command_line: Sequence[str]) -> Prepared:
-    """Loads the data and opens the folder.
+    """Checks the options, loads the data and opens the folder.
 
     Args:
-      asked: Checked options.
+      asked: As read from flags.
       command_line: The program and its arguments.
 
     Returns:
       What `run` takes.
 
     Raises:
-      ValueError: For data that cannot be used.
+      ValueError: For flags or data that cannot be used.
       OSError: For data that are not there.
     """
-    described = environment.describe()
+    flag_table.check(asked)
     loaded = inputs.load(asked)
     made = loaded.study
     target = pathlib.Path(asked.output).expanduser().absolute()
@@ -56,7 +55,7 @@ def prepare(asked: Options, command_line: Sequence[str]) -> Prepared:
             datasets=(made.dataset.name,),
             seeds={"run": asked.seed},
         ),
-        described,
+        environment.describe(),
         command_line,
     ).path
     variance = made.prior.variance
@@ -69,7 +68,7 @@ def prepare(asked: Options, command_line: Sequence[str]) -> Prepared:
         psnr_threshold_db=asked.psnr_threshold_db,
     )
     shown = command.as_text("experiments.analyse", command_line)
-    return Prepared(loaded, folder, heading, shown, described)
+    return Prepared(loaded, folder, heading, shown)
 
 
 def run(prepared: Prepared, output: TextIO, errors: TextIO) -> int:
@@ -97,14 +96,8 @@ def run(prepared: Prepared, output: TextIO, errors: TextIO) -> int:
     except ValueError as error:
         print(f"\n{error}\n", file=errors)
         status = command.REFUSED
-    report.publish(
-        folder,
-        prepared.heading,
-        results.load(folder),
-        prepared.command,
-        prepared.described,
-        output,
-    )
+    analysed = results.load(folder)
+    report.publish(folder, prepared.heading, analysed, prepared.command, output)
     return status
 
 
@@ -122,12 +115,10 @@ def _analyse(prepared: Prepared, stream: TextIO) -> None:
         for batch in batches:
             if batch in done:
                 continue
-            title = f"pictures {', '.join(map(str, batch))}"
-            analysed = study.analyse(made, batch, _reporter(display, title))
-            lines.append(results.to_record(analysed))
+            tell = functools.partial(_tell, display, batch)
+            lines.append(results.to_record(study.analyse(made, batch, tell)))
             display.finish()
 
 
-def _reporter(display: progress.Progress, title: str) -> Callable[[str], None]:
-    """Shows what is being done with the pictures of a title."""
-    return lambda note: display.start(f"{title}, {note}")
+def _tell(display: progress.Progress, batch: Sequence[int], note: str) -> None:
+    display.start(f"pictures {', '.join(map(str, batch))}, {note}")

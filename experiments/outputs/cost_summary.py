@@ -61,22 +61,12 @@ class Cost(NamedTuple):
 
 def setting_of(cell: Cell) -> Setting:
     """The cell without its seed."""
-    return Setting(
-        cell.dataset,
-        cell.model,
-        cell.release,
-        cell.num_clients,
-        cell.policy,
-        cell.agreement,
-        cell.encryption_ratio,
-    )
+    return Setting(*(getattr(cell, name) for name in Setting._fields))
 
 
 def work_of(setting: Setting) -> Work:
     """The work that a setting stands for."""
-    return Work(
-        setting.dataset, setting.model, setting.policy, setting.encryption_ratio
-    )
+    return Work(*(getattr(setting, name) for name in Work._fields))
 
 
 def summarise(
@@ -84,12 +74,8 @@ def summarise(
 ) -> dict[Setting, Cost]:
     """Aggregates the rounds of each setting over rounds and seeds.
 
-    Args:
-      rounds: The records of each setting, at least one.
-
-    Returns:
-      The costs, relative to the plain rounds of the same data set, model and number of
-      clients: those of the release `PLAIN_RELEASE`, or else those that hide nothing.
+    Costs are relative to the plain rounds of the same data set, model and number of
+    clients: those of the release `PLAIN_RELEASE`, or else those that hide nothing.
     """
     return {
         setting: _cost(group, _baseline(setting, rounds))
@@ -100,12 +86,7 @@ def summarise(
 def cost_of(setting: Setting, costs: Mapping[Setting, Cost]) -> Cost:
     """The cost of the same setting, or of the only training that did the same work.
 
-    Args:
-      setting: An attacked one.
-      costs: From `summarise`.
-
-    Returns:
-      The cost; all None if there is no such training, or several.
+    All None if there is no such training, or several.
     """
     if setting in costs:
         return costs[setting]

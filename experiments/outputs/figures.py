@@ -18,32 +18,18 @@ _DPI = 100
 
 
 def to_png(figure: matplotlib.figure.Figure) -> bytes:
-    """Renders a figure.
-
-    Args:
-      figure: The figure.
-
-    Returns:
-      A PNG file.
-    """
+    """Renders a figure as a PNG file."""
     buffer = io.BytesIO()
     backend_agg.FigureCanvasAgg(figure)
     figure.savefig(buffer, format="png", dpi=_DPI)
     return buffer.getvalue()
 
 
-def save_png(run_folder: pathlib.Path, name: str, png: bytes) -> pathlib.Path:
-    """Keeps a figure in the folder of a run.
+def save_png(run_folder: pathlib.Path, name: str, png: bytes) -> None:
+    """Keeps a figure as `figures/<name>.png` of a run.
 
-    Args:
-      run_folder: The folder of the run.
-      name: Without ending; what does not belong into a file name is replaced.
-      png: From `to_png`.
-
-    Returns:
-      The file, `figures/<name>.png`.
+    What does not belong into a file name is replaced.
     """
     path = run_folder / FOLDER_NAME / f"{records.path_name(name)}.png"
     path.parent.mkdir(exist_ok=True)
     files.write_atomically(path, png)
-    return path

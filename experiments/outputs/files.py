@@ -7,7 +7,6 @@ import math
 import os
 import pathlib
 import tempfile
-import types
 import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -196,12 +195,7 @@ class LineAppender(contextlib.AbstractContextManager["LineAppender"]):
         """Closes the file and gives up the lock."""
         self._file.close()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: types.TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Closes the file."""
         self.close()
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import pathlib
-import types
 
 from experiments.outputs import files, records
 from experiments.outputs.records import Key, Record
@@ -31,21 +30,13 @@ class ResultsWriter(contextlib.AbstractContextManager["ResultsWriter"]):
     def write(self, record: Record) -> None:
         """Adds a record.
 
-        Args:
-          record: The record.
-
         Raises:
           TypeError: If `details` holds what JSON cannot.
           OSError: If it cannot be written; the file is then as before.
         """
         self._lines.append(records.to_dict(record))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: types.TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Closes the file."""
         self._lines.close()
 
@@ -75,12 +66,6 @@ def finished_keys(run_folder: pathlib.Path) -> frozenset[Key]:
     """Which pieces of work are done, so that a caller can skip them.
 
     An attack that does not apply is done; one that failed is tried again.
-
-    Args:
-      run_folder: The folder of the run.
-
-    Returns:
-      The keys of the records: compare with `AttackKey(...)` and `RoundKey(...)`.
 
     Raises:
       ValueError: As `load`.

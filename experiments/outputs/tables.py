@@ -1,9 +1,6 @@
 """Summary rows as CSV for programs and as a table for people."""
 
-import csv
-import io
 import itertools
-import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TextIO
 
@@ -12,7 +9,7 @@ import rich.table
 import rich.text
 
 from attacks.metrics.success import Rate
-from experiments.outputs import files, text_tables
+from experiments.outputs import text_tables
 from experiments.outputs.cost_summary import Cost
 from experiments.outputs.leakage_summary import Leakage
 from experiments.outputs.statistic import Statistic
@@ -40,27 +37,9 @@ def to_csv(rows: Sequence[SummaryRow]) -> str:
     Returns:
       The text with a header. An infinite PSNR reads "inf".
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(name for name, _ in _cells("", SummaryRow, None))
-    for row in rows:
-        writer.writerow(value for _, value in _cells("", SummaryRow, row))
-    return buffer.getvalue()
-
-
-def write_csv(run_folder: pathlib.Path, rows: Sequence[SummaryRow]) -> pathlib.Path:
-    """Writes `summary.csv` anew.
-
-    Args:
-      run_folder: The folder of the run.
-      rows: From `summary.summarise`.
-
-    Returns:
-      The file.
-    """
-    path = run_folder / FILE_NAME
-    files.write_atomically(path, to_csv(rows).encode())
-    return path
+    names = [name for name, _ in _cells("", SummaryRow, None)]
+    lines = [[value for _, value in _cells("", SummaryRow, row)] for row in rows]
+    return text_tables.to_csv([names, *lines])
 
 
 def print_tables(

@@ -1,6 +1,9 @@
-"""Tables of text: on a terminal, and as Markdown for the docs."""
+"""Tables of text: on a terminal, as Markdown for the docs, and as CSV for programs."""
 
-from collections.abc import Sequence
+import csv
+import io
+import statistics
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TextIO
 
 import rich.box
@@ -54,17 +57,25 @@ def console(stream: TextIO, width: int | None = None) -> rich.console.Console:
 
 
 def to_markdown(table: Table) -> str:
-    """A table for the docs.
-
-    Args:
-      table: The table.
-
-    Returns:
-      A title line, if there is a title, and a Markdown table.
-    """
+    """A Markdown table, below a line with its title if it has one."""
     lines = [table.headings, ("---",) * len(table.headings), *table.rows]
     body = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
     return f"{table.title}.\n\n{body}" if table.title else body
+
+
+def to_csv(lines: Iterable[Iterable[object]]) -> str:
+    """CSV of a heading and rows; None is an empty field."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(lines)
+    return buffer.getvalue()
+
+
+def spread(values: Sequence[float], form: str) -> str:
+    """The median; and the smallest and largest, if there are several."""
+    middle = format(statistics.median(values), form)
+    if len(values) == 1:
+        return middle
+    return f"{middle} ({min(values):{form}}, {max(values):{form}})"
 
 
 def _is_number(text: str) -> bool:

@@ -5,6 +5,7 @@ from typing import TextIO
 
 from experiments.data.dataset import Dataset
 from experiments.outputs import (
+    files,
     reconstructions,
     records,
     results,
@@ -42,7 +43,8 @@ def everything(run_folder: pathlib.Path, dataset: Dataset, masks: str) -> None:
     """
     found = results.load(run_folder)
     rows = summary_lib.summarise(found)
-    tables.write_csv(run_folder, rows)
+    csv = tables.to_csv(rows).encode()
+    files.write_atomically(run_folder / tables.FILE_NAME, csv)
     rounds = [record for record in found if isinstance(record, RoundRecord)]
     names = records.cell_names(record.cell for record in rounds)
     tensorboard.remove_other_rounds(run_folder, tuple(names.values()))

@@ -1,13 +1,11 @@
 """Timings of things that are compared, and their table."""
 
-import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TextIO, TypeAlias
+from typing import NamedTuple, TextIO
 
 from experiments.outputs import text_tables
-from experiments.study.settings import Settings
 
 
 class Measurement(NamedTuple):
@@ -24,10 +22,6 @@ class Measurement(NamedTuple):
     seconds: tuple[float, ...]
     client_to_server_bytes: int | None = None
     server_to_client_bytes: int | None = None
-
-
-Suite: TypeAlias = Callable[[Settings, int], tuple[Measurement, ...]]
-"""`(settings, repetitions) -> measurements`, the first being what others compare to."""
 
 
 def in_turn(
@@ -67,8 +61,8 @@ def print_table(measurements: Sequence[Measurement], stream: TextIO) -> None:
         rows.append(
             (
                 item.name,
-                spread(item.seconds, ".4f"),
-                spread(ratios, ".2f"),
+                text_tables.spread(item.seconds, ".4f"),
+                text_tables.spread(ratios, ".2f"),
                 *(f"{number:,}" for number in bytes_ if number is not None),
             )
         )
@@ -81,14 +75,6 @@ def print_table(measurements: Sequence[Measurement], stream: TextIO) -> None:
     )
     table = text_tables.Table("", headings[: len(rows[0])], rows)
     text_tables.show(table, stream)
-
-
-def spread(values: Sequence[float], form: str) -> str:
-    """The median; and the smallest and largest, if there are several."""
-    middle = format(statistics.median(values), form)
-    if len(values) == 1:
-        return middle
-    return f"{middle} ({min(values):{form}}, {max(values):{form}})"
 
 
 def progress(text: str) -> None:

@@ -56,6 +56,11 @@ def of_call(work: Callable[[], Any]) -> Peak:
     return Peak(_status_bytes("VmHWM") - before, result)
 
 
+def of_evaluations(evaluate: Callable[[], Any]) -> int:
+    """Peak bytes of the first evaluations of an objective in this process."""
+    return of_call(lambda: [evaluate() for _ in range(EVALUATIONS)]).peak_bytes
+
+
 def in_fresh_process(function: str, *arguments: Any) -> Any:
     """Calls a function in a process of its own.
 

@@ -55,16 +55,7 @@ def fresh_writer(
 def fresh_default(
     folder: pathlib.Path, part: str, forget: bool = False
 ) -> Iterator[None]:
-    """Summaries of the body go into event files that are started anew.
-
-    Args:
-      folder: As `fresh_writer`.
-      part: As `fresh_writer`.
-      forget: As `fresh_writer`.
-
-    Yields:
-      Nothing; the writer is the default one.
-    """
+    """Summaries of the body go into event files of a `fresh_writer`."""
     writer = fresh_writer(folder, part, forget)
     try:
         with writer.as_default():

@@ -78,27 +78,14 @@ def write_tradeoffs(run_folder: pathlib.Path, rows: Sequence[SummaryRow]) -> Non
 
 
 def write_texts(run_folder: pathlib.Path, texts: Mapping[str, str]) -> None:
-    """Writes notes, such as which data was used and what the attacker may know.
-
-    Args:
-      run_folder: The folder of the run.
-      texts: Markdown by title.
-    """
+    """Writes notes, Markdown by title: which data was used, what attackers may know."""
     with event_files.fresh_default(event_files.report_folder(run_folder), "texts"):
         for title, text in texts.items():
             tf.summary.text(title, text, step=0)
 
 
 def panel(record: AttackRecord, image: NDArray[np.floating]) -> panels.Panel:
-    """The panel of a record.
-
-    Args:
-      record: The record.
-      image: Its reconstruction, [h, w, c].
-
-    Returns:
-      What `Example.panels` holds.
-    """
+    """The panel of a record and its reconstruction, [h, w, c]."""
     return panels.Panel(
         record.cell.encryption_ratio,
         record.cell.policy,

@@ -2,7 +2,6 @@
 
 import contextlib
 import pathlib
-import types
 from collections.abc import Collection, Iterable
 
 from experiments.outputs.records import Cell, Record, RoundRecord
@@ -58,23 +57,12 @@ class RoundWriter(contextlib.AbstractContextManager["RoundWriter"]):
                 )
         self._writer.flush()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: types.TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Closes the event file."""
         self._writer.close()
 
 
 def remove_other_rounds(run_folder: pathlib.Path, names: Collection[str]) -> None:
-    """Removes the curves of rounds that an earlier session wrote under other names.
-
-    Args:
-      run_folder: The folder of the run.
-      names: The names of all cells that have rounds.
-    """
-    event_files.remove_stale(
-        run_folder / event_files.FOLDER_NAME / "cells", "rounds", names
-    )
+    """Removes curves that an earlier session wrote under other names of cells."""
+    root = run_folder / event_files.FOLDER_NAME / "cells"
+    event_files.remove_stale(root, "rounds", names)

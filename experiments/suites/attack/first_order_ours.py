@@ -127,17 +127,8 @@ def attack(
 
 
 def peak_bytes(name: str) -> int:
-    """Peak memory of evaluations in this process; see `experiments.suites.memory`.
-
-    Args:
-      name: A key of `catalog.CASES`.
-
-    Returns:
-      Bytes beyond those before the first evaluation.
-    """
-    evaluate = build_single(catalog.make(name, 0, 1, 0))
-    work = range(memory.EVALUATIONS)
-    return memory.of_call(lambda: [evaluate() for _ in work]).peak_bytes
+    """Peak memory of evaluations of a case in this process; see `suites.memory`."""
+    return memory.of_evaluations(build_single(catalog.make(name, 0, 1, 0)))
 
 
 def _problem(case: Case, picture: int) -> first_order.Problem:

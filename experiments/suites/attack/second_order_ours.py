@@ -25,45 +25,24 @@ COMPILED: Mapping[str, bool] = MappingProxyType({GRAPH: False, XLA: True})
 """Ways to compile the objective: whether by XLA."""
 
 
-def build_single(case: Case, compiled: matching.Matching) -> Callable[[], float]:
-    """One evaluation, value and slope, as the optimiser asks for it."""
-    observed = _observed(case)
-    labels = tf.one_hot(case.labels[:1], case.model.num_classes, dtype=tf.float64)
-    point = case.starts[:1].astype(np.float64)
-
-    def evaluate() -> float:
-        images = tf.constant(point)
-        value, slope = compiled.known_labels(observed, (1,), images, labels)
-        _ = slope.numpy()
-        return float(value)
-
-    return evaluate
-
-
 def build_evaluation(
     case: Case, compiled: matching.Matching, trials: int
 ) -> Callable[[], float]:
-    """One evaluation of so many trials, a single one as `build_single` makes it."""
-    if trials == 1:
-        return build_single(case, compiled)
-    return build_batch(case, compiled, trials)
+    """One evaluation, value and slope, of so many trials, which are of one target.
 
-
-def build_batch(
-    case: Case, compiled: matching.Matching, trials: int
-) -> Callable[[], float]:
-    """One evaluation of all trials, which are of one target."""
-    observed = _observed(case)
-    labels = tf.one_hot(
-        case.labels[:trials, np.newaxis], case.model.num_classes, dtype=tf.float64
-    )
-    points = case.starts[:trials, np.newaxis].astype(np.float64)
+    A single one is as the optimiser asks for it.
+    """
+    observed, ask = _observed(case), compiled.known_labels
+    labels, points = case.labels[:trials], case.starts[:trials].astype(np.float64)
+    if trials > 1:
+        ask = compiled.hypotheses
+        labels, points = labels[:, np.newaxis], points[:, np.newaxis]
+    one_hot = tf.one_hot(labels, case.model.num_classes, dtype=tf.float64)
 
     def evaluate() -> float:
-        images = tf.constant(points)
-        values, slopes = compiled.hypotheses(observed, (1,), images, labels)
+        values, slopes = ask(observed, (1,), tf.constant(points), one_hot)
         _ = slopes.numpy()
-        return float(values[0])
+        return float(np.ravel(values)[0])
 
     return evaluate
 
@@ -128,18 +107,8 @@ def attack(
 
 
 def peak_bytes(name: str, way: str, trials: int) -> int:
-    """Peak memory of evaluations in this process; see `experiments.suites.memory`.
-
-    Args:
-      name: A key of `catalog.CASES`.
-      way: A key of `COMPILED`.
-      trials: 1, or how many at once.
-
-    Returns:
-      Bytes beyond those before the first evaluation.
-    """
+    """Peak memory of evaluations of a case in this process; see `suites.memory`."""
     case = catalog.make(name, 1, trials, 0)
     compiled = matching.build_matching(case.model, jit_compile=COMPILED[way])
     evaluate = build_evaluation(case, compiled, trials)
-    work = range(memory.EVALUATIONS)
-    return memory.of_call(lambda: [evaluate() for _ in work]).peak_bytes
+    return memory.of_evaluations(evaluate)

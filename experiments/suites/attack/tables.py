@@ -8,7 +8,7 @@ from typing import TextIO
 import numpy as np
 
 from experiments.outputs import text_tables
-from experiments.suites import measurement, memory
+from experiments.suites import memory
 from experiments.suites.attack.recovery import Reached
 
 _WIDTH = 110
@@ -33,7 +33,7 @@ def print_speeds(taken: Mapping[str, np.ndarray], stream: TextIO) -> None:
                 f"{rate:.0f}" if rate >= 10 else f"{rate:.2f}",
                 f"{1e3 * statistics.median(seconds):.2f}",
                 f"{1e3 * statistics.median(cpu):.2f}",
-                measurement.spread((first[:, 0] / seconds).tolist(), ".2f"),
+                text_tables.spread((first[:, 0] / seconds).tolist(), ".2f"),
                 f"{statistics.median(first[:, 1] / cpu):.2f}",
             )
         )

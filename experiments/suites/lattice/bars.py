@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from experiments.suites.lattice.memory import Memory
 from experiments.suites.lattice.side import ADDED, BEST, OURS_8, OURS_16, PEERS
@@ -48,8 +48,7 @@ class Verdict(NamedTuple):
     Attributes:
       num_values: n.
       what: Is compared, with whom.
-      is_time: Whether seconds are.
-      is_bytes: Whether bytes of messages are.
+      kind: Whether seconds, bytes of messages or memory are.
       ratio: Theirs over ours, of the medians.
       low: The smallest ratio of a turn.
       high: The largest.
@@ -59,8 +58,7 @@ class Verdict(NamedTuple):
 
     num_values: int
     what: str
-    is_time: bool
-    is_bytes: bool
+    kind: Literal["time", "bytes", "memory"]
     ratio: float
     low: float
     high: float
@@ -91,8 +89,7 @@ def judge(times: Sequence[Times], memories: Sequence[Memory | None]) -> list[Ver
                 Verdict(
                     num_values=memory.num_values,
                     what=f"{item.side.name}: peak memory beyond the input, in messages",
-                    is_time=False,
-                    is_bytes=False,
+                    kind="memory",
                     ratio=ratio,
                     low=ratio,
                     high=ratio,
@@ -106,13 +103,11 @@ def judge(times: Sequence[Times], memories: Sequence[Memory | None]) -> list[Ver
 def _judge(bar: Bar, ours: Times, theirs: Times) -> Verdict:
     our, their = _turns(bar.quantity(ours)), _turns(bar.quantity(theirs))
     pairs = [other / own for other, own in zip(their, our, strict=True)]
-    is_time = isinstance(bar.quantity(ours), Stage)
     ratio = statistics.median(their) / statistics.median(our)
     return Verdict(
         num_values=ours.num_values,
         what=f"{bar.what}: {bar.ours} against {bar.theirs}",
-        is_time=is_time,
-        is_bytes=not is_time,
+        kind="time" if isinstance(bar.quantity(ours), Stage) else "bytes",
         ratio=ratio,
         low=min(pairs),
         high=max(pairs),

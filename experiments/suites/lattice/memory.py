@@ -28,23 +28,13 @@ class Memory(NamedTuple):
 
 
 def measure(side: Side, num_values: int) -> Memory:
-    """Encrypts one vector in a fresh process.
-
-    Args:
-      side: What to measure; built anew there.
-      num_values: n.
-
-    Returns:
-      What it took.
+    """Encrypts one vector of n values in a fresh process, where the side is built anew.
 
     Raises:
       RuntimeError: If the process fails.
     """
-    return Memory(
-        *memory.in_fresh_process(
-            f"{__name__}:peak", side.bits, side.setting, num_values
-        )
-    )
+    arguments = side.bits, side.setting, num_values
+    return Memory(*memory.in_fresh_process(f"{__name__}:peak", *arguments))
 
 
 def peak(bits: int, setting: Sequence[Any] | None, num_values: int) -> Memory:

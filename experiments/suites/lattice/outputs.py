@@ -1,13 +1,10 @@
 """The lattice suite's results as tables for people and as CSV."""
 
-import csv
-import io
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.outputs.text_tables import Table
-from experiments.suites import measurement
+from experiments.outputs.text_tables import Table, spread, to_csv
 from experiments.suites.lattice.bars import Verdict
 from experiments.suites.lattice.memory import Memory
 from experiments.suites.lattice.profile import Piece
@@ -29,28 +26,20 @@ class Result(NamedTuple):
 
 
 def results_table(results: Sequence[Result]) -> Table:
-    """One row for each side and length.
-
-    Args:
-      results: What was measured.
-
-    Returns:
-      The table. Times are for a million values.
-    """
-    rows = []
-    for times, memory in results:
-        rows.append(
-            (
-                f"{times.num_values:,}",
-                times.side.name,
-                _per_million(times.client),
-                f"{_cpu_per_million(times.client):.3f}",
-                f"{times.message_bytes / times.num_values:.2f}",
-                _per_million(times.server),
-                _per_million(times.opening),
-                "-" if memory is None else _memory(memory),
-            )
+    """One row for each side and length; times are for a million values."""
+    rows = [
+        (
+            f"{times.num_values:,}",
+            times.side.name,
+            _per_million(times.client),
+            f"{_cpu_per_million(times.client):.3f}",
+            f"{times.message_bytes / times.num_values:.2f}",
+            _per_million(times.server),
+            _per_million(times.opening),
+            "-" if memory is None else _memory(memory),
         )
+        for times, memory in results
+    ]
     return Table(
         "Seconds for a million values, median (min, max); peak memory over the message",
         (
@@ -63,19 +52,12 @@ def results_table(results: Sequence[Result]) -> Table:
             "decrypt",
             "memory",
         ),
-        tuple(rows),
+        rows,
     )
 
 
 def bars_table(verdicts: Sequence[Verdict]) -> Table:
-    """One row for each bar and length.
-
-    Args:
-      verdicts: What was reached.
-
-    Returns:
-      The table.
-    """
+    """One row for each bar and length."""
     return Table(
         "Ratios: of the medians (smallest, largest of a turn)",
         ("values", "compared", "times less", "bar", ""),
@@ -84,7 +66,9 @@ def bars_table(verdicts: Sequence[Verdict]) -> Table:
                 f"{item.num_values:,}",
                 item.what,
                 f"{item.ratio:.2f}x"
-                + (f" ({item.low:.2f}, {item.high:.2f})" if item.is_time else ""),
+                + (
+                    f" ({item.low:.2f}, {item.high:.2f})" if item.kind == "time" else ""
+                ),
                 item.bar,
                 "reached" if item.met else "MISSED",
             )
@@ -94,16 +78,7 @@ def bars_table(verdicts: Sequence[Verdict]) -> Table:
 
 
 def steps_table(side: str, num_values: int, pieces: Sequence[Piece]) -> Table:
-    """One row for each step of our stages.
-
-    Args:
-      side: The name of ours.
-      num_values: What the steps worked on.
-      pieces: The steps.
-
-    Returns:
-      The table.
-    """
+    """One row for each step of the stages of our side."""
     return Table(
         f"{side}: the steps one by one, seconds for a million values (the stages work "
         "in chunks, two at a time, so the steps need not add up to them)",
@@ -116,14 +91,7 @@ def steps_table(side: str, num_values: int, pieces: Sequence[Piece]) -> Table:
 
 
 def bits_table(shares: Mapping[str, Sequence[tuple[str, float]]]) -> Table:
-    """What the bits of a message hold.
-
-    Args:
-      shares: By side, descriptions and bits of a value.
-
-    Returns:
-      The table.
-    """
+    """What the bits of a value hold, with their number, by side."""
     rows = []
     for side, parts in shares.items():
         rows += [(side, what, f"{bits:.1f}") for what, bits in parts]
@@ -132,15 +100,7 @@ def bits_table(shares: Mapping[str, Sequence[tuple[str, float]]]) -> Table:
 
 
 def search_table(tried: Sequence[Tried], chosen: Tried) -> Table:
-    """One row for each setting of TenSEAL that was tried.
-
-    Args:
-      tried: The settings.
-      chosen: The best of them.
-
-    Returns:
-      The table.
-    """
+    """One row for each setting of TenSEAL that was tried, `chosen` being the best."""
     return Table(
         f"TenSEAL's settings: largest error of a sum of {SUMMANDS} vectors over the "
         "allowed one, and what a client's message costs",
@@ -158,25 +118,16 @@ def search_table(tried: Sequence[Tried], chosen: Tried) -> Table:
     )
 
 
-def to_csv(results: Sequence[Result]) -> str:
-    """All numbers for programs.
-
-    Args:
-      results: What was measured.
-
-    Returns:
-      CSV with a header.
-    """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    header: list[str] = ["side", "details", "values", "message_bytes"]
+def results_csv(results: Sequence[Result]) -> str:
+    """All numbers for programs, with a header."""
+    header: list[object] = ["side", "details", "values", "message_bytes"]
     for name in ("client", "server", "opening"):
         header += [f"{name}_values", f"{name}_turns"]
         header += [f"{name}_seconds_{part}" for part in ("median", "min", "max")]
         header.append(f"{name}_cpu_seconds_median")
     header += ["max_error", "allowed_error"]
     header += [f"memory_{field}" for field in Memory._fields]
-    writer.writerow(header)
+    lines = [header]
     for times, memory in results:
         row: list[object] = [
             times.side.name,
@@ -191,8 +142,8 @@ def to_csv(results: Sequence[Result]) -> str:
             row.append(statistics.median(stage.cpu_seconds))
         row += [times.max_error, times.side.max_error]
         row += ["", "", ""] if memory is None else list(memory)
-        writer.writerow(row)
-    return buffer.getvalue()
+        lines.append(row)
+    return to_csv(lines)
 
 
 def _remark(item: Tried, chosen: Tried) -> str:
@@ -203,7 +154,7 @@ def _remark(item: Tried, chosen: Tried) -> str:
 
 def _per_million(stage: Stage) -> str:
     scale = 1e6 / stage.num_values
-    return measurement.spread([scale * taken for taken in stage.seconds], ".3f")
+    return spread([scale * taken for taken in stage.seconds], ".3f")
 
 
 def _cpu_per_million(stage: Stage) -> float:

@@ -93,11 +93,12 @@ def run(request: Request, stream: TextIO) -> None:
             memories = [_memory(side, size) for side in sides]
             results += [Result(*pair) for pair in zip(times, memories, strict=True)]
             verdicts += bars.judge(times, memories)
-            tables = _tables(results, verdicts)
+            tables = [outputs.results_table(results), outputs.bars_table(verdicts)]
             _write(request, results, tables, _notes(sides, tried))
         tables += _reasons(verdicts, min(request.sizes), tried)
     notes = _notes(sides, tried)
-    _write(request, results, [*tables, *_search_table(tried)], notes)
+    searched = [outputs.search_table(tried, tenseal.best(tried))] if tried else []
+    _write(request, results, [*tables, *searched], notes)
     for table in tables:
         text_tables.show(table, stream, _WIDTH)
     for note in notes:
@@ -112,36 +113,23 @@ def _memory(side: Side, num_values: int) -> Memory:
     return memory.measure(side, values)
 
 
-def _tables(results: Sequence[Result], verdicts: Sequence[Verdict]) -> list[Table]:
-    return [
-        outputs.results_table(results),
-        outputs.bars_table(verdicts),
-    ]
-
-
 def _reasons(
     verdicts: Sequence[Verdict], num_values: int, tried: Sequence[Tried]
 ) -> list[Table]:
     """Where time and bytes go, if a bar is missed."""
     missed = [item for item in verdicts if not item.met]
     tables = []
-    if any(item.is_time for item in missed):
+    if any(item.kind == "time" for item in missed):
         progress(f"a bar is missed: timing each step for {num_values:,} values")
         pieces = profile.profile(16, num_values, _PROFILE_REPETITIONS)
         tables.append(outputs.steps_table(OURS_16, num_values, pieces))
-    if tried and any(item.is_bytes for item in missed):
+    if tried and any(item.kind == "bytes" for item in missed):
         shares = {
             OURS_16: profile.bits_of_ours(ours.build_engine(16)),
             BEST: profile.bits_of_tenseal(tenseal.best(tried)),
         }
         tables.append(outputs.bits_table(shares))
     return tables
-
-
-def _search_table(tried: Sequence[Tried]) -> list[Table]:
-    if not tried:
-        return []
-    return [outputs.search_table(tried, tenseal.best(tried))]
 
 
 def _notes(sides: Sequence[Side], tried: Sequence[Tried]) -> list[str]:
@@ -189,6 +177,8 @@ def _write(
     text = [f"`{request.command}`\n", *map(text_tables.to_markdown, tables)]
     text.append("".join(f"* {note}\n" for note in notes))
     figure = plot.figure([result.times for result in results])
-    files.write_atomically(folder / "lattice.csv", outputs.to_csv(results).encode())
+    files.write_atomically(
+        folder / "lattice.csv", outputs.results_csv(results).encode()
+    )
     files.write_atomically(folder / "lattice.md", "\n".join(text).encode())
     files.write_atomically(folder / "lattice.png", figures.to_png(figure))

@@ -68,14 +68,7 @@ def build(shape: Shape) -> functional.FunctionalModel:
 
 
 def build_gradient(model: functional.FunctionalModel) -> Callable[[], tf.Tensor]:
-    """The flat gradient of one random batch, in a graph.
-
-    Args:
-      model: From `build`.
-
-    Returns:
-      A function that computes it: float32 [n].
-    """
+    """The flat gradient of one random batch, in a graph."""
     rows = model.spec.shapes[0][0]
     tokens = tf.random.stateless_uniform(
         [BATCH, TOKENS], [1, 2], maxval=rows, dtype=tf.int32

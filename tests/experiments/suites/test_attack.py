@@ -150,7 +150,11 @@ def fake(monkeypatch):
 
 def test_table_beside_pytorch(only_small, fake):
     case = small_case(1, 2, 0)
-    fake(second_order_ours.build_single(case, matching.build_matching(case.model))())
+    fake(
+        second_order_ours.build_evaluation(
+            case, matching.build_matching(case.model), 1
+        )()
+    )
     shown = shown_by(REQUEST)
     assert "PyTorch 9.9, 1 threads" in shown and "speed / PyTorch, 1" in shown
     assert "DLG / recipe, 1 pictures" in shown and "31.0" in shown
@@ -173,8 +177,8 @@ def test_a_side_is_the_objective_of_its_first_trial():
     case = small_case(2, 2, 0)
     compiled = matching.build_matching(case.model)
     np.testing.assert_allclose(
-        second_order_ours.build_batch(case, compiled, 2)(),
-        second_order_ours.build_single(case, compiled)(),
+        second_order_ours.build_evaluation(case, compiled, 2)(),
+        second_order_ours.build_evaluation(case, compiled, 1)(),
         rtol=1e-12,
     )
 
