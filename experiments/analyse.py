@@ -20,17 +20,7 @@ def execute(
     output: TextIO = sys.stdout,
     errors: TextIO = sys.stderr,
 ) -> int:
-    """Checks the options, analyses what is missing and shows the result.
-
-    Args:
-      options: As read from flags.
-      command_line: The program and its arguments, for the files.
-      output: Where the table goes.
-      errors: Where refusals and progress go.
-
-    Returns:
-      The exit status: 0, 2 for flags or data that cannot be used, 130 after Ctrl-C.
-    """
+    """Analyses what is missing, shows the result, and gives the exit status."""
     return command.perform(
         lambda: analysis.running.prepare(options, command_line),
         lambda prepared: analysis.running.run(prepared, output, errors),

@@ -122,16 +122,7 @@ def execute(
     output: TextIO = sys.stdout,
     errors: TextIO = sys.stderr,
 ) -> int:
-    """Runs a suite, which prints its tables.
-
-    Args:
-      asked: As read from flags.
-      output: Where tables go.
-      errors: Where refusals go.
-
-    Returns:
-      The exit status: 0, or 2 for flags that cannot be used.
-    """
+    """Runs a suite, which prints its tables, and gives the exit status."""
 
     def work(_: None) -> int:
         SUITES[asked.suite](asked, output)

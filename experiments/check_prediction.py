@@ -49,17 +49,7 @@ def execute(
     output: TextIO = sys.stdout,
     errors: TextIO = sys.stderr,
 ) -> int:
-    """Attacks what is missing and shows the comparison.
-
-    Args:
-      asked: As read from flags.
-      command_line: The program and its arguments, for the files.
-      output: Where the table goes.
-      errors: Where refusals and progress go.
-
-    Returns:
-      The exit status: 0, 2 for an analysis that cannot be used, 130 after Ctrl-C.
-    """
+    """Attacks what is missing, shows the comparison, and gives the exit status."""
 
     def work(prepared: "Work") -> int:
         status = 0

@@ -22,16 +22,7 @@ if TYPE_CHECKING:
 def execute(
     settings: Settings, command_line: Sequence[str], errors: TextIO = sys.stderr
 ) -> int:
-    """Checks the settings, does the work and shows the result.
-
-    Args:
-      settings: As read from flags.
-      command_line: Goes to `config.json`.
-      errors: Where refusals go.
-
-    Returns:
-      The exit status: 0, 2 for flags or data that cannot be used, 130 after Ctrl-C.
-    """
+    """Does the work, shows the result, and gives the exit status."""
     return command.perform(
         lambda: prepare(settings, command_line),
         lambda prepared: work(settings, *prepared),

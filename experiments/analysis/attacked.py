@@ -149,18 +149,8 @@ def _key(record: dict[str, Any]) -> tuple[Any, ...]:
 
 def cases_of(folder: pathlib.Path) -> tuple[Case, ...]:
     """The attacked cases of a folder."""
-
-    def number(record: dict[str, Any], name: str) -> float:
-        return float(files.number_from_json(record[name]))
-
+    names = ("picture", "metric", "ratio", "predicted_db", "attack_db", "guess_db")
     return tuple(
-        Case(
-            record["picture"],
-            record["metric"],
-            record["ratio"],
-            number(record, "predicted_db"),
-            number(record, "attack_db"),
-            number(record, "guess_db"),
-        )
+        Case(*(files.number_from_json(record[name]) for name in names))
         for record in files.read_lines(folder / FILE_NAME)
     )

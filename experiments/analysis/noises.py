@@ -12,15 +12,7 @@ from selenc_tf.distance import noise
 
 
 def sigma(texts: Sequence[str], gradient: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The errors of the entries of a gradient.
-
-    Args:
-      texts: What makes them, as `--noise` names it.
-      gradient: [n].
-
-    Returns:
-      float64 [n], > 0.
-    """
+    """The errors, [n] and > 0, of a gradient's entries, of sources as in `--noise`."""
     parts = []
     for name, parameter in map(parsed_noise, texts):
         source = pkgutil.resolve_name(catalog.NOISES[name].sigma)

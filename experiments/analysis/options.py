@@ -10,14 +10,9 @@ from selenc_tf.validation import check_in, check_positive
 
 
 def check_noise(name: str, text: str) -> None:
-    """Checks one source of errors.
+    """Raises ValueError if the text names no source of `catalog.NOISES`.
 
-    Args:
-      name: Of the flag.
-      text: Its name in `catalog.NOISES`, then a colon and the parameter if it has one.
-
-    Raises:
-      ValueError: If it is none.
+    A colon and the parameter follow the name of a source that has one.
     """
     source, parameter = parsed_noise(text)
     check_in(name, source, tuple(catalog.NOISES))

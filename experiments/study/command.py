@@ -22,7 +22,7 @@ def start(table: type[T], execute: Callable[[T, Sequence[str]], int]) -> None:
 
     Args:
       table: The settings class that has the flags.
-      execute: `(settings, command line) -> exit status`.
+      execute: `(settings, command line) -> exit status`: 0, `REFUSED` or `STOPPED`.
     """
     flag_table.define(flags.FLAGS, table)
 

@@ -176,13 +176,7 @@ def lone_mask(
 ) -> agreement.MaskAgreement | agreement.OwnMask:
     """How a cohort of one, whose server stays blind, comes to its mask.
 
-    Args:
-      masking: Of the run.
-      metric: A name in `catalog.METRICS`.
-      ratio: The encryption ratio.
-
-    Returns:
-      A public seed where the metric needs no more, else the client's own choice.
+    By a public seed where the metric needs no more, else by the client's own choice.
     """
     alone = protocols.alone(metric) == protocols.OWN
     source = agreement.OwnMask if alone else agreement.public_seed

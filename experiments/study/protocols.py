@@ -49,25 +49,10 @@ def fitting(metric: str) -> tuple[str, ...]:
 
 
 def taken(agreement: str, metric: str) -> str:
-    """The protocol by which a cohort agrees under a metric.
-
-    Args:
-      agreement: `AUTO`, or a name in `PROTOCOLS` that the metric allows.
-      metric: A name in `catalog.METRICS`.
-
-    Returns:
-      A name in `PROTOCOLS`.
-    """
+    """The protocol for a metric: the one that is named, or the first for `AUTO`."""
     return fitting(metric)[0] if agreement == AUTO else agreement
 
 
 def alone(metric: str) -> str:
-    """How a cohort of one comes to its mask.
-
-    Args:
-      metric: A name in `catalog.METRICS`.
-
-    Returns:
-      "public_seed" where the metric needs no more, else `OWN`.
-    """
+    """How a cohort of one comes to its mask: `OWN`, or "public_seed" if that will do."""
     return OWN if catalog.METRICS[metric].needs else "public_seed"

@@ -30,11 +30,7 @@ class Recorder:
         self._crossings: list[tap.Crossing] = []
 
     def __call__(self, crossing: tap.Crossing) -> None:
-        """Records one crossing.
-
-        Args:
-          crossing: From the tap.
-        """
+        """Records one crossing."""
         self._crossings.append(crossing)
 
     def take(self) -> tuple[tap.Crossing, ...]:
@@ -45,14 +41,7 @@ class Recorder:
 
 
 def traffic(crossings: Iterable[tap.Crossing]) -> Traffic:
-    """Counts the bytes of one round.
-
-    Args:
-      crossings: All crossings of the round.
-
-    Returns:
-      The counts.
-    """
+    """Counts the bytes of all crossings of one round."""
     up = down = encrypted = 0
     for crossing in crossings:
         if crossing.direction is tap.Direction.SERVER_TO_CLIENTS:

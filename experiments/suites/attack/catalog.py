@@ -46,16 +46,6 @@ CASES: Mapping[str, Part] = MappingProxyType(
 
 
 def make(name: str, pictures: int, trials: int, seed: int) -> "Case":
-    """Makes a case.
-
-    Args:
-      name: A key of `CASES`.
-      pictures: How many are attacked, at most.
-      trials: How many make a batch, in cases that have batches.
-      seed: Of weights and starts.
-
-    Returns:
-      The case.
-    """
+    """Makes a case of `CASES`; the numbers are those of `request.Request`."""
     made: Case = pkgutil.resolve_name(CASES[name].make)(pictures, trials, seed)
     return made

@@ -38,15 +38,9 @@ def measure(side: Side, num_values: int) -> Memory:
 
 
 def peak(bits: int, setting: Sequence[Any] | None, num_values: int) -> Memory:
-    """Encrypts one vector in this process, after a tiny one.
+    """Encrypts one vector in this process, after a tiny one; `setting` is a side's.
 
-    Args:
-      bits: Of a value, on our side.
-      setting: The fields of TenSEAL's, or None for our side.
-      num_values: n.
-
-    Returns:
-      What it took. Right in a fresh process only: see `experiments.suites.memory`.
+    Right in a fresh process only: see `suites.memory`.
     """
     if setting is None:
         side = ours.build("", bits)

@@ -157,15 +157,7 @@ def build(name: str, setting: Setting) -> Side:
 def search(
     candidates: Sequence[Setting], progress: Callable[[str], None]
 ) -> tuple[Tried, ...]:
-    """Tries settings on a small vector.
-
-    Args:
-      candidates: The settings.
-      progress: Is told what is being tried.
-
-    Returns:
-      What each gave.
-    """
+    """Tries settings on a small vector, and tells `progress` which."""
     results = []
     for setting in candidates:
         progress(f"TenSEAL, {setting}")

@@ -70,15 +70,9 @@ def _sorted(n: int) -> Choose:
 
 
 def peak_bytes(name: str, n: int) -> int:
-    """Chooses one mask, after a tiny one.
+    """Peak memory, beyond the gradient, of choosing one mask after a tiny one.
 
-    Args:
-      name: Of a side.
-      n: The length of the gradient.
-
-    Returns:
-      Resident bytes at their peak beyond what was there with the gradient; the mask is
-      in them. Right in a fresh process only: see `memory`.
+    Right in a fresh process only: see `suites.memory`.
     """
     build = SIDES[name]
     build(_TINY)(gradient(_TINY))
