@@ -102,8 +102,8 @@ def _to_csv(results: Sequence[Analysed]) -> str:
         }
         pictures = " ".join(map(str, analysed.pictures))
         for row in analysed.rows:
-            found = [brackets[row.metric, criterion] for criterion in CRITERIA]
-            numbers = (*row.prediction, row.prediction.identifiable, *sum(found, ()))
+            found = [end for each in CRITERIA for end in brackets[row.metric, each]]
+            numbers = (*row.prediction, row.prediction.identifiable, *found)
             lines.append((pictures, row.metric, row.asked_ratio, *numbers))
     return text_tables.to_csv(lines)
 
