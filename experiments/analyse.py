@@ -7,11 +7,14 @@ Started again with the same flags, it goes on with the pictures that are missing
 
 import sys
 from collections.abc import Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from experiments import analysis
 from experiments.analysis.options import Options
-from experiments.study import command
+from experiments.study import command, flag_table
+
+if TYPE_CHECKING:
+    from experiments.analysis.running import Prepared
 
 
 def execute(
@@ -21,10 +24,14 @@ def execute(
     errors: TextIO = sys.stderr,
 ) -> int:
     """Analyses what is missing, shows the result, and gives the exit status."""
+
+    def prepare() -> "Prepared":
+        # Here, so that a refusal does not wait for TensorFlow.
+        flag_table.check(options)
+        return analysis.running.prepare(options, command_line)
+
     return command.perform(
-        lambda: analysis.running.prepare(options, command_line),
-        lambda prepared: analysis.running.run(prepared, output, errors),
-        errors,
+        prepare, lambda prepared: analysis.running.run(prepared, output, errors), errors
     )
 
 

@@ -29,20 +29,19 @@ class Prepared(NamedTuple):
 
 
 def prepare(asked: Options, command_line: Sequence[str]) -> Prepared:
-    """Checks the options, loads the data and opens the folder.
+    """Loads the data and opens the folder.
 
     Args:
-      asked: As read from flags.
+      asked: Checked options.
       command_line: The program and its arguments.
 
     Returns:
       What `run` takes.
 
     Raises:
-      ValueError: For flags or data that cannot be used.
+      ValueError: For data that cannot be used.
       OSError: For data that are not there.
     """
-    flag_table.check(asked)
     loaded = inputs.load(asked)
     made = loaded.study
     target = pathlib.Path(asked.output).expanduser().absolute()
