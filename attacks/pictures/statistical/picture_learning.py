@@ -165,9 +165,12 @@ def predict(
             remaining(effort, time.monotonic() - began),
             generator,
             progress,
+            programs,
         )
         victim = feature_hash.transform(seen[np.newaxis], features)
-        images = trained.network(victim.astype(np.float32)).numpy()
+        images = inverter_network.apply(
+            trained.weights, victim.astype(np.float32)
+        ).numpy()
         steps = trained.steps
         gradients = len(training.gradients) + len(held_out.gradients)
     return Prediction(

@@ -1,16 +1,22 @@
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from attacks import effort
+from attacks import effort, programs
 from attacks.pictures.statistical import (
     feature_hash,
     inverter_network,
     learned_inverter,
     picture_learning,
 )
+from tests.attacks import victims
 from tests.attacks.pictures.statistical import cases
+
+INVERTER = victims.shared(learned_inverter.build_learned_inverter)
+START = victims.shared(learned_inverter.build_learned_start)
 
 LINEAR = picture_learning.Learning(learner="linear", batches=150)
 NETWORK = picture_learning.Learning(hidden_units=32, learning_rate=3e-3, batches=150)
@@ -73,7 +79,7 @@ class TestTraining:
         pictures = 1 / (1 + np.exp(-features @ mixing))
         return inverter_network.Examples(features, pictures.astype(np.float32))
 
-    def train(self, steps, seed=0, held_out=None):
+    def train(self, steps, seed=0, held_out=None, shared=victims.PROGRAMS):
         return inverter_network.train_inverter(
             self.examples(256, 1),
             held_out or self.examples(64, 2),
@@ -81,26 +87,62 @@ class TestTraining:
             1e-2,
             effort.Effort(max_iterations=steps),
             np.random.default_rng(seed),
+            programs=shared,
         )
 
     def test_learns_a_smooth_map(self):
         trained = self.train(200)
         other = self.examples(64, 3)
-        guess = trained.network(other.features).numpy()
+        guess = inverter_network.apply(trained.weights, other.features).numpy()
         assert np.mean((guess - other.pictures) ** 2) < 0.1 * other.pictures.var()
         assert trained.steps == 200
 
     def test_same_seed_same_bits(self):
-        first, second = (self.train(6).network.get_weights() for _ in range(2))
+        first, second = (self.train(6).weights for _ in range(2))
         for left, right in zip(first, second, strict=True):
             np.testing.assert_array_equal(left, right)
+
+    def test_another_training_traces_nothing(self):
+        shared = programs.Programs()
+        self.train(2, shared=shared)
+        inverter_network.train_inverter(
+            inverter_network.Examples(
+                np.zeros((9, 5), np.float32), np.zeros((9, 7), np.float32)
+            ),
+            inverter_network.Examples(
+                np.zeros((9, 5), np.float32), np.zeros((9, 7), np.float32)
+            ),
+            4,
+            1e-3,
+            effort.Effort(max_iterations=2),
+            np.random.default_rng(0),
+            programs=shared,
+        )
+        step = shared.of(inverter_network.build_step)
+        assert step.experimental_get_tracing_count() == 1
+
+    def test_walks_like_the_adam_of_keras(self):
+        examples, rate = self.examples(64, 1), 1e-2
+        step = victims.PROGRAMS.of(inverter_network.build_step)
+        state = inverter_network.start(examples, 4, np.random.default_rng(0))
+        variables = [keras.Variable(tensor) for tensor in state.weights]
+        optimiser = keras.optimizers.Adam(rate)
+        for _ in range(3):
+            state = step(state, *map(tf.constant, examples), tf.constant(rate))
+            with tf.GradientTape() as tape:
+                weights = [variable.value for variable in variables]
+                guess = inverter_network.apply(weights, examples.features)
+                error = tf.reduce_mean(tf.square(guess - examples.pictures))
+            optimiser.apply(tape.gradient(error, weights), variables)
+        for tensor, variable in zip(state.weights, variables, strict=True):
+            np.testing.assert_allclose(tensor, variable, rtol=1e-4, atol=1e-6)
 
     def test_stops_early_and_keeps_the_best_epoch(self):
         nonsense = self.examples(64, 2)
         inverted = inverter_network.Examples(nonsense.features, 1 - nonsense.pictures)
         trained = self.train(10_000, held_out=inverted)
         assert trained.steps < 1000
-        guess = trained.network(inverted.features).numpy()
+        guess = inverter_network.apply(trained.weights, inverted.features).numpy()
         np.testing.assert_allclose(
             np.mean((guess - inverted.pictures) ** 2), trained.held_out_error, rtol=1e-4
         )
@@ -109,9 +151,7 @@ class TestTraining:
 @pytest.mark.parametrize(("learning", "least"), [(LINEAR, 20), (NETWORK, 22)])
 def test_pictures_are_predicted(tiny, known, learning, least):
     view, truth = cases.case(tiny, 0.9)
-    found = learned_inverter.build_learned_inverter(effort=TRAINING, learning=learning)(
-        view, known, cases.SEED
-    )
+    found = INVERTER(effort=TRAINING, learning=learning)(view, known, cases.SEED)
     cases.check_result(found)
     assert cases.psnr(found, truth) > least
     assert found.stop == "trained" and not found.converged
@@ -131,9 +171,7 @@ def test_batches(tiny, known, learning, labels):
     view, truth = cases.case(tiny, 0.2, count=2)
     pair = dataclasses.replace(known, batch_size=2, labels=labels)
     learning = dataclasses.replace(learning, batches=1000)
-    found = learned_inverter.build_learned_inverter(effort=TRAINING, learning=learning)(
-        view, pair, cases.SEED
-    )
+    found = INVERTER(effort=TRAINING, learning=learning)(view, pair, cases.SEED)
     cases.check_result(found, count=2)
     assert sorted(found.labels) == [1, 2]
     assert cases.psnr(found, truth) > 15
@@ -141,16 +179,14 @@ def test_batches(tiny, known, learning, labels):
 
 def test_start_is_refined_to_the_exact_picture(tiny, known):
     view, truth = cases.case(tiny, 0.3)
-    found = learned_inverter.build_learned_start(learning=LINEAR)(
-        view, known, cases.SEED
-    )
+    found = START(learning=LINEAR)(view, known, cases.SEED)
     assert cases.psnr(found, truth) > 60 and found.stop == "tolerance"
     assert found.converged and found.objective <= 1e-12
 
 
 @pytest.mark.parametrize(
     "build",
-    [learned_inverter.build_learned_inverter, learned_inverter.build_learned_start],
+    [INVERTER, START],
 )
 class TestBoth:
     def test_no_leak(self, tiny, known, build):
