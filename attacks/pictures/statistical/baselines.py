@@ -10,13 +10,15 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from attacks import criterion
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
 from attacks import target as target_lib
-from attacks.matching import matching
-from attacks.pictures.statistical import prior_pictures, public_gradients
+from attacks.pictures.statistical import (
+    prior_pictures,
+    public_attack,
+    public_gradients,
+)
 from federated import views
 from selenc_tf import validation
 from selenc_tf.types import Seed
@@ -140,74 +142,40 @@ def build_retrieval(
     validation.check_at_least("max_pictures", max_pictures, 1)
     validation.check_at_least("max_entries", max_entries, 1)
     del effort, progress
-    shared = programs or programs_lib.Programs()
 
-    def attack(
-        view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
-    ) -> knowledge_lib.Reconstruction:
-        began = time.monotonic()
-        target = target_lib.build_target(view, knowledge, source, "mask_aware")
-        pictures = public_gradients.require_pictures(knowledge)
-        generator = np.random.default_rng(seed)
-        unusable = prior_pictures.without_matching(target, knowledge, generator)
-        if unusable is not None:
-            return unusable
-        view_weights = tuple(np.asarray(tensor) for tensor in view.weights)
+    def solve(case: public_attack.Case) -> knowledge_lib.Reconstruction:
         entries = public_gradients.choose_entries(
-            target.visible, max_entries, generator
+            case.target.visible, max_entries, case.generator
         )
-        seen = target.vector[entries].astype(np.float64)
-        chosen, labels, looked_at = _fill_places(
-            view_weights,
-            target,
-            knowledge,
-            pictures,
-            entries,
-            seen,
-            distance,
-            max_pictures,
-            generator,
-            shared,
-        )
-        images = pictures.images[chosen]
+        chosen, labels, looked_at = _fill_places(case, entries, distance, max_pictures)
+        images = case.pictures.images[chosen]
         return prior_pictures.as_reconstruction(
             images,
             labels,
-            "inferred" if knowledge.labels is None else "known",
-            criterion.visible_error(
-                shared.of(matching.build_matching, knowledge.model),
-                view_weights,
-                target,
-                knowledge,
-                images,
-                labels,
-            ),
+            "inferred" if case.knowledge.labels is None else "known",
+            case.visible_error(images, labels),
             "retrieved",
             evaluations=looked_at,
-            seconds=time.monotonic() - began,
+            seconds=case.seconds,
             matched_entries=len(entries),
         )
 
-    return attack
+    return public_attack.build(solve, source, programs)
 
 
 def _fill_places(
-    view_weights: tuple[np.ndarray, ...],
-    target: target_lib.Target,
-    knowledge: knowledge_lib.Knowledge,
-    pictures: knowledge_lib.PublicPictures,
+    case: public_attack.Case,
     entries: np.ndarray,
-    seen: np.ndarray,
     distance: Distance,
     max_pictures: int,
-    generator: np.random.Generator,
-    programs: programs_lib.Programs,
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Chooses a public picture for each place of the batch, one after the other.
 
     Returns:
       int64 [b] indices, int64 [b] labels, and the number of gradients computed.
     """
+    target, knowledge = case.target, case.knowledge
+    seen = target.vector[entries].astype(np.float64)
     alone = target_lib.Target(
         target.vector, target.visible, target.matched, (1,), np.ones(1)
     )
@@ -216,20 +184,22 @@ def _fill_places(
     pools: dict[int | None, tuple[public_gradients.Batches, np.ndarray]] = {}
     for label in dict.fromkeys(classes):
         batches = public_gradients.draw_batches(
-            pictures, 1, None if label is None else (label,), max_pictures, generator
+            case.pictures,
+            1,
+            None if label is None else (label,),
+            max_pictures,
+            case.generator,
         )
-        pools[label] = (
+        gradients = public_gradients.batch_gradients(
+            knowledge.model,
+            case.view_weights,
+            case.pictures,
             batches,
-            public_gradients.batch_gradients(
-                knowledge.model,
-                view_weights,
-                pictures,
-                batches,
-                alone,
-                entries,
-                programs=programs,
-            ),
+            alone,
+            entries,
+            programs=case.programs,
         )
+        pools[label] = batches, gradients
     # A picture's share of the message: its group's weight over the group's pictures.
     shares = np.repeat(target.shares / np.array(target.sizes), target.sizes)
     so_far = np.zeros(len(entries))

@@ -8,12 +8,11 @@ import dataclasses
 
 import numpy as np
 
-from attacks import knowledge as knowledge_lib
-from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.matching import objectives
 from attacks.pictures.statistical import (
     gaussian,
+    public_attack,
     public_examples,
     public_gradients,
     weighted_matching,
@@ -40,52 +39,36 @@ class Completed:
 
 
 def complete(
-    view_weights: tuple[np.ndarray, ...],
-    target: target_lib.Target,
-    knowledge: knowledge_lib.Knowledge,
-    generator: np.random.Generator,
+    case: public_attack.Case,
     *,
     batches: int,
     max_entries: int,
     slack: float,
-    programs: programs_lib.Programs | None = None,
 ) -> Completed:
     """Imputes hidden entries by the mean of a Gaussian given the visible ones.
 
     Runs on: attacker. Sees: the weights, the visible entries, its public pictures.
 
     Args:
-      view_weights: The weights of the round.
-      target: What is visible; at least one entry.
-      knowledge: With public pictures, at least three.
-      generator: Of the public batches and, in large models, of the entries.
+      case: With at least three public pictures.
       batches: How many public gradients to fit on, at most.
       max_entries: The most visible entries to condition on, and the most hidden ones to
         impute, chosen at random: bounds the memory at 8 * batches * max_entries bytes.
       slack: eps of the weights, as a share of the mean variance of the hidden entries:
         an imputed entry of posterior variance v weighs eps / (v + eps) of a visible one.
-      programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
       The completed gradient.
-
-    Raises:
-      DoesNotApply: If there are too few public pictures.
     """
-    pictures = public_gradients.require_pictures(knowledge, least=3)
+    target, knowledge, generator = case.target, case.knowledge, case.generator
     weights = objectives.normalised_weights(target.vector, target.visible)
     hidden = public_gradients.choose_entries(~target.visible, max_entries, generator)
     seen = public_gradients.choose_entries(target.visible, max_entries, generator)
     pairs = public_examples.make_pairs(
-        view_weights,
-        target,
-        knowledge,
-        pictures,
+        case,
         weighted_matching.settled_labels(target, knowledge),
         np.concatenate([seen, hidden]),
         batches,
-        generator,
-        programs=programs,
     )
     unseen = pairs.gradients[:, len(seen) :]
     found = gaussian.condition(

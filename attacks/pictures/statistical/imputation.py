@@ -10,26 +10,22 @@ Machine Learning", 2006, section 2.3.1, for the conditional.
 """
 
 import dataclasses
-import time
 
 import numpy as np
 
-from attacks import criterion
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
 from attacks import target as target_lib
-from attacks.matching import matching, objectives
+from attacks.matching import objectives
 from attacks.optimisers import lbfgs
 from attacks.pictures.statistical import (
     completed_gradient,
     prior_pictures,
-    public_gradients,
+    public_attack,
     weighted_matching,
 )
-from federated import views
 from selenc_tf import validation
-from selenc_tf.types import Seed
 
 _DEFAULT_EFFORT = effort_lib.Effort()
 
@@ -77,29 +73,11 @@ def build_imputation(
     validation.check_at_least("batches", batches, 3)
     validation.check_at_least("max_entries", max_entries, 1)
     validation.check_positive("slack", slack)
-    shared = programs or programs_lib.Programs()
 
-    def attack(
-        view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
-    ) -> knowledge_lib.Reconstruction:
-        began = time.monotonic()
-        target = target_lib.build_target(view, knowledge, source, "mask_aware")
-        public_gradients.require_pictures(knowledge, least=3)
-        compiled = shared.of(matching.build_matching, knowledge.model)
-        view_weights = tuple(np.asarray(tensor) for tensor in view.weights)
-        generator = np.random.default_rng(seed)
-        unusable = prior_pictures.without_matching(target, knowledge, generator)
-        if unusable is not None:
-            return unusable
+    def solve(case: public_attack.Case) -> knowledge_lib.Reconstruction:
+        target, knowledge, generator = case.target, case.knowledge, case.generator
         completed = completed_gradient.complete(
-            view_weights,
-            target,
-            knowledge,
-            generator,
-            batches=batches,
-            max_entries=max_entries,
-            slack=slack,
-            programs=shared,
+            case, batches=batches, max_entries=max_entries, slack=slack
         )
         guessing = completed.target if knowledge.batch_size > 1 else target
         hypotheses = weighted_matching.label_hypotheses(
@@ -115,14 +93,12 @@ def build_imputation(
             else prior_pictures.prior_pictures(knowledge, labels, "random", generator)
             for index, labels in enumerate(classes)
         ]
-        whole = weighted_matching.limits(effort, time.monotonic() - began)
+        whole = weighted_matching.limits(effort, case.seconds)
         first = whole if not refine else _half(whole)
         found = weighted_matching.match(
-            compiled,
-            view_weights,
+            case,
             completed.target,
             completed.weights,
-            knowledge,
             classes,
             starts,
             first,
@@ -132,15 +108,13 @@ def build_imputation(
         iterations, evaluations = last.iterations, last.evaluations
         if refine and last.stop != "not_finite" and whole.max_iterations > iterations:
             matched = weighted_matching.match(
-                compiled,
-                view_weights,
+                case,
                 target,
                 objectives.normalised_weights(target.vector, target.visible),
-                knowledge,
                 [tuple(int(label) for label in found.labels)],
                 [found.images],
                 dataclasses.replace(
-                    weighted_matching.limits(effort, time.monotonic() - began),
+                    weighted_matching.limits(effort, case.seconds),
                     max_iterations=whole.max_iterations - iterations,
                 ),
                 progress,
@@ -148,24 +122,21 @@ def build_imputation(
             last, found = matched.minimum, matched
             iterations += last.iterations
             evaluations += last.evaluations
-        error = criterion.visible_error(
-            compiled, view_weights, target, knowledge, found.images, found.labels
-        )
         return knowledge_lib.Reconstruction(
             images=found.images.astype(np.float32),
             labels=found.labels,
             label_source=hypotheses.source,
-            objective=error,
+            objective=case.visible_error(found.images, found.labels),
             start_objectives=last.start_values,
             iterations=iterations,
             evaluations=evaluations,
-            seconds=time.monotonic() - began,
+            seconds=case.seconds,
             converged=last.stop == "tolerance" and refine,
             stop=last.stop,
             matched_entries=int(np.count_nonzero(target.visible)),
         )
 
-    return attack
+    return public_attack.build(solve, source, programs, least=3)
 
 
 def _half(budget: lbfgs.Budget) -> lbfgs.Budget:

@@ -9,24 +9,20 @@ Gaussian (`gaussian.py`): no training, and often better from few pictures.
 """
 
 import dataclasses
-import time
 
 import numpy as np
 
-from attacks import criterion
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
 from attacks import target as target_lib
-from attacks.matching import matching, objectives
+from attacks.matching import objectives
 from attacks.pictures.statistical import (
     picture_learning,
     prior_pictures,
-    public_gradients,
+    public_attack,
     weighted_matching,
 )
-from federated import views
-from selenc_tf.types import Seed
 
 _DEFAULT_EFFORT = effort_lib.Effort()
 _DEFAULT_LEARNING = picture_learning.Learning()
@@ -60,40 +56,14 @@ def build_learned_inverter(
         `DoesNotApply` if there are fewer than four public pictures or the messages are
         not gradients.
     """
-    shared = programs or programs_lib.Programs()
 
-    def attack(
-        view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
-    ) -> knowledge_lib.Reconstruction:
-        began = time.monotonic()
-        target = target_lib.build_target(view, knowledge, source, "mask_aware")
-        public_gradients.require_pictures(knowledge, picture_learning.FEWEST_PICTURES)
-        generator = np.random.default_rng(seed)
-        unusable = prior_pictures.without_matching(target, knowledge, generator)
-        if unusable is not None:
-            return unusable
-        compiled = shared.of(matching.build_matching, knowledge.model)
-        view_weights = tuple(np.asarray(tensor) for tensor in view.weights)
-        predicted = picture_learning.predict(
-            view_weights,
-            target,
-            knowledge,
-            learning,
-            effort,
-            generator,
-            progress,
-            shared,
+    def solve(case: public_attack.Case) -> knowledge_lib.Reconstruction:
+        predicted = picture_learning.predict(case, learning, effort, progress)
+        hypotheses = weighted_matching.label_hypotheses(
+            case.target, case.knowledge, 1, case.generator
         )
-        hypotheses = weighted_matching.label_hypotheses(target, knowledge, 1, generator)
         errors = [
-            criterion.visible_error(
-                compiled,
-                view_weights,
-                target,
-                knowledge,
-                predicted.images,
-                np.array(classes),
-            )
+            case.visible_error(predicted.images, np.array(classes))
             for classes in hypotheses.classes
         ]
         best = int(np.argmin(np.nan_to_num(errors, nan=np.inf)))
@@ -105,11 +75,13 @@ def build_learned_inverter(
             "trained",
             iterations=predicted.steps,
             evaluations=predicted.gradients + len(errors),
-            seconds=time.monotonic() - began,
+            seconds=case.seconds,
             matched_entries=predicted.entries,
         )
 
-    return attack
+    return public_attack.build(
+        solve, source, programs, picture_learning.FEWEST_PICTURES
+    )
 
 
 def build_learned_start(
@@ -137,42 +109,23 @@ def build_learned_start(
     Raises:
       ValueError: As `build_learned_inverter`.
     """
-    shared = programs or programs_lib.Programs()
 
-    def attack(
-        view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
-    ) -> knowledge_lib.Reconstruction:
-        began = time.monotonic()
-        target = target_lib.build_target(view, knowledge, source, "mask_aware")
-        public_gradients.require_pictures(knowledge, picture_learning.FEWEST_PICTURES)
-        generator = np.random.default_rng(seed)
-        unusable = prior_pictures.without_matching(target, knowledge, generator)
-        if unusable is not None:
-            return unusable
-        compiled = shared.of(matching.build_matching, knowledge.model)
-        view_weights = tuple(np.asarray(tensor) for tensor in view.weights)
+    def solve(case: public_attack.Case) -> knowledge_lib.Reconstruction:
         seconds = effort.max_seconds
         half = None if seconds is None else seconds / 2
         predicted = picture_learning.predict(
-            view_weights,
-            target,
-            knowledge,
-            learning,
-            dataclasses.replace(effort, max_seconds=half),
-            generator,
-            progress,
-            shared,
+            case, learning, dataclasses.replace(effort, max_seconds=half), progress
         )
-        hypotheses = weighted_matching.label_hypotheses(target, knowledge, 1, generator)
+        hypotheses = weighted_matching.label_hypotheses(
+            case.target, case.knowledge, 1, case.generator
+        )
         found = weighted_matching.match(
-            compiled,
-            view_weights,
-            target,
-            objectives.normalised_weights(target.vector, target.visible),
-            knowledge,
+            case,
+            case.target,
+            objectives.normalised_weights(case.target.vector, case.target.visible),
             hypotheses.classes,
             [predicted.images] * len(hypotheses.classes),
-            weighted_matching.limits(effort, time.monotonic() - began),
+            weighted_matching.limits(effort, case.seconds),
             progress,
         )
         last = found.minimum
@@ -184,10 +137,12 @@ def build_learned_start(
             start_objectives=last.start_values,
             iterations=last.iterations,
             evaluations=last.evaluations + predicted.gradients,
-            seconds=time.monotonic() - began,
+            seconds=case.seconds,
             converged=last.stop == "tolerance",
             stop=last.stop,
-            matched_entries=int(np.count_nonzero(target.visible)),
+            matched_entries=int(np.count_nonzero(case.target.visible)),
         )
 
-    return attack
+    return public_attack.build(
+        solve, source, programs, picture_learning.FEWEST_PICTURES
+    )

@@ -14,12 +14,12 @@ import numpy as np
 
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
-from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.pictures.statistical import (
     feature_hash,
     gaussian,
     inverter_network,
+    public_attack,
     public_examples,
     public_gradients,
     weighted_matching,
@@ -89,37 +89,27 @@ class Prediction(NamedTuple):
 
 
 def predict(
-    view_weights: tuple[np.ndarray, ...],
-    target: target_lib.Target,
-    knowledge: knowledge_lib.Knowledge,
+    case: public_attack.Case,
     learning: Learning,
     effort: effort_lib.Effort,
-    generator: np.random.Generator,
     progress: effort_lib.Progress | None = None,
-    programs: programs_lib.Programs | None = None,
 ) -> Prediction:
     """Learns from public pictures and predicts the victims'.
 
     Runs on: attacker. Sees: the weights, the visible entries, its public pictures.
 
     Args:
-      view_weights: The weights of the round.
-      target: What is visible: something, and all of it finite.
-      knowledge: With at least four public pictures.
+      case: With at least four public pictures.
       learning: How to learn.
       effort: Limits of the training.
-      generator: Of everything random.
       progress: Called after every epoch.
-      programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
       The prediction.
-
-    Raises:
-      DoesNotApply: If there are too few public pictures.
     """
     began = time.monotonic()
-    pictures = public_gradients.require_pictures(knowledge, FEWEST_PICTURES)
+    target, knowledge = case.target, case.knowledge
+    pictures, generator = case.pictures, case.generator
     entries = public_gradients.choose_entries(
         target.visible, learning.max_entries, generator
     )
@@ -128,18 +118,7 @@ def predict(
     labels = _labels_to_learn(target, knowledge, learning.learner)
 
     def pairs(count: int, among: np.ndarray | None) -> public_examples.Pairs:
-        return public_examples.make_pairs(
-            view_weights,
-            target,
-            knowledge,
-            pictures,
-            labels,
-            entries,
-            count,
-            generator,
-            among,
-            programs,
-        )
+        return public_examples.make_pairs(case, labels, entries, count, among)
 
     if learning.learner == "linear":
         known = pairs(learning.batches, None)
@@ -165,7 +144,7 @@ def predict(
             remaining(effort, time.monotonic() - began),
             generator,
             progress,
-            programs,
+            case.programs,
         )
         victim = feature_hash.transform(seen[np.newaxis], features)
         images = inverter_network.apply(

@@ -5,9 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attacks import knowledge as knowledge_lib
-from attacks import programs as programs_lib
-from attacks import target as target_lib
-from attacks.pictures.statistical import public_gradients
+from attacks.pictures.statistical import public_attack, public_gradients
 
 
 class Pairs(NamedTuple):
@@ -38,16 +36,11 @@ def split_pictures(
 
 
 def make_pairs(
-    view_weights: tuple[np.ndarray, ...],
-    target: target_lib.Target,
-    knowledge: knowledge_lib.Knowledge,
-    pictures: knowledge_lib.PublicPictures,
+    case: public_attack.Case,
     labels: tuple[int, ...] | None,
     entries: np.ndarray,
     count: int,
-    generator: np.random.Generator,
     among: np.ndarray | None = None,
-    programs: programs_lib.Programs | None = None,
 ) -> Pairs:
     """Computes the messages of public batches on some entries.
 
@@ -58,34 +51,30 @@ def make_pairs(
     Runs on: attacker. Sees: the weights and its own pictures.
 
     Args:
-      view_weights: The weights of the round.
-      target: For the groups of the batch.
-      knowledge: The model and the batch size.
-      pictures: The public pictures.
+      case: For the weights, the pictures and the groups of the batch.
       labels: The classes of the batches in the order of the pairs (`ordered_labels`),
         or None for classes as they come.
       entries: int64 [e], which entries of the gradient to keep.
       count: The most batches.
-      generator: Of the batches.
       among: The public pictures to draw from; all by default.
-      programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
       The pairs.
     """
+    pictures, target = case.pictures, case.target
     batches = public_gradients.draw_batches(
-        pictures, knowledge.batch_size, labels, count, generator, among
+        pictures, case.knowledge.batch_size, labels, count, case.generator, among
     )
-    if knowledge.batch_size > 1:
+    if case.knowledge.batch_size > 1:
         batches = _in_order(pictures, batches, target.sizes)
     gradients = public_gradients.batch_gradients(
-        knowledge.model,
-        view_weights,
+        case.knowledge.model,
+        case.view_weights,
         pictures,
         batches,
         target,
         entries,
-        programs=programs,
+        programs=case.programs,
     )
     rows = pictures.images[batches.indices].reshape(len(gradients), -1)
     return Pairs(gradients, rows.astype(np.float32))

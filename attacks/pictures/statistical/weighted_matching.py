@@ -16,7 +16,7 @@ from attacks import target as target_lib
 from attacks.labels import candidates as candidates_lib
 from attacks.matching import matching
 from attacks.optimisers import lbfgs
-from attacks.pictures.statistical import public_examples
+from attacks.pictures.statistical import public_attack, public_examples
 
 
 def label_hypotheses(
@@ -81,11 +81,9 @@ class Match(NamedTuple):
 
 
 def match(
-    compiled: matching.Matching,
-    view_weights: tuple[np.ndarray, ...],
+    case: public_attack.Case,
     target: target_lib.Target,
     entry_weights: np.ndarray,
-    knowledge: knowledge_lib.Knowledge,
     classes: Sequence[tuple[int, ...]],
     starts: Sequence[np.ndarray],
     budget: lbfgs.Budget,
@@ -96,11 +94,9 @@ def match(
     Runs on: attacker. Sees: the weights, the target and its knowledge.
 
     Args:
-      compiled: The model's objective.
-      view_weights: The weights of the round.
+      case: For the model, its objective and the weights of the round.
       target: For its vector g, finite wherever the weight is not zero, and its groups.
       entry_weights: float [n], not negative: w.
-      knowledge: The model and the batch size.
       classes: Hypotheses of the batch's classes.
       starts: float [b, h, w, c] in [0, 1], one for each hypothesis, which belong
         together one to one.
@@ -110,9 +106,10 @@ def match(
     Returns:
       The best of all starts by the weighted error.
     """
+    compiled, knowledge = case.compiled, case.knowledge
     dtype = compiled.dtype
     observed = matching.Observed(
-        weights=tuple(tf.constant(tensor, dtype) for tensor in view_weights),
+        weights=tuple(tf.constant(tensor, dtype) for tensor in case.view_weights),
         target=tf.constant(np.where(entry_weights > 0, target.vector, 0.0), dtype),
         entry_weights=tf.constant(entry_weights, dtype),
         shares=tf.constant(target.shares, dtype),

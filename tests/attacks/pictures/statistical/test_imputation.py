@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from attacks import effort
-from attacks import target as target_lib
 from attacks.continuous.second_order import dlg
 from attacks.optimisers import lbfgs
-from attacks.pictures.statistical import completed_gradient, imputation
+from attacks.pictures.statistical import (
+    completed_gradient,
+    imputation,
+    public_attack,
+)
 from tests.attacks import victims
 from tests.attacks.pictures.statistical import cases
 
@@ -19,22 +22,19 @@ def known(tiny_knowledge):
     return cases.with_public(tiny_knowledge)
 
 
-def completed(model, known, view, slack=1e-3):
-    return completed_gradient.complete(
-        tuple(np.asarray(tensor) for tensor in view.weights),
-        target_lib.build_target(view, known, 0, "mask_aware"),
-        known,
-        np.random.default_rng(0),
-        batches=100,
-        max_entries=1000,
-        slack=slack,
-    )
+def completed(known, view, slack=1e-3, max_entries=1000):
+    def solve(case):
+        return completed_gradient.complete(
+            case, batches=100, max_entries=max_entries, slack=slack
+        )
+
+    return public_attack.build(solve, 0, victims.PROGRAMS)(view, known, 0)
 
 
 def test_hidden_entries_are_predicted(tiny, known):
     view, truth = cases.case(tiny, 0.5)
     vector = victims.gradient(tiny, truth.images, (1,))
-    found = completed(tiny, known, view)
+    found = completed(known, view)
     hidden = view.mask
     error = np.sum((found.target.vector - vector)[hidden] ** 2)
     assert error < 1e-3 * np.sum(vector[hidden] ** 2)
@@ -44,7 +44,7 @@ def test_hidden_entries_are_predicted(tiny, known):
 
 def test_weights_fall_with_the_posterior_variance(tiny, known):
     view, _ = cases.case(tiny, 0.5)
-    found = completed(tiny, known, view)
+    found = completed(known, view)
     full = found.weights[~view.mask]
     imputed = found.weights[view.mask]
     seen = np.sum(found.target.vector[~view.mask].astype(np.float64) ** 2)
@@ -61,15 +61,7 @@ def test_weights_fall_with_the_posterior_variance(tiny, known):
 
 def test_entries_beyond_the_limit_are_not_matched(tiny, known):
     view, _ = cases.case(tiny, 0.5)
-    found = completed_gradient.complete(
-        tuple(np.asarray(tensor) for tensor in view.weights),
-        target_lib.build_target(view, known, 0, "mask_aware"),
-        known,
-        np.random.default_rng(0),
-        batches=100,
-        max_entries=20,
-        slack=1e-3,
-    )
+    found = completed(known, view, max_entries=20)
     visible = int(np.count_nonzero(~view.mask))
     assert np.count_nonzero(found.weights) == visible + 20
     assert np.count_nonzero(found.target.visible) == visible + 20

@@ -5,7 +5,12 @@ import pytest
 
 from attacks import knowledge
 from attacks import target as target_lib
-from attacks.pictures.statistical import public_examples, public_gradients
+from attacks.matching import matching
+from attacks.pictures.statistical import (
+    public_attack,
+    public_examples,
+    public_gradients,
+)
 from tests.attacks import victims
 
 LABELS = np.arange(12) % 3
@@ -120,16 +125,17 @@ def test_entries_are_bounded():
 
 def test_pairs_have_an_order(tiny, tiny_knowledge, public):
     known = dataclasses.replace(tiny_knowledge, batch_size=3, public_pictures=public)
-    pairs = public_examples.make_pairs(
+    case = public_attack.Case(
         weights_of(tiny),
         target_of((1, 2), (0.5, 0.5)),
         known,
         public,
-        None,
-        np.arange(5),
-        10,
         np.random.default_rng(0),
+        victims.PROGRAMS.of(matching.build_matching, tiny),
+        victims.PROGRAMS,
+        began=0.0,
     )
+    pairs = public_examples.make_pairs(case, None, np.arange(5), 10)
     assert pairs.gradients.shape == (10, 5) and pairs.pictures.shape == (10, 48)
     rows = pairs.pictures.reshape(10, 3, 4, 4, 1)
     index = np.argmin(
