@@ -8,7 +8,8 @@ mean squared error, Adam. The epoch is chosen on held-out public pictures.
 import itertools
 import math
 import time
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import keras
 import numpy as np
@@ -73,12 +74,8 @@ class State(NamedTuple):
     count: tf.Tensor
 
 
-class _Step(Protocol):
-    """Walks one step of Adam at a learning rate, on a batch."""
-
-    def __call__(
-        self, state: State, features: tf.Tensor, pictures: tf.Tensor, rate: tf.Tensor
-    ) -> State: ...
+_Step: TypeAlias = Callable[[State, tf.Tensor, tf.Tensor, tf.Tensor], State]
+"""One step of Adam on a batch of features and pictures, at a learning rate."""
 
 
 def apply(weights: Weights, features: np.ndarray | tf.Tensor) -> tf.Tensor:

@@ -170,7 +170,7 @@ def test_pictures_are_predicted(tiny, known, learning, least):
 def test_batches(tiny, known, learning, labels):
     view, truth = cases.case(tiny, 0.2, count=2)
     pair = dataclasses.replace(known, batch_size=2, labels=labels)
-    learning = dataclasses.replace(learning, batches=1000)
+    learning = dataclasses.replace(learning, batches=400)
     found = INVERTER(effort=TRAINING, learning=learning)(view, pair, cases.SEED)
     cases.check_result(found, count=2)
     assert sorted(found.labels) == [1, 2]
