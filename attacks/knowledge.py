@@ -63,6 +63,12 @@ class Knowledge:
             add up to `batch_size`.
         """
         validation.check_at_least("batch_size", self.batch_size, 1)
+        counted = (self.batch_size, *(self.labels or ()), *(self.client_sizes or ()))
+        if not all(isinstance(one, int | np.integer) for one in counted):
+            raise ValueError(
+                "`batch_size`, `labels` and `client_sizes` must be whole numbers, got "
+                f"{counted}."
+            )
         if len(self.model.input_shape) != 3:
             raise ValueError(
                 "`model` must take pictures [height, width, channels], got "

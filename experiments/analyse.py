@@ -5,11 +5,12 @@
 Started again with the same flags, it goes on with the pictures that are missing.
 """
 
+import pathlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from experiments import analysis
+from experiments import analysis, outputs
 from experiments.analysis.options import Options
 from experiments.study import command, flag_table
 
@@ -28,6 +29,11 @@ def execute(
     def prepare() -> "Prepared":
         # Here, so that a refusal does not wait for TensorFlow.
         flag_table.check(options)
+        outputs.run_directory.check_place(
+            pathlib.Path(options.output).expanduser(),
+            flag_table.as_dict(options),
+            flag_table.neutral(options),
+        )
         return analysis.running.prepare(options, command_line)
 
     return command.perform(

@@ -47,15 +47,19 @@ def prepare(
       OSError: For data that are not there.
     """
     rules.check(settings)
+    logdir = pathlib.Path(settings.output.logdir).expanduser()
+    given, neutral = flag_table.as_dict(settings), flag_table.neutral(settings)
+    outputs.run_directory.check_name(settings.output.run_name)
+    outputs.run_directory.check_place(logdir / settings.output.run_name, given, neutral)
     inputs = study.inputs.load(settings)
     config = outputs.run_directory.RunConfig(
-        flags=flag_table.as_dict(settings),
-        neutral_flags=flag_table.neutral(settings),
+        flags=given,
+        neutral_flags=neutral,
         datasets=(inputs.dataset.name,),
         seeds={"run": settings.seed},
     )
     folder = outputs.run_directory.open_run(
-        pathlib.Path(settings.output.logdir),
+        logdir,
         settings.output.run_name,
         config,
         outputs.environment.describe(),

@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import json
+import os
 import pathlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -46,6 +47,54 @@ class RunFolder(NamedTuple):
     notes: tuple[str, ...]
 
 
+def check_place(
+    path: pathlib.Path, flags: Mapping[str, Any], neutral_flags: Collection[str]
+) -> None:
+    """Checks, before any work, that a run can have its folder.
+
+    Args:
+      path: Where `open_run` will open it.
+      flags: As in `RunConfig`.
+      neutral_flags: As in `RunConfig`.
+
+    Raises:
+      ValueError: If the folder cannot be made or written, is no run, or holds one with
+        other flags.
+    """
+    _check_folder(path)
+    if (path / FILE_NAME).exists():
+        stored = read_config(path)
+        asked = _identity(RunConfig(flags, neutral_flags, (), {}))["flags"]
+        _check_same(stored, {**stored, "flags": asked}, path)
+
+
+def _check_folder(path: pathlib.Path) -> None:
+    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        what = "cannot be written" if there.is_dir() else "is a file"
+        raise ValueError(
+            f"Results need a folder that can be made and written at {path}, but {there} "
+            f"{what}. Choose another folder."
+        )
+    strangers = [] if not path.exists() else [*path.iterdir()]
+    if not (path / FILE_NAME).exists() and any(
+        not entry.name.startswith(".") for entry in strangers
+    ):
+        raise ValueError(
+            f"`--logdir`/`--run_name` must name a new folder or a run, but {path} has "
+            f"files and no {FILE_NAME}. Choose another `--run_name`."
+        )
+
+
+def check_name(run_name: str) -> None:
+    """Checks that a run's name is the name of one folder; else ValueError."""
+    if run_name in ("", ".", "..") or pathlib.Path(run_name).name != run_name:
+        raise ValueError(
+            f"`--run_name` must be the name of one folder, without '/', got "
+            f"{run_name!r}. Choose where runs are kept with `--logdir`."
+        )
+
+
 def open_run(
     logdir: pathlib.Path,
     run_name: str,
@@ -71,12 +120,9 @@ def open_run(
       ValueError: If the name is no folder name, or the folder is another
         configuration's or not a run at all.
     """
-    if run_name in ("", ".", "..") or pathlib.Path(run_name).name != run_name:
-        raise ValueError(
-            f"`--run_name` must be the name of one folder, without '/', got "
-            f"{run_name!r}. Choose where runs are kept with `--logdir`."
-        )
+    check_name(run_name)
     path = logdir / run_name
+    _check_folder(path)
     path.mkdir(parents=True, exist_ok=True)
     identity = _identity(config)
     sessions: list[Any] = []
@@ -84,11 +130,6 @@ def open_run(
         stored = read_config(path)
         _check_same(stored, identity, path)
         sessions = stored["sessions"]
-    elif any(not entry.name.startswith(".") for entry in path.iterdir()):
-        raise ValueError(
-            f"`--logdir`/`--run_name` must name a new folder or a run, but {path} has "
-            f"files and no {FILE_NAME}. Choose another `--run_name`."
-        )
     start = started or datetime.datetime.now(datetime.UTC)
     session = _normal(
         {

@@ -72,9 +72,16 @@ def at_least(least: float) -> Rule:
     return functools.partial(validation.check_at_least, least=least)
 
 
-def within(allowed: range) -> Rule:
-    """The rule of a whole number in a range."""
-    return functools.partial(validation.check_in, allowed=allowed)
+def within(low: float, high: float) -> Rule:
+    """The rule of a number from `low` to `high`, both allowed."""
+
+    def rule(name: str, value: Any) -> None:
+        if not low <= value <= high:
+            raise ValueError(
+                f"`{name}` must be a number from {low} to {high}, got {value}."
+            )
+
+    return rule
 
 
 def define(values: flags.FlagValues, table: type) -> None:

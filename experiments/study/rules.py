@@ -1,5 +1,6 @@
 """What the flags of a run must be together, checked before any work."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -71,6 +72,23 @@ def _masks(settings: Settings) -> Iterator[str]:
                 "`--encryption_ratios` must be a single number, which is not used, with "
                 "`--mask_policy=layer_list`: the list decides how much is hidden."
             )
+    for pattern in asked.layers:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield (
+                f"`--mask_layers` must be regular expressions, got {pattern!r}: {error}."
+            )
+    if asked.layers and asked.policy != LAYER_LIST:
+        yield (
+            "`--mask_layers` is for `--mask_policy=layer_list`, and would do nothing "
+            f"with `--mask_policy={asked.policy}`. Leave it out."
+        )
+    if asked.head_size and asked.policy != HEADS:
+        yield (
+            "`--head_size` is for `--mask_policy=heads`, and would do nothing with "
+            f"`--mask_policy={asked.policy}`. Leave it out."
+        )
     if asked.policy == HEADS and asked.head_size < 1:
         yield (
             "`--head_size` must be at least 1 with `--mask_policy=heads`, got "
@@ -93,7 +111,7 @@ def _attack(
             f"`--attacks={method}` is for one picture, so it needs "
             f"`--attack_batch_size=1`, got {asked.batch_size}. Use `--attacks=dlg`."
         )
-    if not set(entry.modes).intersection(asked.attackers):
+    if asked.attackers and not set(entry.modes).intersection(asked.attackers):
         yield (
             f"`--attacks={method}` needs `--attackers=mask_aware`: it has no form that "
             "takes hidden entries for zeros."

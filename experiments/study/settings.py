@@ -37,7 +37,7 @@ class Subject:
         "seed",
         0,
         "Seed of weights, data, masks and attacks (never of keys and noise).",
-        rule=at_least(0),
+        rule=within(0, 2**31 - 1),  # TensorFlow's seeds are int32.
     )
 
 
@@ -112,13 +112,13 @@ class EncryptionSettings:
         "codec_bits",
         28,
         "Bits of an encrypted value, 4 to 32.",
-        rule=within(range(4, 33)),
+        rule=within(4, 32),
     )
     codec_bound: float = flag(
         "codec_bound",
         4.0,
         "Largest magnitude of an entry of a gradient or update that is encoded as it is.",
-        rule=check_positive,
+        rule=within(1e-20, 1e20),  # Times a weight it stays in the codec's range.
     )
     codec_rounding: str = flag(
         "codec_rounding", "nearest", "How to round.", choices=("nearest", "stochastic")
@@ -249,7 +249,8 @@ class AttackSettings(Messages):
     aggregate_clients: int = flag(
         "aggregate_clients",
         2,
-        "Clients of an attacked aggregate; 0 for none.",
+        "Clients of an attacked aggregate, 0 for none. Whatever --attacks says, dlg "
+        "attacks it: nothing of an aggregate is hidden.",
         rule=at_least(0),
     )
     cohort_clients: int = flag(
@@ -300,7 +301,9 @@ class AttackSettings(Messages):
 class OutputSettings:
     """Where a run's files go."""
 
-    logdir: str = flag("logdir", "runs", "Folder of all runs.", neutral=True)
+    logdir: str = flag(
+        "logdir", "runs", "Folder of all runs; ~ is your home.", neutral=True
+    )
     run_name: str = flag(
         "run_name", "quickstart", "Name of this run's folder in --logdir.", neutral=True
     )
