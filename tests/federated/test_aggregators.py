@@ -151,6 +151,7 @@ def test_type_of_the_sum(summing):
     assert process.is_weighted is False
 
 
+@pytest.mark.slow
 def test_type_of_the_state_with_history(summing):
     process = summing(history(0.3), IDENTITY)
     assert process.initialize.type_signature.compact_representation() == (
@@ -187,7 +188,7 @@ def test_types_that_cannot_be_summed(summing, value_type, words):
     [
         (IDENTITY, 0.0),
         (SHELL, 0.5),
-        (IDENTITY, 1.0),
+        pytest.param(IDENTITY, 1.0, marks=pytest.mark.slow),
         pytest.param(SHELL, 0.0, marks=pytest.mark.slow),
         pytest.param(SHELL, 1.0, marks=pytest.mark.slow),
         pytest.param(IDENTITY, 0.3, marks=pytest.mark.slow),

@@ -67,6 +67,7 @@ ON_DEVICE = ("Conv2DBackpropFilter", "DenseBincount", "Round")
 ON_HOST = ("ContextImport64", "PolynomialImport64", "Encrypt64")
 
 
+@pytest.mark.slow
 def test_the_probe_sees_every_part():
     """Holds on any machine: without it, the test below could pass by seeing nothing."""
     found = devices_by_op(build_client_round())

@@ -48,6 +48,7 @@ def test_only_plain_convolutions_are_changed():
     np.testing.assert_allclose(model(pictures), before, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_xla_with_patches_is_the_same_objective():
     model = lenet.lenet((8, 8, 1), 3, 0)
     plain, fast = (

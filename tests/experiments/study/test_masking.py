@@ -182,6 +182,7 @@ def test_a_training_after_a_round_of_agreement(tmp_path, protocol, monkeypatch):
     assert counted == own + extra
 
 
+@pytest.mark.slow
 def test_positions_name_the_label():
     settings = parse(
         "--dataset=mnist-5k",

@@ -112,6 +112,7 @@ def shown_by(request):
     return stream.getvalue()
 
 
+@pytest.mark.slow
 def test_without_pytorch_it_says_so_and_goes_on(only_small):
     shown = shown_by(REQUEST)
     assert "PyTorch is not compared with: make an environment" in shown
@@ -205,6 +206,7 @@ def test_first_order_side_is_the_cosine_of_whole_gradients(make):
     np.testing.assert_allclose(value, cosine_distance(case), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_first_order_tables_beside_pytorch(only_first_order, fake):
     fake(cosine_distance(small_first_order(1, 1, 0)))
     shown = shown_by(REQUEST)

@@ -113,6 +113,7 @@ def test_long_vectors_are_measured_in_part(monkeypatch):
     assert times.message_bytes > 4 * SIZE * 6
 
 
+@pytest.mark.slow
 def test_a_wrong_sum_stops_the_suite():
     right = build_ours(side_lib.OURS_16, 16)
     wrong = right._replace(open=lambda *_: np.zeros([SIZE], np.float32))

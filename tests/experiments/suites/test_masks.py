@@ -15,6 +15,7 @@ TINY = transformer.Shape("tiny transformer", 50, 1, 8, 2, 16)
 ONCE = {name: functools.cache(build) for name, build in sides.SIDES.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_fresh_process")
 def test_tables(monkeypatch):
     monkeypatch.setattr(suite, "_MEMORY_VALUES", 3000)

@@ -333,6 +333,7 @@ def test_clients_are_visited_in_order(context):
 class TestPartsOfTFF:
     """Library parts of TFF that stress unusual intrinsics."""
 
+    @pytest.mark.slow
     def test_reservoir_sampling(self, context):
         values = [1.0, 2.0, 5.0]
         sampling = tff.aggregators.UnweightedReservoirSamplingFactory(sample_size=2)

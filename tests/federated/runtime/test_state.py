@@ -342,6 +342,7 @@ def test_iterative_process(context):
     np.testing.assert_array_equal(state["total"], [6.0, 6.0])
 
 
+@pytest.mark.slow
 def test_memory_is_flat_over_two_hundred_rounds(context):
     size = 1 << 18  # 1 MiB of float32 a client: a leak of one copy would be 200 MiB.
     vector = tff.TensorType(np.float32, [size])

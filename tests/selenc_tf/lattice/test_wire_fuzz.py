@@ -394,6 +394,7 @@ def test_small_blocks():
     assert counts[Refusal.GARBLED] >= 1000
 
 
+@pytest.mark.slow
 def test_encrypted_blocks():
     real = wire(SHELL, m=9000)
     assert len(real.blocks) == 3

@@ -7,7 +7,9 @@ import tensorflow as tf
 from tests.selenc_tf.masks.policies import RATIO_BUILDERS, SPEC, N, scores
 
 
-@pytest.mark.parametrize("name", ["per_layer", "all together"])
+@pytest.mark.parametrize(
+    "name", ["per_layer", pytest.param("all together", marks=pytest.mark.slow)]
+)
 def test_as_outside(federation, name):
     import tensorflow_federated as tff
 

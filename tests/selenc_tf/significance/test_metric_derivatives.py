@@ -110,6 +110,7 @@ def exact(context):
     return np.sum(jacobian**2, axis=1)
 
 
+@pytest.mark.slow
 def test_square_is_within_its_error(context):
     probes = 3000
     found = tf.function(

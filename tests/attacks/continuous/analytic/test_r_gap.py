@@ -318,6 +318,7 @@ def test_saturated_outputs_do_not_spoil_the_rest(kind, bias, monkeypatch):
     assert np.max(np.abs(r_gap_solve.solve(shape, layer).input - x)) > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden", [pytest.param(0.0, marks=pytest.mark.slow), 0.3])
 def test_lenet(hidden):
     model = lenet.lenet((32, 32, 3), 100, 0)

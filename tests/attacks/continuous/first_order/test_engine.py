@@ -124,6 +124,7 @@ def test_best_iterate_is_kept(tiny):
     np.testing.assert_allclose(again.best_error, found.best_error, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_priors_on_layers(tiny):
     inputs = keras.Input((4, 4, 1))
     hidden = keras.layers.Conv2D(2, 3)(inputs)

@@ -128,6 +128,7 @@ class TestPlan:
         assert label_race.plan(CLASSES, 2, LARGE.max_iterations) == (2, 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [pytest.param(10, marks=pytest.mark.slow), 100])
 def test_lenet_with_its_head_hidden(classes):
     model = lenet.lenet((8, 8, 1), classes, 0)
