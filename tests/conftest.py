@@ -11,8 +11,6 @@ import federated  # noqa: F401  # Makes TFF importable.
 
 # Before TensorFlow is imported anywhere: no start-up chatter in reports of failures.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# Two workers on two cores: more threads in each would only wait for one another.
-os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 
 def pytest_sessionfinish():
