@@ -14,6 +14,8 @@ from selenc_tf import flatten
         ({"client_sizes": (2, 1)}, "`client_sizes` must add up to `batch_size` = 1"),
         ({"client_sizes": (2, -1)}, "`client_sizes` must be positive"),
         ({"client_sizes": ()}, "`client_sizes` must be positive"),
+        ({"batch_size": 1.5}, "must be whole numbers"),
+        ({"labels": (1.5,)}, "must be whole numbers"),
     ],
 )
 def test_bad_knowledge_is_refused(tiny, fields, message):
