@@ -149,18 +149,18 @@ def compile_derivatives(model: functional.FunctionalModel) -> Derivatives:
             "`functional.in_float64(model)`."
         )
 
-    @tf.function
+    @tf.function(autograph=False)
     def gradient(weights: Weights, inputs: tf.Tensor, labels: tf.Tensor) -> Vector:
         return functional.gradient(model, weights, inputs, labels)
 
-    @tf.function
+    @tf.function(autograph=False)
     def jvp(
         weights: Weights, inputs: tf.Tensor, labels: tf.Tensor, directions: tf.Tensor
     ) -> tf.Tensor:
         product = forward_product(model, weights, inputs, labels)
         return tf.map_fn(product, directions)
 
-    @tf.function
+    @tf.function(autograph=False)
     def vjp(
         weights: Weights, inputs: tf.Tensor, labels: tf.Tensor, direction: tf.Tensor
     ) -> tf.Tensor:

@@ -77,16 +77,21 @@ def build_identity_cipher_INSECURE(
         # A serialised tensor ends with its content.
         return tf.strings.substr(serialised, -block_bytes, block_bytes)
 
-    @tf.function(input_signature=[])
+    @tf.function(input_signature=[], autograph=False)
     def keygen() -> tf.Tensor:
         return tf.constant(b"no key")
 
-    @tf.function(input_signature=[key_spec, tf.TensorSpec([None, num_slots], tf.int64)])
+    @tf.function(
+        input_signature=[key_spec, tf.TensorSpec([None, num_slots], tf.int64)],
+        autograph=False,
+    )
     def encrypt(secret_key: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         del secret_key
         return write(values)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.string)])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None], tf.string)], autograph=False
+    )
     def add(ciphertexts: tf.Tensor) -> tf.Tensor:
         counted = block_checks.check_summands(ciphertexts, max_summands)
         # Reduced after every addition: the sum of many residues may not fit into int64.
@@ -97,7 +102,9 @@ def build_identity_cipher_INSECURE(
         )
         return write(total)
 
-    @tf.function(input_signature=[key_spec, tf.TensorSpec([None], tf.string)])
+    @tf.function(
+        input_signature=[key_spec, tf.TensorSpec([None], tf.string)], autograph=False
+    )
     def decrypt(secret_key: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
         del secret_key
         return tf.ensure_shape(centred(read(blocks)), [None, num_slots])

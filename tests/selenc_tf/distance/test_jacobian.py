@@ -156,7 +156,8 @@ class TestLeverage:
         scores = tf.function(
             lambda: leverage.leverage(
                 context, probes=400, iterations=12, relative_noise=0.3
-            )
+            ),
+            autograph=False,
         )().numpy()
         sigma = noise.relative(linear.gradient, 0.3)
         precision = matrix.T @ matrix / sigma[0] ** 2 + np.eye(images.size) / 0.06
@@ -165,7 +166,7 @@ class TestLeverage:
 
     def test_default_in_a_graph(self):
         context = self.context()
-        score = tf.function(lambda: leverage.leverage(context))
+        score = tf.function(lambda: leverage.leverage(context), autograph=False)
         scores = score()
         assert scores.dtype == tf.float32 and scores.shape == context.gradient.shape
         assert np.all(np.isfinite(scores)) and np.all(scores >= 0)

@@ -206,6 +206,7 @@ def test_in_a_graph_with_unknown_shapes(cipher, key):
             tf.TensorSpec([], tf.string),
             tf.TensorSpec([None, None, N], tf.int64),
         ],
+        autograph=False,
     )
     for k, blocks in SHAPES:
         rows = integers(k, k * blocks).reshape([k, blocks, N])
@@ -252,7 +253,7 @@ def test_in_a_graph_that_was_serialised(cipher, key):
 
 
 def test_built_while_a_graph_is_traced(key):
-    @tf.function
+    @tf.function(autograph=False)
     def build():
         identity_cipher.build_identity_cipher_INSECURE(N, 17, SUMMANDS)
         return shell_cipher.build_shell_cipher(

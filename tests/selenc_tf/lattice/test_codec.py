@@ -263,7 +263,9 @@ def test_chunks_of_unknown_length_in_a_loop(rounding):
     def encode_chunk(chunk, bounds, seed):
         return codec.encode(chunk, bounds, seed if rounding == "stochastic" else None)
 
-    @tf.function(input_signature=[tf.TensorSpec([None]), tf.TensorSpec([None])])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None]), tf.TensorSpec([None])], autograph=False
+    )
     def encode_in_chunks(values, bounds):
         def body(start, codes):
             chunk = values[start : start + 4]
@@ -300,7 +302,7 @@ def test_chunks_of_unknown_length_in_a_loop(rounding):
 @pytest.mark.parametrize("graph", [False, True])
 def test_not_finite(bad, graph):
     codec = FixedPointCodec(8)
-    run = tf.function(codec.encode) if graph else codec.encode
+    run = tf.function(codec.encode, autograph=False) if graph else codec.encode
     with pytest.raises(tf.errors.InvalidArgumentError, match="must be finite") as error:
         run(tf.constant([31337.25, bad]), tf.constant(1.0))
     assert "31337" not in str(error.value)
@@ -316,7 +318,7 @@ def test_bound_must_be_positive(bad, graph):
         (codec.decode, tf.constant([31337, 1], tf.int64)),
     ]:
         for bound in (tf.constant(bad, tf.float32), tf.constant([1.0, bad])):
-            run = tf.function(call) if graph else call
+            run = tf.function(call, autograph=False) if graph else call
             with pytest.raises(
                 tf.errors.InvalidArgumentError, match="`bound` must be positive"
             ) as error:

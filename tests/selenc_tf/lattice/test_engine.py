@@ -317,7 +317,8 @@ def test_a_graph_for_any_length_does_the_same(party):
             tf.TensorSpec([], tf.string),
             tf.TensorSpec([None], tf.float32),
             tf.TensorSpec([None], tf.float32),
-        ]
+        ],
+        autograph=False,
     )
     def seal(key, values, bounds):
         own = party._replace(key=key)
@@ -329,7 +330,8 @@ def test_a_graph_for_any_length_does_the_same(party):
             tf.TensorSpec([], tf.string),
             tf.TensorSpec([None], tf.string),
             tf.TensorSpec([], tf.int64),
-        ]
+        ],
+        autograph=False,
     )
     def opened(key, sealed, hidden):
         own = party._replace(key=key)

@@ -54,7 +54,7 @@ def test_round_trip(fields):
 
 
 def test_in_a_graph():
-    @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
     def again(text):
         return header_lib.write(header_lib.read(text))
 
@@ -111,7 +111,11 @@ def test_fingerprints_row_by_row():
 @pytest.mark.parametrize("columns", [1, 2, 13])
 @pytest.mark.parametrize("graph", [False, True])
 def test_no_rows_have_no_fingerprints(columns, graph):
-    run = tf.function(header_lib.fingerprint) if graph else header_lib.fingerprint
+    run = (
+        tf.function(header_lib.fingerprint, autograph=False)
+        if graph
+        else header_lib.fingerprint
+    )
     found = run(tf.zeros([0, columns], tf.int64))
     assert found.shape == (0,) and found.dtype == tf.int64
 

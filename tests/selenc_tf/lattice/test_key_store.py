@@ -232,7 +232,7 @@ def test_another_key_than_expected(keys, path, tmp_path, what, graph):
     def read():
         return key_store.read(wanted, cipher, tf.constant(round_number))
 
-    run = tf.function(read) if graph else read
+    run = tf.function(read, autograph=False) if graph else read
     with pytest.raises(tf.errors.InvalidArgumentError) as error:
         run()
     text = str(error.value)
@@ -272,7 +272,7 @@ def test_a_key_for_each_round(series):
 
 
 def test_the_round_chooses_inside_a_graph(series):
-    @tf.function(input_signature=[tf.TensorSpec([], tf.int64)])
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int64)], autograph=False)
     def read(number):
         return key_store.read(series, CIPHER, number)
 
@@ -287,7 +287,7 @@ def test_a_round_without_a_key(series, graph):
     def read(number):
         return key_store.read(series, CIPHER, number)
 
-    run = tf.function(read) if graph else read
+    run = tf.function(read, autograph=False) if graph else read
     with pytest.raises(tf.errors.NotFoundError, match=r"000004\.key"):
         run(tf.constant(4, tf.int64))
 
@@ -409,7 +409,7 @@ def test_names_hold_no_key(keys, series):
 def test_the_graph_holds_the_path_and_not_the_key(keys, series, rotates):
     named = series if rotates else keys
 
-    @tf.function
+    @tf.function(autograph=False)
     def encrypt(values, number):
         return CIPHER.encrypt(key_store.read(named, CIPHER, number), values)
 
@@ -435,7 +435,7 @@ def test_the_graph_holds_the_path_and_not_the_key(keys, series, rotates):
 
 
 def test_read_anew_in_every_run(keys, path):
-    @tf.function
+    @tf.function(autograph=False)
     def read():
         return key_store.read(keys, CIPHER)
 

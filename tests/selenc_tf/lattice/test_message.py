@@ -74,7 +74,7 @@ def fingerprint(octets):
     return int(tf.bitcast(tf.fingerprint([octets]), tf.int64)[0])
 
 
-@tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+@tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
 def compiled(parts):
     return message.judge(parts, BLOCK_BYTES, expected())
 
@@ -273,7 +273,7 @@ def test_graph_and_eager_agree():
         assert judge(parts) is judge(parts, expected())
     assert compiled.experimental_get_tracing_count() == 1
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def assembled(blocks):
         return message.assemble(context(), tf.constant(2), tf.constant(5), blocks)
 
@@ -316,7 +316,9 @@ def test_check_values_depend_on_context_and_position():
     # They fill a small modulus, and the graph makes the same ones.
     small = tags(t=257, blocks=5000)
     assert small.min() == 0 and small.max() == 256
-    run = tf.function(lambda first: message.tags(context(), first, 20, T))
+    run = tf.function(
+        lambda first: message.tags(context(), first, 20, T), autograph=False
+    )
     np.testing.assert_array_equal(run(tf.constant(0, tf.int64)), base)
 
 
@@ -335,7 +337,7 @@ def test_errors_name_the_refusal(refusal, graph):
         with tf.control_dependencies([must_be_accepted(verdict)]):
             return tf.identity(verdict)
 
-    run = tf.function(check) if graph else check
+    run = tf.function(check, autograph=False) if graph else check
     verdict = tf.constant(int(refusal))
     if refusal is Refusal.ACCEPTED:
         assert run(verdict) == verdict

@@ -103,7 +103,7 @@ def test_in_a_graph_of_unknown_length():
     packing = Packing(127, 10, 2**48 + 1)
     traces = []
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)], autograph=False)
     def there_and_back(codes):
         traces.append(1)
         slots = packing.pack(codes)

@@ -95,6 +95,7 @@ def test_expand_in_a_graph_of_unknown_shapes():
     expand = tf.function(
         lambda bounds, mask: scales.expand(bounds, (3, 2), mask),
         input_signature=[tf.TensorSpec([None]), tf.TensorSpec([None], tf.bool)],
+        autograph=False,
     )
     mask = tf.constant([True, False, False, True, True])
     np.testing.assert_array_equal(expand(tf.constant([1.0, 2.0]), mask), [1, 2, 2])
@@ -183,7 +184,8 @@ def test_previous_aggregate_follows_clients_that_cancel():
     step = tf.function(
         lambda state, total, saturated: policy.observe(
             SPEC, state, total, tf.constant(1000), saturated
-        )
+        ),
+        autograph=False,
     )
     generator = np.random.default_rng(0)
     state, saturated = policy.init(SPEC), []

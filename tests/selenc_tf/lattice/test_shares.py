@@ -27,7 +27,7 @@ SHELL = Engine(
 )
 
 
-@tf.function(input_signature=[tf.TensorSpec([], tf.int32)] * 3)
+@tf.function(input_signature=[tf.TensorSpec([], tf.int32)] * 3, autograph=False)
 def cut_points(blocks, rank, clients):
     return tf.stack(shares.share_of(blocks, rank, clients))
 

@@ -74,15 +74,15 @@ def graphs_of(encrypt, key):
     """Functions of nothing; each returns ciphertexts of one plaintext."""
     text, ones = key.numpy(), ONES
 
-    @tf.function
+    @tf.function(autograph=False)
     def twice_in_a_graph():
         return tf.concat(encrypt(key, tf.identity(ones)), 0)
 
-    @tf.function
+    @tf.function(autograph=False)
     def of_constants():
         return tf.concat(encrypt(tf.constant(text), tf.constant(ones)), 0)
 
-    @tf.function
+    @tf.function(autograph=False)
     def in_a_loop():
         constants = tf.constant(text), tf.constant(ones)
         return tf.while_loop(
@@ -92,7 +92,7 @@ def graphs_of(encrypt, key):
             shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
         )[1]
 
-    @tf.function
+    @tf.function(autograph=False)
     def in_a_map():
         constants = tf.constant(text), tf.constant(ones)
         found = tf.map_fn(
@@ -102,9 +102,9 @@ def graphs_of(encrypt, key):
         )
         return tf.reshape(found, [-1])
 
-    inner = tf.function(encrypt)
+    inner = tf.function(encrypt, autograph=False)
 
-    @tf.function
+    @tf.function(autograph=False)
     def in_nested_functions():
         return tf.concat([*inner(key, ones), *inner(key, ones)], 0)
 
@@ -157,7 +157,7 @@ class TestFreshness:
         assert one[0] != two[0]
 
     def test_keys(self):
-        @tf.function
+        @tf.function(autograph=False)
         def pair():
             return CIPHER.keygen(), CIPHER.keygen()
 
@@ -166,7 +166,7 @@ class TestFreshness:
 
     def test_without_care_keys_would_be_the_same(self):
         # Nothing but constants goes in: TensorFlow makes the key while it optimises.
-        @tf.function
+        @tf.function(autograph=False)
         def careless():
             key = shell_ops.key_gen64(shell_context.make(PARAMETERS))
             return LAYOUTS.key.strip(key)
@@ -175,7 +175,7 @@ class TestFreshness:
 
     def test_xla_refuses_it(self, key):
         # It has no kernels for strings, variants, or tf-shell's operations.
-        compiled = tf.function(careful_encrypt, jit_compile=True)
+        compiled = tf.function(careful_encrypt, jit_compile=True, autograph=False)
         with pytest.raises(
             tf.errors.InvalidArgumentError, match="unsupported operations"
         ):
@@ -208,7 +208,7 @@ class TestKey:
     def test_many_uses_in_one_graph(self, key):
         # Ciphertexts point into the context of their key; were keys merged over
         # contexts, this would read freed memory.
-        @tf.function
+        @tf.function(autograph=False)
         def encrypt_many():
             return tf.concat([CIPHER.encrypt(key, ONES) for _ in range(8)], 0)
 
@@ -247,11 +247,14 @@ def what_contexts_depend_on(function):
 class TestContext:
     def test_one_of_constants_is_made_once(self, key):
         # The generator goes on from run to run, so the context is still the first one.
-        kept = tf.function(lambda key: seeded_encryption(key, tf.constant(0)))
+        kept = tf.function(
+            lambda key: seeded_encryption(key, tf.constant(0)), autograph=False
+        )
         assert kept(key)[0] != kept(key)[0]
         # A context that starts anew starts with the same numbers, with such a seed.
         anew = tf.function(
-            lambda key: seeded_encryption(key, shell_context.unmergeable_zero())
+            lambda key: seeded_encryption(key, shell_context.unmergeable_zero()),
+            autograph=False,
         )
         assert anew(key)[0] == anew(key)[0]
 

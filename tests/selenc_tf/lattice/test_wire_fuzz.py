@@ -141,11 +141,11 @@ def wire(engine: Engine, m: int) -> Wire:
 
     signature = [tf.TensorSpec([None], tf.string)]
 
-    @tf.function(input_signature=signature)
+    @tf.function(input_signature=signature, autograph=False)
     def judge(parts: tf.Tensor) -> tf.Tensor:
         return engine_lib.judge(engine, parts, context, SUMMANDS, 0, blocks)
 
-    @tf.function(input_signature=signature)
+    @tf.function(input_signature=signature, autograph=False)
     def opened(parts: tf.Tensor) -> tf.Tensor:
         return engine_lib.open_codes(engine, key, parts, context, SUMMANDS, 0, blocks)
 

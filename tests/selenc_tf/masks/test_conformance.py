@@ -22,7 +22,9 @@ def built(name, ratio=0.37):
 def traced(name, ratio=0.37):
     """`(scores, state) -> (mask, state)` in a graph."""
     policy = built(name, ratio)
-    return tf.function(lambda values, state: policy.update(SPEC, values, state))
+    return tf.function(
+        lambda values, state: policy.update(SPEC, values, state), autograph=False
+    )
 
 
 def update(name, values, ratio=0.37):

@@ -76,7 +76,7 @@ def test_ratio_out_of_range(ratio):
 def test_scores_of_another_length(length):
     spec = flatten.FlatSpec(("a",), ((3,),))
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)], autograph=False)
     def traced(scores):
         return policy.top_fraction(0.5).update(spec, scores, ())[0]
 

@@ -26,7 +26,7 @@ CASES = st.lists(FLOATS, min_size=1, max_size=50).flatmap(
 SIGNATURE = [tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int64)]
 
 
-@tf.function(input_signature=SIGNATURE)
+@tf.function(input_signature=SIGNATURE, autograph=False)
 def highest(scores, m):
     return selection.highest(
         lambda start, end: order.keys(scores[start:end]),
@@ -71,7 +71,9 @@ def test_keys_by_hand():
 
 def chunked(monkeypatch, size):
     monkeypatch.setattr(selection, "_CHUNK", size)
-    return tf.function(highest.python_function, input_signature=SIGNATURE)
+    return tf.function(
+        highest.python_function, input_signature=SIGNATURE, autograph=False
+    )
 
 
 @pytest.mark.parametrize("size", [3, 64])

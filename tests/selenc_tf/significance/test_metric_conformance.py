@@ -44,7 +44,8 @@ def graph(name, model):
             *(tf.TensorSpec(context.gradient.shape, tf.float32) for _ in VECTORS),
             tf.TensorSpec([None, *context.batch.inputs.shape[1:]], tf.float32),
             tf.TensorSpec([None, *context.batch.labels.shape[1:]], tf.float32),
-        ]
+        ],
+        autograph=False,
     )
     def run(gradient, weights, update, inputs, labels):
         scores = metric(
@@ -69,7 +70,7 @@ def scores_of(name, model):
 
 def traced(name, context):
     metric = catalog.metric(name)
-    return tf.function(lambda: metric(context))().numpy()
+    return tf.function(lambda: metric(context), autograph=False)().numpy()
 
 
 def close(name, scores, expected):
