@@ -1,6 +1,7 @@
 """Reads the project's own source: its modules, what they import, where they stand."""
 
 import ast
+import collections
 import functools
 import graphlib
 import importlib
@@ -42,12 +43,23 @@ def syntax(source):
     return ast.parse(source)
 
 
+def statements(tree):
+    """The statements of a tree at every depth; expressions, its most nodes, have none."""
+    pending = collections.deque([tree])
+    while pending:
+        node = pending.popleft()
+        for field in ("body", "handlers", "cases", "orelse", "finalbody"):
+            for inner in getattr(node, field, ()):
+                yield inner
+                pending.append(inner)
+
+
 @functools.cache
 def imports_of(source, module):
     """All modules that a module imports, absolute: `from a import b` gives `a.b`."""
     package = module.rsplit(".", 1)[0]
     found = []
-    for node in ast.walk(syntax(source)):
+    for node in statements(syntax(source)):
         if isinstance(node, ast.Import):
             found.extend(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -74,6 +74,8 @@ def wrong_imports(source, module):
 
 def tff_computations(source):
     """Uses of `tff.tensorflow.computation` and `tff.federated_computation`."""
+    if "computation" not in source:
+        return []
     return [
         ast.unparse(node)
         for node in ast.walk(source_code.syntax(source))

@@ -59,6 +59,12 @@ def _chunks(n: tf.Tensor) -> tf.Tensor:
     return tf.maximum(tf.cast(-(-n // _CHUNK), tf.int32), 1)
 
 
+def _fits_a_chunk(n: tf.Tensor) -> bool:
+    """Whether it is known that there is one chunk: it needs no loop in the graph."""
+    known = tf.get_static_value(n)
+    return known is not None and int(known) <= _CHUNK
+
+
 def _bounds(chunk: tf.Tensor, n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     start = tf.cast(chunk, tf.int64) * _CHUNK
     return start, tf.minimum(start + _CHUNK, n)
@@ -66,16 +72,22 @@ def _bounds(chunk: tf.Tensor, n: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 def _histogram(digits: ReadKeys, n: tf.Tensor) -> tf.Tensor:
     """How often each digit occurs: int64 [_DIGITS]."""
-    chunks = _chunks(n)
 
-    def add(chunk: tf.Tensor, counts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def count(chunk: tf.Tensor) -> tf.Tensor:
         # Not `tf.math.bincount`, which searches for the largest digit before it counts.
         found = tf.raw_ops.DenseBincount(
             input=digits(*_bounds(chunk, n)),
             size=_DIGITS,
             weights=tf.zeros([0], tf.int32),
         )
-        return chunk + 1, counts + tf.cast(found, tf.int64)
+        return tf.cast(found, tf.int64)
+
+    if _fits_a_chunk(n):
+        return count(tf.constant(0))
+    chunks = _chunks(n)
+
+    def add(chunk: tf.Tensor, counts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return chunk + 1, counts + count(chunk)
 
     _, counts = tf.while_loop(
         lambda chunk, _: chunk < chunks,
@@ -102,20 +114,26 @@ def _marked(
     read: ReadKeys, n: tf.Tensor, threshold: tf.Tensor, num_ties: tf.Tensor
 ) -> Mask:
     """Marks the keys above a threshold, and the first so many that are equal to it."""
+
+    def choose(chunk: tf.Tensor, left: tf.Tensor) -> tuple[Mask, tf.Tensor]:
+        start, end = _bounds(chunk, n)
+        keys = read(start, end)
+        # `==` would compare objects in graphs of TFF.
+        equal = tf.equal(keys, threshold)
+        return tf.cond(
+            (left > 0) & tf.reduce_any(equal),
+            lambda: _with_ties(keys, threshold, equal, left),
+            lambda: (keys > threshold, tf.constant(0, tf.int64)),
+        )
+
+    if _fits_a_chunk(n):
+        return choose(tf.constant(0), num_ties)[0]
     chunks = _chunks(n)
 
     def mark(
         chunk: tf.Tensor, left: tf.Tensor, marks: tf.TensorArray
     ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
-        start, end = _bounds(chunk, n)
-        keys = read(start, end)
-        # `==` would compare objects in graphs of TFF.
-        equal = tf.equal(keys, threshold)
-        chosen, taken = tf.cond(
-            (left > 0) & tf.reduce_any(equal),
-            lambda: _with_ties(keys, threshold, equal, left),
-            lambda: (keys > threshold, tf.constant(0, tf.int64)),
-        )
+        chosen, taken = choose(chunk, left)
         return chunk + 1, left - taken, marks.write(chunk, chosen)
 
     array = tf.TensorArray(tf.bool, chunks, infer_shape=False, element_shape=[None])

@@ -63,7 +63,11 @@ def gradient_at(derivatives, weights, images, labels):
 
 
 @pytest.mark.parametrize(
-    ("name", "batch_size"), [("dense", 1), ("dense", 2), ("pooled", 1), ("lenet", 1)]
+    ("name", "batch_size"),
+    [
+        *(("dense", 1), ("dense", 2), ("pooled", 1)),
+        pytest.param("lenet", 1, marks=pytest.mark.slow),
+    ],
 )
 def test_matrix_against_central_differences(name, batch_size):
     model, derivatives, _, images, labels, matrix = case(name, batch_size)
@@ -84,7 +88,9 @@ def test_matrix_against_central_differences(name, batch_size):
         np.testing.assert_allclose(matrix[:, column], difference, atol=1e-8)
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize(
+    "name", ["dense", "pooled", pytest.param("lenet", marks=pytest.mark.slow)]
+)
 def test_products_are_those_of_the_matrix(name):
     _, _, linear, images, _, matrix = case(name)
     rng = np.random.default_rng(1)
@@ -106,7 +112,7 @@ def test_refuses_a_derivative_that_is_not_finite():
 
 
 def test_matching_distance_and_its_quadratic_form():
-    model, derivatives, linear, images, labels, matrix = case("lenet")
+    model, derivatives, linear, images, labels, matrix = case("dense")
     rng = np.random.default_rng(4)
     hidden = rng.uniform(size=len(matrix)) < 0.4
     direction = rng.normal(size=images.shape)
@@ -136,7 +142,7 @@ def test_matching_distance_does_not_see_what_is_hidden():
 
 
 class TestLeverage:
-    def context(self, name="lenet", batch_size=1):
+    def context(self, name, batch_size=1):
         model, _, _, images, labels, _ = case(name, batch_size)
         batch = ScoreBatch(tf.constant(images), tf.constant(labels))
         gradient = functional.gradient(model, model.initial_weights, *batch)
@@ -164,14 +170,17 @@ class TestLeverage:
         exact = np.linalg.norm(matrix @ np.linalg.inv(precision), axis=1)
         np.testing.assert_allclose(scores * 0.06, exact, rtol=0.25, atol=1e-8)
 
-    def test_default_in_a_graph(self):
-        context = self.context()
+    @pytest.mark.parametrize(
+        "name", ["pooled", pytest.param("lenet", marks=pytest.mark.slow)]
+    )
+    def test_default_in_a_graph(self, name):
+        context = self.context(name)
         score = tf.function(lambda: leverage.leverage(context), autograph=False)
         scores = score()
         assert scores.dtype == tf.float32 and scores.shape == context.gradient.shape
         assert np.all(np.isfinite(scores)) and np.all(scores >= 0)
         # Most kernel entries of this small LeNet see padding only.
-        sees = np.any(case("lenet")[-1] != 0, axis=1)
+        sees = np.any(case(name)[-1] != 0, axis=1)
         np.testing.assert_array_equal(scores > 0, sees)
         np.testing.assert_array_equal(scores, score())
 

@@ -35,13 +35,26 @@ def sum_of_tf_shell(parameters, ciphertexts):
     return layout.strip_all(functools.reduce(add, parsed))
 
 
+SETS = {"small": SMALL, "usual": USUAL, "wide": WIDE, "widest": WIDEST, "two": SEVERAL}
+IN_TWO_CHUNKS = ("small", "wide")
+"""Those that add at once and one by one."""
+
+
 @pytest.mark.parametrize(
-    "parameters",
-    [SMALL, USUAL, WIDE, WIDEST, SEVERAL],
-    ids=["small", "usual", "wide", "widest", "two"],
+    ("name", "summands", "blocks"),
+    [
+        pytest.param(
+            name,
+            summands,
+            blocks,
+            marks=[] if (blocks > 1) == (name in IN_TWO_CHUNKS) else [pytest.mark.slow],
+        )
+        for name in SETS
+        for summands, blocks in [(2, 1), (3, 33)]
+    ],
 )
-@pytest.mark.parametrize(("summands", "blocks"), [(2, 1), (3, 33)])
-def test_the_bytes_are_those_of_tf_shell(parameters, summands, blocks):
+def test_the_bytes_are_those_of_tf_shell(name, summands, blocks):
+    parameters = SETS[name]
     cipher = cipher_of(parameters)
     key = cipher.keygen()
     half = parameters.plaintext_modulus // (2 * summands + 1)

@@ -1,6 +1,7 @@
 """From vectors to messages and back, with both ciphers."""
 
 import dataclasses
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -38,11 +39,38 @@ SHELL = Engine(
 ENGINES = {"identity": IDENTITY, "shell": SHELL}
 
 
+@functools.cache
+def traced(engine):
+    """`seal` and `open_codes` of an engine in graphs for all lengths: much called."""
+    text, number = tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int32)
+    context = Context(*[tf.TensorSpec([], tf.int64)] * len(Context._fields))
+    vector, scalar = tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.float32)
+    run = functools.partial(tf.function, autograph=False)
+    seed, blocks = tf.TensorSpec([2], tf.int64), tf.TensorSpec([None], tf.string)
+    return (
+        run(
+            lambda *of: engine_lib.seal(engine, *of),
+            input_signature=[text, vector, scalar, context, seed],
+        ),
+        run(
+            lambda *of: engine_lib.open_codes(engine, *of),
+            input_signature=[text, blocks, context, number, number, number],
+        ),
+    )
+
+
 class Party(NamedTuple):
-    """An engine with a key, for one round."""
+    """An engine with a key, for one round.
+
+    Attributes:
+      engine: The engine.
+      key: string.
+      eager: Without graphs, which an engine that is little used is not worth.
+    """
 
     engine: Engine
     key: tf.Tensor
+    eager: bool = False
 
     def __repr__(self):
         return self.engine.cipher.name
@@ -55,7 +83,9 @@ class Party(NamedTuple):
         if context is None:
             context = self.context(tf.size(values))
         bound = tf.constant(bound, tf.float32)
-        return engine_lib.seal(self.engine, self.key, values, bound, context, seed)
+        if self.eager or bound.shape.rank:
+            return engine_lib.seal(self.engine, self.key, values, bound, context, seed)
+        return traced(self.engine)[0](self.key, values, bound, context, seed)
 
     def add(self, messages, context, summands=None):
         blocks = self.engine.cipher.add(
@@ -66,12 +96,16 @@ class Party(NamedTuple):
 
     def open(self, sealed, context, summands=1):
         blocks = self.engine.num_blocks(context.values)
-        return engine_lib.open_codes(
-            self.engine, self.key, sealed, context, summands, 0, blocks
-        )
+        if self.eager:
+            return engine_lib.open_codes(
+                self.engine, self.key, sealed, context, summands, 0, blocks
+            )
+        numbers = (tf.cast(number, tf.int32) for number in (summands, 0, blocks))
+        return traced(self.engine)[1](self.key, sealed, context, *numbers)
 
     def with_(self, **changes):
-        return self._replace(engine=dataclasses.replace(self.engine, **changes))
+        changed = dataclasses.replace(self.engine, **changes)
+        return self._replace(engine=changed, eager=True)
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -312,6 +346,8 @@ def test_nothing_hidden_is_a_header_alone(party):
 
 
 def test_a_graph_for_any_length_does_the_same(party):
+    party = party._replace(eager=True)
+
     @tf.function(
         input_signature=[
             tf.TensorSpec([], tf.string),
@@ -334,7 +370,7 @@ def test_a_graph_for_any_length_does_the_same(party):
         autograph=False,
     )
     def opened(key, sealed, hidden):
-        own = party._replace(key=key)
+        own = party._replace(key=key, eager=True)
         return own.open(sealed, own.context(hidden))
 
     for m in (0, 1, *sizes(party.engine)[3:7]):

@@ -48,7 +48,8 @@ def case(request):
 
 def test_fresh(case):
     parameters, cipher, key, values, ciphertexts = case
-    for row, ciphertext in zip(values, ciphertexts, strict=True):
+    # The three chosen rows and one of random values: the oracle is in Python.
+    for row, ciphertext in zip(values[:4], ciphertexts[:4], strict=True):
         found = numpy_bgv.decrypt(key.numpy(), ciphertext[0].numpy(), parameters)
         np.testing.assert_array_equal(found.slots, row[0])
         np.testing.assert_array_equal(found.slots, cipher.decrypt(key, ciphertext)[0])

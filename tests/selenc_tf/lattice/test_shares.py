@@ -90,12 +90,24 @@ def sum_of_two(engine, m):
     return key, context, total, codes
 
 
-@pytest.mark.parametrize("engine", [IDENTITY, SHELL], ids=["identity", "shell"])
+ENGINES = {"identity": IDENTITY, "shell": SHELL}
+
+
 @pytest.mark.parametrize(
-    "clients",
-    [3, 9, *(pytest.param(number, marks=pytest.mark.slow) for number in (1, 2, 7))],
+    ("name", "clients"),
+    [
+        # More blocks than clients, and more clients than blocks.
+        *(("shell", 3), ("identity", 9)),
+        *(
+            pytest.param(name, clients, marks=pytest.mark.slow)
+            for name in ENGINES
+            for clients in (1, 2, 3, 7, 9)
+            if (name, clients) not in (("shell", 3), ("identity", 9))
+        ),
+    ],
 )
-def test_shares_open_to_their_codes(engine, clients):
+def test_shares_open_to_their_codes(name, clients):
+    engine = ENGINES[name]
     m = 6 * engine.codes_per_block + engine.codes_per_block // 2
     key, context, total, codes = sum_of_two(engine, m)
     blocks = int(engine.num_blocks(context.values))

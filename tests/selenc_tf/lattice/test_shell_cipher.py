@@ -116,7 +116,7 @@ class TestFreshness:
         ("options", "jit"),
         [
             ({}, False),
-            (AGGRESSIVE, False),
+            pytest.param(AGGRESSIVE, False, marks=pytest.mark.slow),
             pytest.param(
                 {"disable_meta_optimizer": True}, False, marks=pytest.mark.slow
             ),
@@ -212,7 +212,7 @@ class TestKey:
         def encrypt_many():
             return tf.concat([CIPHER.encrypt(key, ONES) for _ in range(8)], 0)
 
-        for _ in range(10):
+        for _ in range(5):
             found = CIPHER.decrypt(key, encrypt_many())
             np.testing.assert_array_equal(found, np.repeat(ONES, 8, axis=0))
 
@@ -269,7 +269,7 @@ class TestContext:
 
         def work():
             start.wait()
-            for _ in range(10):
+            for _ in range(5):
                 total = CIPHER.add(tf.stack([encrypted] * 3))
                 found.append(CIPHER.decrypt(key, total).numpy())
 
@@ -278,7 +278,7 @@ class TestContext:
             thread.start()
         for thread in threads:
             thread.join()
-        np.testing.assert_array_equal(found, [3 * ONES] * 40)
+        np.testing.assert_array_equal(found, [3 * ONES] * 20)
 
 
 class TestInFederatedComputations:

@@ -15,7 +15,10 @@ from tests.selenc_tf.lattice import toy_bgv
 DEGREE = 16
 # (summands, bits, variance); with one summand and with two the hard bound on the noise
 # counts, else the tail.
-SETTINGS = [(64, 16, 11), (1, 8, 11), (2, 24, 11), (10, 4, 20), (1000, 12, 11)]
+SETTINGS = [
+    *((64, 16, 11), (1, 8, 11), (2, 24, 11), (10, 4, 20)),
+    pytest.param((1000, 12, 11), marks=pytest.mark.slow),
+]
 
 
 def next_prime(number, step):
@@ -186,7 +189,16 @@ TF_SHELL = {
 }
 
 
-@pytest.mark.parametrize("name", TF_SHELL)
+SECOND_SIZES = ("12 bits, 200 summands", "4 bits, 64 summands", "8 bits, 10 summands")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SECOND_SIZES else [])
+        for name in TF_SHELL
+    ],
+)
 def test_tf_shell_adds_as_many_as_it_may(name):
     parameters = TF_SHELL[name]
     rng = np.random.default_rng(3)

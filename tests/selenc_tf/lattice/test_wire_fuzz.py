@@ -107,9 +107,13 @@ def wire(engine: Engine, m: int) -> Wire:
     seed = tf.constant([0, 0], tf.int64)
     rows = rng.uniform(-1, 1, [SUMMANDS, m]).astype(np.float32)
 
+    @tf.function(autograph=False)
+    def seal(key: tf.Tensor, row: tf.Tensor, of: Context) -> tf.Tensor:
+        return engine_lib.seal(engine, key, row, tf.constant(1.0), of, seed)
+
     def summed(of: Context, key: tf.Tensor = key, summands: int = SUMMANDS) -> Parts:
         sealed = [
-            engine_lib.seal(engine, key, row, tf.constant(1.0), of, seed)
+            seal(key, row, of)
             for row in tf.gather(rows, np.arange(summands) % SUMMANDS)
         ]
         total = cipher.add(tf.stack([message.blocks_of(one) for one in sealed]))

@@ -43,7 +43,7 @@ def by_sorting(scores, m):
     return mask
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(CASES)
 def test_as_sorting(case):
     scores, m = case
@@ -76,7 +76,7 @@ def chunked(monkeypatch, size):
     )
 
 
-@pytest.mark.parametrize("size", [3, 64])
+@pytest.mark.parametrize("size", [3, pytest.param(64, marks=pytest.mark.slow)])
 def test_chunks(monkeypatch, size):
     traced = chunked(monkeypatch, size)
     generator = np.random.default_rng(size)

@@ -16,6 +16,8 @@ DIFFERENTIATING = [
     name for name, entry in catalog.METRICS.items() if "batch" in entry.needs
 ]
 PAIRS = [(name, field) for name in catalog.METRICS for field in OPTIONAL]
+SECOND_TRACES = ("leverage", "input_sensitivity")
+"""Metrics whose frozen layers wait for the slow tests: each traces its products anew."""
 
 
 def declared(name, field):
@@ -131,7 +133,7 @@ def test_conformance_with_convolutions_pooling_and_all(name, model):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.slow] if name == "leverage" else [])
+        pytest.param(name, marks=[pytest.mark.slow] if name in SECOND_TRACES else [])
         for name in DIFFERENTIATING
     ],
 )
@@ -161,6 +163,14 @@ def test_a_declared_field_is_missed(name, field):
         traced(name, context)
 
 
+@pytest.mark.parametrize("name", catalog.METRICS)
+def test_undeclared_fields_change_nothing(name):
+    undeclared = [field for field in OPTIONAL if not declared(name, field)]
+    context = context_of("dense")._replace(**dict.fromkeys(undeclared))
+    np.testing.assert_array_equal(traced(name, context), scores_of(name, "dense"))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "field"), [pair for pair in PAIRS if not declared(*pair)]
 )
