@@ -42,9 +42,13 @@ BUILDERS = {
 }
 
 
-@functools.cache
 def case(name, batch_size=1):
-    """A model with its linearisation at random pictures."""
+    """A model with its linearisation at random pictures; made once."""
+    return _case(name, batch_size)
+
+
+@functools.cache
+def _case(name, batch_size):
     keras.utils.set_random_seed(1)
     model = BUILDERS[name]()
     rng = np.random.default_rng(0)

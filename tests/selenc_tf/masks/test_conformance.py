@@ -9,17 +9,19 @@ import tensorflow as tf
 from selenc_tf import catalog, flatten
 from tests.selenc_tf.masks.policies import OTHERS, RATIO_BUILDERS, SPEC, N, scores
 
-RATIOS = (0.0, 0.37, 1.0)
+RATIO = 0.37
+RATIOS = (0.0, RATIO, 1.0)
 ALL = (*RATIO_BUILDERS, *OTHERS)
 
 
+# Without defaults: a cache takes a default and the same argument for two calls.
 @functools.cache
-def built(name, ratio=0.37):
+def built(name, ratio):
     return RATIO_BUILDERS[name](ratio) if name in RATIO_BUILDERS else OTHERS[name]
 
 
 @functools.cache
-def traced(name, ratio=0.37):
+def traced(name, ratio):
     """`(scores, state) -> (mask, state)` in a graph."""
     policy = built(name, ratio)
     return tf.function(
@@ -27,7 +29,7 @@ def traced(name, ratio=0.37):
     )
 
 
-def update(name, values, ratio=0.37):
+def update(name, values, ratio=RATIO):
     state = built(name, ratio).init(SPEC)
     return traced(name, ratio)(tf.constant(values, tf.float32), state)[0]
 
@@ -40,7 +42,7 @@ def test_every_policy_of_the_catalogue_is_here(name):
 @pytest.mark.parametrize(
     "ratio",
     [
-        ratio if ratio == 0.37 else pytest.param(ratio, marks=pytest.mark.slow)
+        ratio if ratio == RATIO else pytest.param(ratio, marks=pytest.mark.slow)
         for ratio in RATIOS
     ],
 )
@@ -56,11 +58,11 @@ def test_number_hidden_is_exact(name, ratio):
 
 @pytest.mark.parametrize("name", ALL)
 def test_traced_once_as_eager_and_state_keeps_its_form(name):
-    policy = built(name)
+    policy = built(name, RATIO)
     state = eager_state = policy.init(SPEC)
     for seed in range(2):
         values = tf.constant(scores(seed))
-        mask, new = traced(name)(values, state)
+        mask, new = traced(name, RATIO)(values, state)
         eager, eager_state = policy.update(SPEC, values, eager_state)
         np.testing.assert_array_equal(mask, eager)
         assert mask.shape == (N,) and np.count_nonzero(mask) == policy.num_hidden(SPEC)
@@ -70,7 +72,7 @@ def test_traced_once_as_eager_and_state_keeps_its_form(name):
         ):
             assert before.dtype == after.dtype and before.shape == after.shape
         state = new
-    assert traced(name).experimental_get_tracing_count() == 1
+    assert traced(name, RATIO).experimental_get_tracing_count() == 1
 
 
 @pytest.mark.parametrize("name", RATIO_BUILDERS)

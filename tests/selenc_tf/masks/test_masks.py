@@ -41,7 +41,7 @@ def test_number_of_hidden_entries(ratio, n, m):
     assert np.count_nonzero(mask) == m
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.integers(-3, 3), min_size=1, max_size=40).flatmap(
         lambda scores: st.tuples(st.just(scores), st.integers(0, len(scores)))

@@ -37,7 +37,7 @@ class TestPerLayer:
         spec = flatten.FlatSpec(("a", "b", "c"), ((6,), (3,), (1,)))
         assert per_layer.shares(spec, 5) == (3, 2, 0)
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=50, deadline=None)
     @given(st.data(), st.lists(st.integers(1, 50), min_size=1, max_size=9))
     def test_shares_are_exact_and_near(self, data, sizes):
         n = sum(sizes)
