@@ -80,7 +80,7 @@ def chunked(monkeypatch, size):
 def test_chunks(monkeypatch, size):
     traced = chunked(monkeypatch, size)
     generator = np.random.default_rng(size)
-    for n in (1, 63, 64, 65, 150):
+    for n in (1, size - 1, size, size + 1, 2 * size + 22):
         scores = generator.integers(-3, 4, n).astype(np.float32)
         for m in sorted({0, n // 3, n - 1, n}):
             mask = traced(tf.constant(scores), tf.constant(m, tf.int64))
