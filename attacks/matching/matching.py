@@ -162,7 +162,7 @@ def build_matching(
         ]
         return errors[0] if len(errors) == 1 else tf.add_n(errors) / len(errors)
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=jit_compile, autograph=False)
     def known_labels(
         rounds: Rounds,
         sizes: tuple[int, ...],
@@ -177,7 +177,7 @@ def build_matching(
             value, images, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
 
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=jit_compile, autograph=False)
     def unknown_labels(
         rounds: Rounds,
         sizes: tuple[int, ...],
@@ -198,7 +198,7 @@ def build_matching(
     # that are this small is slower than one after the other. So the program holds each
     # trial by itself, its vectors fit into the cache, and the executor runs them in
     # parallel.
-    @tf.function
+    @tf.function(autograph=False)
     def hypotheses(
         rounds: Rounds,
         sizes: tuple[int, ...],

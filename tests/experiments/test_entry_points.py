@@ -1,5 +1,6 @@
 """Refusals and help of the commands: quick, a sentence, and without the heavy libraries."""
 
+import functools
 import json
 import pathlib
 import subprocess
@@ -15,6 +16,7 @@ FLAG_OF = {
     "benchmark": "--torch_python",
 }
 COMMANDS = tuple(FLAG_OF)
+also_slow = functools.partial(pytest.param, marks=pytest.mark.slow)
 HEAVY = (
     "tensorflow", "keras", "tensorflow_federated", "tf_shell", "scipy", "matplotlib",
     "rich",
@@ -53,8 +55,12 @@ def ended(command, *arguments):
     ("command", "argument", "status", "shown"),
     [
         *((command, "--atacks=dlg", 2, "'atacks'") for command in COMMANDS),
-        *((command, "--help", 1, FLAG_OF[command]) for command in COMMANDS),
-        ("run", "--helpshort", 1, FLAG_OF["run"]),
+        ("run", "--help", 1, FLAG_OF["run"]),
+        *(
+            also_slow(command, "--help", 1, FLAG_OF[command])
+            for command in COMMANDS[1:]
+        ),
+        also_slow("run", "--helpshort", 1, FLAG_OF["run"]),
         ("run", "--attack_iterations=many", 2, "attack_iterations"),
         ("run", "leftover", 2, "'leftover'"),
     ],
@@ -73,18 +79,18 @@ def test_nothing_heavy_is_loaded(command, argument, status, shown):
     ("command", "argument", "shown"),
     [
         ("run", "--model=no_such_model", "lenet"),
-        ("run", "--mask_policy=heads", "--head_size"),
+        also_slow("run", "--mask_policy=heads", "--head_size"),
         ("run", "--attacks=multi_round", "--attack_rounds"),
         ("run", f"--logdir={ROOT / 'README.md'}", "README.md is a file"),
-        ("run", "--logdir=/dev/null/below", "is a file"),
+        also_slow("run", "--logdir=/dev/null/below", "is a file"),
         ("run", "--run_name=../elsewhere", "--run_name"),
-        ("analyse", f"--output={ROOT / 'README.md'}", "README.md is a file"),
+        also_slow("analyse", f"--output={ROOT / 'README.md'}", "README.md is a file"),
         ("analyse", "--noise=relative", "positive"),
         ("check_prediction", "--analysis=no_such_folder", "Run the analysis first"),
-        ("check_prediction", "--attack_restarts=0", "at least 1"),
+        also_slow("check_prediction", "--attack_restarts=0", "at least 1"),
         ("benchmark", "--suite=all", "lattice"),
         ("benchmark", "--values=0", "at least 1"),
-        ("benchmark", "--mask_policy=heads", "--head_size"),
+        also_slow("benchmark", "--mask_policy=heads", "--head_size"),
     ],
 )
 def test_what_the_flags_cannot_be_is_found_out_as_quickly(command, argument, shown):

@@ -191,7 +191,8 @@ def _build_gradients(
             tf.TensorSpec([None], tf.int64),
             places,
             places,
-        ]
+        ],
+        autograph=False,
     )
     def compute(
         weights: Weights,

@@ -34,7 +34,7 @@ def _magnitude(n: int) -> Choose:
     spec = flatten.FlatSpec(("gradient",), ((n,),))
     chosen = policy.top_fraction(RATIO)
 
-    @tf.function
+    @tf.function(autograph=False)
     def choose(values: Vector) -> Mask:
         context = ScoreContext(spec, tf.constant([0, 0]), values)
         return chosen.update(spec, magnitude.magnitude(context), ())[0]
@@ -46,7 +46,7 @@ def _in_chunks(n: int) -> Choose:
     """The scores of a chunk exist only while it is looked at."""
     m = policy.hidden_count(RATIO, n)
 
-    @tf.function
+    @tf.function(autograph=False)
     def choose(values: Vector) -> Mask:
         return selection.highest(
             lambda start, end: order.keys(tf.abs(values[start:end])), n, m
@@ -59,7 +59,7 @@ def _sorted(n: int) -> Choose:
     """TensorFlow's own operation."""
     m = policy.hidden_count(RATIO, n)
 
-    @tf.function
+    @tf.function(autograph=False)
     def choose(values: Vector) -> Mask:
         indices = tf.math.top_k(tf.abs(values), m).indices
         return tf.tensor_scatter_nd_update(

@@ -75,7 +75,7 @@ def build_gradient(model: functional.FunctionalModel) -> Callable[[], tf.Tensor]
     )
     labels = tf.one_hot(tf.range(BATCH) % _CLASSES, _CLASSES)
 
-    @tf.function
+    @tf.function(autograph=False)
     def gradient(weights: tuple[tf.Tensor, ...]) -> tf.Tensor:
         return functional.gradient(model, weights, tokens, labels)
 

@@ -85,7 +85,8 @@ def observe(model):
 
 
 @pytest.mark.parametrize(
-    ("metric", "changes"), [("random", False), ("magnitude", True)]
+    ("metric", "changes"),
+    [pytest.param("random", False, marks=pytest.mark.slow), ("magnitude", True)],
 )
 def test_rounds_with_the_same_pictures(observe, metric, changes):
     views = observe(
@@ -102,8 +103,10 @@ def test_rounds_with_the_same_pictures(observe, metric, changes):
         assert len(two.messages) == 1 and two.aggregate is None
 
 
-def test_a_message_of_local_training(observe, model):
+def test_messages_of_local_training(observe, model):
+    """Whose random mask stays."""
     flags = (
+        "--attack_rounds=2",
         "--attack_local_epochs=2",
         "--attack_local_batch_size=2",
         "--attack_local_learning_rate=0.1",
@@ -111,8 +114,8 @@ def test_a_message_of_local_training(observe, model):
         "--num_images=1",
         "--aggregate_clients=0",
     )
-    (view,) = observe(
-        lambda rounds: views_lib.of_messages(rounds, "random", 0.0), *flags
+    view, later = observe(
+        lambda rounds: views_lib.of_messages(rounds, "random", RATIO), *flags
     )
     pictures = made_up.pictures()
     expected = local_steps.update(
@@ -123,8 +126,12 @@ def test_a_message_of_local_training(observe, model):
         local_steps.LocalTraining(0.1, epochs=2, batch_size=2),
     )
     np.testing.assert_allclose(
-        view.messages[0].plain, expected.numpy(), rtol=1e-4, atol=1e-6
+        view.messages[0].plain, expected.numpy()[~view.mask], rtol=1e-4, atol=1e-6
     )
+    assert view.mask.sum() == policy.hidden_count(RATIO, len(view.mask))
+    np.testing.assert_array_equal(view.mask, later.mask)
+    assert not np.array_equal(view.weights[0], later.weights[0])
+    assert len(later.messages) == 1 and later.aggregate is None
 
 
 @pytest.mark.parametrize(

@@ -62,14 +62,14 @@ def psnr(found, label=1):
 @pytest.mark.parametrize("name", sorted(BUILDERS))
 class TestConformance:
     def test_approaches_the_picture(self, tiny, with_labels, name):
-        effort = effort_lib.Effort(restarts=2, max_iterations=1200)
+        effort = effort_lib.Effort(restarts=2, max_iterations=300)
         found = built(name, effort=effort)(view_of(tiny), with_labels(1), SEED)
         assert psnr(found) > 20
         assert found.images.shape == (1, 4, 4, 1) and found.images.dtype == np.float32
         assert found.images.min() >= 0 and found.images.max() <= 1
         assert found.labels.dtype == np.int64 and found.label_source == "known"
         assert found.objective == min(found.start_objectives)
-        assert found.iterations == found.evaluations == 1200
+        assert found.iterations == found.evaluations == 300
         assert found.stop == "iterations" and not found.converged
 
     def test_same_seed_same_bits_and_hidden_entries_are_never_read(
@@ -112,7 +112,7 @@ class TestConformance:
 
 
 def test_mask_aware_is_nearer_than_naive(tiny, with_labels):
-    effort = effort_lib.Effort(restarts=1, max_iterations=800)
+    effort = effort_lib.Effort(restarts=1, max_iterations=200)
     naive, aware = (
         psnr(
             built("inverting_gradients", mode, effort)(
@@ -128,12 +128,12 @@ def test_possible_labels_are_tried(tiny, tiny_knowledge):
     vector = victims.gradient(tiny, victims.tiny_pictures(1), (2,))
     mask = np.zeros(243, np.bool_)
     mask[204:] = True  # The head, whose gradient would tell the class.
-    effort = effort_lib.Effort(restarts=1, max_iterations=1200)
+    effort = effort_lib.Effort(restarts=1, max_iterations=300)
     found = built("inverting_gradients", effort=effort)(
         victims.view_of(tiny, [vector], mask), tiny_knowledge, SEED
     )
     assert found.label_source == "enumerated" and found.labels == [2]
-    assert found.iterations <= 1200
+    assert found.iterations <= 300
 
 
 def test_batch_labels_are_read_off(tiny):
