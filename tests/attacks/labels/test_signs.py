@@ -118,7 +118,10 @@ def test_head_without_bias():
     assert labels.find_head(spec, 3) == labels.Head(slice(0, 6), 2, None)
 
 
-@pytest.fixture(scope="module", params=[lenet.lenet, cnn.small_cnn])
+@pytest.fixture(
+    scope="module",
+    params=[lenet.lenet, pytest.param(cnn.small_cnn, marks=pytest.mark.slow)],
+)
 def ten_digits(request):
     model = request.param((28, 28, 1), 10, 3)
     pictures = victims.mnist(tuple(range(0, 5000, 500)))

@@ -113,6 +113,7 @@ def test_labels_are_inferred_for_each_client(tiny, tiny_knowledge):
     assert least_psnr(found, images, (2, 0, 1)) > 50
 
 
+@pytest.mark.slow
 def test_eight_clients(tiny, with_labels):
     labels = (0, 1, 2, 0, 1, 2, 0, 1)
     images, view = round_of(tiny, 0.5, labels)

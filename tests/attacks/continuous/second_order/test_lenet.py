@@ -39,6 +39,7 @@ def test_mnist_is_recovered(mnist_lenet, index, hidden):
     assert leakage.psnr >= 60 and leakage.ssim > 0.999 and leakage.label_correct
 
 
+@pytest.mark.slow
 def test_zero_filling_hides_that_mnist_leaks(mnist_lenet):
     leakage = attack(
         mnist_lenet, "naive", victims.mnist((1400,)), 0, 0.5, lbfgs.Budget()

@@ -250,7 +250,7 @@ class TestBatches:
 
     def test_labels_unknown(self, tiny, tiny_knowledge):
         cohort = dataclasses.replace(tiny_knowledge, batch_size=3)
-        attack = build_dlg(source="aggregate", budget=lbfgs.Budget(restarts=3))
+        attack = build_dlg(source="aggregate", budget=lbfgs.Budget(restarts=2))
         found = attack(self.view(tiny, (1.0, 2.0)), cohort, SEED)
         assert found.label_source == "optimised"
         self.check(found, 30)

@@ -67,7 +67,7 @@ def test_one_round_is_dlg(tiny, with_labels, hidden):
 )
 def test_rounds_recover_what_one_cannot(tiny, with_labels, fixed_mask):
     images = victims.tiny_pictures(1)
-    views = rounds(tiny, 6, 0.95, images, (1,), fixed_mask)
+    views = rounds(tiny, 4, 0.95, images, (1,), fixed_mask)
     alone = psnr(attack(views[:1], with_labels(1)), images, (1,))
     together = psnr(attack(views, with_labels(1)), images, (1,))
     assert alone < 25
@@ -76,7 +76,7 @@ def test_rounds_recover_what_one_cannot(tiny, with_labels, fixed_mask):
 
 def test_labels_are_inferred_from_all_rounds(tiny, tiny_knowledge):
     images = victims.tiny_pictures(1)
-    views = rounds(tiny, 6, 0.8, images, (2,))
+    views = rounds(tiny, 4, 0.8, images, (2,))
     found = attack(views, tiny_knowledge)
     assert found.label_source == "inferred" and found.labels == [2]
     assert psnr(found, images, (2,)) > 45

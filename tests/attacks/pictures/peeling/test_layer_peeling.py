@@ -139,7 +139,13 @@ def test_hidden_entries_are_never_read(name, request):
 
 
 @pytest.mark.parametrize(
-    ("hidden", "enough"), [(0.2, True), (0.4, True), (0.5, False), (0.7, False)]
+    ("hidden", "enough"),
+    [
+        pytest.param(0.2, True, marks=pytest.mark.slow),
+        (0.4, True),
+        (0.5, False),
+        pytest.param(0.7, False, marks=pytest.mark.slow),
+    ],
 )
 def test_a_closed_form_is_right(easy, hidden, enough):
     """It is claimed where it is right; with too few equations there is a search."""
@@ -172,7 +178,7 @@ def test_gradients_of_no_picture(easy):
     assert found.stop == "iterations"
 
 
-@pytest.mark.parametrize("pool", [1, 3])
+@pytest.mark.parametrize("pool", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_without_a_relu_there_is_a_search(pool):
     net = Net(with_parts(layers.MaxPooling2D(pool)), ())
     found = attack(net, view_of(net, picture((8, 8, 3))), 5)
