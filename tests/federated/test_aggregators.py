@@ -87,9 +87,12 @@ def summing(parts):
 
 
 @pytest.fixture(scope="module")
-def weighted_mean(parts):
+def clipped_mean(parts):
+    """A weighted mean of values that are clipped to a norm of 1 first."""
     factory = aggregators.selective_encryption(parts(public(0.5), IDENTITY))
-    return factory.create(VALUE_TYPE, tff.TensorType(np.float32))
+    return tff.aggregators.clipping_factory(1.0, factory).create(
+        VALUE_TYPE, tff.TensorType(np.float32)
+    )
 
 
 def values(clients, scale=1.0):
@@ -160,9 +163,9 @@ def test_type_of_the_state_with_history(summing):
     )
 
 
-def test_type_of_the_weighted_mean(weighted_mean):
-    assert weighted_mean.is_weighted
-    result = weighted_mean.next.type_signature.result.result
+def test_type_of_the_weighted_mean(clipped_mean):
+    assert clipped_mean.is_weighted
+    result = clipped_mean.next.type_signature.result.result
     assert result.member.is_equivalent_to(VALUE_TYPE)
 
 
@@ -241,8 +244,10 @@ def test_saturated_entries_are_counted(summing, federation):
     cohort = values(2)
     cohort[0]["a"][0, :2] = [9.0, -100.0]
     cohort[1]["b"][0] = 8.5
-    process = summing(public(1.0), IDENTITY)
+    # Without a history everything is hidden.
+    process = summing(history(0.3), IDENTITY)
     output = process.next(process.initialize(), cohort)
+    assert output.measurements["hidden"] == N
     assert output.measurements["saturated"] == 3
     np.testing.assert_allclose(
         output.result["a"][0, :2],
@@ -251,9 +256,10 @@ def test_saturated_entries_are_counted(summing, federation):
     )
 
 
-def test_mean_with_weights(weighted_mean, federation):
-    cohort, weights = values(3), [1.0, 0.0, 3.0]
-    result = weighted_mean.next(weighted_mean.initialize(), cohort, weights).result
+def test_mean_with_weights(clipped_mean, federation):
+    cohort, weights = values(3, scale=0.1), [1.0, 0.0, 3.0]
+    assert all(np.linalg.norm(flat(value)) < 1.0 for value in cohort)
+    result = clipped_mean.next(clipped_mean.initialize(), cohort, weights).result
     exact = (flat(cohort[0]) + 3.0 * flat(cohort[2]).astype(np.float64)) / 4.0
     assert (
         np.max(np.abs(flat(result) - exact)) <= CODEC.max_abs_error(BOUND, 3) / 4 + 1e-6
@@ -272,14 +278,9 @@ def test_mean_without_weights(parts, federation):
     )
 
 
-def test_inside_clipping(parts, federation):
+def test_inside_clipping(clipped_mean, federation):
     cohort = values(2, scale=5.0)
-    factory = tff.aggregators.clipping_factory(
-        1.0, aggregators.selective_encryption_unweighted(parts(public(0.5), IDENTITY))
-    )
-    process = factory.create(VALUE_TYPE)
-    assert not process.is_weighted
-    output = process.next(process.initialize(), cohort)
+    output = clipped_mean.next(clipped_mean.initialize(), cohort, [1.0, 1.0])
     clipped = [flat(value) / np.linalg.norm(flat(value)) for value in cohort]
     np.testing.assert_allclose(flat(output.result), np.mean(clipped, axis=0), atol=3e-6)
     for plain in seen(federation.crossings, "plain"):
@@ -324,7 +325,8 @@ def test_no_scores_and_no_second_copy_reach_the_server(summing, federation):
 
 
 def test_clients_share_one_decryption(summing, federation):
-    process = summing(public(1.0), IDENTITY)
+    # Without a history everything is hidden.
+    process = summing(history(0.3), IDENTITY)
     process.next(process.initialize(), values(3))
     uploads = seen(federation.crossings, "ciphertext")
     assert all(len(upload) == 1 + 6 for upload in uploads)
@@ -382,13 +384,15 @@ def test_too_large_a_cohort(summing, federation):
 
 @pytest.mark.parametrize("bad", [np.nan, pytest.param(np.inf, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    ("cipher", "ratio"), [(IDENTITY, 0.0), (SHELL, 0.5), (IDENTITY, 1.0)]
+    ("cipher", "source"),
+    [(IDENTITY, public(0.0)), (SHELL, public(0.5)), (IDENTITY, history(0.3))],
+    ids=["none hidden", "half hidden", "all hidden"],
 )
-def test_update_that_is_not_finite(summing, federation, bad, cipher, ratio):
+def test_update_that_is_not_finite(summing, federation, bad, cipher, source):
     cohort = values(2)
     cohort[1]["b"][2] = bad
     cohort[1]["b"][3] = 3.140625
-    message = refusal(summing(public(ratio), cipher), cohort)
+    message = refusal(summing(source, cipher), cohort)
     assert "must be finite" in message and "3.14" not in message
 
 

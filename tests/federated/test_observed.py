@@ -15,6 +15,7 @@ from tests.federated.rounds import (
     CIPHER,
     CODEC,
     ENGINE,
+    HISTORY,
     OWN,
     SEED,
     M,
@@ -22,6 +23,7 @@ from tests.federated.rounds import (
     batches,
     gradient_of,
     run,
+    weights_of,
 )
 
 
@@ -67,8 +69,13 @@ def test_view_of_a_blind_server(model, keys, blind, federation, source, sizes):
 
 def test_view_of_a_revealing_server(model, reveal, federation):
     cohort = batches(1, 3)
-    output = run(reveal(SEED), model, cohort)
+    built = reveal(HISTORY)
+    state = run(built, model, cohort).state
+    # In the second round a part is hidden.
+    federation.crossings.clear()
+    output = built.next(state, weights_of(model), cohort)
     view = observed.server_view(federation.crossings, N, aggregate=output.result)
+    assert view.mask.sum() == M
     assert [message.weight for message in view.messages] == [1.0, 3.0]
     for message, batch, weight in zip(view.messages, cohort, [1, 3], strict=True):
         # A client multiplies by its weight before it sends.

@@ -33,10 +33,10 @@ TO_SERVER = tap.Direction.CLIENTS_TO_SERVER
 def test_types(blind, reveal):
     tensors = "<float32[5,6],float32[6],float32[6,3],float32[3]>"
     batch = "{<images=float32[?,5],labels=int32[?]>}@CLIENTS"
-    parameter = reveal(SEED).next.type_signature.parameter
+    parameter = reveal(HISTORY).next.type_signature.parameter
     assert parameter.compact_representation() == (
-        f"<state=<agreement=<policy=<>>,scales=<>,round=int64>@SERVER,"
-        f"weights={tensors}@SERVER,batch={batch}>"
+        "<state=<agreement=<has_history=bool,previous=float32[57],policy=<>>,scales=<>,"
+        f"round=int64>@SERVER,weights={tensors}@SERVER,batch={batch}>"
     )
     result = blind(SEED).next.type_signature.result
     assert result.compact_representation() == (
@@ -47,7 +47,10 @@ def test_types(blind, reveal):
 
 def test_revealed_mean_weighs_by_examples(model, reveal, federation):
     cohort = batches(1, 3, 2)
-    output = run(reveal(SEED), model, cohort)
+    build_round = reveal(HISTORY)
+    # In the second round a part is hidden.
+    state = run(build_round, model, cohort).state
+    output = build_round.next(state, weights_of(model), cohort)
     exact = (
         sum(
             len(batch.labels) * gradient_of(model, batch).astype(np.float64)
@@ -60,7 +63,13 @@ def test_revealed_mean_weighs_by_examples(model, reveal, federation):
     assert np.max(np.abs(found - exact)) <= CODEC.max_abs_error(BOUND, 3) / 6 + 1e-6
 
 
-@pytest.mark.parametrize("source", [SEED, HISTORY], ids=["seed", "history"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(SEED, id="seed"),
+        pytest.param(HISTORY, id="history", marks=pytest.mark.slow),
+    ],
+)
 def test_blind_mean(model, blind, federation, source):
     cohort = batches(1, 3, 2)
     result = run(blind(source), model, cohort)
@@ -122,15 +131,15 @@ def test_own_masks_of_two_clients(model, blind, federation):
         run(blind(OWN), model, batches(1, 1))
 
 
-@pytest.mark.parametrize("name", ["reveal", "blind"])
-def test_client_without_data(model, federation, name, request):
+@pytest.mark.parametrize(("name", "source"), [("reveal", HISTORY), ("blind", SEED)])
+def test_client_without_data(model, federation, name, source, request):
     with pytest.raises(tf.errors.InvalidArgumentError, match="at least one example"):
-        run(request.getfixturevalue(name)(SEED), model, batches(2, 0))
+        run(request.getfixturevalue(name)(source), model, batches(2, 0))
 
 
 def test_reveal_refuses_a_lone_client(model, reveal, federation):
     with pytest.raises(tf.errors.InvalidArgumentError, match="min_clients"):
-        run(reveal(SEED), model, batches(2))
+        run(reveal(HISTORY), model, batches(2))
 
 
 def test_rounds_follow_each_other(model, reveal, federation):

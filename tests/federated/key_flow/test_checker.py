@@ -528,8 +528,17 @@ def test_leak_is_caught(name, path):
         found = [v for v in report.violations if v.label is label]
         assert any(place in violation.place for violation in found)
         with pytest.raises(key_flow.KeyLeakError) as error:
-            key_flow.check(computation, known_path)
+            report.raise_if_leaking()
         assert label.value in str(error.value) and place in str(error.value)
+
+
+def test_check_raises_what_the_report_says(path):
+    computation = sends_the_key(path)
+    with pytest.raises(key_flow.KeyLeakError) as expected:
+        key_flow.analyse(computation, path).raise_if_leaking()
+    with pytest.raises(key_flow.KeyLeakError) as error:
+        key_flow.check(computation, path)
+    assert str(error.value) == str(expected.value)
 
 
 def test_violation_names_field_type_and_path(path):
