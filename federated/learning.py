@@ -22,13 +22,13 @@ def to_tff_model(
       The TFF model, starting from the model's initial weights.
     """
 
-    @tf.function
+    @tf.function(autograph=False)
     def predict(weights: Any, images: Any, training: bool) -> tf.Tensor:
         del training  # Inference mode throughout, as in the attacks.
         trainable, _ = weights
         return model.apply(tuple(trainable), images)
 
-    @tf.function
+    @tf.function(autograph=False)
     def loss(logits: Any, labels: Any, sample_weight: Any = None) -> tf.Tensor:
         del sample_weight
         return functional.cross_entropy(tf.one_hot(labels, model.num_classes), logits)
@@ -48,13 +48,13 @@ def to_tff_model(
 def _loss_metrics(loss: Any) -> tuple[Any, Any, Any]:
     """Sums of loss and hits, and the number of examples."""
 
-    @tf.function
+    @tf.function(autograph=False)
     def initialize() -> Any:
         return collections.OrderedDict(
             loss_sum=tf.constant(0.0), hits=tf.constant(0.0), examples=tf.constant(0.0)
         )
 
-    @tf.function
+    @tf.function(autograph=False)
     def update(state: Any, labels: Any, output: Any, sample_weight: Any = None) -> Any:
         del sample_weight
         logits = output.predictions
@@ -66,7 +66,7 @@ def _loss_metrics(loss: Any) -> tuple[Any, Any, Any]:
             examples=state["examples"] + count,
         )
 
-    @tf.function
+    @tf.function(autograph=False)
     def finalize(state: Any) -> Any:
         return collections.OrderedDict(
             loss=tf.math.divide_no_nan(state["loss_sum"], state["examples"]),

@@ -67,17 +67,19 @@ SPECS = client.Upload(
 )
 COLLECTED = tf.nest.map_structure(
     lambda part: tf.TensorSpec(part.shape, part.dtype),
-    tf.function(collecting.nothing_collected)
+    tf.function(collecting.nothing_collected, autograph=False)
     .get_concrete_function()
     .structured_outputs,
 )
 collect = tf.function(
     lambda so_far, one: collecting.collect(so_far, one, DROP),
     input_signature=[COLLECTED, SPECS],
+    autograph=False,
 )
 add_up = tf.function(
     lambda so_far: server.add_ciphertexts(so_far, context(), DROP),
     input_signature=[COLLECTED],
+    autograph=False,
 )
 
 

@@ -22,7 +22,7 @@ def _graph(build):
 
 
 def _called_twice():
-    @tf.function
+    @tf.function(autograph=False)
     def square(x):
         return x * x
 
@@ -88,7 +88,7 @@ class TestIsolateResources:
 
     def test_the_name_makes_a_new_variable_each_time(self):
         # Guards the constant, which TensorFlow does not export.
-        @tf.function
+        @tf.function(autograph=False)
         def make():
             return tf.raw_ops.VarHandleOp(
                 dtype=tf.float32, shape=[], shared_name=graph_rewrite.ANONYMOUS_NAME

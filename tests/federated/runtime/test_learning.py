@@ -19,13 +19,13 @@ STRUCT = tff.to_type(collections.OrderedDict(w=VECTOR, b=np.float32))
 def _linear_model():
     """Least squares on [x, y], written without Keras: quick, and easy to redo."""
 
-    @tf.function
+    @tf.function(autograph=False)
     def predict(weights, x, training=True):
         del training
         (w, b), _ = weights
         return tf.squeeze(x @ w, -1) + b
 
-    @tf.function
+    @tf.function(autograph=False)
     def loss(output, label, sample_weight=None):
         del sample_weight
         return tf.reduce_mean((output - label) ** 2)
@@ -66,11 +66,11 @@ def _keras_model():
         for variables in (model.trainable_variables, model.non_trainable_variables)
     ]
 
-    @tf.function
+    @tf.function(autograph=False)
     def predict(weights, x, training=True):
         return model.stateless_call(weights[0], weights[1], x, training=training)[0]
 
-    @tf.function
+    @tf.function(autograph=False)
     def loss(output, label, sample_weight=None):
         del sample_weight
         return tf.reduce_mean(

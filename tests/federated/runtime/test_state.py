@@ -178,7 +178,7 @@ class TestFunctionNames:
             return comp
 
         def call(step):
-            @tf.function
+            @tf.function(autograph=False)
             def body(x):
                 return x * step
 
@@ -193,7 +193,7 @@ class TestFunctionNames:
             def doubled(x):
                 return x, lambda upstream: upstream * 2.0
 
-            @tf.function
+            @tf.function(autograph=False)
             def f(x):
                 return doubled(x) ** power
 
