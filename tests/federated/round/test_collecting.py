@@ -277,9 +277,9 @@ def damaged_if_b_is_5(real):
 def damaged_means(key_for):
     """Processes, by name, for clients that may send a damaged upload."""
 
-    def parts(**more):
+    def parts(ratio=1.0, **more):
         return aggregators.SelectiveEncryption(
-            agreement.public_seed(random.random, policy.top_fraction(0.5), (1, 2)),
+            agreement.public_seed(random.random, policy.top_fraction(ratio), (1, 2)),
             CODEC,
             scales.public_bound(20.0),
             CIPHER,
@@ -288,7 +288,7 @@ def damaged_means(key_for):
         )
 
     failing = parts(damaged=aggregators.Damaged.FAIL)
-    factory = aggregators.selective_encryption(parts())
+    factory = aggregators.selective_encryption(parts(0.5))
     # Clients are traced here, and once.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(client, "protect", damaged_if_b_is_5(client.protect))
