@@ -275,7 +275,7 @@ def damaged_if_b_is_5(real):
 
 @pytest.fixture(scope="module")
 def damaged_means(key_for):
-    """Processes, by name, for clients that may send a damaged upload."""
+    """`damaged_means(name)`: a process whose clients may send a damaged upload."""
 
     def parts(ratio=1.0, **more):
         return aggregators.SelectiveEncryption(
@@ -288,17 +288,27 @@ def damaged_means(key_for):
         )
 
     failing = parts(damaged=aggregators.Damaged.FAIL)
-    factory = aggregators.selective_encryption(parts(0.5))
-    # Clients are traced here, and once.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client, "protect", damaged_if_b_is_5(client.protect))
-        return {
-            "weighted": factory.create(VALUE_TYPE, tff.TensorType(np.float32)),
-            "unweighted": aggregators.selective_encryption_unweighted(parts()).create(
-                VALUE_TYPE
-            ),
-            "failing": aggregators.selective_encryption_sum(failing).create(VALUE_TYPE),
-        }
+    weight_type = tff.TensorType(np.float32)
+    builders = {
+        "weighted": lambda: aggregators.selective_encryption(parts(0.5)).create(
+            VALUE_TYPE, weight_type
+        ),
+        "unweighted": lambda: aggregators.selective_encryption_unweighted(
+            parts()
+        ).create(VALUE_TYPE),
+        "failing": lambda: aggregators.selective_encryption_sum(failing).create(
+            VALUE_TYPE
+        ),
+    }
+
+    @functools.cache
+    def build(name):
+        # Clients are traced here, and once.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(client, "protect", damaged_if_b_is_5(client.protect))
+            return builders[name]()
+
+    return build
 
 
 def cohort(*last):
@@ -312,7 +322,7 @@ def cohort(*last):
 
 
 def test_a_round_goes_on_without_the_damaged_client(damaged_means, federation):
-    process = damaged_means["weighted"]
+    process = damaged_means("weighted")
     values, weights = cohort(1.0, 5.0, 2.0), [1.0, 1.0, 2.0]
     output = process.next(process.initialize(), values, weights)
     # The weights, too, are those of the clients that are in the sum.
@@ -325,18 +335,19 @@ def test_a_round_goes_on_without_the_damaged_client(damaged_means, federation):
 
 
 def test_unweighted_mean_counts_the_clients_in_the_sum(damaged_means, federation):
-    process = damaged_means["unweighted"]
+    process = damaged_means("unweighted")
     output = process.next(process.initialize(), cohort(1.0, 5.0, 2.0))
     np.testing.assert_allclose(output.result["b"], 1.5, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_a_round_fails_if_it_is_to(damaged_means, federation):
-    process = damaged_means["failing"]
+    process = damaged_means("failing")
     with pytest.raises(tf.errors.InvalidArgumentError, match="TRUNCATED"):
         process.next(process.initialize(), cohort(1.0, 5.0, 2.0))
 
 
 def test_too_few_are_left(damaged_means, federation):
-    process = damaged_means["unweighted"]
+    process = damaged_means("unweighted")
     with pytest.raises(tf.errors.InvalidArgumentError, match="min_clients"):
         process.next(process.initialize(), cohort(1.0, 5.0))
