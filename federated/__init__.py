@@ -6,7 +6,7 @@ import tensorflow_federated as tff
 
 federated.install()
 process = tff.learning.algorithms.build_weighted_fed_avg(
-    federated.to_tff_model(model),
+    federated.tff_model(model),
     client_optimizer_fn=tff.learning.optimizers.build_sgdm(0.1),
     model_aggregator=federated.selective_encryption(
         federated.SelectiveEncryption(hide, fixed_point, bounds, cipher, keys)

@@ -19,3 +19,7 @@ Weights: TypeAlias = tuple[tf.Tensor, ...]
 
 Seed: TypeAlias = tuple[int, int]
 """The seed of a stateless TensorFlow random operation. Never used for a secret."""
+
+State: TypeAlias = tuple[tf.Tensor, ...]
+"""What a model changes in training beside its weights, such as the statistics of batch
+normalisation. It is as secret as a gradient until it is aggregated."""

@@ -41,6 +41,7 @@ WITHOUT_TFF = ("selenc_tf", "attacks")
 ONLY_IN_EXPERIMENTS = ("absl.flags", "absl.logging", "absl.app", "logging", "argparse")
 TFF_DECORATED = (
     "federated/aggregators.py",
+    "federated/averaging.py",
     "federated/mask_rounds.py",
     "federated/processes.py",
     "federated/round/opening.py",

@@ -75,17 +75,17 @@ print(json.dumps([before, dir(federated)]))
     loaded, names = json.loads(python(code, tmp_path))
     heavy = {"tensorflow", "keras", "tensorflow_federated", "numpy", "inspect"}
     assert heavy & set(loaded) == set()
-    assert {"selective_encryption", "SelectiveEncryption", "to_tff_model"} <= set(names)
+    assert {"selective_encryption", "SelectiveEncryption", "tff_model"} <= set(names)
     assert {"install", "key_flow"} <= set(names)
 
 
 def test_the_face_gives_what_it_names():
     import federated
-    from federated import aggregators, key_flow, learning, runtime
+    from federated import aggregators, key_flow, runtime, tff_models
 
     assert federated.selective_encryption is aggregators.selective_encryption
     assert federated.SelectiveEncryption is aggregators.SelectiveEncryption
-    assert federated.to_tff_model is learning.to_tff_model
+    assert federated.tff_model is tff_models.tff_model
     assert federated.install is runtime.install
     assert federated.key_flow is key_flow
 

@@ -73,8 +73,7 @@ def dense_layers(model: functional.FunctionalModel) -> tuple[DenseLayer, ...]:
                 units=int(units),
                 bias=bias,
                 sees_picture=_only_flattened(layers[:index], features, model),
-                head=index == len(layers) - 1
-                and layer.activation is keras.activations.linear,
+                head=index == len(layers) - 1 and _gives_scores(layer, model),
             )
         )
     return tuple(found)
@@ -87,3 +86,9 @@ def _only_flattened(
     return features == int(np.prod(model.input_shape)) and all(
         isinstance(layer, passive) for layer in before
     )
+
+
+def _gives_scores(layer: keras.layers.Dense, model: functional.FunctionalModel) -> bool:
+    """Whether its output is `FunctionalModel.apply`'s, the probabilities' logits too."""
+    linear = layer.activation is keras.activations.linear
+    return linear or model.task.outputs.scale in ("softmax", "sigmoid")

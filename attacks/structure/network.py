@@ -17,7 +17,7 @@ _PASSIVE = (
     keras.layers.Dropout,
     keras.layers.SpatialDropout2D,
 )
-"""Without effect: models run in inference mode (`functional.from_keras`)."""
+"""Without effect in inference mode."""
 
 
 class Statistics(NamedTuple):
@@ -112,6 +112,9 @@ def read_network(model: functional.FunctionalModel) -> Network:
     # A layer that is called twice is listed once: what lies between is not known.
     if not operations or len(graph._nodes) != len(operations):
         raise _misfit(model, None)
+    busy = [layer for layer in model.keras_model.layers if _acts_in_training(layer)]
+    if model.task.training and busy:
+        raise _misfit(model, busy[0])
     operations = [one for one in operations if not isinstance(one, _PASSIVE)]
     first = operations[0] if operations else None
     rescaling, operations = _rescaling(operations)
@@ -140,6 +143,13 @@ def read_network(model: functional.FunctionalModel) -> Network:
     if not _is_top(operations, dense):
         raise _misfit(model, operations[-1] if operations else flatten)
     return Network(*rescaling, tuple(blocks), dense)
+
+
+def _acts_in_training(layer: keras.layers.Layer) -> bool:
+    """Whether a layer of those that are read computes otherwise in training."""
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return bool(layer.trainable)
+    return isinstance(layer, _PASSIVE[1:]) and layer.rate > 0
 
 
 def _misfit(

@@ -15,7 +15,7 @@ from experiments.study import encryption, protocols
 from experiments.study import masking as masking_lib
 from experiments.study import recorder as recorder_lib
 from experiments.study.settings import Settings, TrainingSettings
-from federated import learning, mask_rounds
+from federated import mask_rounds, tff_models
 from federated.round import local_work
 from selenc_tf.lattice.refusal import Refusal
 from selenc_tf.masks import agreement
@@ -159,7 +159,7 @@ def build_process(
       The process.
     """
     return tff.learning.algorithms.build_weighted_fed_avg(
-        learning.to_tff_model(model),
+        tff_models.tff_model(model.task),
         client_optimizer_fn=tff.learning.optimizers.build_adam(learning_rate),
         model_aggregator=aggregator,
         # The default, `DATASET_REDUCE`, is far slower in rounds of few local steps: the

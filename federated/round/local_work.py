@@ -19,7 +19,7 @@ class Batch(NamedTuple):
 
     Attributes:
       images: float32 [b, *input_shape].
-      labels: int32 [b].
+      labels: As the model's loss takes them: int32 [b] of classes, or float32 numbers.
     """
 
     images: Any
@@ -36,7 +36,7 @@ def placed_types(model: functional.FunctionalModel) -> tuple[tff.Type, tff.Type]
     """The types of what a round starts from: the weights@SERVER, a `Batch`@CLIENTS."""
     batch = Batch(
         images=tff.TensorType(np.float32, (None, *model.input_shape)),
-        labels=tff.TensorType(np.int32, (None,)),
+        labels=tff.types.tensorflow_to_type(model.task.objective.rules.spec),
     )
     return (
         tff.FederatedType(
@@ -69,7 +69,7 @@ def gradient(model: functional.FunctionalModel, weights: Any, batch: Batch) -> V
       InvalidArgumentError: When run, if the batch is empty.
     """
     return functional.gradient(
-        model, tuple(weights), batch.images, _one_hot(model, batch)
+        model, tuple(weights), batch.images, _targets(model, batch)
     )
 
 
@@ -111,7 +111,7 @@ def vector(
         return gradient(model, weights, batch)
     images = tf.ensure_shape(batch.images, [work.num_pictures, *model.input_shape])
     return local_steps.update(
-        model, tuple(weights), images, _one_hot(model, batch), work.training
+        model, tuple(weights), images, _targets(model, batch), work.training
     )
 
 
@@ -143,15 +143,15 @@ def score_context(
         spec=model.spec,
         weights=flatten.flatten(list(weights)),
         update=-own_gradient,
-        batch=ScoreBatch(batch.images, _one_hot(model, batch)),
+        batch=ScoreBatch(batch.images, _targets(model, batch)),
         model=model,
     )
 
 
-def _one_hot(model: functional.FunctionalModel, batch: Batch) -> tf.Tensor:
+def _targets(model: functional.FunctionalModel, batch: Batch) -> tf.Tensor:
     check = tf.debugging.assert_positive(
         tf.shape(batch.labels)[0],
         "A client has no data: give every client of the cohort at least one example",
     )
     with tf.control_dependencies([op for op in (check,) if op is not None]):
-        return tf.one_hot(batch.labels, model.num_classes)
+        return functional.targets(model, tf.identity(batch.labels))

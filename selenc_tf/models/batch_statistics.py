@@ -44,9 +44,10 @@ def calibrate(
     measuring(tf.constant(images), training=True)
     result = keras.models.clone_model(source)
     result.set_weights(measuring.get_weights())
-    return functional.from_keras(result, name=model.name)._replace(
-        spec=model.spec, initial_weights=model.initial_weights
+    calibrated = functional.from_keras(
+        result, name=model.name, training=model.task.training
     )
+    return calibrated._replace(spec=model.spec, initial_weights=model.initial_weights)
 
 
 def _without_momentum(config: object) -> object:

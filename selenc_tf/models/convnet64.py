@@ -120,7 +120,9 @@ def convnet(
         bias_initializer=uniform(fan_in),
         name="head",
     )(hidden)
-    return functional.from_keras(keras.Model(inputs, logits, name=f"convnet{width}"))
+    return functional.from_keras(
+        keras.Model(inputs, logits, name=f"convnet{width}"), training=False
+    )
 
 
 def max_pool(pictures: keras.KerasTensor, size: int, name: str) -> keras.KerasTensor:

@@ -1,32 +1,50 @@
-"""A Keras model as pure functions of its weights.
+"""A learning task as pure functions of its weights alone.
 
-The client, the aggregator and the attacker all use these functions, so that what is
-attacked is what was sent.
+The client of a federated SGD round, the metrics and the attacker all use these
+functions, so that what is attacked is what was sent.
 """
 
+import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
-from selenc_tf import flatten
-from selenc_tf.types import Vector, Weights
+from selenc_tf import eager_tracing, flatten
+from selenc_tf.models import joining, objectives, rebuilding, structures, variables
+from selenc_tf.models import labels as labels_lib
+from selenc_tf.models import task as task_lib
+from selenc_tf.models.objectives import Kind
+from selenc_tf.models.task import LearningTask
+from selenc_tf.models.tracing import Output
+from selenc_tf.types import Seed, Vector, Weights
+
+_SEED = (0, 0)
+"""Of dropout, where nobody says another: the same masks in every gradient."""
 
 
 class FunctionalModel(NamedTuple):
-    """A classifier without state of its own.
+    """A task with one output, its inputs as one tensor, its state and seed bound.
 
     Attributes:
       name: The architecture's name, as results report it.
-      input_shape: Shape of one example, without the batch axis.
-      num_classes: Length of the logits.
+      input_shape: Shape of one example, without the batch axis; that of a vector where
+        the task has several inputs (`joining`).
+      num_classes: Length of an example's output: logits of classes or of events, or
+        values.
       spec: Layout of the flat gradient.
       initial_weights: The trainable tensors at the start.
-      apply: `(weights, inputs [b, *input_shape]) -> logits [b, num_classes]`, in
-        inference mode and in the model's dtype (float32; `in_float64` makes the other).
+      apply: `(weights, inputs [b, *input_shape]) -> [b, num_classes]` logits or values,
+        in inference mode and in the model's dtype (float32; `in_float64` makes the
+        other).
       keras_model: The Keras model that the functions were made from. Its variables are
         never read or written by them.
+      kind: What is learned.
+      losses: `(weights, inputs, labels [b, num_classes]) -> [b]`, the loss of each
+        example, the model's own penalties in each of them, in the task's mode; labels
+        are numbers (`objectives.soft`).
+      task: What all of this is made of.
     """
 
     name: str
@@ -36,127 +54,173 @@ class FunctionalModel(NamedTuple):
     initial_weights: Weights
     apply: Callable[[Weights, tf.Tensor], tf.Tensor]
     keras_model: keras.Model
+    kind: Kind
+    losses: Callable[[Weights, tf.Tensor, tf.Tensor], tf.Tensor]
+    task: LearningTask
 
 
-def from_keras(model: keras.Model, name: str | None = None) -> FunctionalModel:
-    """Makes the pure functions of a built Keras 3 classifier that returns logits.
+def from_keras(
+    model: keras.Model,
+    name: str | None = None,
+    *,
+    loss: object = None,
+    training: bool = True,
+) -> FunctionalModel:
+    """Makes the pure functions of a Keras 3 model.
 
     Args:
-      model: A built model with one input and one output `[batch, num_classes]`.
-        Non-trainable state (normalisation statistics) is frozen at its present values.
+      model: A model with one input and one output.
       name: What results call it; the model's own name by default.
+      loss: As `objectives.recognise` takes it.
+      training: Whether gradients are taken in training mode; see `task.from_keras`.
 
     Returns:
       The functional model, starting from the model's present weights.
 
     Raises:
-      ValueError: If the model is not built, has no trainable weights, or does not map
-        one tensor to `[batch, num_classes]`.
+      ValueError: As `task.from_keras` and `from_task`.
     """
-    if not model.built:
+    return from_task(task_lib.from_keras(model, loss, training=training, name=name))
+
+
+def from_task(
+    task: LearningTask,
+    *,
+    seed: Seed = _SEED,
+    input_shape: tuple[int, ...] | None = None,
+) -> FunctionalModel:
+    """Binds a task's state and seed.
+
+    Args:
+      task: With one input, or several of numbers, and one output.
+      seed: Of dropout and noise; every gradient draws the same.
+      input_shape: Of one example, where the model leaves sizes open.
+
+    Returns:
+      The functional model, starting from the task's weights and state.
+
+    Raises:
+      ValueError: If there are several outputs or several inputs that are not all
+        numbers, a size is open, or no attack and metric knows the loss.
+    """
+    output, several = task.outputs, not isinstance(task.inputs, tf.TensorSpec)
+    if not isinstance(output, Output) or task.objective.kind == "other":
         raise ValueError(
-            f"`model` must be built, but {model.name!r} is not. Call it once on a batch"
-            " or give its first layer an `Input` shape."
+            f"The loss {task.objective.name!r} of {task.name!r} must be the cross-entropy "
+            "of classes or of events, or a squared error, of one output [batch, size], to "
+            "be attacked or scored by examples."
         )
-    if not model.trainable_variables:
-        raise ValueError(
-            f"`model` must have trainable weights, but {model.name!r} has none: there "
-            "is no gradient to protect. Set `layer.trainable = True` on some layer."
-        )
-    output_shape = getattr(model, "output_shape", None)
-    if not (isinstance(output_shape, tuple) and len(output_shape) == 2):
-        raise ValueError(
-            f"`model` must map one tensor to logits [batch, num_classes], but the "
-            f"output shape of {model.name!r} is {output_shape}."
-        )
-    variables = model.trainable_variables
-    spec = flatten.FlatSpec(
-        names=tuple(variable.path for variable in variables),
-        shapes=tuple(tuple(variable.shape) for variable in variables),
-    )
-    frozen = tuple(variable.numpy() for variable in model.non_trainable_variables)
+    shape = (joining.width(task.inputs),) if several else _shape(task, input_shape)
+    kind, state = task.objective.kind, task.initial_state
+
+    def call(weights: Weights, inputs: tf.Tensor, training: bool) -> task_lib.Run:
+        parts = joining.split(task.inputs, inputs) if several else inputs
+        return task_lib.run(task, weights, state, parts, training=training, seed=seed)
 
     def apply(weights: Weights, inputs: tf.Tensor) -> tf.Tensor:
-        logits, _ = model.stateless_call(
-            list(weights),
-            [tf.convert_to_tensor(value) for value in frozen],
-            inputs,
-            training=False,
-        )
-        return logits
+        return objectives.logits(output, call(weights, inputs, False).outputs)
+
+    def losses(weights: Weights, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        ran = call(weights, inputs, task.training)
+        scores = objectives.logits(output, ran.outputs)
+        return objectives.soft(kind, labels, scores) + ran.penalty
 
     return FunctionalModel(
-        name=name or model.name,
-        input_shape=tuple(model.input_shape[1:]),
-        num_classes=int(output_shape[1]),
-        spec=spec,
-        initial_weights=tuple(tf.constant(variable.numpy()) for variable in variables),
-        apply=apply,
-        keras_model=model,
+        name=task.name,
+        input_shape=shape,
+        num_classes=int(output.shape[1] or 0),
+        spec=task.spec,
+        initial_weights=task.initial_weights,
+        apply=eager_tracing.isolated(apply),
+        keras_model=task.keras_model,
+        kind=kind,
+        losses=eager_tracing.isolated(losses),
+        task=task,
     )
+
+
+def _shape(task: LearningTask, given: tuple[int, ...] | None) -> tuple[int, ...]:
+    own = task.inputs.shape[1:]
+    shape = tuple(own) if given is None else given
+    if None in shape or not own.is_compatible_with(shape):
+        raise ValueError(
+            f"`input_shape` must say every size of an example of {task.name!r}, which "
+            f"takes {tuple(own)}, got {shape}."
+        )
+    return shape
 
 
 def in_float64(model: FunctionalModel) -> FunctionalModel:
     """The same functions computed in float64, for attacks that need the precision.
 
     Args:
-      model: A model whose layers can be rebuilt from their configuration (custom layers
-        have to be registered with `keras.saving.register_keras_serializable`).
+      model: A model that Keras can build again from its configuration.
 
     Returns:
-      A model with the same architecture, weights and frozen state in float64.
+      A model with the same architecture, weights and state in float64.
+
+    Raises:
+      ValueError: If it cannot be built again.
     """
-    config = _with_dtype(model.keras_model.get_config(), "float64")
-    rebuilt = type(model.keras_model).from_config(config)
-    rebuilt.set_weights(model.keras_model.get_weights())
-    return from_keras(rebuilt, name=model.name)._replace(
-        spec=model.spec,
-        initial_weights=tuple(
-            tf.cast(tensor, tf.float64) for tensor in model.initial_weights
-        ),
+    source = model.task
+    rebuilt = rebuilding.in_dtype(source.keras_model, "float64")
+    updated = [
+        at in source.places.moving for at in range(len(rebuilt.non_trainable_variables))
+    ]
+
+    def double(tensors: Weights) -> Weights:
+        return tuple(tf.cast(tensor, tf.float64) for tensor in tensors)
+
+    task = dataclasses.replace(
+        source,
+        keras_model=rebuilt,
+        places=variables.of_model(rebuilt, updated),
+        inputs=structures.mapped(_double_spec, source.inputs),
+        initial_weights=double(source.initial_weights),
+        initial_state=double(source.initial_state),
+    )
+    return from_task(task, input_shape=model.input_shape)._replace(
+        initial_weights=double(model.initial_weights)
     )
 
 
-def _with_dtype(config: Any, dtype: str) -> Any:
-    """Replaces every float dtype and dtype policy in a Keras configuration."""
-    if isinstance(config, dict):
-        return {
-            key: dtype
-            if key == "dtype" and not _is_integer_dtype(value)
-            else _with_dtype(value, dtype)
-            for key, value in config.items()
-        }
-    if isinstance(config, list | tuple):
-        return type(config)(_with_dtype(item, dtype) for item in config)
-    return config
+def _double_spec(spec: tf.TensorSpec) -> tf.TensorSpec:
+    return tf.TensorSpec(spec.shape, tf.float64) if spec.dtype.is_floating else spec
 
 
-def _is_integer_dtype(value: Any) -> bool:
-    return isinstance(value, str) and not value.startswith(("float", "bfloat"))
+def targets(model: FunctionalModel, labels: tf.Tensor) -> tf.Tensor:
+    """Labels as data have them, as the numbers that `FunctionalModel.losses` takes.
 
-
-def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Mean cross-entropy of a batch.
+    Runs on: client. Sees: its labels.
 
     Args:
-      labels: [b, c] probabilities (one-hot for known labels; an attacker may optimise
-        over soft ones).
-      logits: [b, c].
+      model: The model.
+      labels: As the task's objective takes them: integers [b] of classes, or numbers
+        [b, num_classes].
 
     Returns:
-      A scalar.
+      float32 [b, num_classes].
+
+    Raises:
+      ValueError: If they have another shape.
+      InvalidArgumentError: When run, if a label is out of range.
     """
-    # TensorFlow's fused operation takes labels for constants in its second derivative
-    # (2.20), so an attacker who optimises over them would stand still.
-    return -tf.reduce_mean(
-        tf.reduce_sum(labels * tf.nn.log_softmax(logits, axis=-1), axis=-1)
-    )
+    rule = model.task.objective.rules
+    known = labels_lib.checked(rule, labels)
+    return tf.one_hot(known, model.num_classes) if rule.classes else known
+
+
+def mean_loss(
+    model: FunctionalModel, weights: Weights, inputs: tf.Tensor, labels: tf.Tensor
+) -> tf.Tensor:
+    """The mean loss of a batch, a scalar; see `FunctionalModel.losses`."""
+    return tf.reduce_mean(model.losses(weights, inputs, labels))
 
 
 def gradient(
     model: FunctionalModel, weights: Weights, inputs: tf.Tensor, labels: tf.Tensor
 ) -> Vector:
-    """The flat gradient of the mean cross-entropy with respect to the weights.
+    """The flat gradient of the mean loss with respect to the weights.
 
     Runs on: client (its own batch), and the attacker (a candidate batch). Twice
     differentiable, so the attacker can differentiate it by `inputs` and `labels`.
@@ -165,14 +229,14 @@ def gradient(
       model: The model.
       weights: Where the gradient is taken.
       inputs: [b, *input_shape], in the dtype of the weights.
-      labels: [b, num_classes] probabilities of that dtype.
+      labels: [b, num_classes] of that dtype, see `targets`.
 
     Returns:
       [n] in the dtype of the weights; embeddings are dense.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(weights)
-        loss = cross_entropy(labels, model.apply(weights, inputs))
+        loss = mean_loss(model, weights, inputs, labels)
     gradients = tape.gradient(
         loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )

@@ -90,4 +90,6 @@ def resnet18(
         ),
         name="head",
     )(hidden)
-    return functional.from_keras(keras.Model(inputs, logits, name="resnet18"))
+    return functional.from_keras(
+        keras.Model(inputs, logits, name="resnet18"), training=False
+    )

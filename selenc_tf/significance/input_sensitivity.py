@@ -49,7 +49,7 @@ def input_sensitivity(context: ScoreContext, num_probes: int = 16) -> Vector:
     dtype = weights[0].dtype
 
     def loss(at: Weights, moved: tf.Tensor) -> tf.Tensor:
-        return functional.cross_entropy(labels, model.apply(at, moved))
+        return functional.mean_loss(model, at, moved, labels)
 
     def add(index: tf.Tensor, total: Vector) -> tuple[tf.Tensor, Vector]:
         probe = tf.random.stateless_normal(

@@ -16,7 +16,7 @@ def label_sensitivity(context: ScoreContext) -> Vector:
     arXiv:2303.10837): how much entry i of example k's gradient moves with the label y_k,
     in absolute value and averaged over the examples. One directional derivative for
     each example, not one backward pass for each entry. The true class of soft labels is
-    the most probable one.
+    the most probable one. Labels that are no classes move together, each by one.
 
     Cross-entropy is linear in the labels, so this is mean_k |g_i^(k)|, the mean of the
     examples' own magnitudes at hard labels: no cancellation between examples, which
@@ -40,15 +40,15 @@ def label_sensitivity(context: ScoreContext) -> Vector:
 
     def score(inputs: tf.Tensor, labels: tf.Tensor) -> Vector:
         def loss(weights: Weights, moved: tf.Tensor) -> tf.Tensor:
-            return functional.cross_entropy(
-                moved, examples.model.apply(weights, inputs)
-            )
+            return functional.mean_loss(examples.model, weights, inputs, moved)
 
-        true_class = tf.one_hot(
-            tf.argmax(labels, axis=1), examples.model.num_classes, dtype=labels.dtype
-        )
+        along = tf.ones_like(labels)
+        if examples.model.kind == "classes":
+            along = tf.one_hot(
+                tf.argmax(labels, axis=1), labels.shape[1], dtype=labels.dtype
+            )
         return tf.abs(
-            mixed_derivative.gradient_along(loss, examples.weights, labels, true_class)
+            mixed_derivative.gradient_along(loss, examples.weights, labels, along)
         )
 
     return per_example.mean(examples, score)

@@ -65,7 +65,7 @@ def build_net(shape, blocks, hidden=(), classes=5, seed=0, norm=True):
             layer.beta.assign(generator.uniform(-0.2, 0.3, size))
             layer.moving_mean.assign(generator.uniform(-0.3, 0.3, size))
             layer.moving_variance.assign(generator.uniform(0.3, 1.2, size))
-    return Net(functional.from_keras(model), tuple(depths))
+    return Net(functional.from_keras(model, training=False), tuple(depths))
 
 
 def picture(shape, seed=0):
@@ -77,7 +77,7 @@ def picture(shape, seed=0):
     return np.clip(noisy, 0, 1).astype(np.float32)
 
 
-def with_parts(*parts):
+def with_parts(*parts, training=False):
     """A convolution unless the parts begin with one, the parts, and a head."""
     inputs = x = keras.Input((8, 8, 3))
     if not (parts and "Conv" in type(parts[0]).__name__):
@@ -86,7 +86,8 @@ def with_parts(*parts):
         x = part(x)
     if len(x.shape) > 2:
         x = layers.Flatten()(x)
-    return functional.from_keras(keras.Model(inputs, layers.Dense(2)(x)))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    return functional.from_keras(model, training=training)
 
 
 def conv(channels=3, size=3, **options):

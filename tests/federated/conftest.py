@@ -6,7 +6,7 @@ import pytest
 import tensorflow_federated as tff
 
 import federated  # noqa: F401
-from federated import aggregators, learning, processes, runtime
+from federated import aggregators, processes, runtime, tff_models
 from selenc_tf.lattice import scales
 from tests.conftest import Federation
 from tests.federated import rounds
@@ -73,7 +73,7 @@ def reveal(model, keys):
 def averaging(model, keys):
     """Federated averaging that hides no entry: only its counts are encrypted."""
     return tff.learning.algorithms.build_weighted_fed_avg(
-        learning.to_tff_model(model),
+        tff_models.tff_model(model.task),
         tff.learning.optimizers.build_sgdm(0.3),
         model_aggregator=weighted(rounds.NOTHING, keys),
     )

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 import federated  # noqa: F401
-from federated import aggregators, learning
+from federated import aggregators, tff_models
 from federated.runtime import tap
 from selenc_tf.lattice import (
     codec,
@@ -434,7 +434,7 @@ def test_fewer_summands_than_clients(parts):
 
 def averaging_with(build, model, aggregator=None):
     return build(
-        learning.to_tff_model(model),
+        tff_models.tff_model(model.task),
         tff.learning.optimizers.build_sgdm(0.3),
         model_aggregator=aggregator,
     )
@@ -448,7 +448,8 @@ def train(process, num_rounds=3):
     state = process.initialize()
     for _ in range(num_rounds):
         state = process.next(state, data).state
-    return [np.asarray(tensor) for tensor in process.get_model_weights(state).trainable]
+    trained = process.get_model_weights(state).trainable
+    return [np.asarray(tensor) for tensor in trained.values()]
 
 
 def as_bytes(weights):

@@ -66,9 +66,8 @@ def build_slope(
             outer.watch(images)
             with tf.GradientTape(watch_accessed_variables=False) as inner:
                 inner.watch(weights)
-                logits = model.apply(weights, images)
-                entropies = -tf.reduce_sum(labels * tf.nn.log_softmax(logits), axis=-1)
-                loss = scale * tf.reduce_sum(shares * entropies)
+                losses = model.losses(weights, images, labels)
+                loss = scale * tf.reduce_sum(shares * losses)
             parts = inner.gradient(
                 loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
             )

@@ -187,20 +187,24 @@ MISLEADING = {
     "norm_of_rows": norm_of_rows,
     "norm_of_positions": norm_of_positions,
     "rescaled_twice": rescaled_twice,
-    "channels_first_flatten": lambda: with_parts(
-        layers.Flatten(data_format="channels_first")
-    ),
     "windows_of_a_part": windows_of(((0, 4), (0, 4)), (2, 2, 2, 2, 4)),
     "windows_with_a_floor": windows_of(0, (4, 2, 4, 2, 4), initial=0.9),
     "windows_kept": windows_of(0, (4, 2, 4, 2, 4), keepdims=True),
 }
 
 
-def test_dropout_has_no_effect():
-    """Gradients are those of a model in inference mode."""
+def test_dropout_has_no_effect_in_inference_mode():
     plain = network.read_network(with_parts(layers.ReLU()))
-    with_dropout = with_parts(layers.ReLU(), layers.Dropout(0.5))
-    assert network.read_network(with_dropout).blocks == plain.blocks
+    calm = with_parts(layers.ReLU(), layers.Dropout(0.5))
+    assert network.read_network(calm).blocks == plain.blocks
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: layers.Dropout(0.5), layers.BatchNormalization]
+)
+def test_what_acts_in_training_mode_is_another_layer(make):
+    with pytest.raises(knowledge.DoesNotApply, match=r"dropout|batch_normalization"):
+        network.read_network(with_parts(make(), layers.ReLU(), training=True))
 
 
 def test_convnet():
@@ -251,9 +255,18 @@ def test_no_chain_with_a_skip():
 def test_no_chain_with_activated_logits():
     inputs = keras.Input((8, 8, 3))
     x = layers.Flatten()(conv(activation="relu")(inputs))
-    logits = layers.Dense(2, activation="softmax")(x)
+    logits = layers.Dense(2, activation="tanh")(x)
     model = functional.from_keras(keras.Model(inputs, logits))
     check_refused(model)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "linear"])
+def test_probabilities_have_logits(activation):
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Flatten()(conv(activation="relu")(inputs))
+    outputs = layers.Dense(2, activation=activation)(x)
+    model = functional.from_keras(keras.Model(inputs, outputs))
+    assert check_read_rightly(model)
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 import federated  # noqa: F401
-from federated import aggregators, key_flow, learning
+from federated import aggregators, key_flow, tff_models
 from federated.key_flow import graph_taint
 from federated.key_flow.graph_taint import Label
 from selenc_tf.lattice import key_store, scales
@@ -27,7 +27,7 @@ UPLOAD = (
 )
 RANK = ("federated_select", "int32[1]")
 OPENED = ("federated_aggregate", "<rank=int32,codes=str>")
-METRICS = ("federated_aggregate", "<loss_sum=float32,hits=float32,examples=float32>")
+METRICS = ("federated_aggregate", "<loss=<float32,float32>,accuracy=<float32,float32>>")
 COUNT = ("federated_aggregate", "int32")
 MASK = (
     "federated_aggregate",
@@ -64,7 +64,7 @@ def encryption(path, source=SEED, cipher=CIPHER):
 
 def unweighted_fed_avg(model, path):
     return tff.learning.algorithms.build_unweighted_fed_avg(
-        learning.to_tff_model(model),
+        tff_models.tff_model(model.task),
         tff.learning.optimizers.build_sgdm(0.1),
         model_aggregator=aggregators.selective_encryption_unweighted(
             encryption(path, HISTORY)
@@ -74,7 +74,7 @@ def unweighted_fed_avg(model, path):
 
 def clipped_fed_avg(model, path):
     return tff.learning.algorithms.build_weighted_fed_avg(
-        learning.to_tff_model(model),
+        tff_models.tff_model(model.task),
         tff.learning.optimizers.build_sgdm(0.1),
         model_aggregator=tff.aggregators.clipping_factory(
             1.0, aggregators.selective_encryption(encryption(path))

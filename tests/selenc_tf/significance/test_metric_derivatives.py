@@ -13,9 +13,7 @@ from tests.selenc_tf.significance import score_contexts
 
 
 def loss_by_inputs(model, labels):
-    return lambda weights, moved: functional.cross_entropy(
-        labels, model.apply(weights, moved)
-    )
+    return lambda weights, moved: functional.mean_loss(model, weights, moved, labels)
 
 
 @pytest.mark.parametrize("name", score_contexts.MODELS)
@@ -47,7 +45,7 @@ def test_along_the_labels_by_algebra():
     direction = tf.constant([[0.0, 1, 0], [2, 0, -1], [0, 0, 0]], tf.float64)
 
     def loss(weights, moved):
-        return functional.cross_entropy(moved, model.apply(weights, inputs))
+        return functional.mean_loss(model, weights, inputs, moved)
 
     actual = mixed_derivative.gradient_along(
         loss, model.initial_weights, labels, direction

@@ -10,9 +10,6 @@ from attacks.pictures.peeling import (
 )
 from attacks.structure import network
 from selenc_tf import flatten
-from selenc_tf.models import (
-    functional,
-)
 from tests.attacks import victims
 from tests.attacks.chains import picture
 
@@ -43,7 +40,9 @@ def test_the_true_derivative_gives_the_true_gradients(deep, depth):
     above = keras.Model(depths[depth], keras_model.output)
     with tf.GradientTape() as tape:
         tape.watch(activations)
-        loss = functional.cross_entropy(tf.one_hot([1], 5), above(activations))
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True)(
+            tf.one_hot([1], 5), above(activations)
+        )
     derivative = tape.gradient(loss, activations)[0]
     found, gradients = forward.gradients_below(
         read, model.initial_weights, tf.constant(image), depth, derivative

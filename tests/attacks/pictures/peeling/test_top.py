@@ -11,9 +11,6 @@ from attacks.pictures.peeling import (
     top,
 )
 from attacks.structure import dense_layers
-from selenc_tf.models import (
-    functional,
-)
 from tests.attacks import victims
 from tests.attacks.chains import picture
 
@@ -27,7 +24,9 @@ def case(deep):
     above = keras.Model(depths[-1], model.keras_model.output)
     with tf.GradientTape() as tape:
         tape.watch(flat)
-        loss = functional.cross_entropy(tf.one_hot([1], 5), above(flat))
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True)(
+            tf.one_hot([1], 5), above(flat)
+        )
     derivative = tape.gradient(loss, flat)
     vector = victims.gradient(model, image, (1,))
     return model, vector, np.ravel(flat), np.ravel(derivative)
