@@ -18,6 +18,7 @@ from selenc_tf.models import task as task_lib
 from selenc_tf.models.objectives import Kind
 from selenc_tf.models.task import LearningTask
 from selenc_tf.models.tracing import Output
+from selenc_tf.models.value_range import UNIT, ValueRange
 from selenc_tf.types import Seed, Vector, Weights
 
 _SEED = (0, 0)
@@ -45,6 +46,7 @@ class FunctionalModel(NamedTuple):
         example, the model's own penalties in each of them, in the task's mode; labels
         are numbers (`objectives.soft`).
       task: What all of this is made of.
+      value_range: The model's own units. `inputs` of all functions here are in [0, 1].
     """
 
     name: str
@@ -57,6 +59,7 @@ class FunctionalModel(NamedTuple):
     kind: Kind
     losses: Callable[[Weights, tf.Tensor, tf.Tensor], tf.Tensor]
     task: LearningTask
+    value_range: ValueRange
 
 
 def from_keras(
@@ -88,6 +91,7 @@ def from_task(
     *,
     seed: Seed = _SEED,
     input_shape: tuple[int, ...] | None = None,
+    value_range: ValueRange = UNIT,
 ) -> FunctionalModel:
     """Binds a task's state and seed.
 
@@ -95,6 +99,7 @@ def from_task(
       task: With one input, or several of numbers, and one output.
       seed: Of dropout and noise; every gradient draws the same.
       input_shape: Of one example, where the model leaves sizes open.
+      value_range: The interval of the data in the model's own units.
 
     Returns:
       The functional model, starting from the task's weights and state.
@@ -114,7 +119,8 @@ def from_task(
     kind, state = task.objective.kind, task.initial_state
 
     def call(weights: Weights, inputs: tf.Tensor, training: bool) -> task_lib.Run:
-        parts = joining.split(task.inputs, inputs) if several else inputs
+        own = inputs if value_range.is_unit else value_range.from_unit(inputs)
+        parts = joining.split(task.inputs, own) if several else own
         return task_lib.run(task, weights, state, parts, training=training, seed=seed)
 
     def apply(weights: Weights, inputs: tf.Tensor) -> tf.Tensor:
@@ -136,6 +142,7 @@ def from_task(
         kind=kind,
         losses=eager_tracing.isolated(losses),
         task=task,
+        value_range=value_range,
     )
 
 
@@ -179,9 +186,10 @@ def in_float64(model: FunctionalModel) -> FunctionalModel:
         initial_weights=double(source.initial_weights),
         initial_state=double(source.initial_state),
     )
-    return from_task(task, input_shape=model.input_shape)._replace(
-        initial_weights=double(model.initial_weights)
+    rebound = from_task(
+        task, input_shape=model.input_shape, value_range=model.value_range
     )
+    return rebound._replace(initial_weights=double(model.initial_weights))
 
 
 def _double_spec(spec: tf.TensorSpec) -> tf.TensorSpec:
