@@ -119,7 +119,10 @@ def from_task(
     kind, state = task.objective.kind, task.initial_state
 
     def call(weights: Weights, inputs: tf.Tensor, training: bool) -> task_lib.Run:
-        own = inputs if value_range.is_unit else value_range.from_unit(inputs)
+        own = inputs
+        if not value_range.is_unit:
+            low, high = (tf.cast(bound, inputs.dtype) for bound in value_range)
+            own = low + inputs * (high - low)
         parts = joining.split(task.inputs, own) if several else own
         return task_lib.run(task, weights, state, parts, training=training, seed=seed)
 

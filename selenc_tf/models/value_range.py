@@ -30,7 +30,7 @@ class ValueRange(NamedTuple):
         return self.low + values * (self.high - self.low)
 
 
-UNIT = ValueRange(np.float32(0), np.float32(1))
+UNIT = ValueRange(np.zeros([], np.float32), np.ones([], np.float32))
 """Pictures as they are usually fed to a model."""
 
 
