@@ -8,12 +8,14 @@ process = tff.learning.algorithms.build_weighted_fed_avg(
 import collections
 import dataclasses
 import enum
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from federated import defaults
 from federated.round import (
     announcement,
     client,
@@ -25,7 +27,9 @@ from federated.round import (
 )
 from federated.round.announcement import Announcement
 from federated.round.upload_phase import Contribution
+from federated.tensor_names import layout_name
 from selenc_tf import flatten, validation
+from selenc_tf.lattice import codec
 from selenc_tf.lattice.cipher import Cipher
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.engine import Engine
@@ -70,8 +74,13 @@ class SelectiveEncryption:
       min_clients: The smallest cohort whose sum clients are willing to decrypt.
       damaged: Whether an upload that is refused is left out of the round, which goes on
         without that client, or fails the round.
-      names: Of the value's tensors in order, for mask policies that pick by name; TFF's
-        types have none.
+      names: Of the value's tensors in order, for mask policies that pick by name. By
+        default those of the value's type: `federated.tff_model` gives them, a list has
+        none.
+      bound_per_weight: Whether the policy's bounds are for one client's value of weight
+        one. They are then multiplied, in each round, by the largest weight of the
+        cohort, which clients tell beforehand (weights cross in the clear in any case).
+        Otherwise bounds cover weight times value.
     """
 
     agreement: MaskAgreement
@@ -82,6 +91,7 @@ class SelectiveEncryption:
     min_clients: int = 2
     damaged: Damaged = Damaged.DROP
     names: tuple[str, ...] | None = None
+    bound_per_weight: bool = False
 
     def __post_init__(self) -> None:
         """Checks what can be checked before a round.
@@ -114,22 +124,71 @@ class _Mean(enum.Enum):
 
 
 def selective_encryption(
-    encryption: SelectiveEncryption,
+    encryption: SelectiveEncryption | None = None,
+    *,
+    ratio: float | None = None,
+    significance: str = "magnitude",
+    hide: Sequence[str] = (),
+    bits: int = defaults.BITS,
+    max_clients: int = defaults.CLIENTS,
+    **parts: Any,
 ) -> tff.aggregators.WeightedAggregationFactory:
     """A weighted mean whose value sum is selectively encrypted.
 
+    ```
+    federated.selective_encryption(ratio=0.1)
+    ```
+
+    hides the tenth of the entries that were largest in the previous aggregate (the first
+    round completely), as 16-bit numbers whose bounds follow the aggregates, under a
+    tf-shell key of this process.
+
     Clients multiply by their weights before they encrypt, so nothing is multiplied under
-    encryption; the bounds have to cover weight times value. Weights cross in the clear,
-    as in `tff.aggregators.MeanFactory`, whose arithmetic this repeats operation by
-    operation. Unlike there, the sum of the weights is that of the clients whose uploads
-    were taken.
+    encryption. Weights cross in the clear, as in `tff.aggregators.MeanFactory`, whose
+    arithmetic this repeats operation by operation. Unlike there, the sum of the weights
+    is that of the clients whose uploads were taken.
 
     Args:
-      encryption: The parts.
+      encryption: All parts at once; nothing else is then given.
+      ratio: m / n, the share of the entries to encrypt.
+      significance: A metric of the catalogue that scores the previous aggregate, or
+        nothing.
+      hide: Selectors of the catalogue whose tensors are hidden whatever the scores, e.g.
+        `["biases"]`.
+      bits: Of an encrypted value.
+      max_clients: The largest cohort.
+      **parts: Fields of `SelectiveEncryption`, each in place of its default.
 
     Returns:
       A weighted factory, e.g. for `build_weighted_fed_avg(model_aggregator=...)`.
+
+    Raises:
+      TypeError: If there is no part of that name, or `encryption` comes with others.
+      ValueError: If the parts do not go together.
     """
+    fields = {field.name for field in dataclasses.fields(SelectiveEncryption)}
+    unknown = sorted(set(parts) - fields)
+    if unknown:
+        raise TypeError(
+            f"`selective_encryption` has no part {unknown[0]!r}; its parts are "
+            f"{', '.join(sorted(fields))}."
+        )
+    if encryption is None:
+        filled = defaults.parts(
+            ratio,
+            significance=significance,
+            hide=hide,
+            bits=bits,
+            max_clients=max_clients,
+            given=parts,
+        )
+        own_unit = {"bound_per_weight": True} if "scales" not in parts else {}
+        encryption = SelectiveEncryption(**{**own_unit, **filled._asdict(), **parts})
+    elif parts or ratio is not None or hide:
+        raise TypeError(
+            "`encryption` has all parts, so nothing else may be given. Use "
+            "dataclasses.replace(encryption, ...) to change one."
+        )
     return _WeightedMeanFactory(encryption)
 
 
@@ -211,6 +270,7 @@ def _build(
     """
     structure = _tensor_specs(value_type)
     spec = _flat_spec(structure, encryption.names)
+    by_weight = encryption.bound_per_weight and mean is _Mean.WEIGHTED
     agreement, policy = encryption.agreement, encryption.scales
     rules = collecting.Rules(
         engine=encryption.engine,
@@ -240,6 +300,7 @@ def _build(
     def finish(
         state: State,
         announced: Announcement,
+        largest: tf.Tensor,
         total: server.CipherSum,
         opened: client.OpenedShare,
     ) -> Any:
@@ -255,7 +316,11 @@ def _build(
         new_state = State(
             agreement.observe(state.agreement, summed.vector),
             policy.observe(
-                spec, state.scales, summed.vector, summed.clients, summed.saturated
+                spec,
+                state.scales,
+                summed.vector / largest,
+                summed.clients,
+                summed.saturated,
             ),
             state.round + 1,
         )
@@ -277,6 +342,10 @@ def _build(
         state: tff.Value, value: tff.Value, weight: tff.Value
     ) -> tff.templates.MeasuredProcessOutput:
         announced, next_state = wiring.apply(announce, state)
+        largest = tff.federated_value(np.float32(1), tff.SERVER)
+        if by_weight:
+            largest = largest_weight(weight)
+            announced = wiring.apply(_times, announced, largest)
         uploaded = upload_phase.run(
             announced,
             tff.federated_broadcast(announced),
@@ -285,7 +354,9 @@ def _build(
         )
         opened = opening.in_shares(uploaded, rules, encryption.min_clients)
         return tff.templates.MeasuredProcessOutput(
-            *wiring.apply(finish, next_state, announced, uploaded.total, opened)
+            *wiring.apply(
+                finish, next_state, announced, largest, uploaded.total, opened
+            )
         )
 
     placed_state = init_fn.type_signature.result
@@ -308,6 +379,28 @@ def _build(
     return tff.templates.AggregationProcess(init_fn, next_fn)
 
 
+def largest_weight(weights: tff.Value) -> tff.Value:
+    """Wires the largest of the clients' weights; 1 if none is positive and finite."""
+
+    def take(largest: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+        told = tf.cast(weight, tf.float32)
+        counts = tf.logical_and(told > 0, tf.math.is_finite(told))
+        return tf.maximum(largest, tf.where(counts, told, 0.0))
+
+    def report(largest: tf.Tensor) -> tf.Tensor:
+        return tf.where(largest > 0, largest, 1.0)
+
+    def larger(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+        return tf.maximum(one, other)
+
+    return wiring.aggregate(weights, lambda: tf.constant(0.0), take, larger, report)
+
+
+def _times(announced: Announcement, largest: tf.Tensor) -> Announcement:
+    bounds = tf.minimum(announced.bounds * largest, codec.MAX_BOUND)
+    return announced._replace(bounds=bounds)
+
+
 def _tensor_specs(value_type: tff.Type) -> Any:
     """The Python structure of a value, with a `tf.TensorSpec` for each leaf."""
 
@@ -327,10 +420,17 @@ def _flat_spec(
     structure: Any, names: tuple[str, ...] | None = None
 ) -> flatten.FlatSpec:
     leaves = tf.nest.flatten(structure)
-    return flatten.FlatSpec(
-        names=names or tuple(f"tensor{index}" for index in range(len(leaves))),
-        shapes=tuple(tuple(leaf.shape) for leaf in leaves),
-    )
+    shapes = tuple(tuple(leaf.shape) for leaf in leaves)
+    if (
+        names is None
+        and isinstance(structure, Mapping)
+        and len(structure) == len(leaves)
+    ):
+        names = tuple(layout_name(key) for key in sorted(structure))
+    if names is None:
+        numbers = tuple(f"tensor{index}" for index in range(len(leaves)))
+        return flatten.FlatSpec(numbers, shapes, named=False)
+    return flatten.FlatSpec(names, shapes)
 
 
 def _unflatten_like(vector: tf.Tensor, structure: Any) -> Any:

@@ -2,7 +2,6 @@
 
 import collections
 import functools
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ import keras
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from federated import tensor_names
 from selenc_tf import eager_tracing
 from selenc_tf.models import labels, meters
 from selenc_tf.models import task as task_lib
@@ -18,9 +18,6 @@ from selenc_tf.models.task import LearningTask
 from selenc_tf.types import Seed
 
 _SEED = (0, 0)
-_NUMBER = re.compile(r"^\d{5}/")
-_ILLEGAL = re.compile(r"[^A-Za-z0-9_./-]")
-"""What TensorFlow allows in no name of a graph."""
 
 
 def tff_model(
@@ -79,14 +76,6 @@ def tff_model(
 
     passes(task.training)  # What is wrong shows now, and not in a round.
     return lambda: _TaskModel(task, measured, spec, passes)
-
-
-def layout_name(key: str) -> str:
-    """The name of a tensor in Keras, of its key in TFF's structures.
-
-    Keys are numbered, since structures are sorted by key and Keras' order has to last.
-    """
-    return _NUMBER.sub("", key)
 
 
 class _Pass(NamedTuple):
@@ -234,7 +223,7 @@ def _assign(variables: Any, values: Any) -> None:
 
 def _variables(names: tuple[str, ...], values: Any) -> Any:
     return collections.OrderedDict(
-        (f"{index:05d}/{_ILLEGAL.sub('_', name)}", tf.Variable(value.numpy()))
+        (tensor_names.key(index, name), tf.Variable(value.numpy()))
         for index, (name, value) in enumerate(zip(names, values, strict=True))
     )
 

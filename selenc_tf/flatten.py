@@ -16,10 +16,12 @@ class FlatSpec:
     Attributes:
       names: One name for each tensor, for reports and layer-wise policies.
       shapes: Their static shapes.
+      named: Whether the names are the model's own, and not mere numbers.
     """
 
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
+    named: bool = True
 
     def __post_init__(self) -> None:
         """Checks that names and shapes belong together.
@@ -37,6 +39,23 @@ class FlatSpec:
                 "`shapes` must name at least one tensor: a model without trainable "
                 "weights has no gradient to protect. Set `layer.trainable = True`."
             )
+
+    def own_names(self, what: str) -> tuple[str, ...]:
+        """The names, for whoever chooses by them.
+
+        Args:
+          what: Who needs them.
+
+        Raises:
+          ValueError: If there are none: what is protected would silently be another.
+        """
+        if not self.named:
+            raise ValueError(
+                f"{what} chooses tensors by their names, but these have none. Make the "
+                "model by `federated.tff_model`, whose tensors are named, or pass "
+                "`names`, one for each tensor in order."
+            )
+        return self.names
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -153,11 +153,13 @@ def region(spec: FlatSpec, tensors: Collection[int]) -> Mask:
 
 
 def _tensors(spec: FlatSpec) -> Sequence[tuple[int, tuple[str, tuple[int, ...]]]]:
-    return list(enumerate(zip(spec.names, spec.shapes, strict=True)))
+    names = spec.own_names("A selector of parts")
+    return list(enumerate(zip(names, spec.shapes, strict=True)))
 
 
 def _matching(spec: FlatSpec, pattern: re.Pattern[str]) -> list[int]:
-    found = [index for index, name in enumerate(spec.names) if pattern.search(name)]
+    names = spec.own_names("A selector of parts")
+    found = [index for index, name in enumerate(names) if pattern.search(name)]
     return _some(spec, f"a name that matches {pattern.pattern!r}", found)
 
 

@@ -116,7 +116,10 @@ def _of_units(name: str, encryption_ratio: float, layout: Layout) -> MaskPolicy:
     """
 
     def choose(spec: FlatSpec, scores: Vector, m: int) -> Mask:
-        layouts = [layout(*item) for item in zip(spec.names, spec.shapes, strict=True)]
+        names = spec.shapes if layout is units.whole else spec.own_names(f"`{name}`")
+        layouts = [
+            layout(str(of), shape) for of, shape in zip(names, spec.shapes, strict=True)
+        ]
         means = flatten.flatten(
             [
                 _means(tensor, of)

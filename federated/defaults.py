@@ -1,0 +1,112 @@
+"""The parts of selective encryption that nobody named."""
+
+import atexit
+import shutil
+import tempfile
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from selenc_tf import catalog
+from selenc_tf.lattice import key_store, parameters, scales, shell_cipher
+from selenc_tf.lattice.cipher import Cipher
+from selenc_tf.lattice.codec import FixedPointCodec
+from selenc_tf.lattice.key_store import KeySet
+from selenc_tf.masks import agreement, always_hide, policy
+from selenc_tf.masks.agreement import MaskAgreement
+
+BITS = 16
+"""Of an encrypted value."""
+
+CLIENTS = 64
+"""The largest cohort for which lattice parameters are chosen."""
+
+INITIAL_BOUND = 4.0
+"""Of the first round's entries, for a client of weight one; later ones follow."""
+
+
+class Parts(NamedTuple):
+    """What a default fills in."""
+
+    agreement: MaskAgreement
+    codec: FixedPointCodec
+    scales: scales.ScalePolicy
+    cipher: Cipher
+    keys: KeySet
+
+
+def parts(
+    ratio: float | None,
+    *,
+    significance: str,
+    hide: Sequence[str],
+    bits: int,
+    max_clients: int,
+    given: dict[str, Any],
+) -> Parts:
+    """Fills in what is not given.
+
+    Args:
+      ratio: m / n; needed where no agreement is given.
+      significance: A metric of the catalogue that looks at the gradient or at nothing.
+      hide: Selectors of the catalogue, hidden whatever the scores.
+      bits: Of a value.
+      max_clients: The largest cohort.
+      given: Parts by name, which replace the defaults.
+
+    Returns:
+      All parts.
+
+    Raises:
+      ValueError: If there is neither a ratio nor an agreement, or a metric needs more
+        than the previous aggregate.
+    """
+    chosen = given.get("agreement") or _agreement(ratio, significance, hide)
+    codec = given.get("codec") or FixedPointCodec(bits=bits)
+    cipher = given.get("cipher") or shell_cipher.build_shell_cipher(
+        parameters.choose_parameters(max_clients, codec.bits)
+    )
+    return Parts(
+        chosen,
+        codec,
+        given.get("scales") or scales.previous_aggregate(INITIAL_BOUND),
+        cipher,
+        given.get("keys") or _keys_of_this_process(cipher),
+    )
+
+
+def _agreement(
+    ratio: float | None, significance: str, hide: Sequence[str]
+) -> MaskAgreement:
+    if ratio is None:
+        raise ValueError(
+            "`ratio` must be given, the share of the entries to encrypt, in [0, 1]: for "
+            "example federated.selective_encryption(ratio=0.1)."
+        )
+    chosen = policy.top_fraction(ratio)
+    if hide:
+        chosen = always_hide.always_hide(chosen, *map(catalog.selector, hide))
+    metric = catalog.metric(significance)
+    needs = catalog.METRICS[significance].needs
+    if needs <= {"seed"}:
+        return agreement.public_seed(metric, chosen, seed=(0, 0))
+    if needs <= {"seed", "gradient"}:
+        return agreement.previous_aggregate(metric, chosen, seed=(0, 0))
+    raise ValueError(
+        f"`significance` must score what the server publishes, but {significance!r} looks "
+        f"at {', '.join(sorted(needs))}. Agree on a mask in a round of its own "
+        "(`federated/mask_rounds.py`) and pass it as `agreement`."
+    )
+
+
+def _keys_of_this_process(cipher: Cipher) -> KeySet:
+    """A key for a simulation, deleted when the process ends."""
+    folder = tempfile.mkdtemp(prefix="selenc-keys-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    warnings.warn(
+        f"A new key lies in {folder} until this process ends: enough for a simulation. "
+        "In a deployment the key holder makes one and gives it to the clients; pass "
+        "`keys`.",
+        stacklevel=4,
+    )
+    return key_store.create(f"{folder}/client.key", cipher)
