@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated import defaults
+from federated import defaults, runtime
 from federated.round import (
     announcement,
     client,
@@ -268,6 +268,7 @@ def _build(
     Raises:
       TypeError: If a leaf is not a float32 tensor of static shape.
     """
+    runtime.install_if_none()
     structure = _tensor_specs(value_type)
     spec = _flat_spec(structure, encryption.names)
     by_weight = encryption.bound_per_weight and mean is _Mean.WEIGHTED

@@ -28,6 +28,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from federated.runtime import errors
 from federated.runtime.arguments import cardinalities_of, from_python
 from federated.runtime.graph_import import GraphFunction, import_graph
 from federated.runtime.interpreter import Program, compile_computation
@@ -94,7 +95,15 @@ class InProcessContext(tff.framework.SyncContext):
           UnsupportedIntrinsicError: if an intrinsic cannot be executed here.
           UnsupportedBlockError: if a local computation cannot be executed here.
           RuntimeError: if called while a TensorFlow graph is being built.
+          tf.errors.OpError: if a graph fails; of a check inside it, the sentence.
         """
+        try:
+            return self._invoke(comp, arg)
+        except tf.errors.OpError as error:
+            plain = errors.plainly(error)
+            raise plain from (None if plain is not error else error.__cause__)
+
+    def _invoke(self, comp: Any, arg: Any) -> Any:
         with tf.init_scope():
             if not tf.executing_eagerly():
                 raise RuntimeError(
@@ -232,3 +241,10 @@ def install(observers: Iterable[Observer] = ()) -> InProcessContext:
     context = InProcessContext(observers)
     tff.framework.set_default_context(context)
     return context
+
+
+def install_if_none() -> None:
+    """Installs a context where TFF's own is: its worker knows none of our ciphers."""
+    current = tff.framework.get_context_stack().current
+    if type(current) is tff.framework.SyncExecutionContext:
+        install()

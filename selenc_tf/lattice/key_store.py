@@ -64,8 +64,9 @@ def create(path: str | os.PathLike[str], cipher: Cipher) -> KeySet:
       FileExistsError: If there is a file already; rotate keys by choosing a new name.
     """
     key_id = secrets.token_hex(_ID_BYTES)
-    _write(pathlib.Path(path), cipher, key_id, 0)
-    return KeySet(str(path), key_id)
+    target = _absolute(path)
+    _write(target, cipher, key_id, 0)
+    return KeySet(str(target), key_id)
 
 
 def create_series(
@@ -92,7 +93,7 @@ def create_series(
     """
     validation.check_at_least("rounds", rounds, 1)
     validation.check_at_least("first_round", first_round, 0)
-    target = pathlib.Path(folder)
+    target = _absolute(folder)
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
     there = sorted(target.glob(f"*{_SUFFIX}"))
     key_id = (
@@ -117,14 +118,14 @@ def find(path: str | os.PathLike[str]) -> KeySet:
     Raises:
       FileNotFoundError: If there is no key.
     """
-    target = pathlib.Path(path)
+    target = _absolute(path)
     files = sorted(target.glob(f"*{_SUFFIX}")) if target.is_dir() else [target]
     if not files or not files[0].is_file():
         raise FileNotFoundError(
             f"`path` must be a key file or a folder of them, but there is no key at "
             f"{target}. Make one with `key_store.create` or `create_series`."
         )
-    return KeySet(str(path), _read_id(files[0]), rotates=target.is_dir())
+    return KeySet(str(target), _read_id(files[0]), rotates=target.is_dir())
 
 
 def forget(keys: KeySet, before_round: int) -> int:
@@ -191,6 +192,11 @@ def read(keys: KeySet, cipher: Cipher, round_number: tf.Tensor | int = 0) -> tf.
     ]
     with tf.control_dependencies([check for check in checks if check is not None]):
         return tf.identity(content[3])
+
+
+def _absolute(path: str | os.PathLike[str]) -> pathlib.Path:
+    """A computation is run wherever its process then stands."""
+    return pathlib.Path(path).expanduser().absolute()
 
 
 def _must_equal(found: tf.Tensor, expected: tf.Tensor, what: str) -> tf.Operation:
