@@ -61,7 +61,7 @@ def tff_model(
         )
     )
     measured = meters.of_task(task, metrics)
-    spec = (task.inputs, _label_spec(task, _spec_of(input_spec, 1)))
+    spec = (_ordered(task.inputs), _label_spec(task, _spec_of(input_spec, 1)))
 
     @functools.cache
     def passes(mode: bool) -> Any:
@@ -258,9 +258,20 @@ def _spec_of(input_spec: Any, which: int) -> Any:
     return None if input_spec is None else _parts(input_spec)[which]
 
 
+def _ordered(spec: Any) -> Any:
+    """Dictionaries as OrderedDicts, which TFF asks for, and lists as tuples."""
+    if isinstance(spec, Mapping):
+        return collections.OrderedDict(
+            (key, _ordered(part)) for key, part in spec.items()
+        )
+    if isinstance(spec, list | tuple):
+        return tuple(_ordered(part) for part in spec)
+    return spec
+
+
 def _label_spec(task: LearningTask, given: Any) -> Any:
     if given is not None:
-        return given
+        return _ordered(given)
 
     def spec(rule: Any) -> Any:
         if isinstance(rule, Rule):

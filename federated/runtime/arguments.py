@@ -10,7 +10,7 @@ import collections
 import concurrent.futures
 import dataclasses
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -276,33 +276,53 @@ def _sequence(value: Any, type_spec: tff.SequenceType, where: str) -> Value:
     if not isinstance(value, tf.data.Dataset):
         found = f"a `{type(value).__name__}`"
         raise TypeError(_mismatch(where, type_spec, found))
+    value = _with_fields_of(value, type_spec.element)
     element_type = tff.types.tensorflow_to_type(value.element_spec)
     if not type_spec.is_assignable_from(tff.SequenceType(element_type)):
         found = f"a data set with elements of type {element_type}"
         raise TypeError(_mismatch(where, type_spec, found))
-    _check_field_order(element_type, where)
     variant = tf.data.experimental.to_variant(value)
     return DatasetSequence(variant, type_spec.element, value)
 
 
-def _check_field_order(element_type: tff.Type, where: str) -> None:
-    """Refuses data sets whose components `tf.data` may order unlike the graph does."""
-    if not isinstance(element_type, tff.StructType):
-        return
-    elements = element_types(element_type)
-    names = [name for name, _ in elements if name is not None]
-    container = element_type.python_container
-    if names != sorted(names) and not (
-        isinstance(container, type) and issubclass(container, collections.OrderedDict)
-    ):
-        raise ValueError(
-            f"Expected the elements of the data set in {where} to be OrderedDicts, or "
-            f"to have their fields in alphabetical order; found the fields {names} in "
-            f"the container {container}, whose order would be ambiguous. Map the data "
-            "set to OrderedDicts."
+def _with_fields_of(data: tf.data.Dataset, element_type: tff.Type) -> tf.data.Dataset:
+    """Dictionaries as OrderedDicts, with their fields in the order of the type.
+
+    `tf.data` and a graph that expects another order would take one field for another.
+    """
+    spec = data.element_spec
+    if not _has_mapping(spec):
+        return data
+
+    def ordered(*parts: Any) -> Any:
+        return _ordered(parts if isinstance(spec, tuple) else parts[0], element_type)
+
+    return data.map(ordered)
+
+
+def _has_mapping(nested: Any) -> bool:
+    if isinstance(nested, Mapping):
+        return True
+    return isinstance(nested, tuple) and any(_has_mapping(part) for part in nested)
+
+
+def _ordered(element: Any, element_type: Any) -> Any:
+    types: dict[str | None, Any] = {}
+    listed: list[Any] = []
+    if isinstance(element_type, tff.StructType):
+        types = dict(element_types(element_type))
+        listed = [member for _, member in element_types(element_type)]
+    if isinstance(element, Mapping):
+        names = [str(name) for name in types if name in element]
+        names += [name for name in element if name not in names]
+        return collections.OrderedDict(
+            (name, _ordered(element[name], types.get(name))) for name in names
         )
-    for _, member in elements:
-        _check_field_order(member, where)
+    if isinstance(element, tuple):
+        members = listed if len(listed) == len(element) else [None] * len(element)
+        parts = [_ordered(*pair) for pair in zip(element, members, strict=True)]
+        return type(element)(*parts) if hasattr(element, "_fields") else tuple(parts)
+    return element
 
 
 def _no_function(_: Any) -> Function:

@@ -174,9 +174,8 @@ def in_float64(model: FunctionalModel) -> FunctionalModel:
     """
     source = model.task
     rebuilt = rebuilding.in_dtype(source.keras_model, "float64")
-    updated = [
-        at in source.places.moving for at in range(len(rebuilt.non_trainable_variables))
-    ]
+    changing = {*source.places.moving, *source.places.seeds}
+    updated = [at in changing for at in range(source.places.number)]
 
     def double(tensors: Weights) -> Weights:
         return tuple(tf.cast(tensor, tf.float64) for tensor in tensors)

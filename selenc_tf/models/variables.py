@@ -61,10 +61,10 @@ def of_model(model: keras.Model, updated: Sequence[bool]) -> Variables:
     """
     variables = model.non_trainable_variables
     generators = {id(one.state) for one in seed_generators(model)}
-    seeds = tuple(at for at, one in enumerate(variables) if id(one) in generators)
-    moving = tuple(
-        at for at, changes in enumerate(updated) if changes and at not in seeds
-    )
+    changing = [at for at, changes in enumerate(updated) if changes]
+    # A generator that draws nothing (a rate of zero) is a constant.
+    seeds = tuple(at for at in changing if id(variables[at]) in generators)
+    moving = tuple(at for at in changing if at not in seeds)
     return Variables(
         moving,
         seeds,
