@@ -2,5 +2,6 @@
 
 `catalog.load(name)` returns a `Dataset` that says what it really is: a part of a data
 set never carries the name of the whole. Nothing here prints or asks a question, and
-nothing reaches for the network unless it is told that it may.
+nothing reaches for the network unless it is told that it may. `own.load(source)` returns
+the `OwnData` of a user.
 """

@@ -1,4 +1,4 @@
-"""Labelled pictures that know what they are and where they came from."""
+"""Labelled examples that know what they are and where they came from."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.data.own_data import OwnData
 from selenc_tf import validation
+from selenc_tf.models.value_range import UNIT, ValueRange
 
 
 class DataNotFoundError(FileNotFoundError):
@@ -16,13 +18,14 @@ class DataNotFoundError(FileNotFoundError):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled pictures. The arrays are read-only.
+    """Labelled pictures, or examples of other numbers. The arrays are read-only.
 
     Attributes:
       name: What the data really is ("mnist-5k" for 5,000 pictures of MNIST).
-      images: float32 [N, h, w, c] in [0, 1].
-      labels: int32 [N] in [0, num_classes).
-      num_classes: The number of classes of the task, which may be more than occur.
+      images: float32 [N, ...] in [0, 1]: pictures [N, h, w, c], rows of a table [N, d].
+      labels: int32 [N] in [0, num_classes), or float32 [N, num_classes].
+      num_classes: The number of classes of the task, which may be more than occur; of
+        labels that are numbers, how many an example has.
       source: What delivered it, with its version.
       licence: The licence or the terms, as far as the source states them.
       citation: Whom to cite.
@@ -43,6 +46,9 @@ class Dataset:
     note: str
     test_rows: NDArray[np.bool_] | None = None
     groups: NDArray[np.int32] | None = None
+    value_range: ValueRange = UNIT
+    feature_names: tuple[str, ...] | None = None
+    clients: NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         """Checks shapes, dtypes and ranges, and makes the arrays read-only.
@@ -50,27 +56,40 @@ class Dataset:
         Raises:
           ValueError: If an array is not as the attributes say.
         """
-        if self.images.ndim != 4 or self.images.dtype != np.float32:
+        if self.images.ndim < 2 or self.images.dtype != np.float32:
             raise ValueError(
-                "`images` must be float32 [N, h, w, c], got "
+                "`images` must be float32 [N, ...], got "
                 f"{self.images.dtype} {list(self.images.shape)}."
             )
         size = len(self.images)
-        for name, array, dtype in (
-            ("labels", self.labels, np.int32),
-            ("test_rows", self.test_rows, np.bool_),
-            ("groups", self.groups, np.int32),
+        values = [size, self.num_classes] if self.labels.ndim == 2 else [size]
+        for name, array, dtype, shape in (
+            ("labels", self.labels, np.float32 if values[1:] else np.int32, values),
+            ("test_rows", self.test_rows, np.bool_, [size]),
+            ("groups", self.groups, np.int32, [size]),
+            ("clients", self.clients, np.int32, [size]),
         ):
-            if array is not None and (array.shape != (size,) or array.dtype != dtype):
+            if array is not None and (
+                list(array.shape) != shape or array.dtype != dtype
+            ):
                 raise ValueError(
-                    f"`{name}` must be {np.dtype(dtype)} [{size}], one entry for each "
+                    f"`{name}` must be {np.dtype(dtype)} {shape}, one entry for each "
                     f"image, got {array.dtype} {list(array.shape)}."
                 )
         _check_range("images", self.images, 0.0, 1.0, "divide 8-bit pixels by 255")
-        _check_range(
-            "labels", self.labels, 0, self.num_classes - 1, "see `num_classes`"
-        )
+        if self.has_classes:
+            last = self.num_classes - 1
+            _check_range("labels", self.labels, 0, last, "see `num_classes`")
+        elif not np.all(np.isfinite(self.labels)):
+            raise ValueError(
+                "`labels` must be finite numbers, but at least one is not."
+            )
+        _check_extent(self)
         if self.groups is not None:
+            if not self.has_classes:
+                raise ValueError(
+                    "`groups` need labels that are classes, as they lie in one."
+                )
             pairs = np.unique(np.stack([self.groups, self.labels]), axis=1)
             if pairs.shape[1] != len(np.unique(self.groups)):
                 raise ValueError(
@@ -83,19 +102,39 @@ class Dataset:
             self.labels,
             self.test_rows,
             self.groups,
+            self.clients,
         )
-        for values in arrays:
-            if values is not None:
-                values.setflags(write=False)
+        for one in arrays:
+            if one is not None:
+                one.setflags(write=False)
 
     def __len__(self) -> int:
         """The number of examples, N."""
         return len(self.labels)
 
     @property
+    def has_classes(self) -> bool:
+        """Whether labels are one class each."""
+        return self.labels.ndim == 1
+
+    @property
+    def example_shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return self.images.shape[1:]
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of a picture."""
-        height, width, channels = self.images.shape[1:]
+        """Height, width and channels of a picture.
+
+        Raises:
+          ValueError: If the examples are no pictures.
+        """
+        if len(self.example_shape) != 3:
+            raise ValueError(
+                f"The examples of {self.name!r} must be pictures [h, w, c] here, but are "
+                f"{list(self.example_shape)}. Take what is made for any numbers."
+            )
+        height, width, channels = self.example_shape
         return height, width, channels
 
 
@@ -130,6 +169,41 @@ def take(
         note=f"{dataset.note} {note}".strip(),
         test_rows=None if dataset.test_rows is None else dataset.test_rows[indices],
         groups=None if dataset.groups is None else dataset.groups[indices],
+        clients=None if dataset.clients is None else dataset.clients[indices],
+    )
+
+
+def of_own(own: OwnData, inputs_specs: Any) -> Dataset:
+    """A user's data as attacks search it: one array of numbers in [0, 1].
+
+    Args:
+      own: The data.
+      inputs_specs: `tf.TensorSpec`s of a batch, nested as the model takes them.
+
+    Returns:
+      One input in its own shape; several as one vector, in the order of the model, with
+      names for all of its numbers. Labels of one number each are [N, 1].
+
+    Raises:
+      ValueError: If an input is of integers or not what the model takes, or labels are
+        not one row for each example.
+    """
+    from experiments.data import joined  # It loads TensorFlow.
+
+    values, interval, names = joined.inputs(own, inputs_specs)
+    labels, outputs = joined.labels(own)
+    return Dataset(
+        name=own.name,
+        images=np.asarray(interval.to_unit(values), np.float32),
+        labels=labels,
+        num_classes=outputs,
+        source=own.source,
+        licence="the user's own",
+        citation="",
+        note=own.note,
+        value_range=interval,
+        feature_names=names,
+        clients=own.clients,
     )
 
 
@@ -143,6 +217,22 @@ def from_bytes(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
       float32 of that shape.
     """
     return pixels.astype(np.float32) / np.float32(255.0)
+
+
+def _check_extent(dataset: Dataset) -> None:
+    """Checks what is said of each number of an example."""
+    shape, names = dataset.example_shape, dataset.feature_names
+    if names is not None and shape != (len(names),):
+        raise ValueError(
+            f"`feature_names` must be one for each column of `images` [N, d], got "
+            f"{len(names)} for examples {list(shape)}."
+        )
+    for bound in dataset.value_range:
+        if bound.shape and bound.shape != shape:
+            raise ValueError(
+                f"`value_range` must be of one number, or of examples {list(shape)}, got "
+                f"{list(bound.shape)}."
+            )
 
 
 def _check_range(

@@ -1,4 +1,7 @@
-"""Training and test parts, subsets and federated clients, all by an explicit seed."""
+"""Training and test parts, subsets and federated clients, all by an explicit seed.
+
+Labels that are numbers and no classes count as one class here.
+"""
 
 from typing import NamedTuple
 
@@ -6,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.data import dataset as dataset_lib
+from experiments.data import dirichlet
 from selenc_tf import validation
 
 _DEFAULT_TEST_FRACTION = 0.2
@@ -63,7 +67,7 @@ def split(
         if not rows.size:
             raise ValueError(
                 f"The {part} part of {dataset.name!r} would be empty: {len(dataset)} "
-                f"examples of {len(np.unique(dataset.labels))} classes are too few to "
+                f"examples of {len(np.unique(_classes(dataset)))} classes are too few to "
                 "split. Use a larger data set, or attack it without training."
             )
         note = f"The {len(rows):,} examples of the {part} part ({how})."
@@ -91,10 +95,11 @@ def subset(dataset: dataset_lib.Dataset, size: int, seed: int) -> dataset_lib.Da
             f"{dataset.name!r} here, got {size}."
         )
     rng = _rng(seed)
-    classes, counts = np.unique(dataset.labels, return_counts=True)
+    labels = _classes(dataset)
+    classes, counts = np.unique(labels, return_counts=True)
     quotas = _round_to_sum(counts * (size / len(dataset)), size)
     rows = [
-        rng.permutation(np.flatnonzero(dataset.labels == label))[:quota]
+        rng.permutation(np.flatnonzero(labels == label))[:quota]
         for label, quota in zip(classes, quotas, strict=True)
     ]
     return dataset_lib.take(
@@ -116,18 +121,25 @@ def partition(
       dataset: The whole.
       num_clients: k, at least 1 and at most N.
       seed: Not negative. The same seed gives the same clients.
-      dirichlet_alpha: None shuffles and deals (IID; sizes differ by at most one). A
-        positive number draws each class's shares among the clients from a symmetric
-        Dirichlet distribution: 0.1 is very uneven, 100 nearly even (Hsu, Qi, Brown,
-        'Measuring the effects of non-identical data distribution', arXiv:1909.06335).
+      dirichlet_alpha: None shuffles and deals (IID). A positive number draws each
+        client's shares of the classes from a Dirichlet distribution around those of the
+        whole: below 0.1 nearly one class each, above 100 nearly as the whole (Hsu, Qi,
+        Brown, 'Measuring the effects of non-identical data distribution for federated
+        visual classification', arXiv:1909.06335). Sizes differ by at most one in both.
 
     Returns:
       One data set for each client.
 
     Raises:
-      ValueError: If an argument is out of range or a client would have no example.
+      ValueError: If an argument is out of range, or `dirichlet_alpha` is given and
+        labels are not classes.
     """
-    parts = partition_rows(dataset.labels, num_clients, seed, dirichlet_alpha)
+    if dirichlet_alpha is not None and not dataset.has_classes:
+        raise ValueError(
+            f"`dirichlet_alpha` mixes classes, but labels of {dataset.name!r} are numbers."
+            " Leave it out: IID."
+        )
+    parts = partition_rows(_classes(dataset), num_clients, seed, dirichlet_alpha)
     kind = "IID" if dirichlet_alpha is None else f"Dirichlet({dirichlet_alpha:g})"
     return tuple(
         dataset_lib.take(
@@ -155,7 +167,7 @@ def partition_rows(
       k arrays of row numbers, none empty, together a permutation of 0..N-1.
 
     Raises:
-      ValueError: If an argument is out of range or a client would have no example.
+      ValueError: If an argument is out of range.
     """
     if not 1 <= num_clients <= len(labels):
         raise ValueError(
@@ -166,23 +178,47 @@ def partition_rows(
     if dirichlet_alpha is None:
         return tuple(np.array_split(rng.permutation(len(labels)), num_clients))
     validation.check_positive("dirichlet_alpha", dirichlet_alpha)
-    parts: list[list[NDArray[np.int64]]] = [[] for _ in range(num_clients)]
-    for label in np.unique(labels):
-        rows = rng.permutation(np.flatnonzero(labels == label))
-        shares = rng.dirichlet(np.full(num_clients, dirichlet_alpha))
-        cuts = np.cumsum(_round_to_sum(shares * len(rows), len(rows)))[:-1]
-        for part, piece in zip(parts, np.split(rows, cuts), strict=True):
-            part.append(piece)
-    joined = tuple(rng.permutation(np.concatenate(part)) for part in parts)
-    empty = [index for index, rows in enumerate(joined) if not rows.size]
-    if empty:
+    return dirichlet.deal(labels, num_clients, dirichlet_alpha, rng)
+
+
+def by_client(
+    dataset: dataset_lib.Dataset, num_clients: int
+) -> tuple[dataset_lib.Dataset, ...]:
+    """Gives the data's own clients what is theirs.
+
+    Args:
+      dataset: With `Dataset.clients`.
+      num_clients: k, at least 1: the k clients of the lowest numbers are taken.
+
+    Returns:
+      One data set for each of them, in the order of the whole.
+
+    Raises:
+      ValueError: If the data have no clients, or fewer.
+    """
+    if dataset.clients is None:
         raise ValueError(
-            f"Every client must have an example, but {len(empty)} of {num_clients} have"
-            f" none (client {empty[0]} is the first) with dirichlet_alpha="
-            f"{dirichlet_alpha:g} and {len(labels)} examples. Raise `dirichlet_alpha`, "
-            "use fewer clients or more data, or try another seed."
+            f"{dataset.name!r} does not say whose an example is. Share it out (IID or "
+            "Dirichlet), or say it: a client column, or one folder a client."
         )
-    return joined
+    found = np.unique(dataset.clients)
+    if not 1 <= num_clients <= len(found):
+        raise ValueError(
+            f"`num_clients` must be in [1, {len(found)}], the number of clients with "
+            f"examples of {dataset.name!r} here, got {num_clients}."
+        )
+    return tuple(
+        dataset_lib.take(
+            dataset,
+            np.flatnonzero(dataset.clients == client),
+            f"Client {index} of the first {num_clients} of {len(found)}.",
+        )
+        for index, client in enumerate(found[:num_clients])
+    )
+
+
+def _classes(dataset: dataset_lib.Dataset) -> NDArray[np.int32]:
+    return dataset.labels if dataset.has_classes else np.zeros(len(dataset), np.int32)
 
 
 def _stratified_test_rows(
@@ -192,8 +228,9 @@ def _stratified_test_rows(
     size = len(dataset)
     groups = np.arange(size) if dataset.groups is None else dataset.groups
     is_test = np.zeros(size, np.bool_)
-    for label in np.unique(dataset.labels):
-        rows = np.flatnonzero(dataset.labels == label)
+    labels = _classes(dataset)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
         names, counts = np.unique(groups[rows], return_counts=True)
         order = rng.permutation(len(names))
         reached = np.cumsum(counts[order])

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=60)
 SEEDS = st.integers(0, 2**32)
 
 
-def make(labels, groups=None, test_rows=None):
+def make(labels, groups=None, test_rows=None, clients=None):
     """Every picture is one pixel that holds the number of its row."""
     size = len(labels)
     return dataset_lib.Dataset(
@@ -24,6 +26,7 @@ def make(labels, groups=None, test_rows=None):
         note="Numbers.",
         groups=None if groups is None else np.asarray(groups, np.int32),
         test_rows=None if test_rows is None else np.asarray(test_rows, np.bool_),
+        clients=None if clients is None else np.asarray(clients, np.int32),
     )
 
 
@@ -48,36 +51,70 @@ def test_iid_clients_hold_everything_once_in_even_parts(labels, data, seed):
     assert list(map(rows, parts)) == list(map(rows, again))
 
 
-@given(LABELS, st.data(), SEEDS, st.floats(1e-3, 1e3))
-def test_dirichlet_clients_hold_everything_once_or_nobody_is_empty(
+@given(LABELS, st.data(), SEEDS, st.floats(0, 1e300, exclude_min=True))
+def test_dirichlet_clients_hold_everything_once_in_even_parts(
     labels, data, seed, alpha
 ):
     clients = data.draw(st.integers(1, len(labels)))
     whole = make(labels)
-    try:
-        parts = splits.partition(whole, clients, seed, alpha)
-    except ValueError as error:
-        assert "Every client must have an example" in str(error)
-        assert clients > 1
-        return
-    assert all(len(part) for part in parts)
+    parts = splits.partition(whole, clients, seed, alpha)
+    assert len(parts) == clients
     assert sorted(row for part in parts for row in rows(part)) == list(
         range(len(labels))
     )
+    sizes = [len(part) for part in parts]
+    assert min(sizes) >= 1 and max(sizes) - min(sizes) <= 1
     again = splits.partition(whole, clients, seed, alpha)
     assert list(map(rows, parts)) == list(map(rows, again))
 
 
+def shares(labels, alpha, seeds, clients=10):
+    """The share of the first class at the first client, who draws from the whole."""
+    parts = [splits.partition_rows(labels, clients, seed, alpha)[0] for seed in seeds]
+    return np.array([np.mean(labels[part] == 0) for part in parts])
+
+
 def test_dirichlet_is_uneven_when_alpha_is_small_and_even_when_large():
     labels = np.repeat(np.arange(5, dtype=np.int32), 400)
+    assert np.std(shares(labels, 0.1, range(20))) > 0.25
+    # Not below the spread of drawing 200 of 2,000.
+    assert np.std(shares(labels, 1e6, range(20))) < 0.04
 
-    def spread(alpha):
-        parts = splits.partition_rows(labels, 4, 1, alpha)
-        shares = [np.bincount(labels[part], minlength=5) / 400 for part in parts]
-        return np.std(shares)
 
-    assert spread(0.1) > 0.25
-    assert spread(1000.0) < 0.02
+def test_dirichlet_draws_around_the_shares_of_the_whole():
+    labels = np.array([0] * 600 + [1] * 1400, np.int32)
+    found = shares(labels, 4.0, range(200), clients=20)
+    # Beta(4 * 0.3, 4 * 0.7) has the mean 0.3 and the variance 0.3 * 0.7 / 5; drawing
+    # 100 examples by that share adds a hundredth of what is left of 0.3 * 0.7.
+    assert abs(found.mean() - 0.3) < 4 * found.std() / np.sqrt(200)
+    assert found.var() == pytest.approx(0.21 / 5 + 0.21 * 4 / 5 / 100, rel=0.3)
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=40), st.data())
+def test_the_first_clients_get_what_is_theirs(owners, data):
+    whole = make([0] * len(owners), clients=owners)
+    known = sorted(set(owners))
+    wanted = data.draw(st.integers(1, len(known)))
+    parts = splits.by_client(whole, wanted)
+    assert [set(part.clients.tolist()) for part in parts] == [
+        {client} for client in known[:wanted]
+    ]
+    for client, part in zip(known, parts, strict=False):
+        assert rows(part) == [row for row, one in enumerate(owners) if one == client]
+    with pytest.raises(ValueError, match=f"must be in .1, {len(known)}., the number"):
+        splits.by_client(whole, len(known) + 1)
+
+
+def test_labels_that_are_numbers_count_as_one_class():
+    whole = dataclasses.replace(
+        make([0] * 10), labels=np.zeros((10, 2), np.float32), num_classes=2
+    )
+    train, test = splits.split(whole, 0, 0.3)
+    assert (len(train), len(test)) == (7, 3) and train.labels.shape == (7, 2)
+    assert len(splits.subset(whole, 4, 0)) == 4
+    assert [len(part) for part in splits.partition(whole, 3, 0)] == [4, 3, 3]
+    with pytest.raises(ValueError, match="`dirichlet_alpha` mixes classes"):
+        splits.partition(whole, 3, 0, 1.0)
 
 
 def test_seeds_make_a_difference():
@@ -153,6 +190,11 @@ def test_a_subset_keeps_the_proportions(labels, data, seed):
         (lambda d: splits.partition(d, 2, -1), "`seed` must be at least 0"),
         (lambda d: splits.partition(d, 2, 0, 0.0), "`dirichlet_alpha` must be pos"),
         (lambda d: splits.partition(d, 2, 0, float("nan")), "`dirichlet_alpha`"),
+        (lambda d: splits.by_client(d, 1), "does not say whose an example is"),
+        (
+            lambda d: splits.by_client(make([0], clients=[3]), 0),
+            "`num_clients` must be",
+        ),
         (lambda d: splits.split(d, 0, 1.0), "`test_fraction` must be strictly"),
         (lambda d: splits.split(d, 0, 0.0), "`test_fraction` must be strictly"),
         (lambda d: splits.subset(d, 5, 0), r"`size` must be in \[1, 4\]"),

@@ -1,0 +1,2 @@
+from .loading import OwnData as OwnData
+from .loading import load as load
