@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from experiments.data.own.assembling import Raw
 
 _WHOLE = re.compile(r"[+-]?[0-9]+")
+# Of names: 07 and 7 are two.
+_NUMBER = re.compile(r"0|-?[1-9][0-9]*")
 
 
 class _Table(NamedTuple):
@@ -156,7 +158,7 @@ def _names(table: _Table, column: str) -> NDArray[Any]:
             f"Column {column!r} must say something in every row, but line {empty[0]} is "
             "empty there."
         )
-    if all(_WHOLE.fullmatch(cell) for cell in cells):
+    if all(_NUMBER.fullmatch(cell) for cell in cells):
         return _whole(cells, column)
     return np.array(cells, np.str_)
 

@@ -2,6 +2,8 @@ import os
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from experiments.data import own
@@ -134,6 +136,29 @@ def test_the_first_file_that_differs_is_named(folder, spoil, message):
         own.load(str(root))
     assert str(caught.value).startswith(f"`--data={root}`: ")
     assert "secret" not in str(caught.value)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(["png", "jpg", "gif", "bmp", "tif"]),
+    st.integers(0, 400),
+    st.lists(st.integers(0, 400), max_size=3),
+)
+def test_a_broken_picture_is_a_sentence(tmp_path_factory, suffix, cut, flips):
+    root = tmp_path_factory.mktemp("spoilt")
+    picture(root / "a" / "1.png")
+    path = root / "b" / f"1.{suffix}"
+    picture(path)
+    data = bytearray(path.read_bytes()[: cut or None])
+    for place in flips:
+        data[place % len(data)] ^= 0xFF
+    path.write_bytes(data)
+    try:
+        found = own.load(str(root))
+    except ValueError as error:
+        assert f"b/1.{suffix}'" in str(error)
+    else:
+        assert found.inputs.shape == (2, 4, 5, 3)
 
 
 def test_what_would_be_ignored_is_refused(folder):

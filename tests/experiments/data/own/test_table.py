@@ -74,6 +74,11 @@ def test_clients_that_are_numbers_are_in_their_order(tmp_path):
     assert found.client_names == ("9", "10") and found.feature_names == ("a",)
 
 
+def test_clients_with_zeros_before_them_are_others(tmp_path):
+    text = "a,label,client\n1,0,07\n2,1,7\n3,1,07\n"
+    assert own.load(write(tmp_path, text), client="client").client_names == ("07", "7")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
