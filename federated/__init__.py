@@ -4,15 +4,12 @@
 import federated                     # Before TFF: it makes TFF importable.
 import tensorflow_federated as tff
 
-federated.install()
 process = tff.learning.algorithms.build_weighted_fed_avg(
-    federated.tff_model(model),
+    federated.tff_model(keras_model),
     client_optimizer_fn=tff.learning.optimizers.build_sgdm(0.1),
-    model_aggregator=federated.selective_encryption(
-        federated.SelectiveEncryption(hide, fixed_point, bounds, cipher, keys)
-    ),
+    model_aggregator=federated.selective_encryption(ratio=0.1),
 )
-federated.key_flow.check(process.next, keys.path)
+federated.key_flow.check(process.next)
 ```
 
 Importing this package imports nothing heavy. Its names, which `__init__.pyi` lists, load

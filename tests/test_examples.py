@@ -27,9 +27,10 @@ def printed(name):
 
 def test_own_model():
     lines = [line for line in printed("own_model.py") if line.startswith("round")]
-    # 8 * 16 + 16 + 16 * 3 + 3 = 195 entries; all of them in the first round, then 20.
-    assert "195 of 195 entries encrypted" in lines[0]
-    assert "20 of 195 entries encrypted" in lines[1]
+    # 8 * 16 + 16 + 4 * 16 + 16 * 3 + 3 = 259 entries with the normalisation's weights
+    # and statistics; all of them in the first round, then a tenth.
+    assert "259 entries encrypted" in lines[0]
+    assert " 26 entries encrypted" in lines[1]
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in lines]
     assert losses[-1] < losses[0]
 
