@@ -15,7 +15,7 @@ from selenc_tf.masks import units
 from selenc_tf.types import Mask
 
 _EMBEDDINGS = re.compile(r"embeddings?$")
-_NORMALISATION = re.compile(r"(^|/)(gamma|beta|scale)$")
+_NORMALISATION = re.compile(r"(^|/)(gamma|beta|scale|moving_\w+)$")
 
 
 Selector: TypeAlias = Callable[[FlatSpec], tuple[int, ...]]
@@ -118,7 +118,7 @@ def embeddings(spec: FlatSpec) -> tuple[int, ...]:
 
 
 def normalisation(spec: FlatSpec) -> tuple[int, ...]:
-    """The scales and offsets of normalisation: names ending in gamma, beta or scale.
+    """Scales, offsets and moving statistics of normalisation, by their names.
 
     Hidden, they close the exact normalised activation where only one position has a
     gradient, as after the pooling of a transformer: dgamma_c / dbeta_c. For several
@@ -130,7 +130,7 @@ def normalisation(spec: FlatSpec) -> tuple[int, ...]:
     found = [
         index for index, (name, _) in _tensors(spec) if _NORMALISATION.search(name)
     ]
-    return tuple(_some(spec, "a name ending in gamma, beta or scale", found))
+    return tuple(_some(spec, "a name ending in gamma, beta, scale or moving_...", found))
 
 
 def count(spec: FlatSpec, tensors: Collection[int]) -> int:
