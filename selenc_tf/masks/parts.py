@@ -130,7 +130,9 @@ def normalisation(spec: FlatSpec) -> tuple[int, ...]:
     found = [
         index for index, (name, _) in _tensors(spec) if _NORMALISATION.search(name)
     ]
-    return tuple(_some(spec, "a name ending in gamma, beta, scale or moving_...", found))
+    return tuple(
+        _some(spec, "a name ending in gamma, beta, scale or moving_...", found)
+    )
 
 
 def count(spec: FlatSpec, tensors: Collection[int]) -> int:
