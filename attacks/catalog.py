@@ -21,11 +21,17 @@ from selenc_tf import validation
 if TYPE_CHECKING:
     from attacks.knowledge import Attack, Knowledge, Reconstruction
     from federated.views import ServerView
+    from selenc_tf.models.objectives import Kind
     from selenc_tf.types import Seed
 
 Sees: TypeAlias = Literal["message", "rounds", "cohort"]
 """What an attack is on: one client's message (or a published aggregate), messages of one
 client from several rounds, or all messages of a round with the published aggregate."""
+
+Kinds: TypeAlias = tuple["Kind", ...]
+
+ANY: Kinds = ("classes", "binary", "values")
+CLASSES: Kinds = ("classes",)
 
 BOTH = words.MODES
 AWARE: tuple[words.Mode, ...] = ("mask_aware",)
@@ -40,6 +46,10 @@ class Entry:
       build: "module:function" of the builder, which may take `mode`, `source`, `effort`,
         `progress` and `programs` (and `members` of an envelope) and gets those it takes.
       modes: What it can make of hidden entries.
+      inputs: What the model must take: "pictures" [height, width, channels], or any
+        "numbers".
+      kinds: What the model may learn.
+      finds_numbers: Whether it goes without known labels where those are numbers.
       needs: The fields of `Knowledge` without which it does not apply.
       infers: The fields of `Knowledge` that it infers: where they are known it does what
         another attack of the catalogue does.
@@ -53,6 +63,9 @@ class Entry:
 
     build: str
     modes: tuple[words.Mode, ...] = AWARE
+    inputs: words.Inputs = "numbers"
+    kinds: Kinds = CLASSES
+    finds_numbers: bool = False
     needs: frozenset[str] = frozenset()
     infers: frozenset[str] = frozenset()
     one_picture: bool = False
@@ -79,7 +92,11 @@ class Entry:
 ATTACKS: Mapping[str, Entry] = MappingProxyType(
     {
         "dlg": Entry(
-            "attacks.continuous.second_order.dlg:build_dlg", BOTH, local_training=True
+            "attacks.continuous.second_order.dlg:build_dlg",
+            BOTH,
+            kinds=ANY,
+            finds_numbers=True,
+            local_training=True,
         ),
         "idlg": Entry(
             "attacks.continuous.second_order.idlg:build_idlg",
@@ -93,30 +110,48 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
         "inverting_gradients": Entry(
             "attacks.pictures.first_order.inverting_gradients:build_inverting_gradients",
             BOTH,
+            inputs="pictures",
+            kinds=ANY,
             cost="costly",
         ),
         "quick_inversion": Entry(
-            "attacks.pictures.first_order.quick_inversion:build_quick_inversion", BOTH
+            "attacks.pictures.first_order.quick_inversion:build_quick_inversion",
+            BOTH,
+            kinds=ANY,
         ),
         # Its recipe takes thousands of iterations too.
         "modern": Entry(
-            "attacks.pictures.first_order.modern:build_modern", BOTH, cost="costly"
+            "attacks.pictures.first_order.modern:build_modern",
+            BOTH,
+            inputs="pictures",
+            cost="costly",
         ),
         # The same, for a group of starts.
         "gradinversion": Entry(
             "attacks.pictures.first_order.gradinversion:build_gradinversion",
             BOTH,
+            inputs="pictures",
+            kinds=ANY,
             cost="costly",
         ),
         "dense_inversion": Entry(
-            "attacks.continuous.analytic.dense_inversion:build_dense_inversion"
+            "attacks.continuous.analytic.dense_inversion:build_dense_inversion",
+            kinds=ANY,
+            finds_numbers=True,
         ),
-        "completion": Entry("attacks.continuous.analytic.completion:build_completion"),
+        "completion": Entry(
+            "attacks.continuous.analytic.completion:build_completion",
+            kinds=ANY,
+            finds_numbers=True,
+        ),
         "r_gap": Entry(
-            "attacks.continuous.analytic.r_gap:build_r_gap", one_picture=True
+            "attacks.continuous.analytic.r_gap:build_r_gap",
+            inputs="pictures",
+            one_picture=True,
         ),
         "layer_peeling": Entry(
             "attacks.pictures.peeling.layer_peeling:build_layer_peeling",
+            inputs="pictures",
             one_picture=True,
         ),
         "imputation": Entry(
@@ -138,22 +173,32 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
         ),
         "mean_picture": Entry(
             "attacks.pictures.statistical.baselines:build_mean_picture",
+            kinds=ANY,
+            finds_numbers=True,
             local_training=True,
         ),
         "multi_round": Entry(
             "attacks.continuous.second_order.multi_round:build_multi_round",
             BOTH,
+            kinds=ANY,
+            finds_numbers=True,
             needs=frozenset({"earlier"}),
             sees="rounds",
             local_training=True,
         ),
         "cohort": Entry(
             "attacks.continuous.second_order.cohort:build_cohort",
+            kinds=ANY,
+            finds_numbers=True,
             sees="cohort",
             local_training=True,
         ),
         "strongest": Entry(
-            "attacks.strongest:build_strongest", local_training=True, envelope=True
+            "attacks.strongest:build_strongest",
+            kinds=ANY,
+            finds_numbers=True,
+            local_training=True,
+            envelope=True,
         ),
     }
 )
@@ -224,7 +269,9 @@ def build(
             if option in taken and value is not None
         }
     )
-    return _refusing(attack, lambda knowledge: why_not(entry, knowledge))
+    return _refusing(
+        _without_draws(attack, shared), lambda knowledge: why_not(entry, knowledge)
+    )
 
 
 def why_not(entry: Entry, knowledge: Knowledge) -> str | None:
@@ -237,6 +284,28 @@ def why_not(entry: Entry, knowledge: Knowledge) -> str | None:
     Returns:
       The reason, or None. Whether it fits the model's layers the attack finds out.
     """
+    model = knowledge.model
+    if entry.inputs == "pictures" and len(model.input_shape) != 3:
+        return (
+            "`knowledge.model` must take pictures [height, width, channels] for this "
+            f"attack, got examples of shape {list(model.input_shape)}"
+        )
+    if model.kind not in entry.kinds:
+        return (
+            f"`knowledge.model` must learn {' or '.join(entry.kinds)} for this attack, got "
+            f"{model.kind}"
+        )
+    numbers = model.kind != "classes" and knowledge.labels is None
+    if numbers and not entry.finds_numbers:
+        return (
+            "`knowledge.labels` must be there for this attack on a model that learns "
+            f"{model.kind}, got none"
+        )
+    if model.task.is_random and not knowledge.without_draws:
+        return (
+            "`knowledge.without_draws` must be declared for a model that draws random "
+            "numbers (dropout, noise), whose seeds the attacker does not know"
+        )
     if entry.one_picture and knowledge.batch_size > 1:
         return (
             "`knowledge.batch_size` must be 1 for this attack, whose equations are for "
@@ -251,6 +320,19 @@ def why_not(entry: Entry, knowledge: Knowledge) -> str | None:
             "messages of one gradient, got several local steps"
         )
     return None
+
+
+def _without_draws(attack: Attack, programs: Programs) -> Attack:
+    """The attack, on the model without what clients draw where that is declared."""
+
+    def silent(view: ServerView, knowledge: Knowledge, seed: Seed) -> Reconstruction:
+        if knowledge.model.task.is_random and knowledge.without_draws:
+            without = pkgutil.resolve_name("attacks.draws:without")
+            model = programs.of(without, knowledge.model)
+            knowledge = dataclasses.replace(knowledge, model=model)
+        return attack(view, knowledge, seed)
+
+    return silent
 
 
 def _as_member(entry: Entry, attack: Attack) -> Attack:

@@ -28,8 +28,8 @@ def visible_error(
       view_weights: The weights of the round.
       target: The gradient as far as it is visible.
       knowledge: For the number of classes, and how messages are made.
-      images: float [b, h, w, c] in [0, 1].
-      labels: int [b].
+      images: float [b, *input_shape] in [0, 1].
+      labels: As `Reconstruction.labels`.
 
     Returns:
       The error, not negative; NaN where nothing is visible or something is not finite.
@@ -51,7 +51,7 @@ def visible_error(
         observed,
         target.sizes,
         tf.constant(images, dtype),
-        tf.one_hot(labels, knowledge.model.num_classes, dtype=dtype),
+        matching.as_targets(knowledge.model, labels, dtype),
         knowledge.local_training,
     )
     error = float(

@@ -2,24 +2,29 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 
 import numpy as np
+import tensorflow as tf
 
 from attacks import words
 from federated import views
 from selenc_tf import validation
-from selenc_tf.models import functional
+from selenc_tf.models import functional, value_range
+from selenc_tf.models import labels as labels_lib
 from selenc_tf.models.local_steps import LocalTraining
 from selenc_tf.types import Seed
 
+Labels: TypeAlias = tuple[int, ...] | tuple[tuple[float, ...], ...]
+"""Of a batch: classes, or rows of numbers where the loss is one of events or values."""
+
 
 class PublicPictures(NamedTuple):
-    """Pictures like the clients', which the attacker has from elsewhere.
+    """Examples like the clients', which the attacker has from elsewhere.
 
     Attributes:
-      images: float32 [a, h, w, c] in [0, 1]; none of them is a victim.
-      labels: int64 [a].
+      images: float32 [a, *input_shape] in [0, 1]; none of them is a victim.
+      labels: Integers [a] where the model learns classes, else float [a, num_classes].
     """
 
     images: np.ndarray
@@ -30,14 +35,16 @@ class PublicPictures(NamedTuple):
 class Knowledge:
     """The declared side information of an attacker; part of every claim made with it.
 
-    That pixels lie in [0, 1] is always granted: pictures are stored that way.
+    The interval that numbers lie in is always granted: everything here is in [0, 1], as
+    `FunctionalModel` takes it. "Pictures" are tables' rows where the model takes those.
 
     Attributes:
-      model: The architecture. Its `initial_weights` are not used: the weights of the
-        round are in the view.
+      model: The architecture, with the mode in which gradients are taken. Its
+        `initial_weights` are not used: the weights of the round are in the view.
       batch_size: Number of pictures behind the attacked gradient: one client's batch,
         or all the cohort's batches together where the aggregate is attacked.
-      labels: The class of each picture, if the attacker knows them.
+      labels: The class of each picture, or its row of numbers [num_classes] where the
+        model learns events or values; None if the attacker does not know them.
       client_sizes: Only for the aggregate: each client's number of pictures, in the
         order of the messages. None means that the messages' weights are in proportion
         to them (federated averaging), so that the aggregate is the mean over the union.
@@ -45,34 +52,42 @@ class Knowledge:
       local_training: How the messages were made, or None for one gradient.
       earlier: What the server kept of earlier rounds in which the attacked clients had
         the same pictures, in the same order of messages.
+      without_draws: Whether the attacker computes without the clients' random draws
+        (dropout, noise), whose seeds it does not know. Nothing else can be done about
+        them, and what is found is less exact, so that it has to be said; of no effect
+        on models that draw nothing.
     """
 
     model: functional.FunctionalModel
     batch_size: int = 1
-    labels: tuple[int, ...] | None = None
+    labels: Labels | None = None
     client_sizes: tuple[int, ...] | None = None
     public_pictures: PublicPictures | None = None
     local_training: LocalTraining | None = None
     earlier: tuple[views.ServerView, ...] = ()
+    without_draws: bool = False
+
+    @property
+    def classes(self) -> tuple[int, ...] | None:
+        """The known labels where they are classes."""
+        if self.model.kind != "classes":
+            return None
+        return cast("tuple[int, ...] | None", self.labels)
 
     def __post_init__(self) -> None:
         """Checks that the fields fit each other.
 
         Raises:
-          ValueError: If a count is below 1, a label is not a class, or the parts do not
-            add up to `batch_size`.
+          ValueError: If the model's input is not numbers, a count is below 1, a label is
+            none of the loss, or the parts do not add up to `batch_size`.
         """
+        _check_input(self.model)
         validation.check_at_least("batch_size", self.batch_size, 1)
-        counted = (self.batch_size, *(self.labels or ()), *(self.client_sizes or ()))
+        counted = (self.batch_size, *(self.classes or ()), *(self.client_sizes or ()))
         if not all(isinstance(one, int | np.integer) for one in counted):
             raise ValueError(
                 "`batch_size`, `labels` and `client_sizes` must be whole numbers, got "
                 f"{counted}."
-            )
-        if len(self.model.input_shape) != 3:
-            raise ValueError(
-                "`model` must take pictures [height, width, channels], got "
-                f"`input_shape` {self.model.input_shape}."
             )
         if self.labels is not None:
             if len(self.labels) != self.batch_size:
@@ -80,12 +95,7 @@ class Knowledge:
                     f"`labels` must name one class for each of the {self.batch_size} "
                     f"pictures of `batch_size`, got {len(self.labels)}."
                 )
-            classes = self.model.num_classes
-            if not all(0 <= label < classes for label in self.labels):
-                raise ValueError(
-                    f"`labels` must be in [0, {classes}), the classes of the model, got"
-                    f" {self.labels}."
-                )
+            _check_labels("labels", self.labels, self.batch_size, self.model)
         if self.client_sizes is not None:
             if min(self.client_sizes, default=0) < 1:
                 raise ValueError(
@@ -103,6 +113,48 @@ class Knowledge:
             _check_local_training(self.local_training)
 
 
+def label_array(model: functional.FunctionalModel, labels: Labels) -> np.ndarray:
+    """Labels as reconstructions have them: int64 [b], or float32 [b, num_classes]."""
+    return np.array(labels, np.int64 if model.kind == "classes" else np.float32)
+
+
+def _check_input(model: functional.FunctionalModel) -> None:
+    single = isinstance(model.task.inputs, tf.TensorSpec)
+    # Several inputs are joined only where all of them are numbers.
+    if single and not model.task.inputs.dtype.is_floating:
+        raise ValueError(
+            f"`model` ({model.name}) must take numbers that can be searched for, but its "
+            f"input is {model.task.inputs.dtype.name}: no attack looks for tokens."
+        )
+
+
+def _check_labels(
+    name: str,
+    labels: Labels | np.ndarray,
+    count: int,
+    model: functional.FunctionalModel,
+) -> None:
+    """Checks classes [count], or numbers [count, num_classes]; they are not printed."""
+    classes = model.kind == "classes"
+    wanted = (count,) if classes else (count, model.num_classes)
+    found = np.shape(labels)
+    if found != wanted:
+        raise ValueError(
+            f"`{name}` must have the shape {list(wanted)} for {model.name}, which learns "
+            f"{model.kind}, got {list(found)}."
+        )
+    if classes and not np.issubdtype(np.asarray(labels).dtype, np.integer):
+        raise ValueError(
+            f"`{name}` must be integers, the numbers of classes, got the type "
+            f"{np.asarray(labels).dtype}."
+        )
+    rule = model.task.objective.rules
+    if classes:
+        # The loss may take rows of probabilities; attackers name the class.
+        rule = labels_lib.Rule(tf.TensorSpec([None], tf.int32), model.num_classes)
+    labels_lib.check(rule, np.asarray(labels), f"`{name}`")
+
+
 def _check_pictures(
     pictures: PublicPictures, model: functional.FunctionalModel
 ) -> None:
@@ -111,12 +163,10 @@ def _check_pictures(
             f"`public_pictures.images` must be [a, *{model.input_shape}] with a >= 1, "
             f"got shape {list(pictures.images.shape)}."
         )
-    if pictures.labels.shape != (len(pictures.images),):
-        raise ValueError(
-            "`public_pictures.labels` must have one class for each of the "
-            f"{len(pictures.images)} pictures, got shape "
-            f"{list(pictures.labels.shape)}."
-        )
+    value_range.check_unit("public_pictures.images", pictures.images)
+    _check_labels(
+        "public_pictures.labels", pictures.labels, len(pictures.images), model
+    )
 
 
 def _check_local_training(training: LocalTraining) -> None:
@@ -130,8 +180,9 @@ class Reconstruction(NamedTuple):
     """What an attacker recovered, with its own account of how it went.
 
     Attributes:
-      images: float32 [b, h, w, c] in [0, 1].
-      labels: int64 [b]. The classes it was told, inferred, or ended with.
+      images: float32 [b, *input_shape] in [0, 1].
+      labels: The classes it was told, inferred, or ended with, int64 [b]; numbers where
+        the loss takes numbers, float32 [b, num_classes].
       label_source: "known", "inferred" (analytically), "enumerated" (several were
         possible, the matching error chose), "guessed" (the visible entries leave more)
         or "optimised" (jointly).
@@ -209,6 +260,41 @@ Raises `DoesNotApply` where it does not fit them.
 
 class DoesNotApply(ValueError):
     """The attack does not fit the model, target or knowledge; there is no number."""
+
+
+def check_classes(knowledge: Knowledge, attack: str) -> None:
+    """Checks that a model learns classes.
+
+    Args:
+      knowledge: With the model.
+      attack: The attack's name, for the message.
+
+    Raises:
+      DoesNotApply: If its loss is another than the cross-entropy of classes.
+    """
+    if knowledge.model.kind != "classes":
+        raise DoesNotApply(
+            f"`knowledge.model` ({knowledge.model.name}) must learn classes for {attack}, "
+            f"whose equations are those of a softmax, got {knowledge.model.kind}. Use "
+            "DLG."
+        )
+
+
+def check_pictures(model: functional.FunctionalModel, what: str) -> None:
+    """Checks that a model takes pictures.
+
+    Args:
+      model: The model.
+      what: What is for pictures, for the message.
+
+    Raises:
+      DoesNotApply: If its input is not [height, width, channels].
+    """
+    if len(model.input_shape) != 3:
+        raise DoesNotApply(
+            f"`knowledge.model` ({model.name}) must take pictures [height, width, "
+            f"channels] for {what}, got examples of shape {list(model.input_shape)}."
+        )
 
 
 def check_one_picture(knowledge: Knowledge, attack: str) -> None:

@@ -19,6 +19,7 @@ from attacks import envelope
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
 from attacks.knowledge import Attack
+from attacks.matching import matching
 from federated import views
 from selenc_tf.models import local_steps
 from selenc_tf.types import Seed
@@ -97,7 +98,7 @@ def _plays(
     for begin in range(0, taken, size):
         images = public.images[begin : begin + size]
         labels = public.labels[begin : begin + size]
-        told = None if knowledge.labels is None else tuple(int(x) for x in labels)
+        told = None if knowledge.labels is None else _told(labels)
         seen, *earlier = (
             _view_of(one, knowledge, source, images, labels)
             for one in (view, *knowledge.earlier)
@@ -113,6 +114,13 @@ def _plays(
     return tuple(plays)
 
 
+def _told(labels: np.ndarray) -> knowledge_lib.Labels:
+    """Public labels as knowledge has them."""
+    if labels.ndim == 1:
+        return tuple(int(label) for label in labels)
+    return tuple(tuple(float(one) for one in row) for row in labels)
+
+
 def _view_of(
     view: views.ServerView,
     knowledge: knowledge_lib.Knowledge,
@@ -125,7 +133,7 @@ def _view_of(
         knowledge.model,
         tuple(tf.constant(tensor) for tensor in view.weights),
         tf.constant(images),
-        tf.one_hot(labels, knowledge.model.num_classes),
+        matching.as_targets(knowledge.model, labels, tf.float32),
         knowledge.local_training,
     ).numpy()
     if source == "aggregate":

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from attacks import coupling, draws
 from attacks import knowledge as knowledge_lib
 from attacks.words import MODES as MODES
 from attacks.words import Mode as Mode
@@ -24,6 +25,8 @@ class Target:
       sizes: The pictures of each group; the gradient is a weighted mean of the groups'
         mean gradients.
       shares: float64 [len(sizes)], the groups' weights, which sum to 1.
+      penalty: float32 [n], what the model's regularisers add to the gradient, or 0.0;
+        None where it cannot be told from the weights of the round alone.
     """
 
     vector: np.ndarray
@@ -31,6 +34,29 @@ class Target:
     matched: np.ndarray
     sizes: tuple[int, ...]
     shares: np.ndarray
+    penalty: np.ndarray | float | None = 0.0
+
+    @property
+    def plain(self) -> np.ndarray:
+        """`vector` without the penalty: the mean of the examples' own gradients.
+
+        Raises:
+          DoesNotApply: If the penalty is not known.
+        """
+        if self.penalty is None:
+            raise knowledge_lib.DoesNotApply(
+                "The model's penalties must depend on the weights of the round alone for "
+                "an attack that reads gradients of layers, but they depend on the "
+                "examples, or on the steps between. Match gradients with known labels."
+            )
+        if isinstance(self.penalty, float):
+            return self.vector
+        left = self.vector - self.penalty
+        # What is left of a unit that did not fire is rounding.
+        rounding = 4 * np.finfo(np.float32).eps * np.abs(self.penalty)
+        return np.where(
+            self.visible & (np.abs(left) > rounding), left, np.float32(0)
+        ).astype(np.float32)
 
 
 def build_target(
@@ -56,9 +82,12 @@ def build_target(
     Raises:
       ValueError: If the view is not one of the model, has no such message or aggregate,
         or does not go with the batch sizes.
+      DoesNotApply: If clients draw what the attacker does not know, or an aggregate is
+        that of several batches with statistics of their own, whose sizes are not known.
     """
     validation.check_in("mode", mode, MODES)
     check_view(view, knowledge.model)
+    draws.check(knowledge)
     if source == "aggregate":
         return _from_aggregate(view, knowledge)
     if isinstance(source, bool) or not isinstance(source, int | np.integer):
@@ -102,6 +131,17 @@ def check_view(view: views.ServerView, model: functional.FunctionalModel) -> Non
         )
 
 
+def penalty_of(
+    view: views.ServerView, knowledge: knowledge_lib.Knowledge
+) -> np.ndarray | float | None:
+    """`Target.penalty` of every gradient of a round."""
+    weights = tuple(np.asarray(tensor) for tensor in view.weights)
+    found = coupling.penalty_gradient(knowledge.model, weights)
+    # Between local steps the weights move, and with them their penalty.
+    several = knowledge.local_training is not None
+    return None if several and not isinstance(found, float) else found
+
+
 def _from_client(
     view: views.ServerView,
     knowledge: knowledge_lib.Knowledge,
@@ -125,6 +165,7 @@ def _from_client(
         matched=visible if mode == "mask_aware" else np.ones_like(visible),
         sizes=(knowledge.batch_size,),
         shares=np.ones(1),
+        penalty=penalty_of(view, knowledge),
     )
 
 
@@ -135,6 +176,13 @@ def _from_aggregate(
         raise ValueError(
             "`source` must be a client's index for this view: `view.aggregate` is None,"
             " because the server stayed blind. Attack a message instead."
+        )
+    unknown = knowledge.client_sizes is None and len(view.messages) > 1
+    if unknown and coupling.mixes_examples(knowledge.model):
+        raise knowledge_lib.DoesNotApply(
+            "`knowledge.client_sizes` must say which pictures are of one batch where the "
+            f"model ({knowledge.model.name}) normalises by statistics of the batch, got "
+            "None."
         )
     everything = np.ones(view.mask.shape, np.bool_)
     sizes: tuple[int, ...] = (knowledge.batch_size,)
@@ -154,4 +202,5 @@ def _from_aggregate(
         matched=everything,
         sizes=sizes,
         shares=shares,
+        penalty=penalty_of(view, knowledge),
     )

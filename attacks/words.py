@@ -14,6 +14,9 @@ MODES: tuple[Mode, ...] = ("naive", "mask_aware")
 Source: TypeAlias = int | Literal["aggregate"]
 """What is attacked: the message of one client, by index, or the published aggregate."""
 
+Inputs: TypeAlias = Literal["pictures", "numbers"]
+"""What the model of an attack takes: [height, width, channels], or numbers of any shape."""
+
 Status: TypeAlias = Literal["ok", "does_not_apply", "failed"]
 """How an attack ended: with pictures; without, because it does not fit the model, the
 target or the knowledge; without, because its numbers or the machine's memory gave out.

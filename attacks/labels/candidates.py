@@ -11,13 +11,16 @@ An attack that can optimises labels with the pictures instead of taking a guess.
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
 from attacks.labels import rules, signs
+from attacks.structure import dense_layers
+from selenc_tf import flatten
+from selenc_tf.models import functional
 
 Source: TypeAlias = Literal["known", "inferred", "enumerated", "guessed", "optimised"]
 """What a reconstruction says about its labels."""
@@ -30,15 +33,15 @@ _GUESS_NOISE = 0.3
 
 
 class Candidates(NamedTuple):
-    """The classes that a batch may have.
+    """The labels that a batch may have.
 
     Attributes:
-      classes: Tuples of b classes, in the order of the pictures; none where they are to
-        be optimised with the pictures.
+      classes: Tuples of b classes (known labels may be numbers), in the order of the
+        pictures; none where they are to be optimised with the pictures.
       source: How they are known.
     """
 
-    classes: tuple[tuple[int, ...], ...]
+    classes: tuple[knowledge_lib.Labels, ...]
     source: Source
 
 
@@ -47,7 +50,7 @@ JOINT = Candidates((), "optimised")
 
 
 def declared(knowledge: knowledge_lib.Knowledge) -> Candidates:
-    """The classes that the knowledge declares, or `JOINT`."""
+    """The labels that the knowledge declares, or `JOINT`."""
     if knowledge.labels is None:
         return JOINT
     return Candidates((knowledge.labels,), "known")
@@ -75,18 +78,25 @@ def candidates(
 
     Returns:
       At least one batch of classes.
+
+    Raises:
+      DoesNotApply: If labels are unknown and no classes.
     """
     if knowledge.labels is not None:
         return declared(knowledge)
     model, size = knowledge.model, knowledge.batch_size
-    answer = rules.infer_classes(rounds[0], model.spec, model.num_classes, size, rule)
+    if model.kind != "classes":
+        raise knowledge_lib.DoesNotApply(
+            f"`knowledge.labels` must be there where a model ({model.name}) learns "
+            f"{model.kind} and labels are not searched for, got None."
+        )
+    spec = readable_layout(rounds[0], model)
+    answer = rules.infer_classes(rounds[0], spec, model.num_classes, size, rule)
     guess = answer.classes
     if size == 1:
         left = set(range(model.num_classes))
         for target in rounds:
-            left &= set(
-                signs.possible_labels(target, mode, model.spec, model.num_classes)
-            )
+            left &= set(signs.possible_labels(target, mode, spec, model.num_classes))
         batches: tuple[tuple[int, ...], ...] = tuple((one,) for one in sorted(left))
         if batches and guess not in batches:
             guess = batches[0]
@@ -114,7 +124,7 @@ def together(parts: Sequence[Candidates]) -> Candidates:
     if count > MOST_CANDIDATES or any(one.source == "guessed" for one in parts):
         return JOINT
     combined = itertools.product(*(one.classes for one in parts))
-    classes = tuple(tuple(itertools.chain(*choice)) for choice in combined)
+    classes: Any = tuple(tuple(itertools.chain(*choice)) for choice in combined)
     return Candidates(classes, "inferred" if len(classes) == 1 else "enumerated")
 
 
@@ -142,7 +152,26 @@ def guess(
     model = knowledge.model
     noise = generator.standard_normal(model.num_classes)
     noise *= _GUESS_NOISE if index else 1e-9
-    return signs.guess_classes(target, model.spec, model.num_classes, size, noise)
+    spec = readable_layout(target, model)
+    return signs.guess_classes(target, spec, model.num_classes, size, noise)
+
+
+def readable_layout(
+    target: target_lib.Target, model: functional.FunctionalModel
+) -> flatten.FlatSpec:
+    """The layout in which a classifier head may be looked for.
+
+    Args:
+      target: The gradient.
+      model: The architecture.
+
+    Returns:
+      The model's; one with no head in it, where no dense layer gives the
+      scores of a softmax, or its gradient is not known without the penalties.
+    """
+    heads = any(layer.head for layer in dense_layers.dense_layers(model))
+    readable = model.kind == "classes" and heads and target.penalty is not None
+    return model.spec if readable else flatten.FlatSpec(("no head",), ((1,),))
 
 
 def guesses(

@@ -56,7 +56,7 @@ def read_head(
     head = labels.find_head(spec, num_classes)
     if head is None:
         return None
-    vector = np.where(target.visible, target.vector, np.float32(0)).astype(np.float64)
+    vector = np.where(target.visible, target.plain, np.float32(0)).astype(np.float64)
     shape = (head.features, num_classes)
     kernel, kernel_known = conserve(
         vector[head.kernel].reshape(shape), target.visible[head.kernel].reshape(shape)
@@ -91,9 +91,9 @@ def head_input(
     if head is None or head.bias is None:
         return np.zeros(0, np.float32), np.zeros(0, np.float32)
     shape = (head.features, num_classes)
-    column = target.vector[head.kernel].reshape(shape)[:, label]
+    column = target.plain[head.kernel].reshape(shape)[:, label]
     seen = target.visible[head.kernel].reshape(shape)[:, label]
-    slope = target.vector[head.bias][label]
+    slope = target.plain[head.bias][label]
     seen = seen & target.visible[head.bias][label] & (slope != 0)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = column / slope

@@ -7,6 +7,7 @@ from scipy import optimize
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
 from attacks.labels import candidates as candidates_lib
+from attacks.labels import solved
 from attacks.structure import dense_layers as dense_lib
 from federated import views
 
@@ -18,12 +19,15 @@ def assign(
     images: np.ndarray,
     units: np.ndarray,
 ) -> tuple[np.ndarray, str]:
-    """Gives each picture one of the batch's classes.
+    """Gives each picture one of the batch's labels.
 
     A unit that shows picture n alone has 1 / b of that picture's derivative by its bias,
     which the class decides: each picture gets the class that fits best, or, where the
     classes are declared or some picture is shown by no unit, the declared classes (or a
     label rule's) are handed out so that they fit best together.
+
+    Labels that are numbers are solved for (`solved.py`); declared ones are handed out so
+    that they come nearest to the solution.
 
     Runs on: attacker. Sees: the weights, the visible entries and its knowledge.
 
@@ -31,12 +35,15 @@ def assign(
       view: For the weights.
       target: The gradient.
       knowledge: The model, the batch size and perhaps labels.
-      images: float32 [b, h, w, c].
+      images: float32 [b, *input_shape].
       units: float64 [b, units] as `isolation.Isolated.units`; [b, 0] for none.
 
     Returns:
-      int64 [b], and "known", "inferred" or "guessed" (no visible entry speaks for all).
+      As `Reconstruction.labels`, and "known", "inferred" or "guessed" (no visible entry
+      speaks for all).
     """
+    if knowledge.model.kind != "classes":
+        return _numbers(view, target, knowledge, images)
     found = candidates_lib.candidates((target,), knowledge, most=1)
     classes, source = found.classes[0], found.source
     shown = np.any(units, axis=1)
@@ -59,6 +66,24 @@ def assign(
         return np.argmin(misfits, axis=1).astype(np.int64), "inferred"
     _, order = optimize.linear_sum_assignment(misfits[:, np.array(classes)])
     return np.array(classes, np.int64)[order], source
+
+
+def _numbers(
+    view: views.ServerView,
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+    images: np.ndarray,
+) -> tuple[np.ndarray, str]:
+    if knowledge.labels is None:
+        found = solved.solve(view, target, knowledge, images)
+        return found.labels, "inferred" if found.determined else "guessed"
+    declared = knowledge_lib.label_array(knowledge.model, knowledge.labels)
+    if len(declared) == 1:
+        return declared, "known"
+    found = solved.solve(view, target, knowledge, images)
+    costs = np.sum(np.square(found.labels[:, np.newaxis] - declared), axis=2)
+    _, order = optimize.linear_sum_assignment(costs)
+    return declared[order], "known"
 
 
 def _misfits(

@@ -80,7 +80,7 @@ def possible_labels(
     head = find_head(spec, num_classes)
     if head is None:
         return tuple(range(num_classes))
-    vector = np.where(target.visible, target.vector, np.float32(0))
+    vector = np.where(target.visible, target.plain, np.float32(0))
     kernel = vector[head.kernel].reshape(head.features, num_classes)
     bias = None if head.bias is None else vector[head.bias]
     if mode == "naive":
@@ -122,7 +122,7 @@ def guess_classes(
     head = find_head(spec, num_classes)
     remaining = noise.astype(np.float64) / batch_size
     if head is not None and head.bias is not None:
-        seen = np.where(target.visible, target.vector, np.float32(0))[head.bias]
+        seen = np.where(target.visible, target.plain, np.float32(0))[head.bias]
         remaining = remaining + seen
     taken = []
     for _ in range(batch_size):

@@ -21,7 +21,7 @@ derivative of max-pooling, and takes seconds to compile.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
@@ -32,6 +32,7 @@ from selenc_tf.types import Vector, Weights
 
 if TYPE_CHECKING:
     from selenc_tf.models.local_steps import LocalTraining
+    from selenc_tf.models.objectives import Kind
 
 Evaluation: TypeAlias = tuple[tf.Tensor, tf.Tensor]
 """Objective value (scalar) and its gradients, by image and, if asked, by logits."""
@@ -67,10 +68,10 @@ class Matching(NamedTuple):
       spec: The layout of its gradient.
       dtype: Of everything that is passed in and comes out.
       known_labels: `(rounds, sizes, images, labels, training=None) -> value, d value /
-        d images`, with `labels` [b, c] one-hot and `training` the local steps.
+        d images`, with `labels` as `as_targets` and `training` the local steps.
       unknown_labels: `(rounds, sizes, images, logits, training=None) -> value, (d value
-        / d images, d value / d logits)`: the candidate labels are softmax(logits)
-        (DLG).
+        / d images, d value / d logits)`: the candidate labels are
+        `soft_labels` of the logits (DLG: their softmax).
       hypotheses: `(rounds, sizes, images [t, b, h, w, c], labels [t, b, c],
         training=None) -> values [t], slopes [t, b, h, w, c]`: independent trials of one
         target in one program, such as several hypotheses of its classes.
@@ -84,6 +85,40 @@ class Matching(NamedTuple):
     unknown_labels: Callable[..., tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]]
     hypotheses: Callable[..., tuple[tf.Tensor, tf.Tensor]]
     trace_count: Callable[[], int]
+
+
+def as_targets(
+    model: functional.FunctionalModel, labels: Any, dtype: tf.DType
+) -> tf.Tensor:
+    """Labels as the numbers that `FunctionalModel.losses` takes.
+
+    Args:
+      model: For what it learns.
+      labels: Classes [..., b], or numbers [..., b, num_classes].
+      dtype: Of the result.
+
+    Returns:
+      [..., b, num_classes], classes one-hot.
+    """
+    if model.kind == "classes":
+        return tf.one_hot(labels, model.num_classes, dtype=dtype)
+    return tf.constant(labels, dtype)
+
+
+def soft_labels(kind: Kind, free: Any) -> tf.Tensor:
+    """Labels that a search is free to choose, as a function of unbounded numbers.
+
+    Args:
+      kind: What is learned: probabilities of classes by softmax (DLG), of events by
+        sigmoid, or values themselves.
+      free: [b, num_classes].
+
+    Returns:
+      Of that shape.
+    """
+    if kind == "classes":
+        return tf.nn.softmax(free)
+    return tf.nn.sigmoid(free) if kind == "binary" else tf.convert_to_tensor(free)
 
 
 def group_gradient(
@@ -101,7 +136,7 @@ def group_gradient(
       observed: For its weights and shares.
       sizes: The pictures of each group; their sum is b.
       images: [b, h, w, c].
-      labels: [b, classes] probabilities.
+      labels: [b, num_classes], see `as_targets`.
       training: How each group makes its message; None for one gradient.
 
     Returns:
@@ -187,7 +222,9 @@ def build_matching(
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch((images, logits))
-            value = error(rounds, sizes, images, tf.nn.softmax(logits), training)
+            value = error(
+                rounds, sizes, images, soft_labels(model.kind, logits), training
+            )
         return value, tape.gradient(
             value,
             (images, logits),

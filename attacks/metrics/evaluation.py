@@ -7,13 +7,15 @@ import numpy as np
 from attacks import knowledge as knowledge_lib
 from attacks.metrics import assignment, image_quality
 
+_TOLERANCE = 0.05
+
 
 class Truth(NamedTuple):
     """What was really in the batch. Never given to an attack.
 
     Attributes:
-      images: float [b, h, w, c] in [0, 1].
-      labels: int [b].
+      images: float [b, *input_shape] in [0, 1].
+      labels: int [b] of classes, or numbers [b, num_classes].
     """
 
     images: np.ndarray
@@ -28,8 +30,10 @@ class PictureLeakage(NamedTuple):
       reconstruction_index: Place of the reconstructed one that was matched to it.
       mse: Mean squared error in [0, 1].
       psnr: In dB; +inf if exact.
-      ssim: At most 1; NaN for pictures smaller than the 11x11 window.
-      label_correct: Whether the matched reconstruction has the true label.
+      ssim: At most 1; NaN for pictures smaller than the 11x11 window, and for what is no
+        picture.
+      label_correct: Whether the matched reconstruction has the true label: the class,
+        or every number to within 5 % (of 1 where the number is below 1).
     """
 
     true_index: int
@@ -55,7 +59,8 @@ def evaluate(
       One record for each true picture, in the order of `truth`.
 
     Raises:
-      ValueError: If the batches differ in shape, or labels and pictures in number.
+      ValueError: If the batches differ in shape, labels and pictures in number, or the
+        truth is outside [0, 1].
     """
     if len(truth.labels) != len(truth.images):
         raise ValueError(
@@ -64,7 +69,8 @@ def evaluate(
         )
     order = assignment.match_pictures(reconstruction.images, truth.images)
     matched = reconstruction.images[order]
-    large = min(truth.images.shape[1:3]) >= image_quality.SSIM_WINDOW
+    picture = truth.images.ndim == 4
+    large = picture and min(truth.images.shape[1:3]) >= image_quality.SSIM_WINDOW
     ssim = (
         image_quality.ssim(matched, truth.images)
         if large
@@ -72,7 +78,7 @@ def evaluate(
     )
     mse = image_quality.mse(matched, truth.images)
     psnr = image_quality.psnr(matched, truth.images)
-    correct = reconstruction.labels[order] == truth.labels
+    correct = _agree(reconstruction.labels[order], truth.labels)
     return tuple(
         PictureLeakage(
             true_index=index,
@@ -84,6 +90,14 @@ def evaluate(
         )
         for index in range(len(order))
     )
+
+
+def _agree(found: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Which labels are right, bool [b]."""
+    if labels.ndim == 1:
+        return found == labels
+    tolerance = _TOLERANCE * np.maximum(np.abs(labels), 1.0)
+    return np.all(np.abs(found - labels) <= tolerance, axis=1)
 
 
 def label_accuracy(records: tuple[PictureLeakage, ...]) -> float:

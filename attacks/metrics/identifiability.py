@@ -60,7 +60,7 @@ def identified(
     result = np.zeros(len(truth), np.bool_)
     for index, (guess, picture) in enumerate(zip(found, truth, strict=True)):
         distances = np.sqrt(np.sum(np.square(known - guess), axis=1))
-        others = np.any(candidates != picture, axis=(1, 2, 3))
+        others = np.any(candidates != picture, axis=tuple(range(1, candidates.ndim)))
         if truth_labels is not None and reference_labels is not None:
             classes = np.concatenate([truth_labels, reference_labels])
             others &= classes == truth_labels[index]
@@ -77,9 +77,9 @@ def _check(
     truth_labels: np.ndarray | None,
     reference_labels: np.ndarray | None,
 ) -> None:
-    if images.shape != truth.shape or truth.ndim != 4:
+    if images.shape != truth.shape or truth.ndim < 2:
         raise ValueError(
-            "`images` and `truth` must both be [b, h, w, c] of one shape, got "
+            "`images` and `truth` must both be [b, ...] of one shape, got "
             f"{list(images.shape)} and {list(truth.shape)}."
         )
     if len(references) and references.shape[1:] != truth.shape[1:]:

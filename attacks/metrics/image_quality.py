@@ -1,11 +1,15 @@
 """Distances between pictures: MSE, PSNR and SSIM, always per picture.
 
+MSE and PSNR are for examples of any shape.
+
 Wang, Bovik, Sheikh, Simoncelli, "Image Quality Assessment: From Error Visibility to
 Structural Similarity", IEEE Trans. Image Processing 2004, for SSIM.
 """
 
 import numpy as np
 import tensorflow as tf
+
+from selenc_tf.models import value_range
 
 SSIM_WINDOW = 11
 """Side of the Gaussian window (sigma 1.5) in pixels, as in the paper."""
@@ -15,31 +19,31 @@ def mse(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Mean squared error of each picture, after clamping to [0, 1].
 
     Args:
-      images: float [b, h, w, c], reconstructed.
-      truth: float [b, h, w, c] in [0, 1].
+      images: float [b, ...], reconstructed.
+      truth: float [b, ...] in [0, 1].
 
     Returns:
       float64 [b].
 
     Raises:
-      ValueError: If the arguments are not pictures of one shape.
+      ValueError: If the arguments differ in shape, or the truth is outside [0, 1].
     """
     left, right = _pair(images, truth)
-    return np.mean(np.square(left - right), axis=(1, 2, 3))
+    return np.mean(np.square(left - right).reshape(len(left), -1), axis=1)
 
 
 def psnr(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Peak signal-to-noise ratio of each picture: 10 log10(1 / MSE).
 
     Args:
-      images: float [b, h, w, c], clamped to [0, 1] first.
-      truth: float [b, h, w, c] in [0, 1].
+      images: float [b, ...], clamped to [0, 1] first.
+      truth: float [b, ...] in [0, 1].
 
     Returns:
       float64 [b], in dB; +inf for an exact picture.
 
     Raises:
-      ValueError: If the arguments are not pictures of one shape.
+      ValueError: If the arguments differ in shape, or the truth is outside [0, 1].
 
     Example:
       All pixels off by 0.1: 10 log10(1 / 0.01) = 20 dB.
@@ -62,9 +66,14 @@ def ssim(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
       float64 [b], at most 1.
 
     Raises:
-      ValueError: If the arguments are not pictures of one shape, or smaller than the
-        window.
+      ValueError: If the arguments are not pictures of one shape, smaller than the
+        window, or the truth is outside [0, 1].
     """
+    if images.ndim != 4:
+        raise ValueError(
+            "`images` must be pictures [b, h, w, c] for SSIM, got shape "
+            f"{list(images.shape)}. Use PSNR for other examples."
+        )
     left, right = _pair(images, truth)
     if min(left.shape[1:3]) < SSIM_WINDOW:
         raise ValueError(
@@ -85,10 +94,11 @@ def ssim(images: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def _pair(images: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if images.ndim != 4 or images.shape != truth.shape:
+    if images.ndim < 2 or images.shape != truth.shape:
         raise ValueError(
-            "`images` and `truth` must both be [b, h, w, c] of one shape, got "
+            "`images` and `truth` must both be [b, ...] of one shape, got "
             f"{list(images.shape)} and {list(truth.shape)}."
         )
+    value_range.check_unit("truth", truth)
     clamped = np.clip(images.astype(np.float64), 0.0, 1.0)
-    return clamped, np.clip(truth.astype(np.float64), 0.0, 1.0)
+    return clamped, truth.astype(np.float64)

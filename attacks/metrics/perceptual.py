@@ -17,6 +17,8 @@ import numpy as np
 import tensorflow as tf
 from scipy import ndimage
 
+from selenc_tf.models import value_range
+
 CHANNELS: tuple[int, ...] = (16, 32, 64, 128)
 """Channels of the network's layers: 3x3 convolutions with ReLU and average pooling."""
 
@@ -120,8 +122,9 @@ def _magnitudes(grey: np.ndarray) -> np.ndarray:
 def _pair(images: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if images.ndim != 4 or images.shape != truth.shape:
         raise ValueError(
-            "`images` and `truth` must both be [b, h, w, c] of one shape, got "
+            "`images` and `truth` must both be pictures [b, h, w, c] of one shape, got "
             f"{list(images.shape)} and {list(truth.shape)}."
         )
+    value_range.check_unit("truth", truth)
     clamped = np.clip(images.astype(np.float64), 0.0, 1.0)
-    return clamped, np.clip(truth.astype(np.float64), 0.0, 1.0)
+    return clamped, truth.astype(np.float64)

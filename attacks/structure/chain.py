@@ -71,6 +71,7 @@ def read_chain(model: functional.FunctionalModel) -> tuple[ConvLayer, ...]:
     names = {name: index for index, name in enumerate(model.spec.names)}
     places = dense_lib.slices_of(model)
     layers = model.keras_model.layers
+    once = dense_lib.single_inputs(model.keras_model)
     found: list[ConvLayer] = []
     pad, padded, shape = (0, 0), False, tuple(model.input_shape)
     for layer in layers[:-1]:
@@ -82,7 +83,11 @@ def read_chain(model: functional.FunctionalModel) -> tuple[ConvLayer, ...]:
             pad, padded = (pad[0] + top, pad[1] + left), True
         elif activation is None:
             raise _misfit(model, layer)
-        elif _is_plain_convolution(layer) and layer.kernel.path in names:
+        elif (
+            _is_plain_convolution(layer)
+            and layer.kernel.path in names
+            and id(layer) in once
+        ):
             found.append(
                 ConvLayer(
                     kernel=names[layer.kernel.path],
@@ -128,7 +133,7 @@ def _triple(shape: tuple[int, ...]) -> Shape:
 
 def _is_plain_convolution(layer: keras.layers.Layer) -> bool:
     return (
-        isinstance(layer, keras.layers.Conv2D)
+        type(layer) is keras.layers.Conv2D
         and layer.padding == "valid"
         and layer.groups == 1
         and tuple(layer.dilation_rate) == (1, 1)

@@ -1,6 +1,7 @@
 """Where a model's dense layers lie in the flat vector, and which one sees the picture."""
 
-from typing import NamedTuple
+from collections import Counter
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -56,12 +57,13 @@ def dense_layers(model: functional.FunctionalModel) -> tuple[DenseLayer, ...]:
       The layers in the model's order; none for a model with nested models.
     """
     places = slices_of(model)
-    layers = model.keras_model.layers
+    layers, inputs = model.keras_model.layers, single_inputs(model.keras_model)
     found = []
     for index, layer in enumerate(layers):
-        if not isinstance(layer, keras.layers.Dense) or not layer.kernel.trainable:
+        # Not a subclass, which may compute something else.
+        if type(layer) is not keras.layers.Dense or id(layer) not in inputs:
             continue
-        if layer.kernel.path not in places or len(layer.input.shape) != 2:
+        if layer.kernel.path not in places or len(inputs[id(layer)].shape) != 2:
             continue
         features, units = layer.kernel.shape
         bias = None if layer.bias is None else places.get(layer.bias.path)
@@ -73,10 +75,33 @@ def dense_layers(model: functional.FunctionalModel) -> tuple[DenseLayer, ...]:
                 units=int(units),
                 bias=bias,
                 sees_picture=_only_flattened(layers[:index], features, model),
-                head=index == len(layers) - 1 and _gives_scores(layer, model),
+                head=_gives_scores(layer, layers[index + 1 :], model),
             )
         )
     return tuple(found)
+
+
+def single_inputs(model: keras.Model) -> dict[int, Any]:
+    """The input of each layer that is called once, by the layer's identity.
+
+    The gradient of a layer that is called twice is a sum over its calls.
+
+    Args:
+      model: A model; one without a graph of its layers has none.
+
+    Returns:
+      Symbolic tensors.
+    """
+    # A sequential model keeps its graph inside; a subclassed one has none.
+    graph = getattr(model, "_functional", None) or model
+    by_depth = getattr(graph, "_nodes_by_depth", {})
+    nodes = [node for level in by_depth.values() for node in level]
+    calls = Counter(id(node.operation) for node in nodes)
+    return {
+        id(node.operation): node.input_tensors[0]
+        for node in nodes
+        if calls[id(node.operation)] == 1 and node.input_tensors
+    }
 
 
 def _only_flattened(
@@ -88,7 +113,24 @@ def _only_flattened(
     )
 
 
-def _gives_scores(layer: keras.layers.Dense, model: functional.FunctionalModel) -> bool:
+def _gives_scores(
+    layer: keras.layers.Dense,
+    after: list[keras.layers.Layer],
+    model: functional.FunctionalModel,
+) -> bool:
     """Whether its output is `FunctionalModel.apply`'s, the probabilities' logits too."""
     linear = layer.activation is keras.activations.linear
+    if after:
+        # The activation as a layer of its own.
+        return linear and len(after) == 1 and _is_last_activation(after[0])
     return linear or model.task.outputs.scale in ("softmax", "sigmoid")
+
+
+def _is_last_activation(layer: keras.layers.Layer) -> bool:
+    if isinstance(layer, keras.layers.Softmax):
+        return layer.axis == -1
+    return isinstance(layer, keras.layers.Activation) and layer.activation in (
+        keras.activations.linear,
+        keras.activations.softmax,
+        keras.activations.sigmoid,
+    )

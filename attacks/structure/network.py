@@ -1,13 +1,13 @@
 """A Keras model read as a chain of convolutions, poolings and dense layers."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from attacks import knowledge
 from attacks.structure import dense_layers as dense_lib
-from selenc_tf.models import functional
+from selenc_tf.models import functional, value_range
 
 Shape = tuple[int, int, int]
 
@@ -79,14 +79,15 @@ class Network(NamedTuple):
     """Blocks, then dense layers with ReLUs between, the last of which is the head.
 
     Attributes:
-      contrast: Factor of the pictures before the first block.
+      contrast: Factor of pictures in [0, 1] before the first block, with the model's own
+        units in it: a number, or float64 that broadcasts over a picture.
       offset: Added after it.
       blocks: From the pictures upwards, at least one.
       dense: From the blocks upwards, at least one.
     """
 
-    contrast: float
-    offset: float
+    contrast: Any
+    offset: Any
     blocks: tuple[Block, ...]
     dense: tuple[dense_lib.DenseLayer, ...]
 
@@ -142,7 +143,18 @@ def read_network(model: functional.FunctionalModel) -> Network:
         raise _misfit(model, flatten)
     if not _is_top(operations, dense):
         raise _misfit(model, operations[-1] if operations else flatten)
-    return Network(*rescaling, tuple(blocks), dense)
+    return Network(*_from_unit(rescaling, model.value_range), tuple(blocks), dense)
+
+
+def _from_unit(
+    rescaling: tuple[float, float], own: value_range.ValueRange
+) -> tuple[Any, Any]:
+    """Contrast and offset on pictures in [0, 1], which the model takes in its own units."""
+    contrast, offset = rescaling
+    if own.is_unit:
+        return contrast, offset
+    low, high = own.low.astype(np.float64), own.high.astype(np.float64)
+    return contrast * (high - low), contrast * low + offset
 
 
 def _acts_in_training(layer: keras.layers.Layer) -> bool:

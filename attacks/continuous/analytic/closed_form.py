@@ -12,6 +12,10 @@ from attacks.matching import matching, objectives
 from federated import views
 
 
+MISFIT = 1e-6
+"""Matching error up to which pictures are taken for the true ones."""
+
+
 def check_target(target: target_lib.Target) -> None:
     """Checks that a target allows algebra.
 
@@ -20,14 +24,14 @@ def check_target(target: target_lib.Target) -> None:
 
     Raises:
       DoesNotApply: If nothing is visible, or what is visible is not finite or zero
-        altogether.
+        altogether, or has penalties in it that are not known.
     """
     seen = target.vector[target.visible]
     if not len(seen):
         reason = "every entry is hidden"
     elif not np.all(np.isfinite(seen)):
         reason = "some visible entry is not finite"
-    elif not np.any(seen):
+    elif not np.any(target.plain[target.visible]):
         reason = "all visible entries are zero"
     else:
         return
@@ -43,7 +47,11 @@ def label_of(
 
     Returns:
       int64 [1], and "known", "inferred" or "guessed".
+
+    Raises:
+      DoesNotApply: If the model learns no classes.
     """
+    knowledge_lib.check_classes(knowledge, "this attack")
     found = candidates_lib.candidates((target,), knowledge, most=1)
     return np.array(found.classes[0], np.int64), found.source
 
@@ -54,19 +62,20 @@ def fill(
     """Gives the pixels that are not determined a value.
 
     Args:
-      images: float [b, h, w, c] in [0, 1].
-      determined: bool [b, h, w, c].
+      images: float [b, *input_shape] in [0, 1].
+      determined: bool of that shape.
       knowledge: For its public pictures, or None.
 
     Returns:
-      float32 [b, h, w, c]: the mean public picture where there are any, else the mean
+      float32 of that shape: the mean public picture where there are any, else the mean
       of the picture's determined pixels, else mid-grey.
     """
     if knowledge.public_pictures is not None:
         mean = np.mean(knowledge.public_pictures.images, axis=0, dtype=np.float64)
         return np.where(determined, images, mean).astype(np.float32)
-    counts = np.count_nonzero(determined, axis=(1, 2, 3), keepdims=True)
-    sums = np.sum(np.where(determined, images, 0.0), axis=(1, 2, 3), keepdims=True)
+    axes = tuple(range(1, images.ndim))
+    counts = np.count_nonzero(determined, axis=axes, keepdims=True)
+    sums = np.sum(np.where(determined, images, 0.0), axis=axes, keepdims=True)
     grey = np.where(counts > 0, sums / np.maximum(counts, 1), 0.5)
     return np.where(determined, images, grey).astype(np.float32)
 
@@ -89,8 +98,8 @@ def matching_error(
       view: For the weights.
       target: The gradient as the server sees it, finite where visible.
       knowledge: For the model.
-      images: float32 [b, h, w, c], in the order of the target's groups.
-      labels: int64 [b].
+      images: float32 [b, *input_shape], in the order of the target's groups.
+      labels: As `Reconstruction.labels`.
 
     Returns:
       The squared error over the matched entries relative to their squares; NaN if
@@ -105,9 +114,9 @@ def matching_error(
         entry_weights=tf.constant(target.visible),
         shares=tf.constant(target.shares, tf.float32),
     )
-    one_hot = tf.one_hot(labels, model.num_classes)
+    targets = matching.as_targets(model, labels, tf.float32)
     candidate = matching.group_gradient(
-        model, observed, target.sizes, tf.constant(images), one_hot
+        model, observed, target.sizes, tf.constant(images), targets
     ).numpy()
     entry_weights = objectives.normalised_weights(target.vector, target.visible)
     seen = np.where(target.visible, target.vector, np.float32(0)).astype(np.float64)
@@ -115,6 +124,17 @@ def matching_error(
     with np.errstate(invalid="ignore"):  # An infinite error of weight zero.
         value = float(entry_weights @ np.where(target.visible, error, 0.0))
     return value if np.isfinite(value) else float("nan")
+
+
+def verified(found: knowledge_lib.Reconstruction) -> knowledge_lib.Reconstruction:
+    """The result, unless it says that it is exact and the whole gradient does not.
+
+    As where a client drew what the attacker leaves out. A guessed label proves nothing.
+    """
+    sure = found.label_source != "guessed"
+    if found.converged and sure and not found.objective < MISFIT:
+        return found._replace(stop="inconsistent", converged=False)
+    return found
 
 
 def report(
@@ -134,8 +154,8 @@ def report(
       view: For the weights.
       target: The gradient as the server sees it.
       knowledge: For the model.
-      images: float32 [b, h, w, c] in [0, 1].
-      labels: int64 [b].
+      images: float32 [b, *input_shape] in [0, 1].
+      labels: As `Reconstruction.labels`.
       label_source: Where they come from.
       stop: How it ended; "closed_form" counts as converged.
       entries: Number of visible gradient entries that were used.

@@ -56,7 +56,7 @@ def complete_gradient(
 
     Each kernel's gradient over b pictures has rank b at most, its bias being the row of
     an input that is 1: `outer_product.py` for one picture, `low_rank.py` for more. In
-    the head each row sums to zero over the classes as well.
+    the head of a softmax each row sums to zero over the classes as well.
 
     Runs on: attacker. Sees: the visible entries.
 
@@ -70,15 +70,19 @@ def complete_gradient(
     Returns:
       The completed target. A layer that does not fit its model is left as it was.
     """
-    vector = np.where(target.visible, target.vector, np.float32(0)).astype(np.float64)
+    vector = np.where(target.visible, target.plain, np.float32(0)).astype(np.float64)
     known = target.visible.copy()
     for layer in dense_lib.dense_layers(model):
         before = read_layer(vector, known, layer)
         if before.known.all() or not before.known.any():
             continue
-        after = _complete_layer(before, layer, batch_size, seed, effort)
+        zero_sums = layer.head and model.kind == "classes"
+        after = _complete_layer(before, zero_sums, batch_size, seed, effort)
         _write_layer(vector, known, layer, after)
-    filled = np.where(target.visible, target.vector, vector.astype(np.float32))
+    added = 0.0 if target.penalty is None else target.penalty
+    filled = np.where(
+        target.visible, target.vector, (vector + added).astype(np.float32)
+    )
     return Completed(
         target_lib.Target(
             vector=np.where(known, filled, np.float32(0)),
@@ -86,6 +90,7 @@ def complete_gradient(
             matched=target.matched | known,
             sizes=target.sizes,
             shares=target.shares,
+            penalty=target.penalty,
         ),
         known=known,
         determined=int(np.count_nonzero(known & ~target.visible)),
@@ -132,13 +137,13 @@ def _write_layer(
 
 def _complete_layer(
     before: _Layer,
-    layer: dense_lib.DenseLayer,
+    zero_sums: bool,
     batch_size: int,
     seed: Seed,
     effort: effort_lib.Effort,
 ) -> _Layer:
     def conserved(part: _Layer) -> _Layer:
-        return _Layer(*head_lib.conserve(*part)) if layer.head else part
+        return _Layer(*head_lib.conserve(*part)) if zero_sums else part
 
     part = conserved(before)
     if part.known.all():

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import optimize
 
+from attacks import coupling
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
@@ -26,6 +27,7 @@ from attacks.labels import candidates as candidates_lib
 from attacks.labels import pictures as picture_labels
 from attacks.structure import dense_layers as dense_lib
 from federated import views
+from selenc_tf.models import functional
 from selenc_tf.types import Seed
 
 _DEFAULT_EFFORT = effort_lib.Effort()
@@ -88,7 +90,9 @@ def build_completion(
             tuple(np.asarray(tensor) for tensor in view.weights),
             completed.target,
             knowledge,
-            candidates_lib.candidates((completed.target,), knowledge),
+            candidates_lib.candidates((completed.target,), knowledge)
+            if knowledge.model.kind == "classes"
+            else candidates_lib.declared(knowledge),
             settings,
             seed,
         )
@@ -119,7 +123,7 @@ def shown_pictures(
       or nothing of a single one.
     """
     layer = dense_inversion.picture_layer(knowledge)
-    if layer is None:
+    if layer is None or coupling.mixes_examples(knowledge.model):
         return None
     if knowledge.batch_size == 1:
         return _one_picture(view, target, knowledge, layer)
@@ -138,7 +142,7 @@ def _one_picture(
     If no bias shows the scale, it is the one with which the picture's own gradient
     agrees best with all visible entries.
     """
-    vector = np.where(target.visible, target.vector, np.float32(0)).astype(np.float64)
+    vector = np.where(target.visible, target.plain, np.float32(0)).astype(np.float64)
     part = completed_target.read_layer(vector, target.visible, layer)
     fit = outer_product.factorise(
         part.values[:-1], part.known[:-1], part.values[-1], part.known[-1]
@@ -147,23 +151,28 @@ def _one_picture(
         return None
     shape = (1, *knowledge.model.input_shape)
     determined = fit.rows_known.reshape(shape)
-    pixels = np.clip(fit.rows, 0.0, 1.0).reshape(shape)
+    own = knowledge.model.value_range
 
     def scaled(scale: float) -> np.ndarray:
-        return closed_form.fill(scale * pixels, determined, knowledge)
+        pixels = np.clip(own.to_unit(scale * fit.rows.reshape(shape)), 0.0, 1.0)
+        return closed_form.fill(pixels, determined, knowledge)
 
-    labels, _ = picture_labels.assign(
-        view, target, knowledge, scaled(1.0), fit.columns[np.newaxis]
-    )
+    def labels_of(images: np.ndarray) -> np.ndarray:
+        units = fit.columns[np.newaxis]
+        return picture_labels.assign(view, target, knowledge, images, units)[0]
+
     images = scaled(1.0)
     if not fit.scaled:
-        images = scaled(
-            _best_scale(
-                lambda scale: closed_form.matching_error(
-                    view, target, knowledge, scaled(scale), labels
-                )
-            )
-        )
+        least, most = _scales(fit, knowledge.model)
+        classes = knowledge.model.kind == "classes"
+        labels = labels_of(scaled(most))
+
+        def error(scale: float) -> float:
+            guess = scaled(scale)
+            told = labels if classes else labels_of(guess)
+            return closed_form.matching_error(view, target, knowledge, guess, told)
+
+        images = scaled(_best_scale(error, least, most))
     between = part.known[:-1] & np.outer(fit.rows_known, fit.columns_known)
     return dense_inversion.Inversion(
         images=images,
@@ -174,24 +183,46 @@ def _one_picture(
     )
 
 
-def _best_scale(error: Callable[[float], float]) -> float:
-    """The brightest pixel's value, in (0, 1], with the least matching error.
+def _scales(
+    fit: outer_product.OuterProduct, model: functional.FunctionalModel
+) -> tuple[float, float]:
+    """Between which factors all determined pixels stay in the model's range.
+
+    Example:
+      Rows with the largest 1 in the range [0, 1]: 0 and 1.
+    """
+    low, high = (
+        np.broadcast_to(bound, model.input_shape).ravel() for bound in model.value_range
+    )
+    usable = fit.rows_known & (np.abs(fit.rows) > _MISFIT)
+    rows = fit.rows[usable].astype(np.float64)
+    ends = np.sort(np.stack([low[usable] / rows, high[usable] / rows]), axis=0)
+    least, most = float(np.max(ends[0])), float(np.min(ends[1]))
+    # Rounding alone keeps a pixel at its bound outside.
+    return (least, most) if least < most else (min(least, most, 0.0), max(least, most))
+
+
+def _best_scale(error: Callable[[float], float], least: float, most: float) -> float:
+    """The factor of the pixels with the least matching error.
 
     Args:
       error: Of a scale.
+      least: Where to look, without it.
+      most: The same, and what is returned if no error is finite.
 
     Returns:
-      The scale; 1 if no error is finite.
+      The scale.
     """
-    grid = np.linspace(1.0, 1.0 / _SCALES, _SCALES)
+    count = _SCALES if least >= 0 else 2 * _SCALES
+    grid = np.linspace(most, least, count + 1)[:-1]
     errors = np.array([error(float(scale)) for scale in grid])
     if not np.isfinite(errors).any():
-        return 1.0
+        return most
     best = int(np.nanargmin(errors))
     found = optimize.minimize_scalar(
         error,
-        bounds=(grid[min(best + 1, _SCALES - 1)], grid[max(best - 1, 0)]),
+        bounds=(grid[min(best + 1, count - 1)], grid[max(best - 1, 0)]),
         method="bounded",
-        options={"xatol": 1e-7, "maxiter": 30},
+        options={"xatol": 1e-7 * max(abs(least), abs(most)), "maxiter": 30},
     )
     return float(found.x if found.fun < errors[best] else grid[best])

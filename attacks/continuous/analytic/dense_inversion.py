@@ -13,24 +13,23 @@ from typing import NamedTuple
 
 import numpy as np
 
+from attacks import coupling
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
 from attacks.continuous.analytic import closed_form, completed_target, isolation
 from attacks.labels import pictures as picture_labels
 from attacks.structure import dense_layers as dense_lib
 from federated import views
+from selenc_tf.models import functional
 from selenc_tf.types import Seed
-
-_MISFIT = 1e-6
-"""Matching error up to which the pictures of a batch are taken for the true ones."""
 
 
 class Inversion(NamedTuple):
     """What a dense layer shows of the pictures.
 
     Attributes:
-      images: float32 [b, h, w, c] in [0, 1].
-      determined: bool [b, h, w, c], the pixels that were read; the others are filled.
+      images: float32 [b, *input_shape] in [0, 1].
+      determined: bool of that shape, the pixels that were read; the others are filled.
       verified: Whether every picture was shown by units that agree with each other (one
         picture alone needs no such check).
       units: float64 [b, units], the gradient of the bias of each unit that shows a
@@ -102,8 +101,15 @@ def invert(target: target_lib.Target, knowledge: knowledge_lib.Knowledge) -> Inv
       The pictures.
 
     Raises:
-      DoesNotApply: If the model has no dense layer that sees the picture.
+      DoesNotApply: If the model has no dense layer that sees the picture, or its units'
+        derivatives are not of single pictures.
     """
+    if coupling.mixes_examples(knowledge.model):
+        raise knowledge_lib.DoesNotApply(
+            f"`knowledge.model` ({knowledge.model.name}) must treat the examples of a "
+            "batch one by one for an attack that reads a layer, but it normalises by the "
+            "batch's statistics in training mode. Use gradient matching."
+        )
     layer = picture_layer(knowledge)
     if layer is None:
         raise knowledge_lib.DoesNotApply(
@@ -111,9 +117,10 @@ def invert(target: target_lib.Target, knowledge: knowledge_lib.Knowledge) -> Inv
             "flattened picture, but its first weights are "
             f"{knowledge.model.spec.names[0]!r}. Use gradient matching."
         )
-    vector = np.where(target.visible, target.vector, np.float32(0)).astype(np.float64)
+    vector = np.where(target.visible, target.plain, np.float32(0)).astype(np.float64)
     part = completed_target.read_layer(vector, target.visible, layer)
-    found = isolation.isolate(part.values, part.known, knowledge.batch_size)
+    values, known = in_unit(part.values, part.known, knowledge.model)
+    found = isolation.isolate(values, known, knowledge.batch_size)
     shape = (knowledge.batch_size, *knowledge.model.input_shape)
     determined = found.known.reshape(shape)
     images = np.clip(found.pictures, 0.0, 1.0).reshape(shape)
@@ -123,6 +130,37 @@ def invert(target: target_lib.Target, knowledge: knowledge_lib.Knowledge) -> Inv
         verified=bool(found.agreed.all()),
         units=found.units,
         entries=found.entries,
+    )
+
+
+def in_unit(
+    values: np.ndarray, known: np.ndarray, model: functional.FunctionalModel
+) -> tuple[np.ndarray, np.ndarray]:
+    """A first layer's gradient as it would be on the layer's input in [0, 1].
+
+    The kernel's is a sum of x a over the pictures and the bias's one of a, so that
+    (x - low) / (high - low) has the gradient (kernel - low bias) / (high - low).
+
+    Args:
+      values: float64 [features + 1, units], the bias's in the last row.
+      known: bool of that shape.
+      model: For its units.
+
+    Returns:
+      Both in the unit.
+    """
+    own = model.value_range
+    if own.is_unit:
+        return values, known
+    low, high = (
+        np.broadcast_to(bound, model.input_shape).astype(np.float64).reshape(-1, 1)
+        for bound in own
+    )
+    rows = (values[:-1] - low * values[-1]) / (high - low)
+    rows_known = known[:-1] & (known[-1] | (low == 0))
+    return (
+        np.vstack([np.where(rows_known, rows, 0.0), values[-1:]]),
+        np.vstack([rows_known, known[-1:]]),
     )
 
 
@@ -161,6 +199,10 @@ def report(
         began,
     )
     # Units may agree on a mixture too; the whole gradient does not.
-    if found.converged and knowledge.batch_size > 1 and not found.objective < _MISFIT:
+    if (
+        found.converged
+        and knowledge.batch_size > 1
+        and not found.objective < closed_form.MISFIT
+    ):
         return found._replace(stop="inconsistent", converged=False)
     return found

@@ -31,7 +31,8 @@ class Recursion(NamedTuple):
     """The outcome of the recursion.
 
     Attributes:
-      image: float64 [h, w, c], not yet clipped; None if the head says too little.
+      image: float64 [h, w, c] in the model's own units, not clipped; None if the head
+        says too little.
       ranks: The numerical rank of each convolution's equations, first layer first.
       unknowns: The rank that each needs.
       entries: Number of gradient entries used.
@@ -53,7 +54,8 @@ def build_r_gap(*, source: target_lib.Source = 0) -> knowledge_lib.Attack:
 
     Returns:
       The attack; closed form, so the seed has no effect. `stop` is "closed_form" if
-      every layer's equations have full rank, or "rank_deficient". It raises
+      every layer's equations have full rank, "inconsistent" if its picture still does not
+      explain the gradient, or "rank_deficient". It raises
       `DoesNotApply` if the batch is not one picture, the model is not a chain of
       convolutions with leaky ReLUs, sigmoids or tanhs and one dense head, or the head
       shows too little to begin; a ValueError if view, knowledge and `source` do not go
@@ -76,17 +78,19 @@ def build_r_gap(*, source: target_lib.Source = 0) -> knowledge_lib.Attack:
                 f"but of layer {dense_lib.dense_layers(knowledge.model)[0].name!r} too "
                 "few are visible, or they are not those of one picture."
             )
-        return closed_form.report(
+        image = np.clip(knowledge.model.value_range.to_unit(found.image), 0, 1)
+        result = closed_form.report(
             view,
             target,
             knowledge,
-            np.clip(found.image, 0, 1)[np.newaxis].astype(np.float32),
+            image[np.newaxis].astype(np.float32),
             labels,
             label_source,
             "closed_form" if found.ranks == found.unknowns else "rank_deficient",
             found.entries,
             began,
         )
+        return closed_form.verified(result)
 
     return attack
 
@@ -113,7 +117,7 @@ def recurse(
       The first layer's input and the ranks on the way.
     """
     weights = [np.asarray(tensor, np.float64) for tensor in view.weights]
-    vector = np.where(target.visible, target.vector, np.float32(0)).astype(np.float64)
+    vector = np.where(target.visible, target.plain, np.float32(0)).astype(np.float64)
     head = dense_lib.dense_layers(knowledge.model)[0]
     # The head is the last layer: its kernel, then its bias if it has one.
     kernel = weights[-1] if head.bias is None else weights[-2]

@@ -28,7 +28,7 @@ class Problem(NamedTuple):
       weights: The model weights of the round, float32.
       targets: float32 [p, n], zero where not matched.
       matched: float32 [p, n], 0 or 1.
-      labels: float32 [t, b, classes], probabilities.
+      labels: float32 [t, b, num_classes], see `matching.as_targets`.
       shares: float32 [b], each picture's weight in the loss; they sum to 1.
       which: int32 [t], the gradient of a trial.
       group: int32 [t], equal for restarts of one picture, below t.
@@ -51,7 +51,7 @@ class State(NamedTuple):
     """Where t searches stand.
 
     Attributes:
-      images: float32 [t, b, h, w, c] in [0, 1].
+      images: float32 [t, b, *input_shape] in [0, 1].
       first: Adam's mean of the slopes, of the same shape.
       second: Adam's mean of their squares.
       best_images: The iterate with the smallest objective so far.
@@ -87,7 +87,7 @@ class Engine(NamedTuple):
 
 
 def start(images: tf.Tensor) -> State:
-    """The state before the first iteration, at pictures [t, b, h, w, c]."""
+    """The state before the first iteration, at pictures [t, b, *input_shape]."""
     images = tf.convert_to_tensor(images, tf.float32)
     worst = tf.fill(images.shape[:1], tf.constant(float("inf"), tf.float32))
     zeros = tf.zeros_like(images)
@@ -216,7 +216,7 @@ def step(
       state: Where t searches stand.
       objective: float32 [t], with priors, at `state.images`.
       error: float32 [t], the distance alone.
-      slope: float32 [t, b, h, w, c], of the objective.
+      slope: float32 [t, b, *input_shape], of the objective.
       total: int32 scalar, iterations of the whole search.
       seed: int32 [2], of the noise.
 
@@ -224,7 +224,8 @@ def step(
       The state one iteration on.
     """
     better = objective < state.best_objective
-    chosen = tf.reshape(better, [-1, 1, 1, 1, 1])
+    rank = state.images.shape.rank
+    chosen = tf.reshape(better, [-1] + [1] * (rank - 1))
     share = schedules.share(recipe.schedule, state.iteration, total, recipe.warm_up)
     # A trial that is not finite stays where it is; the others go on.
     slope = tf.where(tf.math.is_finite(slope), slope, 0.0)
@@ -233,7 +234,7 @@ def step(
             slope.shape, seed + tf.stack([0, state.iteration])
         )
         spread = tf.sqrt(
-            tf.reduce_mean(tf.square(slope), axis=(1, 2, 3, 4), keepdims=True)
+            tf.reduce_mean(tf.square(slope), axis=tuple(range(1, rank)), keepdims=True)
         )
         slope += recipe.langevin * share * spread * noise
     if recipe.step == "sign":

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from attacks import coupling
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
@@ -15,6 +16,7 @@ from attacks.continuous.first_order import engine as first_order
 from attacks.continuous.first_order import recipes, starts
 from attacks.labels import candidates
 from attacks.labels import head as head_lib
+from attacks.matching import matching
 from federated import views
 from selenc_tf import validation
 from selenc_tf.types import Seed
@@ -108,6 +110,7 @@ def _reconstruct(
     Where nothing is visible to match, it is the first start as it was drawn.
     """
     began = time.monotonic()
+    _check_groups(target, knowledge)
     most = _MOST_HYPOTHESES if knowledge.batch_size == 1 else 1
     found_labels = candidates.candidates(
         (target,), knowledge, search.mode, most=most, rule=search.label_rule
@@ -131,7 +134,7 @@ def _reconstruct(
     per_start = found.iterations * len(found.images)
     return knowledge_lib.Reconstruction(
         images=found.images[best],
-        labels=np.array(labels, np.int64),
+        labels=knowledge_lib.label_array(knowledge.model, labels),
         label_source=found_labels.source,
         objective=float(found.errors[best]) if finite[best] else float("nan"),
         start_objectives=tuple(
@@ -147,15 +150,30 @@ def _reconstruct(
     )
 
 
+def _check_groups(
+    target: target_lib.Target, knowledge: knowledge_lib.Knowledge
+) -> None:
+    """Refuses several batches at once that are more than the sum of their examples."""
+    model = knowledge.model
+    if len(target.sizes) > 1 and (
+        coupling.mixes_examples(model) or target.penalty is None
+    ):
+        raise knowledge_lib.DoesNotApply(
+            f"`knowledge.model` ({model.name}) must treat the examples of a batch one by "
+            "one for this attack on several batches together, but it has batch statistics "
+            "or penalties on activities. Use DLG."
+        )
+
+
 def _search(
     view_weights: tuple[np.ndarray, ...],
     target: target_lib.Target,
     knowledge: knowledge_lib.Knowledge,
     search: _Search,
-    hypotheses: tuple[tuple[int, ...], ...],
+    hypotheses: tuple[knowledge_lib.Labels, ...],
     seed: Seed,
     began: float,
-) -> tuple[_Found, tuple[int, ...], int]:
+) -> tuple[_Found, knowledge_lib.Labels, int]:
     """Tries the hypotheses, then the starts of the best; also says what trying cost."""
     engine = search.programs.of(
         first_order.build_engine, knowledge.model, search.recipe
@@ -164,7 +182,7 @@ def _search(
     seconds = search.effort.max_seconds
 
     def run(
-        batches: Sequence[tuple[int, ...]], images: np.ndarray, iterations: int
+        batches: Sequence[knowledge_lib.Labels], images: np.ndarray, iterations: int
     ) -> _Found:
         return _run(
             engine,
@@ -204,26 +222,29 @@ def _problem_of(
     view_weights: tuple[np.ndarray, ...],
     target: target_lib.Target,
     knowledge: knowledge_lib.Knowledge,
-) -> Callable[[Sequence[tuple[int, ...]]], first_order.Problem]:
+) -> Callable[[Sequence[knowledge_lib.Labels]], first_order.Problem]:
     """The inputs of the compiled search, as a function of the trials' labels."""
     model = knowledge.model
     vector = np.where(target.visible, target.vector, np.float32(0))
     shares = np.repeat(target.shares / np.array(target.sizes), target.sizes)
 
-    def head_input(labels: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        # Of several pictures the head shows a mixture of inputs.
-        if len(labels) > 1:
-            return np.zeros(0, np.float32), np.zeros(0, np.float32)
-        return head_lib.head_input(target, model.spec, model.num_classes, labels[0])
+    spec = candidates.readable_layout(target, model)
 
-    def problem(batches: Sequence[tuple[int, ...]]) -> first_order.Problem:
+    def head_input(labels: knowledge_lib.Labels) -> tuple[np.ndarray, np.ndarray]:
+        label = labels[0]
+        # Of several pictures the head shows a mixture of inputs.
+        if len(labels) > 1 or isinstance(label, tuple):
+            return np.zeros(0, np.float32), np.zeros(0, np.float32)
+        return head_lib.head_input(target, spec, model.num_classes, label)
+
+    def problem(batches: Sequence[knowledge_lib.Labels]) -> first_order.Problem:
         count = len(batches)
         features, known = zip(*(head_input(batch) for batch in batches), strict=True)
         return first_order.Problem(
             weights=tuple(tf.constant(tensor, tf.float32) for tensor in view_weights),
             targets=tf.constant(vector[np.newaxis], tf.float32),
             matched=tf.constant(target.matched[np.newaxis], tf.float32),
-            labels=tf.one_hot(np.array(batches), model.num_classes, dtype=tf.float32),
+            labels=matching.as_targets(model, np.array(batches), tf.float32),
             shares=tf.constant(shares, tf.float32),
             which=tf.zeros([count], tf.int32),
             group=tf.zeros([count], tf.int32),

@@ -16,14 +16,19 @@ def draw_images(
     seed: Seed,
     index: int,
 ) -> np.ndarray:
-    """Draws starting pictures, float32 [b, h, w, c] in [0, 1]; see `recipes.Initial`."""
+    """Draws starting pictures, float32 [b, *input_shape] in [0, 1]; see `recipes.Initial`.
+
+    Raises:
+      DoesNotApply: If a patch is to be tiled that is of no picture.
+    """
     generator = np.random.default_rng([*seed, index])
-    height, width, channels = knowledge.model.input_shape
     size = knowledge.batch_size
-    shape = (size, height, width, channels)
+    shape = (size, *knowledge.model.input_shape)
     if initial == "uniform":
         images = generator.uniform(size=shape)
     elif initial == "patterned":
+        knowledge_lib.check_pictures(knowledge.model, "a start from a patch")
+        height, width, channels = knowledge.model.input_shape
         patch = generator.uniform(size=(size, _PATCH, _PATCH, channels))
         tiles = (1, -(-height // _PATCH), -(-width // _PATCH), 1)
         images = np.tile(patch, tiles)[:, :height, :width]

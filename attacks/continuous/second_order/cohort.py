@@ -10,6 +10,7 @@ import dataclasses
 
 import numpy as np
 
+from attacks import draws
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
@@ -75,13 +76,14 @@ def build_cohort(
         for one in rounds:
             _check(one, view, knowledge)
         sizes = _client_sizes(view, knowledge)
+        guesses = _guesses(view, sizes, knowledge)
         problem = problems.Problem(
             rounds=tuple(round_of(one) for one in rounds),
             sizes=sizes,
-            guesses=_guesses(view, sizes),
+            guesses=guesses,
             compiled=settings.programs.of(matching.build_matching, knowledge.model),
         )
-        labels = _labels(view, sizes, knowledge)
+        labels = _labels(guesses, knowledge)
         return matching_attack.search(problem, knowledge, labels, settings, seed)
 
     return attack
@@ -126,6 +128,7 @@ def _check(
     one: views.ServerView, view: views.ServerView, knowledge: knowledge_lib.Knowledge
 ) -> None:
     target_lib.check_view(one, knowledge.model)
+    draws.check(knowledge)
     if len(one.messages) < 2 or len(one.messages) != len(view.messages):
         raise knowledge_lib.DoesNotApply(
             "`view.messages` must be those of at least two clients, the same in every "
@@ -157,34 +160,41 @@ def _client_sizes(
     return sizes
 
 
-def _client_target(view: views.ServerView, client: int, size: int) -> target_lib.Target:
+def _client_target(
+    view: views.ServerView,
+    client: int,
+    size: int,
+    penalty: np.ndarray | float | None,
+) -> target_lib.Target:
     return target_lib.Target(
         vector=views.visible_gradient(view, client),
         visible=~view.mask,
         matched=~view.mask,
         sizes=(size,),
         shares=np.ones(1),
+        penalty=penalty,
     )
 
 
 def _guesses(
-    view: views.ServerView, sizes: tuple[int, ...]
+    view: views.ServerView, sizes: tuple[int, ...], knowledge: knowledge_lib.Knowledge
 ) -> tuple[tuple[target_lib.Target, int], ...]:
     """What to guess each client's classes from: its visible entries."""
+    penalty = target_lib.penalty_of(view, knowledge)
     return tuple(
-        (_client_target(view, client, size), size) for client, size in enumerate(sizes)
+        (_client_target(view, client, size, penalty), size)
+        for client, size in enumerate(sizes)
     )
 
 
 def _labels(
-    view: views.ServerView, sizes: tuple[int, ...], knowledge: knowledge_lib.Knowledge
+    guesses: tuple[tuple[target_lib.Target, int], ...],
+    knowledge: knowledge_lib.Knowledge,
 ) -> candidates.Candidates:
-    if knowledge.labels is not None or set(sizes) != {1}:
+    single = all(size == 1 for _, size in guesses)
+    if knowledge.labels is not None or not single or knowledge.model.kind != "classes":
         return candidates.declared(knowledge)
     alone = dataclasses.replace(knowledge, batch_size=1, client_sizes=None)
     return candidates.together(
-        [
-            candidates.candidates((_client_target(view, client, 1),), alone)
-            for client in range(len(sizes))
-        ]
+        [candidates.candidates((target,), alone) for target, _ in guesses]
     )

@@ -51,7 +51,7 @@ class Plan(NamedTuple):
 class _Runner(NamedTuple):
     """A class and where its search stands."""
 
-    classes: tuple[int, ...]
+    classes: knowledge_lib.Labels
     point: np.ndarray
     value: float
 
@@ -100,11 +100,11 @@ def _kept(runners: int) -> int:
 def minimise(
     problem: problems.Problem,
     knowledge: knowledge_lib.Knowledge,
-    hypotheses: tuple[tuple[int, ...], ...],
+    hypotheses: tuple[knowledge_lib.Labels, ...],
     starts: Sequence[np.ndarray],
     budget: lbfgs.Budget,
     progress: lbfgs.Progress | None = None,
-) -> tuple[lbfgs.Minimum, tuple[int, ...]] | None:
+) -> tuple[lbfgs.Minimum, knowledge_lib.Labels] | None:
     """Finds the classes and the pictures of the smallest matching error.
 
     A class whose error is not finite from any start leaves the race; after the first
@@ -196,7 +196,7 @@ def _best(runners: Sequence[_Runner], minima: Sequence[lbfgs.Minimum]) -> list[_
         one._replace(point=minimum.point, value=minimum.value)
         for one, minimum in zip(runners, minima, strict=True)
     ]
-    found: dict[tuple[int, ...], _Runner] = {}
+    found: dict[knowledge_lib.Labels, _Runner] = {}
     for one in sorted(
         (one for one in moved if math.isfinite(one.value)), key=lambda one: one.value
     ):
@@ -221,7 +221,7 @@ def _final(
     iterations: int,
     evaluations: int,
     progress: lbfgs.Progress | None,
-) -> tuple[lbfgs.Minimum, tuple[int, ...]]:
+) -> tuple[lbfgs.Minimum, knowledge_lib.Labels]:
     """Goes on with what the heats have left of the budget."""
     classes = [one.classes for one in finalists]
     classes += [finalists[0].classes] * len(unused)

@@ -39,7 +39,7 @@ class Settings(NamedTuple):
       budget: The optimiser's limits; `restarts` grows to the number of hypotheses
         without a race.
       progress: Called after every iteration, or None.
-      extra_starts: float [s, b, h, w, c], pictures to start from beside those that are
+      extra_starts: float [s, b, *input_shape], pictures to start from beside those that are
         drawn, each with every hypothesis (after a race perhaps with its leader only);
         clipped to [0, 1]. None for none.
       programs: Where the model's compiled objective is kept.
@@ -180,7 +180,7 @@ def search(
     pixels = math.prod(shape)
     return knowledge_lib.Reconstruction(
         images=best.point[:pixels].reshape(shape).astype(np.float32),
-        labels=np.array(classes, np.int64),
+        labels=knowledge_lib.label_array(knowledge.model, classes),
         label_source=labels.source if hypotheses else "optimised",
         objective=best.value,
         start_objectives=best.start_values,
@@ -196,14 +196,14 @@ def search(
 def _minimise(
     problem: problems.Problem,
     knowledge: knowledge_lib.Knowledge,
-    hypotheses: tuple[tuple[int, ...], ...],
+    hypotheses: tuple[knowledge_lib.Labels, ...],
     draw: Callable[[int], starts_lib.Start],
     extra: np.ndarray,
     budget: lbfgs.Budget,
     progress: lbfgs.Progress | None,
-) -> tuple[lbfgs.Minimum, tuple[int, ...]]:
-    """A search without a race: the minimum and its classes."""
-    tried = hypotheses or ((),)
+) -> tuple[lbfgs.Minimum, knowledge_lib.Labels]:
+    """A search without a race: the minimum and its labels."""
+    tried: tuple[knowledge_lib.Labels, ...] = hypotheses or ((),)
     drawn = max(budget.restarts, len(hypotheses))
     starts = [draw(index) for index in range(drawn + len(extra) * len(tried))]
     for index in range(len(extra) * len(tried)):
@@ -218,7 +218,10 @@ def _minimise(
     points = [start.images.ravel() for start in starts]
     if not hypotheses:
         logits = [start.logits for start in starts]
-        return joint_labels.minimise(objectives_of, points, logits, budget, progress)
+        kind = knowledge.model.kind
+        return joint_labels.minimise(
+            kind, objectives_of, points, logits, budget, progress
+        )
     best = problems.minimise(
         [objectives_of(labels) for labels in classes],
         points,

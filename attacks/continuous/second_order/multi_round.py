@@ -89,7 +89,7 @@ def build_multi_round(
             guesses=((_most_of_the_head(targets, knowledge), knowledge.batch_size),),
             compiled=settings.programs.of(matching.build_matching, knowledge.model),
         )
-        if knowledge.batch_size > 1:
+        if knowledge.batch_size > 1 or knowledge.model.kind != "classes":
             labels = candidates.declared(knowledge)
         else:
             # The published rule knows no doubt.
@@ -105,7 +105,9 @@ def _most_of_the_head(
 ) -> target_lib.Target:
     """The round that shows most of the head's bias, for a guess of the classes."""
     model = knowledge.model
-    head = signs.find_head(model.spec, model.num_classes)
+    head = signs.find_head(
+        candidates.readable_layout(targets[0], model), model.num_classes
+    )
     if head is None or head.bias is None:
         return targets[0]
     shown = [int(np.count_nonzero(target.visible[head.bias])) for target in targets]

@@ -76,7 +76,7 @@ def observed_of(one: Round, dtype: tf.DType) -> matching.Observed:
 
 def compiled_objectives(
     problem: Problem, knowledge: knowledge_lib.Knowledge
-) -> Callable[[tuple[int, ...] | None], lbfgs.Function]:
+) -> Callable[[knowledge_lib.Labels | None], lbfgs.Function]:
     """The compiled objective as functions of one NumPy vector.
 
     Args:
@@ -90,33 +90,33 @@ def compiled_objectives(
     dtype = compiled.dtype
     rounds = tuple(observed_of(one, dtype) for one in problem.rounds)
     training = knowledge.local_training
-    classes = knowledge.model.num_classes
+    width = knowledge.model.num_classes
     image_shape = (knowledge.batch_size, *knowledge.model.input_shape)
     pixels = int(np.prod(image_shape))
 
     def images_of(point: np.ndarray) -> tf.Tensor:
         return tf.constant(point[:pixels].reshape(image_shape), dtype)
 
-    def with_labels(labels: tuple[int, ...]) -> lbfgs.Function:
-        one_hot = tf.one_hot(labels, classes, dtype=dtype)
+    def with_labels(labels: knowledge_lib.Labels) -> lbfgs.Function:
+        targets = matching.as_targets(knowledge.model, labels, dtype)
 
         def by_images(point: np.ndarray) -> tuple[float, np.ndarray]:
             value, slope = compiled.known_labels(
-                rounds, problem.sizes, images_of(point), one_hot, training
+                rounds, problem.sizes, images_of(point), targets, training
             )
             return float(value), slope.numpy().astype(np.float64).ravel()
 
         return by_images
 
     def by_images_and_logits(point: np.ndarray) -> tuple[float, np.ndarray]:
-        logits = tf.constant(point[pixels:].reshape(-1, classes), dtype)
+        logits = tf.constant(point[pixels:].reshape(-1, width), dtype)
         value, slopes = compiled.unknown_labels(
             rounds, problem.sizes, images_of(point), logits, training
         )
         flat = np.concatenate([slope.numpy().ravel() for slope in slopes])
         return float(value), flat.astype(np.float64)
 
-    def objective_of(labels: tuple[int, ...] | None) -> lbfgs.Function:
+    def objective_of(labels: knowledge_lib.Labels | None) -> lbfgs.Function:
         return by_images_and_logits if labels is None else with_labels(labels)
 
     return objective_of
@@ -125,7 +125,7 @@ def compiled_objectives(
 def batch_objective(
     problem: Problem,
     knowledge: knowledge_lib.Knowledge,
-    classes: Sequence[tuple[int, ...]],
+    classes: Sequence[knowledge_lib.Labels],
 ) -> batched_lbfgs.BatchFunction:
     """The compiled objective of many trials at once, each with its own classes.
 
@@ -142,7 +142,7 @@ def batch_objective(
     """
     compiled = problem.compiled
     rounds = tuple(observed_of(one, compiled.dtype) for one in problem.rounds)
-    one_hot = tf.one_hot(classes, knowledge.model.num_classes, dtype=compiled.dtype)
+    one_hot = matching.as_targets(knowledge.model, classes, compiled.dtype)
     shape = (knowledge.batch_size, *knowledge.model.input_shape)
     training = knowledge.local_training
 

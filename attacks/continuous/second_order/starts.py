@@ -28,8 +28,8 @@ class Start(NamedTuple):
     """A candidate to begin with.
 
     Attributes:
-      images: float64 [b, h, w, c] in [0, 1].
-      logits: float64 [b, classes].
+      images: float64 [b, *input_shape] in [0, 1].
+      logits: float64 [b, num_classes], see `matching.soft_labels`.
     """
 
     images: np.ndarray
@@ -62,6 +62,9 @@ def draw_start(
         images = generator.uniform(size=shape)
     else:
         images = np.clip(0.5 + _GREY_NOISE * generator.standard_normal(shape), 0, 1)
+    if model.kind != "classes":
+        free = 0.1 * generator.standard_normal((size, model.num_classes))
+        return Start(images, free)
     classes = []
     for target, pictures in guesses:
         # The rule is for one gradient; a message of several steps is their sum.

@@ -86,7 +86,7 @@ def pose(
       The problem.
     """
     ends = np.cumsum(spec.sizes)
-    vector = np.where(target.visible, target.vector, np.float32(0))
+    vector = np.where(target.visible, target.plain, np.float32(0))
     targets, visible = [], []
     for index in forward.tensors_below(network, depth):
         place = slice(int(ends[index]) - spec.sizes[index], int(ends[index]))

@@ -68,7 +68,10 @@ def run(
     Returns:
       The activations after them.
     """
-    hidden = images * network.contrast + network.offset
+    contrast, offset = (
+        tf.constant(part, images.dtype) for part in (network.contrast, network.offset)
+    )
+    hidden = images * contrast + offset
     for block in network.blocks[:depth]:
         hidden = run_block(block, weights, hidden)
     return hidden

@@ -104,7 +104,9 @@ def build_layer_peeling(
             began,
         )
         searched = found.iterations
-        return result._replace(iterations=searched, evaluations=searched + 1)
+        return closed_form.verified(result)._replace(
+            iterations=searched, evaluations=searched + 1
+        )
 
     return attack
 

@@ -125,7 +125,7 @@ def _kernel_of(
     place = slice(end - problem.spec.sizes[block.kernel], end)
     shape = problem.spec.shapes[block.kernel]
     visible = problem.target.visible[place].reshape(shape)
-    gradient = problem.target.vector[place].reshape(shape).astype(np.float64)
+    gradient = problem.target.plain[place].reshape(shape).astype(np.float64)
     return np.where(visible, gradient, 0.0), visible
 
 

@@ -50,7 +50,7 @@ def read(
       What is known of the flat input; None if the head does not show p - y, or a layer
       above another is not known completely.
     """
-    vector = np.where(target.visible, target.vector, np.float32(0)).astype(np.float64)
+    vector = np.where(target.visible, target.plain, np.float32(0)).astype(np.float64)
     tensors = [np.asarray(tensor, np.float64) for tensor in weights]
     kernels, biases = [], []
     for layer in reversed(layers):

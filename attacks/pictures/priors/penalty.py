@@ -4,6 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
+from attacks import knowledge
 from attacks.continuous.first_order import recipes
 from attacks.pictures.priors import features, priors
 from selenc_tf import validation
@@ -52,8 +53,10 @@ class PicturePrior:
           input nothing is known, the feature prior is zero.
 
         Raises:
-          DoesNotApply: If a prior is on layers that the model does not have.
+          DoesNotApply: If the model takes no pictures, or a prior is on layers that it does
+            not have.
         """
+        knowledge.check_pictures(model, "priors on pictures")
         normalised = features.normalisation_inputs(model) if self.statistics else None
         head = features.head_inputs(model) if self.features else None
 

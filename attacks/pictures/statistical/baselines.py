@@ -180,7 +180,7 @@ def _fill_places(
         target.vector, target.visible, target.matched, (1,), np.ones(1)
     )
     size = knowledge.batch_size
-    classes: tuple[int | None, ...] = knowledge.labels or (None,) * size
+    classes: tuple[int | None, ...] = knowledge.classes or (None,) * size
     pools: dict[int | None, tuple[public_gradients.Batches, np.ndarray]] = {}
     for label in dict.fromkeys(classes):
         batches = public_gradients.draw_batches(

@@ -1,6 +1,6 @@
 """What an attacker may guess without any gradient, and guesses as results."""
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -16,7 +16,7 @@ PRIORS: tuple[Prior, ...] = ("grey", "mean", "class_mean", "random")
 
 def prior_pictures(
     knowledge: knowledge_lib.Knowledge,
-    labels: tuple[int, ...] | None,
+    labels: knowledge_lib.Labels | None,
     prior: Prior,
     generator: np.random.Generator,
 ) -> np.ndarray:
@@ -27,18 +27,19 @@ def prior_pictures(
     Args:
       knowledge: For the shapes and the public pictures. Without them every prior is
         mid-grey.
-      labels: The classes of the batch, or None.
+      labels: The labels of the batch, or None; only classes have means of their own.
       prior: What to guess.
       generator: Used by "random" only.
 
     Returns:
-      float32 [b, h, w, c] in [0, 1].
+      float32 [b, *input_shape] in [0, 1].
     """
     size = knowledge.batch_size
     pictures = knowledge.public_pictures
     if pictures is None or prior == "grey":
         return np.full((size, *knowledge.model.input_shape), 0.5, np.float32)
-    classes = (None,) * size if labels is None or prior == "mean" else labels
+    unknown = labels is None or prior == "mean" or knowledge.model.kind != "classes"
+    classes = (None,) * size if unknown or labels is None else labels
     pools = [_pool(pictures, label) for label in classes]
     if prior == "random":
         chosen = [pool[generator.integers(len(pool))] for pool in pools]
@@ -47,7 +48,9 @@ def prior_pictures(
     return np.clip(np.stack(chosen), 0, 1).astype(np.float32)
 
 
-def _pool(pictures: knowledge_lib.PublicPictures, label: int | None) -> np.ndarray:
+def _pool(pictures: knowledge_lib.PublicPictures, label: Any) -> np.ndarray:
+    if label is None:
+        return pictures.images
     same = pictures.labels == label
     return pictures.images[same] if np.any(same) else pictures.images
 
@@ -55,14 +58,20 @@ def _pool(pictures: knowledge_lib.PublicPictures, label: int | None) -> np.ndarr
 def prior_labels(knowledge: knowledge_lib.Knowledge) -> np.ndarray:
     """The known labels, or else the most frequent public class for every picture.
 
+    Of labels that are numbers it is the public mean.
+
     Runs on: attacker. Sees: its knowledge.
 
     Returns:
-      int64 [b]; zeros where nothing at all is known.
+      As `Reconstruction.labels`; zeros where nothing at all is known.
     """
     if knowledge.labels is not None:
-        return np.array(knowledge.labels, np.int64)
+        return knowledge_lib.label_array(knowledge.model, knowledge.labels)
     pictures = knowledge.public_pictures
+    if knowledge.model.kind != "classes":
+        width = knowledge.model.num_classes
+        mean = np.zeros(width) if pictures is None else np.mean(pictures.labels, axis=0)
+        return np.tile(mean, (knowledge.batch_size, 1)).astype(np.float32)
     label = 0 if pictures is None else int(np.argmax(np.bincount(pictures.labels)))
     return np.full(knowledge.batch_size, label, np.int64)
 
@@ -82,8 +91,8 @@ def as_reconstruction(
     """A result that no search for a matching gradient led to.
 
     Args:
-      images: float [b, h, w, c]; clamped to [0, 1].
-      labels: int [b].
+      images: float [b, *input_shape]; clamped to [0, 1].
+      labels: int [b], or float [b, num_classes].
       label_source: As in `Reconstruction`.
       objective: The visible error of the pictures; NaN where it was not looked at.
       stop: Why it ended here: "prior_only", "retrieved", "trained", "nothing_visible",
@@ -98,7 +107,9 @@ def as_reconstruction(
     """
     return knowledge_lib.Reconstruction(
         images=np.clip(images, 0.0, 1.0).astype(np.float32),
-        labels=np.asarray(labels, np.int64),
+        labels=labels.astype(
+            np.float32 if np.issubdtype(labels.dtype, np.floating) else np.int64
+        ),
         label_source=label_source,
         objective=objective,
         start_objectives=(objective,),

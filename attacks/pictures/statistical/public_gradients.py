@@ -47,8 +47,10 @@ def require_pictures(
       The pictures.
 
     Raises:
-      DoesNotApply: If there are none or too few, or if the messages are not gradients.
+      DoesNotApply: If there are none or too few, the messages are not gradients, or
+        the model learns no classes.
     """
+    knowledge_lib.check_classes(knowledge, "an attack that learns from pictures")
     pictures = knowledge.public_pictures
     if pictures is None or len(pictures.images) < least:
         found = "None" if pictures is None else f"{len(pictures.images)} pictures"

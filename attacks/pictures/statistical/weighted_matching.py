@@ -5,7 +5,7 @@ hidden entries that are not all equally sure.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import tensorflow as tf
@@ -40,8 +40,8 @@ def label_hypotheses(
       signs allow, if they are at most 12; otherwise guesses from the head's bias
       (`candidates.guesses`).
     """
-    if knowledge.labels is not None:
-        ordered = public_examples.ordered_labels(knowledge.labels, target.sizes)
+    if knowledge.classes is not None:
+        ordered = public_examples.ordered_labels(knowledge.classes, target.sizes)
         return candidates_lib.Candidates((ordered,), "known")
     found = candidates_lib.candidates((target,), knowledge)
     if knowledge.batch_size == 1 and found.source != "guessed":
@@ -59,11 +59,11 @@ def settled_labels(
     Returns:
       In the order of `public_examples.ordered_labels`, or None.
     """
-    if knowledge.labels is not None:
-        return public_examples.ordered_labels(knowledge.labels, target.sizes)
+    if knowledge.classes is not None:
+        return public_examples.ordered_labels(knowledge.classes, target.sizes)
     found = candidates_lib.candidates((target,), knowledge, most=1)
     alone = knowledge.batch_size == 1 and found.source == "inferred"
-    return found.classes[0] if alone else None
+    return cast("tuple[int, ...]", found.classes[0]) if alone else None
 
 
 class Match(NamedTuple):
@@ -84,7 +84,7 @@ def match(
     case: public_attack.Case,
     target: target_lib.Target,
     entry_weights: np.ndarray,
-    classes: Sequence[tuple[int, ...]],
+    classes: Sequence[knowledge_lib.Labels],
     starts: Sequence[np.ndarray],
     budget: lbfgs.Budget,
     progress: lbfgs.Progress | None = None,
@@ -116,7 +116,7 @@ def match(
     )
     shape = (knowledge.batch_size, *knowledge.model.input_shape)
 
-    def objective(labels: tuple[int, ...]) -> lbfgs.Function:
+    def objective(labels: knowledge_lib.Labels) -> lbfgs.Function:
         one_hot = tf.one_hot(labels, knowledge.model.num_classes, dtype=dtype)
 
         def by_pixels(point: np.ndarray) -> tuple[float, np.ndarray]:

@@ -18,7 +18,7 @@ def smooth_pictures(count, seed):
     generator = np.random.default_rng(seed)
     rows, columns = np.mgrid[0:4, 0:4] / 3.0
     patterns = np.stack([rows, columns, rows * columns])
-    amounts = generator.uniform(-0.25, 0.25, (count, 3))
+    amounts = generator.uniform(-1 / 6, 1 / 6, (count, 3))
     images = 0.5 + np.einsum("ap,phw->ahw", amounts, patterns)
     return images[..., np.newaxis].astype(np.float32)
 
