@@ -53,7 +53,7 @@ def test_tokens_are_refused():
     inputs = keras.Input((4,), dtype="int32")
     hidden = keras.layers.Flatten()(keras.layers.Embedding(5, 2)(inputs))
     text = functional.from_keras(keras.Model(inputs, keras.layers.Dense(3)(hidden)))
-    with pytest.raises(ValueError, match="must take numbers .* int32"):
+    with pytest.raises(ValueError, match=r"must take numbers .* int32"):
         knowledge.Knowledge(text)
 
 

@@ -11,7 +11,6 @@ from attacks.labels import candidates as candidates_lib
 from attacks.matching import matching, objectives
 from federated import views
 
-
 MISFIT = 1e-6
 """Matching error up to which pictures are taken for the true ones."""
 

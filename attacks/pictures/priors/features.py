@@ -96,7 +96,7 @@ def _inputs_of(
         values, _ = part.stateless_call(
             [weights[index] for index in order],
             [tf.convert_to_tensor(value) for value in frozen],
-            model.value_range.from_unit(images),
+            [model.value_range.from_unit(images)],
             training=False,
         )
         return tuple(values) if isinstance(values, list | tuple) else (values,)

@@ -90,3 +90,24 @@ def test_labels_must_go_with_the_pictures():
             reconstruction(np.zeros((1, 4, 4, 1)), (0,)),
             evaluation.Truth(np.zeros((1, 4, 4, 1)), np.array([0, 1])),
         )
+
+
+def test_rows_with_labels_that_are_numbers():
+    rows = np.array([[0.2, 0.4], [0.9, 0.1]], np.float32)
+    labels = np.array([[100.0, 0.0], [-2.0, 1.0]], np.float32)
+    found = reconstruction(rows[::-1] + 0.1, labels[::-1] * 1.04)
+    first, second = evaluation.evaluate(found, evaluation.Truth(rows, labels))
+    assert (first.reconstruction_index, second.reconstruction_index) == (1, 0)
+    assert np.isnan(first.ssim) and first.psnr == pytest.approx(20, abs=1e-4)
+    assert first.label_correct and second.label_correct
+    off = found._replace(labels=labels[::-1] + 0.06)
+    first, second = evaluation.evaluate(off, evaluation.Truth(rows, labels))
+    assert not first.label_correct and not second.label_correct
+
+
+def test_a_truth_in_other_units_is_refused():
+    """Clamped, every picture of 0..255 would be white, and a white guess exact."""
+    white = np.ones((1, 4, 4, 1), np.float32)
+    truth = evaluation.Truth(255 * white, np.zeros(1, np.int64))
+    with pytest.raises(ValueError, match=r"`truth` must be in \[0, 1\]"):
+        evaluation.evaluate(reconstruction(white, (0,)), truth)
