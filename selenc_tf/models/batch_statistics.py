@@ -44,10 +44,9 @@ def calibrate(
     measuring(tf.constant(images), training=True)
     result = keras.models.clone_model(source)
     result.set_weights(measuring.get_weights())
-    calibrated = functional.from_keras(
-        result, name=model.name, training=model.task.training
+    return functional.rebound(model, result)._replace(
+        initial_weights=model.initial_weights
     )
-    return calibrated._replace(spec=model.spec, initial_weights=model.initial_weights)
 
 
 def _without_momentum(config: object) -> object:

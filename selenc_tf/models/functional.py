@@ -47,6 +47,7 @@ class FunctionalModel(NamedTuple):
         are numbers (`objectives.soft`).
       task: What all of this is made of.
       value_range: The model's own units. `inputs` of all functions here are in [0, 1].
+      seed: Of dropout and noise.
     """
 
     name: str
@@ -60,6 +61,7 @@ class FunctionalModel(NamedTuple):
     losses: Callable[[Weights, tf.Tensor, tf.Tensor], tf.Tensor]
     task: LearningTask
     value_range: ValueRange
+    seed: Seed
 
 
 def from_keras(
@@ -146,6 +148,7 @@ def from_task(
         losses=eager_tracing.isolated(losses),
         task=task,
         value_range=value_range,
+        seed=seed,
     )
 
 
@@ -172,30 +175,49 @@ def in_float64(model: FunctionalModel) -> FunctionalModel:
     Raises:
       ValueError: If it cannot be built again.
     """
+    rebuilt = rebuilding.in_dtype(model.task.keras_model, "float64")
+    double = rebound(model, rebuilt, tf.float64)
+    return double._replace(
+        initial_weights=tuple(tf.cast(one, tf.float64) for one in model.initial_weights)
+    )
+
+
+def rebound(
+    model: FunctionalModel, keras_model: keras.Model, dtype: tf.DType = tf.float32
+) -> FunctionalModel:
+    """The same task, seed and units with another Keras model of the same architecture.
+
+    Args:
+      model: Whose loss, mode, seed and value range stay.
+      keras_model: Its values are taken.
+      dtype: What it computes in.
+
+    Returns:
+      The functional model.
+    """
     source = model.task
-    rebuilt = rebuilding.in_dtype(source.keras_model, "float64")
     changing = {*source.places.moving, *source.places.seeds}
     updated = [at in changing for at in range(source.places.number)]
-
-    def double(tensors: Weights) -> Weights:
-        return tuple(tf.cast(tensor, tf.float64) for tensor in tensors)
-
+    places = variables.of_model(keras_model, updated)
+    moving = [keras_model.non_trainable_variables[at] for at in places.moving]
     task = dataclasses.replace(
         source,
-        keras_model=rebuilt,
-        places=variables.of_model(rebuilt, updated),
-        inputs=structures.mapped(_double_spec, source.inputs),
-        initial_weights=double(source.initial_weights),
-        initial_state=double(source.initial_state),
+        keras_model=keras_model,
+        places=places,
+        inputs=structures.mapped(lambda spec: _in_dtype(spec, dtype), source.inputs),
+        initial_weights=variables.values(keras_model.trainable_variables),
+        initial_state=variables.values(moving),
     )
-    rebound = from_task(
-        task, input_shape=model.input_shape, value_range=model.value_range
+    return from_task(
+        task,
+        seed=model.seed,
+        input_shape=model.input_shape,
+        value_range=model.value_range,
     )
-    return rebound._replace(initial_weights=double(model.initial_weights))
 
 
-def _double_spec(spec: tf.TensorSpec) -> tf.TensorSpec:
-    return tf.TensorSpec(spec.shape, tf.float64) if spec.dtype.is_floating else spec
+def _in_dtype(spec: tf.TensorSpec, dtype: tf.DType) -> tf.TensorSpec:
+    return tf.TensorSpec(spec.shape, dtype) if spec.dtype.is_floating else spec
 
 
 def targets(model: FunctionalModel, labels: tf.Tensor) -> tf.Tensor:
