@@ -138,6 +138,7 @@ def mask_of(crossings):
 # --- Types -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_type_of_the_sum(summing):
     process = summing(public(0.5))
     assert process.initialize.type_signature.compact_representation() == (

@@ -40,7 +40,9 @@ def opened(upload, keys, view):
 
 
 @pytest.mark.parametrize(
-    ("source", "sizes"), [(SEED, (1, 2)), (OWN, (1,))], ids=["agreed", "own"]
+    ("source", "sizes"),
+    [pytest.param(SEED, (1, 2), marks=pytest.mark.slow), (OWN, (1,))],
+    ids=["agreed", "own"],
 )
 def test_view_of_a_blind_server(model, keys, blind, federation, source, sizes):
     cohort = batches(*sizes)

@@ -233,6 +233,7 @@ def test_fedavg_cnn():
     assert [layer.units for layer in read.dense] == [512, 10]
 
 
+@pytest.mark.slow
 def test_other_models_of_the_library():
     check_refused(lenet.lenet((32, 32, 3), 10, 0), r"\(ZeroPadding2D\) is another")
     check_refused(resnet18.resnet18((32, 32, 3), 10, 0))

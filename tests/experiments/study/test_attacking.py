@@ -84,9 +84,9 @@ def observe(model):
     return views_of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("metric", "changes"),
-    [pytest.param("random", False, marks=pytest.mark.slow), ("magnitude", True)],
+    ("metric", "changes"), [("random", False), ("magnitude", True)]
 )
 def test_rounds_with_the_same_pictures(observe, metric, changes):
     views = observe(

@@ -149,6 +149,7 @@ def fake(monkeypatch):
     return answer
 
 
+@pytest.mark.slow
 def test_table_beside_pytorch(only_small, fake):
     case = small_case(1, 2, 0)
     fake(
@@ -338,6 +339,7 @@ def test_first_turn_does_not_count_and_batches_evaluate_less():
     np.testing.assert_array_equal(taken["four"], [[1.0, 0.5]] * 2)
 
 
+@pytest.mark.slow
 def test_few_pictures_are_recovered_on_the_large_network(monkeypatch):
     made = {}
 

@@ -44,6 +44,7 @@ def test_gradient_of_the_transformer():
     assert float(tf.norm(gradient)) > 0
 
 
+@pytest.mark.slow
 def test_a_wrong_mask_stops_the_suite(monkeypatch):
     wrong = {
         sides.MAGNITUDE: ONCE[sides.MAGNITUDE],

@@ -111,7 +111,7 @@ PROCESSES = {
     "name",
     [
         name
-        if name in ("weighted", "reveal", "blind, own mask")
+        if name in ("weighted", "blind, own mask")
         else pytest.param(name, marks=pytest.mark.slow)
         for name in PROCESSES
     ],

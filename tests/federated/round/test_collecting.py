@@ -334,6 +334,7 @@ def test_a_round_goes_on_without_the_damaged_client(damaged_means, federation):
     assert measured["refusals"][Refusal.TRUNCATED] == 1
 
 
+@pytest.mark.slow
 def test_unweighted_mean_counts_the_clients_in_the_sum(damaged_means, federation):
     process = damaged_means("unweighted")
     output = process.next(process.initialize(), cohort(1.0, 5.0, 2.0))

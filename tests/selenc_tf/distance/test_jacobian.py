@@ -69,8 +69,11 @@ def gradient_at(derivatives, weights, images, labels):
 @pytest.mark.parametrize(
     ("name", "batch_size"),
     [
-        *(("dense", 1), ("dense", 2), ("pooled", 1)),
-        pytest.param("lenet", 1, marks=pytest.mark.slow),
+        ("dense", 1),
+        *[
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (("dense", 2), ("pooled", 1), ("lenet", 1))
+        ],
     ],
 )
 def test_matrix_against_central_differences(name, batch_size):
@@ -160,6 +163,7 @@ class TestLeverage:
             model=model,
         )
 
+    @pytest.mark.slow
     def test_with_many_probes_it_is_the_derivative_of_the_bound(self):
         _, _, linear, images, _, matrix = case("dense")
         context = self.context("dense")

@@ -17,6 +17,7 @@ def pictures(count, shape=(10, 11, 3)):
     return np.random.default_rng(0).uniform(size=(count, *shape)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_published_sizes():
     assert convnet64.convnet64((32, 32, 3), 10, 0).spec.size == 2_904_970
     assert resnet18.resnet18((32, 32, 3), 10, 0).spec.size == 11_173_962

@@ -10,6 +10,8 @@ from tests.selenc_tf.models.architectures import ARCHITECTURES
 
 QUICK = ("softmax", "regularised", "batch normalisation", "two outputs")
 """Also tried in inference mode by default."""
+LONG = ("BERT", "language model")
+"""Seconds to trace."""
 
 
 def task_of(name, training=True):
@@ -42,7 +44,14 @@ def check_slopes(slopes, expected):
         np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-6 * scale)
 
 
-@pytest.mark.parametrize("name", [n for n, a in ARCHITECTURES.items() if not a.random])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.slow) if n in LONG else n
+        for n, one in ARCHITECTURES.items()
+        if not one.random
+    ],
+)
 def test_loss_and_gradient_are_those_of_keras(name):
     task = task_of(name)
     inputs, labels = architectures.batches(architectures.clients(name)[0])[0]
@@ -76,7 +85,9 @@ def test_inference_mode_is_that_of_keras(name):
         np.testing.assert_array_equal(found, right)
 
 
-@pytest.mark.parametrize("name", [n for n, a in ARCHITECTURES.items() if a.random])
+@pytest.mark.parametrize(
+    "name", ["dropout", pytest.param("noise", marks=pytest.mark.slow)]
+)
 def test_random_layers_have_the_mean_of_keras(name):
     """Over seeds, the loss: and not that of inference mode."""
     task = task_of(name)
