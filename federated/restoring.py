@@ -32,7 +32,7 @@ def to_keras(
         ("trainable weights", target.trainable_variables, weights.trainable),
         ("statistics", moving, weights.non_trainable),
     ):
-        _put(what, target.name, variables, _listed(values))
+        _put(what, target.name, variables, listed(values))
     return target
 
 
@@ -47,8 +47,16 @@ def _put(what: str, name: str, variables: list[Any], values: list[np.ndarray]) -
         variable.assign(value)
 
 
-def _listed(values: Any) -> list[np.ndarray]:
-    """In Keras' order: the keys of `federated.tff_model` are numbered by it."""
+def listed(values: Any) -> list[np.ndarray]:
+    """One part of `ModelWeights` as arrays in Keras' order.
+
+    Args:
+      values: Its `trainable` or `non_trainable`, a list or what `federated.tff_model`
+        makes of it: a dictionary whose keys are numbered in that order.
+
+    Returns:
+      The arrays.
+    """
     if isinstance(values, dict):
         return [np.asarray(values[key]) for key in sorted(values)]
     return [np.asarray(one) for one in values]

@@ -161,7 +161,7 @@ def _check_ranges(inputs: Mapping[str, Any], ranges: Mapping[str, Any]) -> None:
             wide = not np.all(np.isfinite(one.high - one.low))
         if wide or np.any(inputs[name] < one.low) or np.any(inputs[name] > one.high):
             raise ValueError(
-                "The value range (`--value_range`) must be finite and cover all of "
+                "The value range (`--data_range`) must be finite and cover all of "
                 f"`{name}`, but at least one number is outside. Widen it, or leave it out "
                 "to have it read from the data."
             )

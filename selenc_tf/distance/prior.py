@@ -44,12 +44,13 @@ def isotropic(images: NDArray[np.floating], batch_size: int = 1) -> GaussianPrio
     Runs on: anybody. Sees: public pictures, never the analysed one.
 
     Args:
-      images: [N, h, w, c] in [0, 1], at least one, not all of one value.
+      images: [N, h, w, c], or [N, d] of a table, in [0, 1], at least one, not all of
+        one value.
       batch_size: b, pictures in the analysed batch.
 
     Returns:
-      The prior. Each channel has its own mean; the variance is the mean squared
-      deviation from it.
+      The prior. Each channel, or feature, has its own mean; the variance is the mean
+      squared deviation from it.
 
     Raises:
       ValueError: If there is no variance to estimate.
@@ -81,6 +82,12 @@ def stationary(images: NDArray[np.floating], batch_size: int = 1) -> GaussianPri
     Raises:
       ValueError: If there is no variance to estimate.
     """
+    if images.ndim != 4:
+        raise ValueError(
+            "`images` must be pictures [N, h, w, c] for the stationary prior, which is "
+            f"about neighbouring pixels, got shape {list(images.shape)}. Take the "
+            "isotropic one."
+        )
     deviation, mean, variance = _moments(images)
     shape = (batch_size, *images.shape[1:])
     channels = deviation.reshape(-1, images.shape[3])
@@ -129,13 +136,13 @@ def _moments(
     images: NDArray[np.floating],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Deviations from the channels' means, those means, and the mean square."""
-    if images.ndim != 4 or not len(images):
+    if images.ndim < 2 or not len(images):
         raise ValueError(
-            "`images` must be [N, h, w, c] with at least one picture, got shape "
-            f"{list(images.shape)}."
+            "`images` must be [N, h, w, c], or [N, d] of a table, with at least one "
+            f"example, got shape {list(images.shape)}."
         )
     values = images.astype(np.float64)
-    mean = values.mean(axis=(0, 1, 2))
+    mean = values.mean(axis=tuple(range(values.ndim - 1)))
     deviation = values - mean
     variance = float(np.mean(np.square(deviation)))
     validation.check_positive("variance of the prior's images", variance)

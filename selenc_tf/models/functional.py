@@ -118,10 +118,12 @@ def from_task(
             "be attacked or scored by examples."
         )
     shape = (joining.width(task.inputs),) if several else _shape(task, input_shape)
-    kind, state = task.objective.kind, task.initial_state
+    kind = task.objective.kind
+    # As arrays: TensorFlow 1 graphs, which TFF builds, take no eager tensors.
+    start = [tensor.numpy() for tensor in task.initial_state]
 
     def call(weights: Weights, inputs: tf.Tensor, training: bool) -> task_lib.Run:
-        own = inputs
+        own, state = inputs, tuple(tf.constant(value) for value in start)
         if not value_range.is_unit:
             low, high = (tf.cast(bound, inputs.dtype) for bound in value_range)
             own = low + inputs * (high - low)

@@ -55,7 +55,7 @@ def assemble(
     }
     if value_range is not None and all(one.interval is None for one in made.values()):
         raise ValueError(
-            "A value range (`--value_range`) is of numbers, but all inputs are integers. "
+            "A value range (`--data_range`) is of numbers, but all inputs are integers. "
             "Leave it out."
         )
     labels, class_names = _labels(raw)

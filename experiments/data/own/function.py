@@ -129,7 +129,7 @@ def _halves(batch: Any, label: str) -> tuple[Any, Any]:
     keys = f" of {', '.join(batch)}" if isinstance(batch, Mapping) else ""
     raise ValueError(
         "Examples of a `ClientData` must be (x, y), or a dictionary with the key "
-        f"`--label`={label}, got {_kind(batch)}{keys}."
+        f"`--label_column`={label}, got {_kind(batch)}{keys}."
     )
 
 

@@ -90,7 +90,7 @@ def _between(
         raise ValueError(
             f"The value range of `{path}` cannot be read from the data, as {where} holds "
             "one number only. Leave it out of the data, or say the range "
-            "(`--value_range`)."
+            "(`--data_range`)."
         )
     return make_range(low, high)
 

@@ -88,16 +88,16 @@ def _from_function(
     if value_range is not None:
         raise ValueError(
             "The function returns an `OwnData`, which says its own value range. Leave "
-            "out `--value_range`."
+            "out `--data_range`."
         )
     return returned
 
 
 def _check_unused(kind: str, label: str, client: str) -> None:
-    given = [f"`--label={label}`"] * (label != _LABEL)
-    given += [f"`--client={client}`"] * bool(client)
+    given = [f"`--label_column={label}`"] * (label != _LABEL)
+    given += [f"`--client_column={client}`"] * bool(client)
     if given:
         raise ValueError(
-            f"`--label` and `--client` name columns of a table, but this is {kind}: got "
-            f"{' and '.join(given)}. Leave them out."
+            "`--label_column` and `--client_column` name columns of a table, but this is "
+            f"{kind}: got {' and '.join(given)}. Leave them out."
         )

@@ -44,7 +44,7 @@ def read(path: pathlib.Path, label: str, client: str) -> Raw:
         of its column's kind; line and column are named, cells are not shown.
     """
     table = _table(path)
-    wanted = {"--label": label} | ({"--client": client} if client else {})
+    wanted = {"--label_column": label} | ({"--client_column": client} if client else {})
     for flag, name in wanted.items():
         if name not in table.columns:
             raise ValueError(
@@ -52,7 +52,9 @@ def read(path: pathlib.Path, label: str, client: str) -> Raw:
                 f"{name!r}."
             )
     if label == client:
-        raise ValueError(f"`--label` and `--client` must differ, got {label!r} twice.")
+        raise ValueError(
+            f"`--label_column` and `--client_column` must differ, got {label!r} twice."
+        )
     features = tuple(name for name in table.columns if name not in (label, client))
     if not features:
         raise ValueError("There must be a column of numbers beside the label column.")

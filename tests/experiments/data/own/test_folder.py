@@ -162,7 +162,9 @@ def test_a_broken_picture_is_a_sentence(tmp_path_factory, suffix, cut, flips):
 
 
 def test_what_would_be_ignored_is_refused(folder):
-    with pytest.raises(ValueError, match=r"this is a folder: got `--client=who`"):
+    with pytest.raises(
+        ValueError, match=r"this is a folder: got `--client_column=who`"
+    ):
         own.load(str(folder[0]), client="who")
 
 

@@ -44,7 +44,7 @@ def test_the_clients_of_tff():
     ]
     assert found.inputs.shape == (3, 2, 2)
     assert len(load("pairs_by_client")) == 8
-    with pytest.raises(ValueError, match=r"`--label`=label, got .* target"):
+    with pytest.raises(ValueError, match=r"`--label_column`=label, got .* target"):
         load("by_client")
 
 

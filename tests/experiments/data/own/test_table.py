@@ -88,7 +88,7 @@ def test_clients_with_zeros_before_them_are_others(tmp_path):
         ("1,2\n3,4\n5,6\n", "The first line must name the columns"),
         ("a,a,label\n1,2,0\n3,4,1\n", "stands there twice"),
         ("a,,label\n1,2,0\n3,4,1\n", "a name is empty"),
-        ("a;label\n1;0\n2;1\n", "`--label` must name a column, one of: a;label"),
+        ("a;label\n1;0\n2;1\n", "`--label_column` must name a column, one of: a;label"),
         ("label\n0\n1\n", "a column of numbers beside the label"),
         (GOOD + "70,1.5,no\n", "must have 4 cells, .* line 5 has 3"),
         (GOOD + "70,1.5,no,a,b\n", "must have 4 cells, .* line 5 has 5"),
@@ -124,9 +124,12 @@ def test_text_columns_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"label": "y"}, "`--label` must name a column, one of: age, height, label"),
-        ({"label": ""}, "`--label` must name a column"),
-        ({"client": "who"}, "`--client` must name a column"),
+        (
+            {"label": "y"},
+            "`--label_column` must name a column, one of: age, height, label",
+        ),
+        ({"label": ""}, "`--label_column` must name a column"),
+        ({"client": "who"}, "`--client_column` must name a column"),
         ({"client": "label"}, "must differ"),
     ],
 )
