@@ -1,7 +1,7 @@
 """What protection costs: the training rounds of a setting beside those without it."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +49,12 @@ class Cost(NamedTuple):
       round_bytes: Traffic of a round in both directions.
       round_seconds: Time of a round, the first of each session left out (it compiles).
       accuracy: Test accuracy after the last measured round, over seeds.
+      test_loss: Loss on the test set after the last measured round, over seeds.
+      measures: What else the model's meters say after the last measured round, each with
+        its name and its median over seeds.
+      saturated_share: Of the hidden entries of all clients and rounds, those beyond the
+        codec's bound, which were cut off at it.
+      refused: Uploads that the server refused in all rounds.
     """
 
     relative_bytes: float | None = None
@@ -57,6 +63,10 @@ class Cost(NamedTuple):
     round_bytes: Statistic | None = None
     round_seconds: Statistic | None = None
     accuracy: Statistic | None = None
+    test_loss: Statistic | None = None
+    measures: tuple[str, ...] = ()
+    saturated_share: float | None = None
+    refused: int | None = None
 
 
 def setting_of(cell: Cell) -> Setting:
@@ -160,7 +170,7 @@ def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
     last: dict[int, RoundRecord] = {}
     for record in group:
         previous = last.get(record.cell.seed)
-        if record.accuracy is not None and (
+        if (record.measures or record.accuracy is not None) and (
             previous is None or record.round > previous.round
         ):
             last[record.cell.seed] = record
@@ -173,4 +183,26 @@ def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
         statistic.summarise(
             r.accuracy for r in last.values() if r.accuracy is not None
         ),
+        _measure("loss", last.values()),
+        _further_measures(last.values()),
+        _saturated_share(group),
+        sum(int(r.details.get("refused", 0)) for r in group),
     )
+
+
+def _measure(name: str, last: Iterable[RoundRecord]) -> Statistic | None:
+    return statistic.summarise(r.measures[name] for r in last if name in r.measures)
+
+
+def _further_measures(last: Collection[RoundRecord]) -> tuple[str, ...]:
+    names = dict.fromkeys(name for record in last for name in record.measures)
+    found = {
+        name: _measure(name, last) for name in names if name not in ("loss", "accuracy")
+    }
+    return tuple(f"{name} {value.median:.4g}" for name, value in found.items() if value)
+
+
+def _saturated_share(group: Sequence[RoundRecord]) -> float | None:
+    hidden = sum(r.hidden * r.cell.num_clients for r in group)
+    saturated = sum(int(r.details.get("saturated", 0)) for r in group)
+    return saturated / hidden if hidden else None

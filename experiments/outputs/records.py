@@ -247,6 +247,8 @@ class RoundRecord:
       ciphertext_bytes: The part of the uploads that is encrypted.
       hidden_bytes: What the hidden entries would take as float32, of all clients.
       session: Index into the sessions of `config.json`: which device and versions.
+      measures: What the model's meters say on the test set after the round, by name,
+        the loss among them; empty in records of versions that measured accuracy alone.
       details: Further numbers of this round.
     """
 
@@ -263,6 +265,7 @@ class RoundRecord:
     ciphertext_bytes: int
     hidden_bytes: int
     session: int = 0
+    measures: Mapping[str, float] = dataclasses.field(default_factory=dict)
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -327,6 +330,11 @@ def from_dict(values: Mapping[str, Any]) -> Record:
     cell = _made_of(Cell, point)
     if "members" in rest:
         rest["members"] = tuple(_made_of(MemberRecord, one) for one in rest["members"])
+    if "measures" in rest:
+        rest["measures"] = {
+            name: files.number_from_json(value)
+            for name, value in rest["measures"].items()
+        }
     return _made_of(record_class, {"cell": cell, **rest})
 
 

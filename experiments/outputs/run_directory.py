@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from experiments.outputs import files
@@ -24,12 +25,15 @@ class RunConfig(NamedTuple):
       datasets: What the data really is: names that loaders returned, not those asked
         for, so that a run is not continued on other data.
       seeds: The explicit seeds by purpose.
+      facts: What else determines results and stands in no flag: what a model of the
+        user's own turned out to be.
     """
 
     flags: Mapping[str, Any]
     neutral_flags: Collection[str]
     datasets: Sequence[str]
     seeds: Mapping[str, int]
+    facts: Mapping[str, Any] = MappingProxyType({})
 
 
 class RunFolder(NamedTuple):
@@ -68,7 +72,8 @@ def check_place(
         _check_same(stored, {**stored, "flags": asked}, path)
 
 
-def _check_folder(path: pathlib.Path) -> None:
+def check_writable(path: pathlib.Path) -> None:
+    """Raises ValueError if a folder is not there and cannot be made, or written."""
     there = next(each for each in (path, *path.absolute().parents) if each.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         what = "cannot be written" if there.is_dir() else "is a file"
@@ -76,6 +81,10 @@ def _check_folder(path: pathlib.Path) -> None:
             f"Results need a folder that can be made and written at {path}, but {there} "
             f"{what}. Choose another folder."
         )
+
+
+def _check_folder(path: pathlib.Path) -> None:
+    check_writable(path)
     strangers = [] if not path.exists() else [*path.iterdir()]
     if not (path / FILE_NAME).exists() and any(
         not entry.name.startswith(".") for entry in strangers
@@ -201,6 +210,7 @@ def _identity(config: RunConfig) -> dict[str, Any]:
             },
             "datasets": list(config.datasets),
             "seeds": dict(config.seeds),
+            "facts": dict(config.facts),
         }
     )
     return identity
@@ -234,6 +244,9 @@ def _named(identity: Mapping[str, Any]) -> dict[str, str]:
     settings = {f"--{name}": value for name, value in identity["flags"].items()}
     settings["data sets"] = identity["datasets"]
     settings |= {f"seed {name!r}": seed for name, seed in identity["seeds"].items()}
+    settings |= {
+        name.replace("_", " "): fact for name, fact in identity.get("facts", {}).items()
+    }
     return {name: json.dumps(value) for name, value in settings.items()}
 
 

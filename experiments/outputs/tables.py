@@ -61,6 +61,8 @@ def print_tables(
         group = [row for row in rows if row.context == context]
         console.print(rich.text.Text(_title(group), style="bold"))
         console.print(_table(group, console.width))
+        for line in _costs_in_words(group):
+            console.print(rich.text.Text(line))
         for reason in dict.fromkeys(
             reason for row in group for reason in row.leakage.without_result
         ):
@@ -83,7 +85,7 @@ def _table(rows: Sequence[SummaryRow], width: int) -> rich.table.Table:
         pad_edge=False,
         padding=(0, 1 if roomy else 0, 0, 0),
     )
-    columns = _columns(width, len({row.agreement for row in rows}) == 1)
+    columns = _columns(width, rows)
     for column in columns:
         if column.heading in _TEXTS:
             made.add_column(column.heading, overflow="fold", min_width=9)
@@ -96,8 +98,16 @@ def _table(rows: Sequence[SummaryRow], width: int) -> rich.table.Table:
     return made
 
 
-def _columns(width: int, one_agreement: bool) -> list[_Column]:
+def _columns(width: int, rows: Sequence[SummaryRow]) -> list[_Column]:
     wide, roomy = width >= _WIDE_COLUMNS, width >= _ROOMY_COLUMNS
+    one_agreement = len({row.agreement for row in rows}) == 1
+    learned = _Column(
+        "Accu-\nracy %", lambda row: _median(row.cost.accuracy, ".1f", 100)
+    )
+    if any(row.cost.test_loss for row in rows) and not any(
+        row.cost.accuracy for row in rows
+    ):
+        learned = _Column("Test\nloss", lambda row: _median(row.cost.test_loss, ".3g"))
 
     def policy(row: SummaryRow) -> str:
         return row.policy if one_agreement else f"{row.policy}, {row.agreement}"
@@ -114,9 +124,35 @@ def _columns(width: int, one_agreement: bool) -> list[_Column]:
         _Column(_STRONGEST, _strongest),
         _Column("Bytes\nx plain", lambda row: _times(row.cost.relative_bytes)),
         _Column("Time\nx plain", lambda row: _times(row.cost.relative_seconds)),
-        _Column("Accu-\nracy %", lambda row: _median(row.cost.accuracy, ".1f", 100)),
+        learned,
     ]
+    if any(row.cost.saturated_share for row in rows):
+        columns.append(
+            _Column(
+                "Satu-\nrated %", lambda row: _share(row.cost.saturated_share, ".2g")
+            )
+        )
     return [one for one in columns if roomy or "Succ." not in one.heading]
+
+
+def _costs_in_words(rows: Sequence[SummaryRow]) -> Iterator[str]:
+    """What has no column: other measures than accuracy and loss, and what went wrong."""
+    for row in rows:
+        name = f"{row.policy} at {100 * row.encryption_ratio:g} %"
+        if row.cost.measures:
+            yield f"{name}: {', '.join(row.cost.measures)}"
+        if row.cost.saturated_share:
+            yield (
+                f"Warning: {name}: {_share(row.cost.saturated_share, '.2g')} % of the "
+                "encrypted entries of training were beyond the codec's bound and cut "
+                "off. Raise `--codec_bound`, or take `--scales=previous_aggregate`."
+            )
+        if row.cost.refused:
+            yield f"Warning: {name}: the server refused {row.cost.refused} upload(s)."
+
+
+def _share(value: float | None, form: str) -> str:
+    return "-" if value is None else format(100 * value, form)
 
 
 def _cells(name: str, annotation: Any, value: Any) -> Iterator[tuple[str, object]]:

@@ -119,4 +119,14 @@ MEASURES = (
         "test accuracy",
         lambda row: row.cost.accuracy and row.cost.accuracy.median,
     ),
+    Measure(
+        "test_loss",
+        "test loss",
+        lambda row: row.cost.test_loss and row.cost.test_loss.median,
+    ),
+    Measure(
+        "saturated_share",
+        "share of encrypted entries beyond the codec's bound",
+        lambda row: row.cost.saturated_share,
+    ),
 )

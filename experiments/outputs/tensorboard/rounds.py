@@ -49,6 +49,12 @@ class RoundWriter(contextlib.AbstractContextManager["RoundWriter"]):
             "round/client_to_server_bytes": record.client_to_server_bytes,
             "round/server_to_client_bytes": record.server_to_client_bytes,
             "round/ciphertext_bytes": record.ciphertext_bytes,
+            "round/saturated": record.details.get("saturated"),
+            **{
+                f"round/test_{name}": value
+                for name, value in record.measures.items()
+                if name != "accuracy"
+            },
         }
         with self._writer.as_default():
             for tag, value in values.items():

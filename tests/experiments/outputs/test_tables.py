@@ -7,7 +7,13 @@ import pathlib
 import pytest
 
 from experiments.outputs import records, summary, tables
-from tests.experiments.outputs.example_records import attack, cell, example_rows, rounds
+from tests.experiments.outputs.example_records import (
+    attack,
+    cell,
+    example_rows,
+    rounds,
+    training,
+)
 
 
 def test_csv_has_the_columns_and_values_of_earlier_versions():
@@ -35,7 +41,10 @@ def test_csv_has_the_columns_and_values_of_earlier_versions():
     expected = pathlib.Path(__file__).with_name("example_summary.csv").read_text()
     before = list(csv.DictReader(io.StringIO(expected)))
     now = list(csv.DictReader(io.StringIO(tables.to_csv(rows))))
-    new = ("hidden_share", "without_result")
+    new = (
+        "hidden_share", "without_result", "measures", "saturated_share", "refused",
+        *(name for name in now[0] if name.startswith("test_loss_")),
+    )  # fmt: skip
     assert [name for name in now[0] if name not in new] == list(before[0])
     assert [[row[name] for name in before[0]] for row in now] == [
         list(row.values()) for row in before
@@ -170,3 +179,27 @@ def test_the_table_shows_what_is_missing_as_a_dash():
     stream = io.StringIO()
     tables.print_tables(summary.summarise(rounds(cell(), 1.0, 5, 10)), stream, 80)
     assert " - " in stream.getvalue()
+
+
+def shown(*found):
+    stream = io.StringIO()
+    tables.print_tables(summary.summarise(found), stream, 100)
+    return " ".join(stream.getvalue().split())
+
+
+def test_saturated_entries_have_a_column_and_a_warning_where_there_are_some():
+    """Two rounds of 8 clients that hide 10 entries each."""
+    assert "rated %" not in shown(training(1), training(2, details={"saturated": 0}))
+    text = shown(training(1), training(2, details={"saturated": 40, "refused": 1}))
+    assert "rated %" in text
+    assert "25 % of the encrypted entries of training were beyond the codec's" in text
+    assert "refused 1 upload" in text
+
+
+def test_a_model_without_accuracy_shows_its_loss_and_what_else_it_measures():
+    text = shown(
+        training(1, accuracy=None, measures={"loss": 9.0, "mean_absolute_error": 8.0}),
+        training(2, accuracy=None, measures={"loss": 0.25, "mean_absolute_error": 0.5}),
+    )
+    assert "loss" in text and "0.25" in text and "racy %" not in text
+    assert "mean_absolute_error 0.5" in text
