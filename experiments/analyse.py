@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, TextIO
 
 from experiments import analysis, outputs
 from experiments.analysis.options import Options
-from experiments.study import command, flag_table
+from experiments.study import command, flag_table, rules
 
 if TYPE_CHECKING:
+    from experiments.analysis.inputs import Inputs
     from experiments.analysis.running import Prepared
 
 
@@ -27,18 +28,40 @@ def execute(
     """Analyses what is missing, shows the result, and gives the exit status."""
 
     def prepare() -> "Prepared":
-        # Here, so that a refusal does not wait for TensorFlow.
-        flag_table.check(options)
-        outputs.run_directory.check_place(
-            pathlib.Path(options.output).expanduser(),
-            flag_table.as_dict(options),
-            flag_table.neutral(options),
-        )
+        check_flags(options)
         return analysis.running.prepare(options, command_line)
 
+    if options.dry_run:
+        return command.perform(
+            lambda: _checked(options),
+            lambda loaded: _rehearse(options, loaded, output),
+            errors,
+        )
     return command.perform(
         prepare, lambda prepared: analysis.running.run(prepared, output, errors), errors
     )
+
+
+def check_flags(options: Options) -> None:
+    """Checks flags and folder; light, so that a refusal does not wait for TensorFlow."""
+    flag_table.check(options, rules.subject)
+    outputs.run_directory.check_place(
+        pathlib.Path(options.output).expanduser(),
+        flag_table.as_dict(options),
+        flag_table.neutral(options),
+    )
+
+
+def _checked(options: Options) -> "Inputs":
+    check_flags(options)
+    return analysis.inputs.load(options)
+
+
+def _rehearse(options: Options, loaded: "Inputs", output: TextIO) -> int:
+    """What `--dry_run` does instead of the work: says what it would be."""
+    for line in analysis.dry_run.report(options, loaded):
+        print(line, file=output, flush=True)
+    return 0
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ whose speed drifts does not favour one side.
 
 import dataclasses
 import pathlib
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -128,10 +129,22 @@ def execute(
         SUITES[asked.suite](asked, output)
         return 0
 
-    return command.perform(lambda: rules.check(asked, _pictures), work, errors)
+    return command.perform(lambda: rules.check(asked, _suite), work, errors)
 
 
-def _pictures(asked: Benchmark) -> Iterator[str]:
+def _suite(asked: Benchmark) -> Iterator[str]:
+    if asked.output.dry_run:
+        yield (
+            "`--dry_run` is for `experiments.run` and `experiments.analyse`. Leave it out."
+        )
+    if asked.suite == "lattice":
+        try:
+            outputs.run_directory.check_writable(pathlib.Path(asked.folder))
+        except ValueError as error:
+            yield f"`--output`: {error}"
+    python = asked.torch_python
+    if asked.suite == "attack" and python and shutil.which(python) is None:
+        yield f"`--torch_python` must be a program that can be run, got {python!r}."
     if asked.suite == "positions" and asked.attack.num_images < 1:
         yield "`--num_images` must be at least 1 with `--suite=positions`, got 0."
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from experiments import analysis, outputs
 from experiments.analysis.options import Options
-from experiments.study import command, flag_table
+from experiments.study import command, flag_table, rules
 from experiments.study.flag_table import SettingsError, at_least, flag
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def prepare(asked: Check) -> "Work":
     # What does not change results stands with the session that it was of.
     flags = stored["flags"] | stored["sessions"][-1]["neutral_flags"]
     options = flag_table.from_dict(flags, Options)
-    flag_table.check(options)
+    flag_table.check(options, rules.subject)
     return analysis.attacked.Work(
         analysis.inputs.load(options).study,
         analysis.results.load(asked.folder),

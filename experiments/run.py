@@ -7,7 +7,7 @@ Started again with the same flags, it goes on where it stopped.
 
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from experiments import outputs, study
@@ -23,6 +23,8 @@ def execute(
     settings: Settings, command_line: Sequence[str], errors: TextIO = sys.stderr
 ) -> int:
     """Does the work, shows the result, and gives the exit status."""
+    if settings.output.dry_run:
+        return command.perform(lambda: check(settings), rehearse(settings), errors)
     return command.perform(
         lambda: prepare(settings, command_line),
         lambda prepared: work(settings, *prepared),
@@ -46,26 +48,45 @@ def prepare(
       ValueError: For flags or data that cannot be used.
       OSError: For data that are not there.
     """
-    rules.check(settings)
-    logdir = pathlib.Path(settings.output.logdir).expanduser()
+    inputs = check(settings)
     given, neutral = flag_table.as_dict(settings), flag_table.neutral(settings)
-    outputs.run_directory.check_name(settings.output.run_name)
-    outputs.run_directory.check_place(logdir / settings.output.run_name, given, neutral)
-    inputs = study.inputs.load(settings)
     config = outputs.run_directory.RunConfig(
         flags=given,
         neutral_flags=neutral,
         datasets=(inputs.dataset.name,),
         seeds={"run": settings.seed},
+        facts=inputs.facts,
     )
     folder = outputs.run_directory.open_run(
-        logdir,
+        pathlib.Path(settings.output.logdir).expanduser(),
         settings.output.run_name,
         config,
         outputs.environment.describe(),
         command_line,
     )
     return inputs, folder
+
+
+def check(settings: Settings) -> "Inputs":
+    """Checks the settings and loads the data; makes no folder. Raises as `prepare`."""
+    rules.check(settings)
+    logdir = pathlib.Path(settings.output.logdir).expanduser()
+    given, neutral = flag_table.as_dict(settings), flag_table.neutral(settings)
+    outputs.run_directory.check_name(settings.output.run_name)
+    outputs.run_directory.check_place(logdir / settings.output.run_name, given, neutral)
+    return study.inputs.load(settings)
+
+
+def rehearse(settings: Settings) -> "Callable[[Inputs], int]":
+    """What `--dry_run` does instead of the work: says what it would be."""
+
+    def say(inputs: "Inputs") -> int:
+        for line in study.dry_run.report(settings, inputs):
+            print(line, flush=True)
+        print("Nothing was done (--dry_run).")
+        return 0
+
+    return say
 
 
 def work(settings: Settings, inputs: "Inputs", folder: "RunFolder") -> int:
@@ -92,6 +113,14 @@ def work(settings: Settings, inputs: "Inputs", folder: "RunFolder") -> int:
                 flush=True,
             )
             return command.STOPPED
+        except ValueError as error:
+            study.publishing.everything(folder.path, inputs.dataset, masks)
+            print(
+                f"\n{error}\nWhat was finished before is in {folder.path}.",
+                file=stream,
+                flush=True,
+            )
+            return command.REFUSED
         study.publishing.everything(folder.path, inputs.dataset, masks)
         study.publishing.summary(folder.path, inputs.dataset, masks, stream)
     return 0

@@ -2,6 +2,7 @@ from . import agreement as agreement
 from . import attacked as attacked
 from . import catalog as catalog
 from . import comparison as comparison
+from . import dry_run as dry_run
 from . import families as families
 from . import figure as figure
 from . import inputs as inputs

@@ -20,6 +20,7 @@ from experiments.analysis.agreement import Case
 from experiments.analysis.results import Analysed
 from experiments.analysis.study import Study
 from experiments.outputs import files, progress
+from experiments.study import examples
 from federated import views
 from selenc_tf.distance import cramer_rao
 from selenc_tf.masks import policy
@@ -75,7 +76,7 @@ def _attacks(
     dataset, rows = work.study.dataset, list(analysed.pictures)
     model = work.study.model
     images, labels = dataset.images[rows], dataset.labels[rows]
-    one_hot = np.eye(dataset.num_classes, dtype=np.float32)[labels]
+    one_hot = examples.targets(model, labels)
     gradient = functional.gradient(
         model, model.initial_weights, tf.constant(images), tf.constant(one_hot)
     ).numpy()

@@ -1,6 +1,6 @@
 """What an analysis works on: the pictures behind each gradient, and what they take."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from experiments.analysis import catalog
 from experiments.analysis import study as study_lib
 from experiments.analysis.options import Options
 from experiments.data.dataset import Dataset
-from experiments.study import inputs
+from experiments.study import subjects
 from experiments.study.flag_table import SettingsError
 from selenc_tf.distance import sketch
 from selenc_tf.models.functional import FunctionalModel
@@ -19,11 +19,13 @@ class Inputs(NamedTuple):
 
     Attributes:
       study: Model, data, scores and prior.
-      batches: Indices of the pictures behind each gradient.
+      batches: Indices of the examples behind each gradient.
+      facts: Of `subjects.Studied`.
     """
 
     study: study_lib.Study
     batches: tuple[tuple[int, ...], ...]
+    facts: dict[str, Any]
 
 
 def load(asked: Options) -> Inputs:
@@ -39,12 +41,11 @@ def load(asked: Options) -> Inputs:
       SettingsError: If the options cannot be used on these data.
       DataNotFoundError: If no source has the data set.
     """
-    dataset = inputs.pictures(asked)
+    dataset, model, facts = subjects.load(asked)
     batches = choose_pictures(asked, dataset)
-    model = inputs.build_model(asked, dataset)
     check_memory(asked, model)
     rows = [row for batch in batches for row in batch]
-    return Inputs(study_lib.build_study(asked, dataset, model, rows), batches)
+    return Inputs(study_lib.build_study(asked, dataset, model, rows), batches, facts)
 
 
 def choose_pictures(asked: Options, dataset: Dataset) -> tuple[tuple[int, ...], ...]:
@@ -77,10 +78,10 @@ def check_memory(asked: Options, model: FunctionalModel) -> None:
     if asked.method == catalog.SKETCH:
         # Those of the ratios and both ends, and their sum.
         rows = sketch.ROWS_PER_UNKNOWN * unknowns * (len(asked.ratios) + 3)
-        what, remedy = f"sketches of {unknowns:,} pixels take", "fewer ratios, "
+        what, remedy = f"sketches of {unknowns:,} inputs take", "fewer ratios, "
     else:
         rows = model.spec.size
-        what = f"Jacobian of {rows:,} entries by {unknowns:,} pixels takes"
+        what = f"Jacobian of {rows:,} entries by {unknowns:,} inputs takes"
         remedy = "`--method=sketch`, "
     needed = 8 * rows * unknowns / 1e9
     if needed > asked.max_memory_gb:

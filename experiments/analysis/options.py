@@ -67,6 +67,12 @@ class Options(Subject, Grid, Messages):
         rule=check_named,
         neutral=True,
     )
+    dry_run: bool = flag(
+        "dry_run",
+        False,
+        "Check everything, say what would be done and what it takes, and do nothing.",
+        neutral=True,
+    )
     noise: tuple[str, ...] = flag(
         "noise",
         ("float32",),

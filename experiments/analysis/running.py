@@ -53,6 +53,7 @@ def prepare(asked: Options, command_line: Sequence[str]) -> Prepared:
             neutral_flags=flag_table.neutral(asked),
             datasets=(made.dataset.name,),
             seeds={"run": asked.seed},
+            facts=loaded.facts,
         ),
         environment.describe(),
         command_line,
@@ -101,7 +102,7 @@ def run(prepared: Prepared, output: TextIO, errors: TextIO) -> int:
 
 
 def _analyse(prepared: Prepared, stream: TextIO) -> None:
-    made, batches = prepared.inputs
+    made, batches, _ = prepared.inputs
     done = {each.pictures for each in results.load(prepared.folder)}
     with (
         files.LineAppender(prepared.folder / results.FILE_NAME) as lines,

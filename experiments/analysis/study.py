@@ -14,6 +14,7 @@ from experiments.analysis import catalog, families, noises
 from experiments.analysis.options import Options
 from experiments.analysis.results import Analysed, Row, Threshold
 from experiments.data.dataset import Dataset
+from experiments.study import examples
 from selenc_tf import catalog as methods
 from selenc_tf import flatten
 from selenc_tf.distance import jacobian
@@ -118,9 +119,7 @@ def analyse(
     """
     began = time.monotonic()
     images = study.dataset.images[list(rows)]
-    labels = np.eye(study.dataset.num_classes, dtype=np.float32)[
-        study.dataset.labels[list(rows)]
-    ]
+    labels = examples.targets(study.model, study.dataset.labels[list(rows)])
     linear = jacobian.linearise(study.derivatives, study.weights, images, labels)
 
     def columns(done: int) -> None:

@@ -19,6 +19,9 @@ from experiments.study.tasks import Task
 from federated import views
 from selenc_tf.models.functional import FunctionalModel
 
+MAX_FEATURES = 100
+"""Of a table whose errors are recorded feature by feature."""
+
 
 class Result(NamedTuple):
     """A record and the picture that belongs to it, float32 [h, w, c], if there is one."""
@@ -94,7 +97,7 @@ def measured(subject: Subject, found: knowledge_lib.Reconstruction) -> list[Resu
     )
     members = _members(found.choice, truth)
     return [
-        Result(_record(subject, found, leak, more, own), image)
+        Result(_record(subject, found, leak, more, own, image), image)
         for leak, more, own, image in zip(leaks, further, members, matched, strict=True)
     ]
 
@@ -143,8 +146,9 @@ def _record(
     leak: evaluation.PictureLeakage,
     more: picture_metrics.PictureMetrics,
     members: tuple[MemberRecord, ...],
+    image: np.ndarray,
 ) -> AttackRecord:
-    told = found.label_source == "known"
+    told = found.label_source == "known" or not subject.dataset.has_classes
     choice = found.choice
     return dataclasses.replace(
         _unmeasured(subject, subject.task.rows[leak.true_index]),
@@ -168,8 +172,20 @@ def _record(
             "matched_entries": found.matched_entries,
             "ciphertext_bytes": len(subject.view.messages[0].ciphertext),
             "references": min(len(subject.dataset), picture_metrics.MAX_REFERENCES),
+            **_feature_errors(subject, subject.task.rows[leak.true_index], image),
         },
     )
+
+
+def _feature_errors(
+    subject: Subject, row: int, found: np.ndarray
+) -> dict[str, list[float]]:
+    """Of a table that is not too wide: how far off each feature is, in its own units."""
+    truth, units = subject.dataset.images[row], subject.model.value_range
+    if truth.ndim != 1 or len(truth) > MAX_FEATURES:
+        return {}
+    errors = np.abs(units.from_unit(found) - units.from_unit(truth))
+    return {"feature_errors": [float(error) for error in errors]}
 
 
 def _unmeasured(subject: Subject, row: int) -> AttackRecord:
@@ -178,7 +194,7 @@ def _unmeasured(subject: Subject, row: int) -> AttackRecord:
     return AttackRecord(
         cell=task.cell,
         image_index=row,
-        label=int(subject.dataset.labels[row]),
+        label=int(subject.dataset.labels[row]) if subject.dataset.has_classes else None,
         hidden=int(subject.view.mask.sum()),
         parameters=subject.model.spec.size,
         attack=task.method,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attacks import catalog, effort, words
-from attacks.knowledge import Attack, Knowledge, PublicPictures
+from attacks.knowledge import Attack, DoesNotApply, Knowledge, PublicPictures
 from attacks.programs import Programs
 from experiments.data.dataset import Dataset
 from experiments.study import views as study_views
@@ -42,13 +42,14 @@ def attackers(
       model: The attacked model.
       asked: What they may do and know.
       dataset: The pictures.
-      public_rows: Indices of those that attackers have; none is attacked.
+      public_rows: Indices of those that attackers have; none is attacked. Examples whose
+        labels are numbers are of no use to them.
 
     Returns:
       The attackers.
     """
     public = None
-    if public_rows:
+    if public_rows and dataset.has_classes:
         rows = list(public_rows)
         public = PublicPictures(
             dataset.images[rows], dataset.labels[rows].astype(np.int64)
@@ -101,7 +102,22 @@ def knowledge(
 
     Returns:
       The knowledge.
+
+    Raises:
+      DoesNotApply: If no attack can be told this.
     """
+    told = shared.asked.labels_known
+    if told and labels.ndim > 1:
+        raise DoesNotApply("Labels that are numbers cannot be declared as known.")
+    try:
+        return _knowledge(shared, labels, earlier)
+    except ValueError as error:
+        raise DoesNotApply(str(error)) from None
+
+
+def _knowledge(
+    shared: Attackers, labels: np.ndarray, earlier: tuple[views.ServerView, ...]
+) -> Knowledge:
     told = shared.asked.labels_known
     return Knowledge(
         model=shared.model,

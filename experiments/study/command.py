@@ -39,19 +39,15 @@ def perform(prepare: Callable[[], W], work: Callable[[W], int], errors: TextIO) 
       prepare: Raises ValueError, OSError or IndexError, with a sentence for people, for
         flags or data that cannot be used.
       work: Gets what was prepared, and gives the exit status. It may find, too, that
-        flags cannot be used, and raises a SettingsError.
+        data or flags cannot be used, and raises the same; what it has finished stays.
       errors: Where refusals go.
 
     Returns:
       The exit status.
     """
     try:
-        prepared = prepare()
-    except (ValueError, OSError, IndexError) as error:
-        return _refuse(error, errors)
-    try:
-        return work(prepared)
-    except flag_table.SettingsError as error:
+        return work(prepare())
+    except (ValueError, OSError, IndexError, MemoryError) as error:
         return _refuse(error, errors)
 
 
@@ -61,7 +57,7 @@ def as_text(module: str, command_line: Sequence[str]) -> str:
 
 
 def _refuse(error: Exception, errors: TextIO) -> int:
-    print(f"\n{error}\n", file=errors)
+    print(f"\n{error or type(error).__name__}\n", file=errors)
     return REFUSED
 
 

@@ -55,7 +55,10 @@ class Lattices(NamedTuple):
 
 @contextlib.contextmanager
 def fresh_keys(
-    asked: EncryptionSettings, training: TrainingSettings, attack: AttackSettings
+    asked: EncryptionSettings,
+    training: TrainingSettings,
+    attack: AttackSettings,
+    weight: int,
 ) -> Iterator[Lattices]:
     """Makes keys for this session and deletes them at its end.
 
@@ -66,13 +69,14 @@ def fresh_keys(
       asked: The cipher, its codec and how often keys change.
       training: How many clients add how much, and for how many rounds.
       attack: How many clients are attacked together.
+      weight: The largest weight of a client in training (`training.weight`).
 
     Yields:
       The lattices.
     """
     numbers = itertools.count()
     # One for all trainings: every new one would be traced anew.
-    cohort = _engine(asked, training.num_clients)
+    cohort = engine(asked, training.num_clients)
     with tempfile.TemporaryDirectory(prefix="selenc-keys-") as name:
         folder = pathlib.Path(name)
 
@@ -83,14 +87,14 @@ def fresh_keys(
                 if asked.key_rotation == "round"
                 else key_store.create(target, cohort.cipher)
             )
-            # Clients multiply by their weight, the number of their examples.
-            return Lattice(cohort, asked.codec_bound * training.examples, keys)
+            # Clients multiply by their weight before they encode.
+            return Lattice(cohort, asked.codec_bound * max(weight, 1), keys)
 
         def for_scores() -> Lattice:
             target = folder / f"scores-{next(numbers)}"
             return Lattice(cohort, 1.0, key_store.create(target, cohort.cipher))
 
-        study = _engine(asked, max(attack.aggregate_clients, attack.cohort_clients))
+        study = engine(asked, max(attack.aggregate_clients, attack.cohort_clients))
         yield Lattices(
             training=for_training,
             scores=for_scores,
@@ -160,10 +164,11 @@ def check_fits(bits: int, cohorts: Mapping[str, int]) -> None:
 
 def codes_per_block(asked: EncryptionSettings, num_clients: int) -> int:
     """How many values a ciphertext block of a training holds."""
-    return _engine(asked, num_clients).codes_per_block
+    return engine(asked, num_clients).codes_per_block
 
 
-def _engine(asked: EncryptionSettings, num_clients: int) -> Engine:
+def engine(asked: EncryptionSettings, num_clients: int) -> Engine:
+    """What encodes and encrypts sums of so many clients' values."""
     chosen = parameters.choose_parameters(max(num_clients, 2), asked.codec_bits)
     return Engine(
         FixedPointCodec(asked.codec_bits, asked.codec_rounding),

@@ -201,6 +201,9 @@ class _ListOf(flags.ListParser):
         return found
 
 
+_LARGEST = 2**31 - 1
+"""TensorFlow counts in int32."""
+
 _DEFINERS: Mapping[Any, Callable[..., Any]] = {
     str: flags.DEFINE_string,
     int: flags.DEFINE_integer,
@@ -244,10 +247,13 @@ def _wrong(about: Flag, value: Any) -> Iterator[str]:
         listed = ",".join(str(each) for each in several)
         yield f"`{name}` must not name anything twice, got {listed}."
     for each in several:
+        rules = [] if about.rule is None else [about.rule]
         if about.choices:
-            yield from _failure(validation.check_in, name, each, about.choices)
-        if about.rule is not None:
-            yield from _failure(about.rule, name, each)
+            rules.append(functools.partial(validation.check_in, allowed=about.choices))
+        found = [line for rule in rules for line in _failure(rule, name, each)]
+        if not found and isinstance(each, int) and abs(each) > _LARGEST:
+            found = [f"`{name}` must be at most {_LARGEST}, got {each}."]
+        yield from found
 
 
 def _is_nan(value: Any) -> bool:

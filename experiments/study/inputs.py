@@ -1,17 +1,15 @@
-"""What a run works on: pictures, shared out, and a model."""
+"""What a run works on: examples, shared out, and a model."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.data import catalog as data_catalog
 from experiments.data import splits
 from experiments.data.dataset import Dataset
-from experiments.study import encryption, masking, tasks
+from experiments.study import encryption, masking, subjects, tasks
 from experiments.study.flag_table import SettingsError
-from experiments.study.settings import Settings, Subject, TrainingSettings
+from experiments.study.settings import CLIENTS, DIRICHLET, Settings, TrainingSettings
 from experiments.study.training import TrainingData
-from selenc_tf import catalog
 from selenc_tf.models.functional import FunctionalModel
 
 
@@ -24,6 +22,7 @@ class Inputs(NamedTuple):
       training: The clients' data and the test set.
       attacked_rows: Indices of the attacked pictures.
       public_rows: Indices of pictures that attackers have.
+      facts: Of `subjects.Studied`.
     """
 
     model: FunctionalModel
@@ -31,10 +30,11 @@ class Inputs(NamedTuple):
     training: TrainingData
     attacked_rows: tuple[int, ...]
     public_rows: tuple[int, ...]
+    facts: dict[str, Any]
 
 
 def load(settings: Settings) -> Inputs:
-    """Loads the pictures, shares them out and builds the model.
+    """Loads the data, shares them out and builds the model.
 
     Args:
       settings: Whose flags are checked.
@@ -53,7 +53,7 @@ def load(settings: Settings) -> Inputs:
             "aggregate_clients": settings.attack.aggregate_clients,
         },
     )
-    dataset = pictures(settings)
+    dataset, model, facts = subjects.load(settings)
     wanted = tasks.pictures_needed(settings.attack)
     if wanted > len(dataset):
         raise SettingsError(
@@ -64,7 +64,6 @@ def load(settings: Settings) -> Inputs:
     order = tuple(
         np.random.default_rng(settings.seed).permutation(len(dataset)).tolist()
     )
-    model = build_model(settings, dataset)
     masking.check_fits(masking.of_run(settings), model.spec, settings.model)
     return Inputs(
         model,
@@ -72,24 +71,7 @@ def load(settings: Settings) -> Inputs:
         _shared_out(dataset, settings.training, settings.seed),
         order[:wanted],
         order[wanted : wanted + settings.attack.public_images],
-    )
-
-
-def pictures(subject: Subject) -> Dataset:
-    """The pictures that a study is about."""
-    # Leave to ask the internet is no order: where nothing is to be had, it is not used.
-    may_ask = data_catalog.CATALOG[subject.dataset].has_original
-    return data_catalog.load(
-        subject.dataset,
-        subject.data_dir or None,
-        subject.allow_download and may_ask,
-    )
-
-
-def build_model(subject: Subject, dataset: Dataset) -> FunctionalModel:
-    """The model that a study is about, for pictures of this shape."""
-    return catalog.model(
-        subject.model, dataset.image_shape, dataset.num_classes, subject.seed
+        facts,
     )
 
 
@@ -109,6 +91,8 @@ def client_data(
     Raises:
       SettingsError: If there are too few.
     """
+    if asked.split == CLIENTS:
+        return _own_clients(dataset, asked, seed)
     needed = asked.num_clients * asked.examples
     if needed > len(dataset):
         raise SettingsError(
@@ -117,7 +101,29 @@ def client_data(
             "`--rounds=0` to attack without training."
         )
     chosen = splits.subset(dataset, needed, seed)
-    return splits.partition(chosen, asked.num_clients, seed)
+    alpha = asked.dirichlet_alpha if asked.split == DIRICHLET else None
+    return splits.partition(chosen, asked.num_clients, seed, alpha)
+
+
+def _own_clients(
+    dataset: Dataset, asked: TrainingSettings, seed: int
+) -> tuple[Dataset, ...]:
+    """So many of the data's own clients, each with at most so many examples."""
+    if dataset.clients is None:
+        raise SettingsError(
+            f"`--split=clients` needs data that say whose each example is, but "
+            f"{dataset.name} does not. Give `--client_column`, or take `--split=iid`."
+        )
+    there = len(np.unique(dataset.clients))
+    if there < asked.num_clients:
+        raise SettingsError(
+            f"`--num_clients` = {asked.num_clients}, but {dataset.name} has {there} "
+            "clients with examples to train on. Lower it."
+        )
+    return tuple(
+        splits.subset(client, min(asked.examples, len(client)), seed)
+        for client in splits.by_client(dataset, asked.num_clients)
+    )
 
 
 def _shared_out(dataset: Dataset, asked: TrainingSettings, seed: int) -> TrainingData:

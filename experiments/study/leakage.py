@@ -79,7 +79,6 @@ def _attack(
     entry = catalog.ATTACKS[task.method]
     # An attack on one round gets the first; one on several the last, and those before.
     view, earlier = (seen[-1], seen[:-1]) if entry.takes_rounds else (seen[0], ())
-    known = attacking.knowledge(study.attackers, dataset.labels[rows], earlier)
     attack = attacking.build(
         study.attackers,
         task.method,
@@ -92,6 +91,7 @@ def _attack(
     )
     began = time.monotonic()
     try:
+        known = attacking.knowledge(study.attackers, dataset.labels[rows], earlier)
         found = attack(view, known, (study.seed, task.rows[0]))
     except knowledge_lib.DoesNotApply as reason:
         seconds = time.monotonic() - began

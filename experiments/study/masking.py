@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from experiments.study import encryption, protocols, rules
 from experiments.study.flag_table import SettingsError
+from experiments.study.layouts import Layout
 from experiments.study.settings import MaskSettings, Settings
 from federated import mask_rounds
 from selenc_tf import catalog, flatten
@@ -103,7 +104,11 @@ def _scored(masking: Masking, ratio: float) -> MaskPolicy:
 
 
 def public_agreement(
-    masking: Masking, metric: str, ratio: float, model: FunctionalModel
+    masking: Masking,
+    metric: str,
+    ratio: float,
+    model: FunctionalModel,
+    layout: Layout | None = None,
 ) -> agreement.MaskAgreement:
     """An agreement that takes no round of its own.
 
@@ -112,6 +117,7 @@ def public_agreement(
       metric: A name in `catalog.METRICS` that such a protocol allows.
       ratio: The encryption ratio.
       model: What is trained.
+      layout: Of what is sent; the model's gradient by default.
 
     Returns:
       The agreement.
@@ -129,7 +135,8 @@ def public_agreement(
     )
     mask, _ = chosen.update(model.spec, score(context), chosen.init(model.spec))
     reveals = "nothing: the mask is a function of the broadcast weights"
-    return agreement.fixed(name, reveals, mask.numpy())
+    found = mask.numpy()
+    return agreement.fixed(name, reveals, layout.widened(found) if layout else found)
 
 
 def mask_round(

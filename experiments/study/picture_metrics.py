@@ -1,4 +1,4 @@
-"""What an attacked picture's PSNR does not tell: features, the model's view, identity."""
+"""What an attacked example's PSNR does not tell: features, the model's view, identity."""
 
 import math
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class PictureMetrics(NamedTuple):
     Attributes:
       perceptual: `perceptual.random_feature_distance`, in [0, 4), 0 for an equal
         picture; it is not LPIPS. None if the picture is not finite or has neither 1 nor
-        3 channels.
+        3 channels, and for what is no picture.
       feature_mse: Mean squared difference of all logits, at the weights of the attacked
         round. None if it is not finite.
       identified: Whether the picture is nearer in pixels to its own original than to
@@ -83,13 +83,13 @@ def measure(
     features = feature_distance.feature_mse(model, weights, images, truth, labels)
     distances = (
         perceptual.random_feature_distance(images, truth)
-        if truth.shape[3] in (1, 3)
+        if truth.ndim == 4 and truth.shape[3] in (1, 3)
         else np.full(len(truth), np.nan)
     )
     # Nearer than all references is nearer than those of each block.
     identified = np.all(
         [
-            identifiability.identified(images, truth, block)
+            identifiability.identified(_flat(images), _flat(truth), _flat(block))
             for block in _blocks(references)
         ],
         axis=0,
@@ -100,6 +100,11 @@ def measure(
             distances, features, identified, strict=True
         )
     )
+
+
+def _flat(examples: np.ndarray) -> np.ndarray:
+    """Pictures as they are, and anything else as pictures of one row."""
+    return examples if examples.ndim == 4 else examples.reshape(len(examples), 1, -1, 1)
 
 
 def _blocks(references: np.ndarray) -> Iterator[np.ndarray]:

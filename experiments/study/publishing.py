@@ -1,7 +1,10 @@
 """From the records of a run to what people look at: TensorBoard, CSV and a table."""
 
 import pathlib
+from collections.abc import Sequence
 from typing import TextIO
+
+import numpy as np
 
 from experiments.data.dataset import Dataset
 from experiments.outputs import (
@@ -11,6 +14,7 @@ from experiments.outputs import (
     results,
     tables,
     tensorboard,
+    text_tables,
 )
 from experiments.outputs import (
     summary as summary_lib,
@@ -63,6 +67,7 @@ def everything(run_folder: pathlib.Path, dataset: Dataset, masks: str) -> None:
             f"{dataset.licence}. {dataset.citation}",
             "masks": masks,
             "threat model": _THREAT_MODEL,
+            **_feature_errors(found),
         },
     )
 
@@ -81,11 +86,45 @@ def summary(
     rows = summary_lib.summarise(results.load(run_folder))
     tables.print_tables(rows, stream)
     print(
-        f"\n{masks}\nData: {dataset.note}\nLook at the pictures and curves: "
+        f"\n{masks}\nData: {dataset.note}\nLook at the "
+        f"{'pictures and ' if drawable(dataset) else ''}curves: "
         f"tensorboard --logdir {run_folder}",
         file=stream,
         flush=True,
     )
+
+
+def _feature_errors(found: Sequence[records.Record]) -> dict[str, str]:
+    """Of attacked tables: the median error of each feature, in its own units."""
+    groups: dict[tuple[str, ...], list[list[float]]] = {}
+    for record in found:
+        if isinstance(record, AttackRecord) and "feature_errors" in record.details:
+            cell = record.cell
+            key = (
+                f"{cell.encryption_ratio:g}",
+                cell.policy,
+                f"{record.attack} {record.attacker}",
+            )
+            errors = [
+                float(files.number_from_json(one))
+                for one in record.details["feature_errors"]
+            ]
+            groups.setdefault(key, []).append(errors)
+    if not groups:
+        return {}
+    features = range(max(len(each[0]) for each in groups.values()))
+    lines = [
+        (*key, *(f"{error:.3g}" for error in np.median(errors, axis=0)))
+        for key, errors in sorted(groups.items())
+    ]
+    headings = ("ratio", "policy", "attack", *(f"feature {one}" for one in features))
+    table = text_tables.Table("", headings, lines)
+    return {"errors by feature": text_tables.to_markdown(table)}
+
+
+def drawable(dataset: Dataset) -> bool:
+    """Whether examples are pictures that a screen can show, grey or in colour."""
+    return dataset.images.ndim == 4 and dataset.images.shape[3] in (1, 3)
 
 
 def _examples(
@@ -96,13 +135,19 @@ def _examples(
         if isinstance(record, AttackRecord):
             key = (record.image_index, record.target)
             by_picture.setdefault(key, []).append(record)
-    examples = []
+    examples: list[tensorboard.Example] = []
+    if not drawable(dataset):
+        return examples
     for (row, target), of_picture in sorted(by_picture.items()):
         panels = [
             tensorboard.panel(record, image)
             for record in of_picture
             if (image := reconstructions.load(run_folder, record.key)) is not None
         ]
-        name = f"{dataset.name} {row}, label {int(dataset.labels[row])}, {target}"
+        if not panels:  # No attack applied to it.
+            continue
+        label = of_picture[0].label
+        known = "" if label is None else f", label {label}"
+        name = f"{dataset.name} {row}{known}, {target}"
         examples.append(tensorboard.Example(name, dataset.images[row], panels))
     return examples

@@ -1,12 +1,21 @@
 """What the flags of a run must be together, checked before any work."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from attacks.catalog import ATTACKS, Entry
 from experiments.study import flag_table, protocols
-from experiments.study.settings import AttackSettings, Settings
+from experiments.study.settings import (
+    CLIENTS,
+    DATASET,
+    LABEL,
+    AttackSettings,
+    Settings,
+    Subject,
+    TrainingSettings,
+)
 from selenc_tf import catalog
 
 S = TypeVar("S", bound=Settings)
@@ -24,7 +33,60 @@ def check(settings: S, *more: Callable[[S], Iterable[str]]) -> None:
     Raises:
       SettingsError: With one line for each thing that has to change.
     """
-    flag_table.check(settings, _cohorts, _masks, _attacks, *more)
+    flag_table.check(settings, subject, _training, _cohorts, _masks, _attacks, *more)
+
+
+def subject(asked: Subject) -> Iterator[str]:
+    """What the flags of model and data must be together."""
+    if asked.data:
+        for name, given in (
+            ("dataset", asked.dataset != DATASET),
+            ("data_dir", bool(asked.data_dir)),
+        ):
+            if given:
+                yield f"`--{name}` must not be given with `--data`. Leave one of them out."
+    else:
+        for name, given in (
+            ("label_column", asked.label_column != LABEL),
+            ("client_column", bool(asked.client_column)),
+        ):
+            if given:
+                yield f"`--{name}` is of `--data`, which is not given. Give it, too."
+    if asked.model in catalog.MODELS:
+        for name, given in (
+            ("loss", bool(asked.loss)),
+            ("training_mode", not asked.training_mode),
+        ):
+            if given:
+                yield (
+                    f"`--{name}` is for a model of your own (package.module:function); "
+                    f"{asked.model!r} has its own. Leave it out."
+                )
+    bounds = asked.data_range
+    if bounds and (
+        len(bounds) != 2
+        or not all(math.isfinite(bound) for bound in bounds)
+        or bounds[0] >= bounds[-1]
+    ):
+        yield (
+            "`--data_range` must be two finite numbers, the lower first, got "
+            f"{','.join(f'{bound:g}' for bound in bounds)}. For example "
+            "--data_range=0,255."
+        )
+    elif bounds and asked.model in catalog.MODELS and not asked.data:
+        yield (
+            f"`--data_range` is for own data or an own model; {asked.model!r} takes "
+            "pictures in [0, 1]. Leave it out."
+        )
+
+
+def _training(settings: Settings) -> Iterator[str]:
+    asked: TrainingSettings = settings.training
+    if asked.split == CLIENTS and not settings.data:
+        yield (
+            "`--split=clients` needs `--data` whose examples say whose they are. Take "
+            "`--split=iid` or `--split=dirichlet`."
+        )
 
 
 def _cohorts(settings: Settings) -> Iterator[str]:

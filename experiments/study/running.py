@@ -10,7 +10,15 @@ from experiments.outputs.progress import Progress
 from experiments.outputs.records import Cell, RoundKey, RoundRecord
 from experiments.outputs.results import ResultsWriter
 from experiments.outputs.run_directory import RunFolder
-from experiments.study import attacking, encryption, leakage, masking, training, views
+from experiments.study import (
+    attacking,
+    encryption,
+    layouts,
+    leakage,
+    masking,
+    training,
+    views,
+)
 from experiments.study import tasks as tasks_lib
 from experiments.study.encryption import Lattices
 from experiments.study.inputs import Inputs
@@ -45,7 +53,10 @@ def run(settings: Settings, inputs: Inputs, folder: RunFolder, stream: TextIO) -
     runtime.install(observers=(recorder,))
     with (
         encryption.fresh_keys(
-            settings.encryption, settings.training, settings.attack
+            settings.encryption,
+            settings.training,
+            settings.attack,
+            training.weight(inputs.training.clients, settings.training),
         ) as lattices,
         results.ResultsWriter(folder.path) as writer,
         progress_lib.progress("selenc-tf", total, stream, done=total - left) as display,
@@ -63,6 +74,8 @@ def run(settings: Settings, inputs: Inputs, folder: RunFolder, stream: TextIO) -
             ):
                 writer.write(record)
                 display.step(record.round, f"loss {record.loss:.3f}")
+                if warning := _saturation(record):
+                    display.say(warning)
             display.finish()
         study = leakage.Study(
             attackers=attacking.attackers(
@@ -114,10 +127,10 @@ def _train(
             settings.encryption,
             asked.min_clients,
             agreed.agreement,
-            model.spec.names,
+            layouts.of_task(model.task).spec.names,
             lattices.training(),
         )
-    process = training.build_process(model, asked.learning_rate, aggregator)
+    process = training.build_process(model, asked, settings.seed, aggregator)
     yield from training.train(
         process, model, asked, cell, inputs.training, agreed, recorder, session
     )
@@ -143,6 +156,20 @@ def _attack(
             display.finish()
             if number + 1 < len(listed):
                 display.start(_attack_title(listed[number + 1]), steps)
+
+
+def _saturation(record: RoundRecord) -> str | None:
+    """What a user has to know of entries that the codec cut off."""
+    saturated = int(record.details.get("saturated", 0))
+    if not saturated:
+        return None
+    share = saturated / (record.hidden * record.cell.num_clients)
+    return (
+        f"Warning: in round {record.round} ({record.cell.policy}, ratio "
+        f"{record.cell.encryption_ratio:g}) {saturated:,} encrypted entries "
+        f"({share:.1%}) were beyond the codec's bound and cut off. Raise "
+        "`--codec_bound`, or take `--scales=previous_aggregate`."
+    )
 
 
 def _training_title(cell: Cell) -> str:

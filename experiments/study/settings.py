@@ -9,17 +9,26 @@ import dataclasses
 from attacks import catalog as attack_catalog
 from attacks import words
 from experiments.data import catalog as data_catalog
-from experiments.study import protocols
+from experiments.study import optimizers, places, protocols
 from experiments.study.flag_table import at_least, flag, within
 from selenc_tf import catalog
 from selenc_tf.validation import check_fraction, check_positive
 
+DATASET, LABEL = "mnist", "label"
+IID, DIRICHLET, CLIENTS = SPLITS = ("iid", "dirichlet", "clients")
+"""How examples come to clients: dealt out, unevenly by class, or as the data say."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """Which model is studied on which pictures."""
+    """Which model is studied on which data."""
 
-    dataset: str = flag("dataset", "mnist", "Pictures.", choices=data_catalog.CATALOG)
+    dataset: str = flag(
+        "dataset",
+        DATASET,
+        "Data of the catalogue, where there is no --data.",
+        choices=data_catalog.CATALOG,
+    )
     data_dir: str = flag(
         "data_dir",
         "",
@@ -32,7 +41,50 @@ class Subject:
         "Whether the standard loader may ask the internet for the whole data set.",
         neutral=True,
     )
-    model: str = flag("model", "lenet", "Architecture.", choices=catalog.MODELS)
+    data: str = flag(
+        "data",
+        "",
+        "Own data: a folder of pictures by class, an .npz (x, y), a .csv, or "
+        "package.module:function.",
+        rule=places.check_source,
+    )
+    data_range: tuple[float, ...] = flag(
+        "data_range",
+        (),
+        "low,high: the interval of all numbers that an own model takes, by default that "
+        "of its data.",
+        optional=True,
+    )
+    label_column: str = flag("label_column", LABEL, "Of --data that is a table.")
+    client_column: str = flag(
+        "client_column", "", "The column that says whose a row is, if there is one."
+    )
+    model: str = flag(
+        "model",
+        "lenet",
+        "Architecture. An own one is package.module:function, which takes no arguments "
+        f"and returns a Keras model or a LearningTask; or {', '.join(catalog.MODELS)}.",
+        rule=places.check_model,
+    )
+    weights: str = flag(
+        "weights",
+        "",
+        "What the model starts from: a .weights.h5 or .keras file, or an .npz of "
+        "`model.get_weights()` in order.",
+        rule=places.check_weights,
+    )
+    loss: str = flag(
+        "loss",
+        "",
+        "Keras' name of an own model's loss; by default the compiled one, or what its "
+        "outputs suggest.",
+    )
+    training_mode: bool = flag(
+        "training_mode",
+        True,
+        "Whether an own model's gradients are taken in Keras' training mode (batch "
+        "statistics, dropout) or with everything frozen.",
+    )
     seed: int = flag(
         "seed",
         0,
@@ -169,7 +221,11 @@ class TrainingSettings:
         rule=at_least(2),
     )
     examples: int = flag(
-        "client_examples", 100, "Examples of a client.", rule=at_least(1)
+        "client_examples",
+        100,
+        "Examples of a client; with --split=dirichlet on average, with --split=clients "
+        "at most.",
+        rule=at_least(1),
     )
     batch_size: int = flag(
         "client_batch_size",
@@ -183,16 +239,43 @@ class TrainingSettings:
         "Local passes over a client's data in a round.",
         rule=at_least(1),
     )
+    client_optimizer: str = flag(
+        "client_optimizer", "adam", "Of the local steps.", choices=optimizers.OPTIMIZERS
+    )
     learning_rate: float = flag(
         "client_learning_rate",
         0.01,
-        "Learning rate of the clients' Adam.",
+        "Learning rate of the local steps.",
+        rule=check_positive,
+    )
+    server_optimizer: str = flag(
+        "server_optimizer",
+        "sgd",
+        "Of the server's step; sgd with the rate 1 is plain averaging.",
+        choices=optimizers.OPTIMIZERS,
+    )
+    server_learning_rate: float = flag(
+        "server_learning_rate",
+        1.0,
+        "Learning rate of the server's step.",
+        rule=check_positive,
+    )
+    split: str = flag(
+        "split",
+        IID,
+        "How examples come to clients: dealt out, unevenly by class, or as the data say.",
+        choices=SPLITS,
+    )
+    dirichlet_alpha: float = flag(
+        "dirichlet_alpha",
+        0.5,
+        "Of --split=dirichlet: 0.1 is very uneven, 100 nearly even.",
         rule=check_positive,
     )
     test_examples: int = flag(
         "test_examples",
         1000,
-        "Examples on which the accuracy is measured.",
+        "Examples on which loss and accuracy are measured.",
         rule=at_least(1),
     )
 
@@ -306,6 +389,12 @@ class OutputSettings:
     )
     run_name: str = flag(
         "run_name", "quickstart", "Name of this run's folder in --logdir.", neutral=True
+    )
+    dry_run: bool = flag(
+        "dry_run",
+        False,
+        "Check everything, say what would be done and what it takes, and do nothing.",
+        neutral=True,
     )
 
 

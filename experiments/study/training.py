@@ -1,21 +1,27 @@
-"""Federated training under selective encryption: overhead, loss and accuracy."""
+"""Federated training under selective encryption: overhead, and what was learned."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
 from experiments.data.dataset import Dataset
 from experiments.outputs.records import Cell, RoundRecord
 from experiments.outputs.summary import PLAIN_RELEASE
-from experiments.study import encryption, protocols
+from experiments.study import (
+    encryption,
+    evaluating,
+    examples,
+    layouts,
+    optimizers,
+    protocols,
+)
 from experiments.study import masking as masking_lib
 from experiments.study import recorder as recorder_lib
 from experiments.study.settings import Settings, TrainingSettings
-from federated import mask_rounds, tff_models
+from federated import averaging, mask_rounds, tff_models
 from federated.round import local_work
 from selenc_tf.lattice.refusal import Refusal
 from selenc_tf.masks import agreement
@@ -30,11 +36,16 @@ class TrainingData(NamedTuple):
 
     Attributes:
       clients: Each client's examples.
-      test: Examples for the accuracy.
+      test: Examples to evaluate on.
     """
 
     clients: tuple[Dataset, ...]
     test: Dataset
+
+
+def weight(clients: Sequence[Dataset], asked: TrainingSettings) -> int:
+    """The largest weight of a client: TFF counts examples in every local pass anew."""
+    return asked.local_epochs * max((len(client) for client in clients), default=1)
 
 
 class Agreed(NamedTuple):
@@ -75,15 +86,16 @@ def agree(
       The agreement and its cost.
     """
     metric, ratio = cell.policy, cell.encryption_ratio
+    layout = layouts.of_task(model.task)
     if not protocols.PROTOCOLS[cell.agreement].is_round:
-        chosen = masking_lib.public_agreement(masking, metric, ratio, model)
+        chosen = masking_lib.public_agreement(masking, metric, ratio, model, layout)
         return Agreed(chosen, 0.0, recorder_lib.traffic([]))
     lattice = scores()
     round_ = masking_lib.mask_round(
         masking, min_clients, metric, ratio, model, lattice.engine, lattice.keys
     )
     batches = [
-        local_work.Batch(client.images, client.labels.astype(np.int32))
+        local_work.Batch(client.images, examples.labels(model, client.labels))
         for client in clients
     ]
     recorder.take()
@@ -92,7 +104,9 @@ def agree(
     seconds = time.perf_counter() - began
     mask = mask_rounds.unpack(agreed, model.spec.size)
     return Agreed(
-        masking_lib.fixed(round_, mask), seconds, recorder_lib.traffic(recorder.take())
+        masking_lib.fixed(round_, layout.widened(mask)),
+        seconds,
+        recorder_lib.traffic(recorder.take()),
     )
 
 
@@ -145,22 +159,32 @@ def cell_of(settings: Settings, dataset_name: str, metric: str, ratio: float) ->
 
 def build_process(
     model: FunctionalModel,
-    learning_rate: float,
+    asked: TrainingSettings,
+    seed: int,
     aggregator: tff.aggregators.WeightedAggregationFactory | None,
 ) -> tff.learning.templates.LearningProcess:
-    """Federated averaging.
+    """Federated averaging, of a model's statistics too if it has some.
 
     Args:
       model: What is trained.
-      learning_rate: Of the clients' Adam.
+      asked: The optimisers.
+      seed: Of dropout and noise.
       aggregator: Of the updates; None for a plain mean.
 
     Returns:
       The process.
     """
+    model_fn = tff_models.tff_model(model.task, seed=(seed, 0))
+    client = optimizers.build(asked.client_optimizer, asked.learning_rate)
+    server = optimizers.build(asked.server_optimizer, asked.server_learning_rate)
+    if model.task.state_spec is not None:
+        return averaging.build_weighted_fed_avg(
+            model_fn, client, server, model_aggregator=aggregator
+        )
     return tff.learning.algorithms.build_weighted_fed_avg(
-        tff_models.tff_model(model.task),
-        client_optimizer_fn=tff.learning.optimizers.build_adam(learning_rate),
+        model_fn,
+        client_optimizer_fn=client,
+        server_optimizer_fn=server,
         model_aggregator=aggregator,
         # The default, `DATASET_REDUCE`, is far slower in rounds of few local steps: the
         # time goes into every client's call, not into its steps.
@@ -194,8 +218,11 @@ def train(
     Yields:
       One record for each round.
     """
-    datasets = [client_dataset(client, asked, cell.seed) for client in data.clients]
-    accuracy = _accuracy(model, data.test)
+    datasets = [
+        client_dataset(model, client, asked, cell.seed) for client in data.clients
+    ]
+    evaluate = evaluating.on(model, data.test)
+    parameters = layouts.of_task(model.task).spec.size
     state = process.initialize()
     recorder.take()
     for number in range(1, asked.rounds + 1):
@@ -206,14 +233,14 @@ def train(
         counted = recorder_lib.traffic(recorder.take())
         measured = _encryption_measurements(output.metrics["aggregator"])
         hidden = int(measured["hidden"]) if measured else 0
-        n = model.spec.size
+        measures = evaluate(process.get_model_weights(state))
         yield RoundRecord(
             cell=cell,
             round=number,
             hidden=hidden,
-            parameters=n,
+            parameters=parameters,
             loss=float(output.metrics["client_work"]["train"]["loss"]),
-            accuracy=accuracy(process.get_model_weights(state).trainable),
+            accuracy=measures.get("accuracy"),
             round_seconds=seconds,
             client_to_server_bytes=counted.client_to_server_bytes,
             server_to_client_bytes=counted.server_to_client_bytes,
@@ -221,6 +248,7 @@ def train(
             ciphertext_bytes=counted.ciphertext_bytes,
             hidden_bytes=4 * hidden * cell.num_clients,
             session=session,
+            measures=measures,
             details={
                 **_agreement_details(agreed, number),
                 "saturated": int(measured["saturated"]),
@@ -258,42 +286,22 @@ def _encryption_measurements(measured: Any) -> Mapping[str, Any] | None:
 
 
 def client_dataset(
-    client: Dataset, asked: TrainingSettings, seed: int
+    model: FunctionalModel, client: Dataset, asked: TrainingSettings, seed: int
 ) -> tf.data.Dataset:
     """A client's examples as its local training reads them.
 
     Args:
+      model: In whose units and nesting they are.
       client: The examples.
       asked: Batch size and epochs.
       seed: Of their order.
 
     Returns:
-      Batches `(images, labels)`.
+      Batches `(inputs, labels)`.
     """
-    examples = tf.data.Dataset.from_tensor_slices((client.images, client.labels))
     return (
-        examples.shuffle(len(client), seed=seed)
+        evaluating.sliced(model, client)
+        .shuffle(len(client), seed=seed)
         .repeat(asked.local_epochs)
         .batch(asked.batch_size)
     )
-
-
-def _accuracy(
-    model: FunctionalModel, test: Dataset
-) -> Callable[[Sequence[Any]], float]:
-    # Not compiled: a new function in every training would be traced anew.
-    def hits(weights: Any, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        predicted = tf.argmax(model.apply(weights, images), axis=1)
-        return tf.equal(predicted, tf.cast(labels, tf.int64))
-
-    def accuracy(weights: Sequence[Any]) -> float:
-        tensors = tuple(tf.constant(weight) for weight in weights)
-        parts = [
-            hits(tensors, images, labels)
-            for images, labels in tf.data.Dataset.from_tensor_slices(
-                (test.images, test.labels)
-            ).batch(500)
-        ]
-        return float(np.mean(np.concatenate([part.numpy() for part in parts])))
-
-    return accuracy

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from experiments.data.dataset import Dataset
-from experiments.study import encryption, protocols
+from experiments.study import encryption, examples, protocols
 from experiments.study import masking as masking_lib
 from experiments.study import recorder as recorder_lib
 from experiments.study.settings import AttackSettings, EncryptionSettings
@@ -107,7 +107,9 @@ def of_messages(rounds: Rounds, metric: str, ratio: float) -> Observe:
         found = []
         for weights in weights_of_rounds:
             rounds.recorder.take()
-            state = made.next(state, weights, [batch(rounds.dataset, rows)]).state
+            state = made.next(
+                state, weights, [batch(rounds.model, rounds.dataset, rows)]
+            ).state
             found.append(
                 observed.server_view(rounds.recorder.take(), rounds.model.spec.size)
             )
@@ -174,11 +176,13 @@ def of_a_cohort(rounds: Rounds, metric: str, ratio: float) -> Observe:
     return with_a_mask_round
 
 
-def batch(dataset: Dataset, rows: Sequence[int]) -> local_work.Batch:
+def batch(
+    model: FunctionalModel, dataset: Dataset, rows: Sequence[int]
+) -> local_work.Batch:
     """A client's batch."""
     return local_work.Batch(
         images=dataset.images[list(rows)],
-        labels=dataset.labels[list(rows)].astype(np.int32),
+        labels=examples.labels(model, dataset.labels[list(rows)]),
     )
 
 
@@ -215,7 +219,8 @@ def _revealing(
 def _client_batches(rounds: Rounds, rows: tuple[int, ...]) -> list[local_work.Batch]:
     size = rounds.asked.batch_size
     return [
-        batch(rounds.dataset, rows[at : at + size]) for at in range(0, len(rows), size)
+        batch(rounds.model, rounds.dataset, rows[at : at + size])
+        for at in range(0, len(rows), size)
     ]
 
 
@@ -227,12 +232,12 @@ def _trajectory(rounds: Rounds) -> list[list[np.ndarray]]:
         rows = generator.choice(
             rounds.other_rows, min(_OTHERS, len(rounds.other_rows)), replace=False
         )
-        others = batch(rounds.dataset, [int(row) for row in rows])
+        others = batch(model, rounds.dataset, [int(row) for row in rows])
         slope = functional.gradient(
             model,
             tuple(tf.constant(tensor) for tensor in found[-1]),
             tf.constant(others.images),
-            tf.one_hot(others.labels, model.num_classes),
+            functional.targets(model, tf.constant(others.labels)),
         )
         found.append(
             [

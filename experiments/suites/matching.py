@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from attacks.matching import matching, objectives
-from experiments.study import inputs
+from experiments.study import examples, subjects
 from experiments.study.flag_table import SettingsError
 from experiments.study.settings import Settings
 from experiments.suites import measurement
@@ -26,8 +26,7 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
     Returns:
       Seconds of one evaluation, the plain graph first.
     """
-    dataset = inputs.pictures(settings)
-    model = inputs.build_model(settings, dataset)
+    dataset, model, _ = subjects.load(settings)
     size = settings.attack.batch_size
     if size > len(dataset):
         raise SettingsError(
@@ -35,7 +34,7 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
             f"{len(dataset)}. Lower it."
         )
     images = tf.constant(dataset.images[:size], tf.float64)
-    labels = tf.one_hot(dataset.labels[:size], dataset.num_classes, dtype=tf.float64)
+    labels = tf.constant(examples.targets(model, dataset.labels[:size]), tf.float64)
     generator = np.random.default_rng(settings.seed)
     target = generator.normal(size=model.spec.size)
     visible = np.ones(model.spec.size, np.bool_)

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from attacks import mask_positions
 from experiments.outputs import text_tables
-from experiments.study import inputs, masking
+from experiments.study import examples, masking, subjects
+from experiments.study.flag_table import SettingsError
 from experiments.study.settings import Settings
 from federated.round import local_work
 from selenc_tf.masks import agreement
@@ -45,8 +46,12 @@ def run(settings: Settings, stream: TextIO) -> tuple[Row, ...]:
     Returns:
       The rows, by metric and ratio.
     """
-    dataset = inputs.pictures(settings)
-    model = inputs.build_model(settings, dataset)
+    dataset, model, _ = subjects.load(settings)
+    if settings.attack.num_images > len(dataset):
+        raise SettingsError(
+            f"`--num_images` = {settings.attack.num_images} pictures, but {dataset.name} "
+            f"has {len(dataset)}. Lower it."
+        )
     masks = masking.of_run(settings)
     order = np.random.default_rng(settings.seed).permutation(len(dataset))
     pictures = order[: settings.attack.num_images]
@@ -56,7 +61,10 @@ def run(settings: Settings, stream: TextIO) -> tuple[Row, ...]:
             chooser = _chooser(masks, metric, ratio, model)
             guesses = [
                 mask_positions.labels_from_mask(
-                    chooser(dataset.images[[row]], dataset.labels[[row]]),
+                    chooser(
+                        dataset.images[[row]],
+                        examples.labels(model, dataset.labels[[row]]),
+                    ),
                     model.spec,
                     model.num_classes,
                 )
@@ -87,7 +95,7 @@ def _chooser(
         if not isinstance(source, agreement.OwnMask):
             mask, _ = source.mask(model.spec, source.init(model.spec))
             return mask
-        batch = local_work.Batch(images, tf.cast(labels, tf.int32))
+        batch = local_work.Batch(images, labels)
         own = local_work.gradient(model, model.initial_weights, batch)
         context = local_work.score_context(
             model, model.initial_weights, batch, own, source.seed

@@ -5,7 +5,7 @@ import time
 import tensorflow_federated as tff
 
 from experiments.outputs.records import Cell
-from experiments.study import encryption, inputs, masking, training
+from experiments.study import encryption, inputs, layouts, masking, subjects, training
 from experiments.study import recorder as recorder_lib
 from experiments.study.settings import Settings
 from experiments.suites.measurement import Measurement
@@ -23,13 +23,13 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
     Returns:
       The measurements, plain first.
     """
-    dataset = inputs.pictures(settings)
-    model = inputs.build_model(settings, dataset)
+    dataset, model, _ = subjects.load(settings)
     recorder = recorder_lib.Recorder()
     runtime.install(observers=(recorder,))
+    clients = inputs.client_data(dataset, settings.training, settings.seed)
     datasets = [
-        training.client_dataset(client, settings.training, settings.seed)
-        for client in inputs.client_data(dataset, settings.training, settings.seed)
+        training.client_dataset(model, client, settings.training, settings.seed)
+        for client in clients
     ]
     cells = [
         training.cell_of(settings, dataset.name, training.PLAIN, 0.0),
@@ -39,12 +39,16 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
         ),
     ]
     with encryption.fresh_keys(
-        settings.encryption, settings.training, settings.attack
+        settings.encryption,
+        settings.training,
+        settings.attack,
+        training.weight(clients, settings.training),
     ) as lattices:
         processes = [
             training.build_process(
                 model,
-                settings.training.learning_rate,
+                settings.training,
+                settings.seed,
                 _aggregator(settings, cell, model, lattices),
             )
             for cell in cells
@@ -78,12 +82,13 @@ def _aggregator(
 ) -> tff.aggregators.WeightedAggregationFactory | None:
     if cell.policy == training.PLAIN:
         return None
+    layout = layouts.of_task(model.task)
     return encryption.selective(
         settings.encryption,
         settings.training.min_clients,
         masking.public_agreement(
-            masking.of_run(settings), cell.policy, cell.encryption_ratio, model
+            masking.of_run(settings), cell.policy, cell.encryption_ratio, model, layout
         ),
-        model.spec.names,
+        layout.spec.names,
         lattices.training(),
     )

@@ -10,7 +10,7 @@ import pytest
 from experiments import analyse, check_prediction
 from experiments.analysis import attacked, noises, options, results, study
 from experiments.outputs import files
-from experiments.study import flag_table, inputs
+from experiments.study import flag_table, subjects
 from selenc_tf.distance.predict import Prediction
 from tests.experiments import made_up
 from tests.experiments.command import read
@@ -33,7 +33,7 @@ ARGUMENTS = (
 def small_pictures(monkeypatch):
     """Real classes and few pixels."""
     made = made_up.pictures()
-    monkeypatch.setattr(inputs.data_catalog, "load", lambda *_: made)
+    monkeypatch.setattr(subjects.data_catalog, "load", lambda *_: made)
     return made
 
 

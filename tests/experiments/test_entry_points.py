@@ -88,15 +88,51 @@ def test_nothing_heavy_is_loaded(command, argument, status, shown):
         ("analyse", "--noise=relative", "positive"),
         ("check_prediction", "--analysis=no_such_folder", "Run the analysis first"),
         also_slow("check_prediction", "--attack_restarts=0", "at least 1"),
+        ("run", "--data=nothing.csv", "that is there"),
+        also_slow("run", "--rounds=99999999999999999999", "at most 2147483647"),
+        also_slow("analyse", "--model=mine.models:", "package.module:function"),
+        also_slow("analyse", "--weights=nothing.npz", "that is there"),
+        also_slow("benchmark", "--suite=positions --num_images=0", "at least 1"),
+        also_slow("benchmark", "--dry_run", "--dry_run"),
+        also_slow(
+            "benchmark", f"--suite=lattice --output={ROOT / 'README.md'}", "is a file"
+        ),
+        also_slow(
+            "benchmark", "--suite=attack --torch_python=/nowhere", "--torch_python"
+        ),
         ("benchmark", "--suite=all", "lattice"),
         ("benchmark", "--values=0", "at least 1"),
         also_slow("benchmark", "--mask_policy=heads", "--head_size"),
     ],
 )
 def test_what_the_flags_cannot_be_is_found_out_as_quickly(command, argument, shown):
-    status, seconds, modules, _, errors = ended(command, argument)
+    status, seconds, modules, _, errors = ended(command, *argument.split())
     assert status == 2
     assert shown in errors
     assert "Traceback" not in errors
     assert not set(HEAVY).intersection(modules)
     assert seconds < 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "arguments", "shown"),
+    [
+        ("benchmark", "--suite=positions --num_images=9000", "--num_images"),
+        ("benchmark", "--suite=round --client_examples=9000", "--client_examples"),
+        ("benchmark", "--mask_policy=heads --head_size=3", "`head_size`"),
+        ("run", "--model=tests.experiments.own_models:fails", "RuntimeError"),
+        ("analyse", "--model=tests.experiments.own_models:binary", "cannot be used"),
+        ("run", "--dry_run --model=no.such:model", "No module named"),
+    ],
+)
+def test_what_only_data_and_model_show_is_a_sentence_too(
+    command, arguments, shown, tmp_path
+):
+    place = f"--output={tmp_path}" if command == "analyse" else f"--logdir={tmp_path}"
+    line = [place, "--dataset=mnist-5k", *arguments.split()]
+    status, _, _, _, errors = ended(command, *line)
+    assert status == 2
+    assert shown in errors
+    assert "Traceback" not in errors
+    assert not list(tmp_path.iterdir())

@@ -45,6 +45,8 @@ PLACES = {
     "rounds": "training.rounds",
     "local_epochs": "training.local_epochs",
 }
+# What the numbers of a list are whose default has none.
+EMPTY = {"data_range": float}
 ONLY_IN = {
     ("benchmark", "output"): "folder",
     ("run", "attack_batch_size"): "attack.batch_size",
@@ -64,7 +66,7 @@ def own_values(table):
             str: f"own-{number}",
         }
         if isinstance(default, tuple):
-            kind = type(default[0]) if default else str
+            kind = type(default[0]) if default else EMPTY.get(about.name, str)
             yield about.name, (made[kind], made[kind] * 2)
         else:
             yield about.name, made[type(default)]
@@ -136,10 +138,10 @@ def test_help_shows_every_choice(command):
 
 def test_where_to_read_and_write_does_not_change_results():
     assert set(flag_table.neutral(settings.Settings())) == {
-        "logdir", "run_name", "data_dir", "allow_download"
+        "logdir", "run_name", "data_dir", "allow_download", "dry_run"
     }  # fmt: skip
     assert set(flag_table.neutral(options.Options())) == {
-        "output", "data_dir", "allow_download", "max_memory_gb"
+        "output", "data_dir", "allow_download", "max_memory_gb", "dry_run"
     }  # fmt: skip
 
 

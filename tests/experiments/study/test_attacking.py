@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from attacks import catalog as attack_catalog
 from experiments.outputs import results
-from experiments.study import encryption, inputs, masking, tasks
+from experiments.study import encryption, masking, subjects, tasks
 from experiments.study import recorder as recorder_lib
 from experiments.study import views as views_lib
 from federated import runtime
@@ -64,7 +64,7 @@ def observe(model):
         recorder = recorder_lib.Recorder()
         runtime.install(observers=(recorder,))
         with encryption.fresh_keys(
-            settings.encryption, settings.training, settings.attack
+            settings.encryption, settings.training, settings.attack, weight=1
         ) as lattices:
             rounds = views_lib.Rounds(
                 model=model,
@@ -160,7 +160,7 @@ def test_a_cohort(observe, agreement):
 @pytest.mark.slow
 def test_every_attack_runs_by_flag(tmp_path, monkeypatch):
     pictures = made_up.pictures((8, 8, 1), 60)
-    monkeypatch.setattr(inputs.data_catalog, "load", lambda *_: pictures)
+    monkeypatch.setattr(subjects.data_catalog, "load", lambda *_: pictures)
     status, errors = execute(
         tmp_path,
         f"--attacks={','.join(attack_catalog.ATTACKS)}",

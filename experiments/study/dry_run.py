@@ -1,0 +1,219 @@
+"""What a run would do and take, found out without doing it."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from attacks import catalog as attack_catalog
+from experiments.study import (
+    attacking,
+    encryption,
+    layouts,
+    masking,
+    tasks,
+    training,
+    views,
+)
+from experiments.study.inputs import Inputs
+from experiments.study.settings import Settings, Subject
+from experiments.study.subjects import Studied
+from federated.round import local_work
+from selenc_tf import catalog
+from selenc_tf.lattice import engine as engine_lib
+from selenc_tf.lattice import header
+from selenc_tf.models.functional import FunctionalModel
+
+_EVALUATIONS = 3
+"""Gradients that an iteration of an attack takes, about: it differentiates one."""
+
+
+def report(settings: Settings, inputs: Inputs) -> Iterator[str]:
+    """What a run would do, line by line.
+
+    Args:
+      settings: Checked.
+      inputs: The data and the model.
+
+    Yields:
+      Lines for people.
+    """
+    model, clients = inputs.model, inputs.training.clients
+    yield from subject(settings, Studied(inputs.dataset, model, inputs.facts))
+    asked = settings.training
+    if asked.rounds:
+        sizes = sorted(len(client) for client in clients)
+        yield (
+            f"Training: {asked.rounds} rounds of {asked.num_clients} clients with "
+            f"{sizes[0]} to {sizes[-1]} examples each."
+        )
+    else:
+        yield "Training: none (--rounds=0)."
+    rows = inputs.attacked_rows[: settings.attack.batch_size] or (0,)
+    yield from metrics(model, inputs, settings.masks.metrics, settings.seed, rows)
+    yield from _attacks(settings, inputs)
+    yield from _hidden(settings, inputs, rows)
+    yield from _bytes(settings, inputs)
+    yield from _minutes(settings, inputs)
+
+
+def subject(asked: Subject, studied: Studied) -> Iterator[str]:
+    """The model and its data."""
+    model, dataset = studied.model, studied.dataset
+    layout = layouts.of_task(model.task)
+    statistics = layout.spec.size - model.spec.size
+    more = f" and {statistics:,} statistics, averaged like them" if statistics else ""
+    mode = "training" if model.task.training else "inference"
+    yield (
+        f"Model: {asked.model}, {model.spec.size:,} parameters{more}; loss "
+        f"{model.task.objective.name}; gradients in {mode} mode."
+    )
+    low, high = (np.asarray(bound) for bound in model.value_range)
+    yield (
+        f"Data: {dataset.note} Units: [{low.min():g}, {high.max():g}] (from "
+        f"{studied.facts['value_range_from']})."
+    )
+
+
+def metrics(
+    model: FunctionalModel,
+    inputs: Inputs,
+    names: Sequence[str],
+    seed: int,
+    rows: Sequence[int],
+) -> Iterator[str]:
+    """Whether each asked metric can score the model."""
+    for name in names:
+        try:
+            _scores(model, inputs, name, seed, rows)
+        except ValueError as error:
+            yield f"Metric {name}: does not apply: {error}"
+        else:
+            yield f"Metric {name}: applies."
+
+
+def _scores(
+    model: FunctionalModel, inputs: Inputs, name: str, seed: int, rows: Sequence[int]
+) -> tf.Tensor:
+    batch = views.batch(model, inputs.dataset, rows)
+    batch = local_work.Batch(*(tf.constant(part) for part in batch))
+    own = local_work.gradient(model, model.initial_weights, batch)
+    context = local_work.score_context(
+        model, model.initial_weights, batch, own, (seed, 0)
+    )
+    return catalog.metric(name)(context)
+
+
+def _attacks(settings: Settings, inputs: Inputs) -> Iterator[str]:
+    asked, attackers = (
+        settings.attack,
+        attacking.attackers(
+            inputs.model, settings.attack, inputs.dataset, inputs.public_rows
+        ),
+    )
+    if not asked.num_images and not asked.aggregate_clients:
+        yield "Attacks: none."
+        return
+    labels = inputs.dataset.labels[list(inputs.attacked_rows[: asked.batch_size])]
+    for name in asked.methods:
+        try:
+            knowledge = attacking.knowledge(attackers, labels, ())
+            reason = attack_catalog.why_not(attack_catalog.ATTACKS[name], knowledge)
+        except ValueError as error:
+            reason = str(error)
+        yield f"Attack {name}: {f'does not apply: {reason}' if reason else 'applies.'}"
+
+
+def _hidden(settings: Settings, inputs: Inputs, rows: Sequence[int]) -> Iterator[str]:
+    """What a lone client would hide at the first ratio above 0, tensor by tensor."""
+    model, ratios = inputs.model, settings.masks.ratios
+    ratio = next((each for each in ratios if each > 0), ratios[0])
+    policy = masking.policy_of(masking.of_run(settings), ratio)
+    for name in settings.masks.metrics:
+        try:
+            scores = _scores(model, inputs, name, settings.seed, rows)
+        except ValueError:
+            continue
+        mask, _ = policy.update(model.spec, scores, policy.init(model.spec))
+        found = mask.numpy()
+        parts = np.split(found, np.cumsum(model.spec.sizes)[:-1])
+        yield (
+            f"Hidden at ratio {ratio:g} by {name}: {int(found.sum()):,} of "
+            f"{model.spec.size:,}"
+        )
+        for tensor, part in zip(model.spec.names, parts, strict=True):
+            yield f"  {tensor}: {int(part.sum()):,} of {part.size:,}"
+
+
+def _bytes(settings: Settings, inputs: Inputs) -> Iterator[str]:
+    """Sizes of messages in a round of training, by the shares that are hidden."""
+    if not settings.training.rounds:
+        return
+    clients = settings.training.num_clients
+    engine = encryption.engine(settings.encryption, clients)
+    spec = layouts.of_task(inputs.model.task).spec
+    plain = 4 * spec.size
+    yield (
+        f"A round of training without encryption: {clients * plain:,} bytes up and "
+        f"{clients * plain:,} down, besides a few bytes a message."
+    )
+    for ratio in settings.masks.ratios:
+        hidden = masking.policy_of(masking.of_run(settings), ratio).num_hidden(spec)
+        codes = int(engine_lib.num_codes(tf.constant(hidden)))
+        blocks = -(-codes // engine.codes_per_block)
+        encrypted = header.NUM_BYTES + blocks * engine.cipher.block_bytes
+        up = clients * (plain - 4 * hidden + (encrypted if hidden else 0))
+        # The sum goes down once to be opened, each client gets its share of the blocks.
+        down = (
+            clients * (plain + -(-spec.size // 8)) + blocks * engine.cipher.block_bytes
+        )
+        yield (
+            f"At ratio {ratio:g}: {hidden:,} of {spec.size:,} hidden, {up:,} bytes up, "
+            f"about {down:,} down."
+        )
+
+
+def _minutes(settings: Settings, inputs: Inputs) -> Iterator[str]:
+    """What the work may take, from the time of one step."""
+    model, asked = inputs.model, settings.training
+    local = 0.0
+    if asked.rounds:
+        step = _gradient_seconds(model, inputs, asked.batch_size)
+        examples_ = sum(len(client) for client in inputs.training.clients)
+        steps = asked.local_epochs * examples_ / asked.batch_size
+        cells = len(training.cells(settings, inputs.dataset.name))
+        local = cells * asked.rounds * steps * step
+    listed = tasks.tasks(
+        settings.attack,
+        settings.masks,
+        settings,
+        inputs.dataset.name,
+        inputs.attacked_rows,
+    )
+    attacked = 0.0
+    if listed:
+        step = _gradient_seconds(model, inputs, settings.attack.batch_size)
+        attacked = len(listed) * settings.attack.max_iterations * _EVALUATIONS * step
+    yield (
+        f"An estimate from the time of one step: {local / 60:.1f} minutes of training "
+        f"and at most {attacked / 60:.1f} of attacks that iterate, besides encryption "
+        "and what TensorFlow takes to compile."
+    )
+
+
+def _gradient_seconds(model: FunctionalModel, inputs: Inputs, batch_size: int) -> float:
+    """Seconds of one compiled gradient of a batch."""
+    size = min(batch_size, len(inputs.dataset))
+    batch = views.batch(model, inputs.dataset, range(size))
+    compute: Callable[..., tf.Tensor] = tf.function(
+        lambda images, labels: local_work.gradient(
+            model, model.initial_weights, local_work.Batch(images, labels)
+        ),
+        autograph=False,
+    )
+    tensors = [tf.constant(part) for part in batch]
+    compute(*tensors)
+    began = time.perf_counter()
+    compute(*tensors).numpy()
+    return time.perf_counter() - began

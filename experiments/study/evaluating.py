@@ -1,0 +1,72 @@
+"""What a model has learned: its meters on examples that no client has."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_federated as tff
+
+from experiments.data.dataset import Dataset
+from experiments.study import examples
+from federated import restoring
+from selenc_tf.models import labels as labels_lib
+from selenc_tf.models import meters
+from selenc_tf.models import task as task_lib
+from selenc_tf.models.functional import FunctionalModel
+
+_BATCH = 500
+
+
+def on(
+    model: FunctionalModel, test: Dataset
+) -> Callable[[tff.learning.models.ModelWeights], dict[str, float]]:
+    """Prepares an evaluation in inference mode.
+
+    Args:
+      model: What is trained.
+      test: The examples.
+
+    Returns:
+      `weights -> value of each meter`: the loss, and the metrics that the model was
+      compiled with or that its loss suggests.
+    """
+    task, measured = model.task, meters.of_task(model.task)
+
+    # Not compiled: a new function in every training would be traced anew.
+    def evaluate(trained: tff.learning.models.ModelWeights) -> dict[str, float]:
+        weights, state = (
+            tuple(tf.constant(one) for one in restoring.listed(part))
+            for part in (trained.trainable, trained.non_trainable)
+        )
+        sums = [[tf.constant(value) for value in meter.initial] for meter in measured]
+        for inputs, known in sliced(model, test).batch(_BATCH):
+            step = task_lib.step(task, weights, state, inputs, known, training=False)
+            known = labels_lib.checked(task.objective.rules, known)
+            sums = [
+                meter.update(list(one), step.loss, known, step.outputs)
+                for meter, one in zip(measured, sums, strict=True)
+            ]
+        return {
+            meter.name: float(meter.result(one))
+            for meter, one in zip(measured, sums, strict=True)
+        }
+
+    return evaluate
+
+
+def sliced(model: FunctionalModel, found: Dataset) -> tf.data.Dataset:
+    """Examples one by one, `(inputs, labels)`, in a model's units and nesting."""
+    parts: tuple[Any, Any] = (
+        _in_order(examples.inputs(model, found.images)),
+        examples.labels(model, found.labels),
+    )
+    return tf.data.Dataset.from_tensor_slices(parts)
+
+
+def _in_order(nested: Any) -> Any:
+    """Lists as tuples, which data sets take for nesting and not for a tensor."""
+    if isinstance(nested, Mapping):
+        return {key: _in_order(part) for key, part in nested.items()}
+    if isinstance(nested, list):
+        return tuple(_in_order(part) for part in nested)
+    return nested

@@ -1,0 +1,124 @@
+"""A model of the user's own, by flag: its code is called, its weights are loaded."""
+
+import dataclasses
+import importlib
+import traceback
+from typing import Any
+
+import keras
+import numpy as np
+
+from experiments.study import places
+from experiments.study.flag_table import SettingsError
+from experiments.study.settings import Subject
+from selenc_tf.models import task as task_lib
+from selenc_tf.models import variables
+from selenc_tf.models.task import LearningTask
+
+
+def task(asked: Subject) -> LearningTask:
+    """Makes the learning task that `--model=package.module:function` stands for.
+
+    Keras' random seed is `--seed` when the function is called, so that a run that goes
+    on starts from the same weights.
+
+    Args:
+      asked: Checked flags, whose model is code.
+
+    Returns:
+      The task, in the model's own units.
+
+    Raises:
+      SettingsError: If there is no such function, it fails, or what it returns cannot
+        be learned as Keras would.
+    """
+    keras.utils.set_random_seed(asked.seed)
+    made = _called(asked.model)
+    if isinstance(made, LearningTask):
+        if asked.loss or not asked.training_mode:
+            raise SettingsError(
+                f"`--loss` and `--training_mode` are said by `--model={asked.model}`, "
+                "which returns a LearningTask. Leave them out."
+            )
+        return made
+    if not isinstance(made, keras.Model):
+        raise SettingsError(
+            f"`--model={asked.model}` must return a keras.Model or a LearningTask, got "
+            f"{type(made).__name__}."
+        )
+    try:
+        return task_lib.from_keras(
+            made, asked.loss or None, training=asked.training_mode
+        )
+    except ValueError as error:
+        raise SettingsError(
+            f"`--model={asked.model}` cannot be used: {error}"
+        ) from None
+
+
+def with_weights(source: LearningTask, weights: str) -> LearningTask:
+    """The task, starting from the weights of a file.
+
+    Args:
+      source: The task, whose Keras model gets the weights, too.
+      weights: A file, as `--weights` takes it.
+
+    Returns:
+      The task.
+
+    Raises:
+      SettingsError: If the file has other shapes, or cannot be read.
+    """
+    model, path = source.keras_model, places.path_of(weights)
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                model.set_weights([arrays[name] for name in arrays.files])
+        else:
+            model.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        told = str(error).strip().splitlines() or [type(error).__name__]
+        raise SettingsError(
+            f"`--weights={weights}` must have the weights of {source.name!r} in their "
+            f"shapes, but they could not be loaded: {told[0]}"
+        ) from None
+    start = variables.values(model.trainable_variables)
+    moving = [model.non_trainable_variables[at] for at in source.places.moving]
+    state = variables.values(moving)
+    if not all(np.all(np.isfinite(one)) for one in (*start, *state)):
+        raise SettingsError(
+            f"`--weights={weights}` must be finite numbers, but some are not."
+        )
+    updated = [
+        at in source.places.moving for at in range(len(model.non_trainable_variables))
+    ]
+    return dataclasses.replace(
+        source,
+        initial_weights=start,
+        initial_state=state,
+        places=variables.of_model(model, updated),
+    )
+
+
+def _called(place: str) -> Any:
+    module, _, name = place.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, SyntaxError) as error:
+        raise SettingsError(
+            f"`--model={place}` must name a function that can be imported from here, "
+            f"but: {error}."
+        ) from None
+    if not callable(found):
+        raise SettingsError(f"`--model={place}` must be a function, got {found!r}.")
+    try:
+        return found()
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise SettingsError(
+            f"`--model={place}` must return a Keras model, without arguments, but it "
+            f"raised {type(error).__name__}: {error} ({last.filename}, line "
+            f"{last.lineno})"
+        ) from error

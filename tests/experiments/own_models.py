@@ -1,0 +1,26 @@
+"""Models as users have them, named by `--model=tests.experiments.own_models:...`."""
+
+import keras
+
+
+def two_inputs() -> keras.Model:
+    """Two inputs by name, batch normalisation and dropout, as logits of three classes."""
+    left, right = keras.Input((3,), name="left"), keras.Input((2,), name="right")
+    hidden = keras.layers.Concatenate()([keras.layers.Dense(4)(left), right])
+    hidden = keras.layers.BatchNormalization()(hidden)
+    hidden = keras.layers.Dense(8, activation="tanh")(hidden)
+    hidden = keras.layers.Dropout(0.25)(hidden)
+    outputs = keras.layers.Dense(3)(hidden)
+    return keras.Model({"left": left, "right": right}, outputs, name="two_inputs")
+
+
+def binary() -> keras.Model:
+    """One event's probability."""
+    return keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")], name="binary"
+    )
+
+
+def fails() -> keras.Model:
+    """Raises, as code with a mistake does."""
+    raise RuntimeError("no such file of vocabulary")
