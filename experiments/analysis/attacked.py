@@ -135,11 +135,14 @@ def _attacked(
         knowledge_lib.Knowledge(
             model=model,
             batch_size=len(labels),
-            labels=tuple(int(label) for label in labels),
+            labels=examples.declared(model, labels),
+            without_draws=model.task.is_random,
         ),
         (work.study.options.seed, first),
     )
-    leaks = evaluation.evaluate(found, evaluation.Truth(images, labels))
+    leaks = evaluation.evaluate(
+        found, evaluation.Truth(images, examples.truth(model, labels))
+    )
     return float(np.mean([leak.psnr for leak in leaks])), found.seconds
 
 

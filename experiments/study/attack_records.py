@@ -14,7 +14,7 @@ from attacks import words
 from attacks.metrics import evaluation
 from experiments.data.dataset import Dataset
 from experiments.outputs.records import AttackRecord, MemberRecord
-from experiments.study import picture_metrics
+from experiments.study import examples, picture_metrics
 from experiments.study.tasks import Task
 from federated import views
 from selenc_tf.models.functional import FunctionalModel
@@ -84,7 +84,9 @@ def measured(subject: Subject, found: knowledge_lib.Reconstruction) -> list[Resu
       One result for each picture.
     """
     rows, dataset = list(subject.task.rows), subject.dataset
-    truth = evaluation.Truth(dataset.images[rows], dataset.labels[rows])
+    truth = evaluation.Truth(
+        dataset.images[rows], examples.truth(subject.model, dataset.labels[rows])
+    )
     leaks = evaluation.evaluate(found, truth)
     matched = found.images[[leak.reconstruction_index for leak in leaks]]
     further = picture_metrics.measure(
@@ -148,14 +150,15 @@ def _record(
     members: tuple[MemberRecord, ...],
     image: np.ndarray,
 ) -> AttackRecord:
-    told = found.label_source == "known" or not subject.dataset.has_classes
+    told = found.label_source == "known"
+    named = not told and found.labels.ndim == 1
     choice = found.choice
     return dataclasses.replace(
         _unmeasured(subject, subject.task.rows[leak.true_index]),
         mse=leak.mse,
         psnr_db=leak.psnr,
-        ssim=leak.ssim,
-        recovered_label=None if told else int(found.labels[leak.reconstruction_index]),
+        ssim=leak.ssim if image.ndim == 3 else None,
+        recovered_label=int(found.labels[leak.reconstruction_index]) if named else None,
         label_correct=None if told else leak.label_correct,
         objective=found.objective,
         iterations=found.iterations,
@@ -170,6 +173,7 @@ def _record(
             "label_source": found.label_source,
             "stop": found.stop,
             "matched_entries": found.matched_entries,
+            "without_draws": subject.model.task.is_random,
             "ciphertext_bytes": len(subject.view.messages[0].ciphertext),
             "references": min(len(subject.dataset), picture_metrics.MAX_REFERENCES),
             **_feature_errors(subject, subject.task.rows[leak.true_index], image),

@@ -8,6 +8,7 @@ from attacks import catalog, effort, words
 from attacks.knowledge import Attack, DoesNotApply, Knowledge, PublicPictures
 from attacks.programs import Programs
 from experiments.data.dataset import Dataset
+from experiments.study import examples
 from experiments.study import views as study_views
 from experiments.study.settings import AttackSettings
 from federated import views
@@ -42,17 +43,16 @@ def attackers(
       model: The attacked model.
       asked: What they may do and know.
       dataset: The pictures.
-      public_rows: Indices of those that attackers have; none is attacked. Examples whose
-        labels are numbers are of no use to them.
+      public_rows: Indices of those that attackers have; none is attacked.
 
     Returns:
       The attackers.
     """
     public = None
-    if public_rows and dataset.has_classes:
+    if public_rows:
         rows = list(public_rows)
         public = PublicPictures(
-            dataset.images[rows], dataset.labels[rows].astype(np.int64)
+            dataset.images[rows], examples.truth(model, dataset.labels[rows])
         )
     return Attackers(model, asked, public, Programs())
 
@@ -106,9 +106,6 @@ def knowledge(
     Raises:
       DoesNotApply: If no attack can be told this.
     """
-    told = shared.asked.labels_known
-    if told and labels.ndim > 1:
-        raise DoesNotApply("Labels that are numbers cannot be declared as known.")
     try:
         return _knowledge(shared, labels, earlier)
     except ValueError as error:
@@ -122,8 +119,10 @@ def _knowledge(
     return Knowledge(
         model=shared.model,
         batch_size=len(labels),
-        labels=tuple(int(label) for label in labels) if told else None,
+        labels=examples.declared(shared.model, labels) if told else None,
         public_pictures=shared.public_pictures,
         local_training=study_views.local_training(shared.asked),
         earlier=earlier,
+        # Clients keep the seeds of dropout to themselves.
+        without_draws=shared.model.task.is_random,
     )

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from attacks.knowledge import Labels
 from experiments.data.dataset import Dataset
 from experiments.study.flag_table import SettingsError
 from selenc_tf.models import functional, joining
@@ -62,6 +63,21 @@ def targets(model: FunctionalModel, known: NDArray[Any]) -> NDArray[np.float32]:
         model, tf.constant(labels(model, known))
     ).numpy()
     return found
+
+
+def truth(model: FunctionalModel, known: NDArray[Any]) -> NDArray[Any]:
+    """Labels as attacks have them: int64 [b] of classes, or float32 [b, num_classes]."""
+    if model.kind != "classes":
+        return labels(model, known).astype(np.float32)
+    return (known if known.ndim == 1 else known.argmax(axis=1)).astype(np.int64)
+
+
+def declared(model: FunctionalModel, known: NDArray[Any]) -> Labels:
+    """The same as an attacker is told them."""
+    found = truth(model, known)
+    if found.ndim == 1:
+        return tuple(int(label) for label in found)
+    return tuple(tuple(float(one) for one in row) for row in found)
 
 
 def check_labels(model: FunctionalModel, dataset: Dataset) -> None:

@@ -94,9 +94,10 @@ def test_two_inputs_with_batch_normalisation_and_dropout_through_run_and_analyse
     losses = [record.measures["loss"] for record in rounds if record.round == 1]
     assert np.ptp(losses) < 1e-4 * max(losses)
     assert all(record.details.get("saturated", 0) == 0 for record in rounds)
-    # Each of two metrics, two attackers and two examples has numbers, or a reason.
-    assert len(attacks) == 2 * 2 * 2
-    assert all((record.status == "ok") != bool(record.reason) for record in attacks)
+    # Two metrics, two attackers, two examples of five numbers.
+    assert [record.status for record in attacks] == ["ok"] * 2 * 2 * 2
+    assert all(len(record.details["feature_errors"]) == 5 for record in attacks)
+    assert all(record.ssim is None for record in attacks)
     assert not list((tmp_path / "own" / "figures").glob("reconstruction*"))
     facts = json.loads((tmp_path / "own" / "config.json").read_text())["facts"]
     assert facts["loss"] == "sparse_categorical_crossentropy"
