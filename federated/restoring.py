@@ -11,13 +11,17 @@ from selenc_tf.models.task import LearningTask
 
 
 def to_keras(
-    weights: tff.learning.models.ModelWeights, model: keras.Model | LearningTask
+    weights: tff.learning.models.ModelWeights,
+    model: keras.Model | LearningTask,
+    *,
+    inputs: Any = None,
 ) -> keras.Model:
     """Puts what a process has learned into a Keras model, statistics included.
 
     Args:
       weights: `process.get_model_weights(state)`.
       model: The model that `federated.tff_model` was given, or one like it.
+      inputs: `tf.TensorSpec`s of a batch, for a model that does not say what it takes.
 
     Returns:
       The same Keras model, with the new values.
@@ -25,9 +29,11 @@ def to_keras(
     Raises:
       ValueError: If the weights are of another model.
     """
-    task = model if isinstance(model, LearningTask) else task_lib.from_keras(model)
-    target = task.keras_model
-    moving = [target.non_trainable_variables[at] for at in task.places.moving]
+    target = model.keras_model if isinstance(model, LearningTask) else model
+    moving = []
+    if len(listed(weights.non_trainable)):
+        specs = model.inputs if isinstance(model, LearningTask) else inputs
+        moving = task_lib.moving_variables(target, specs)
     for what, variables, values in (
         ("trainable weights", target.trainable_variables, weights.trainable),
         ("statistics", moving, weights.non_trainable),

@@ -61,7 +61,11 @@ def tff_model(
         )
     )
     measured = meters.of_task(task, metrics)
-    spec = (_ordered(task.inputs), _label_spec(task, _spec_of(input_spec, 1)))
+    spec = _like_batches(
+        input_spec,
+        _ordered(task.inputs),
+        _label_spec(task, _spec_of(input_spec, 1)),
+    )
 
     @functools.cache
     def passes(mode: bool) -> Any:
@@ -71,7 +75,7 @@ def tff_model(
             one(task.initial_weights),
             one(task.initial_state),
             [one([tf.constant(value) for value in m.initial]) for m in measured],
-            *spec,
+            *_parts(spec),
         )
 
     passes(task.training)  # What is wrong shows now, and not in a round.
@@ -250,7 +254,22 @@ def _bits(tensor: tf.Tensor) -> tf.Tensor:
 def _parts(batch: Any) -> tuple[Any, Any]:
     if isinstance(batch, Mapping):
         return batch["x"], batch["y"]
+    if len(batch) != 2:
+        raise ValueError(
+            f"A batch must be (inputs, labels), got a tuple of {len(batch)}. Weights of "
+            "examples are not supported: leave them out (`dataset.map`), or put them "
+            "into the labels of a loss of your own."
+        )
     inputs, known = batch
+    return inputs, known
+
+
+def _like_batches(given: Any, inputs: Any, known: Any) -> Any:
+    """The spec of a batch in the container that the clients' data have."""
+    if isinstance(given, Mapping):
+        return collections.OrderedDict(x=inputs, y=known)
+    if hasattr(given, "_fields"):
+        return type(given)(inputs, known)
     return inputs, known
 
 

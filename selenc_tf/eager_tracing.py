@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 
-def traced(function: Callable[..., Any], *specs: Any) -> Any:
+def traced(function: Callable[..., Any], *specs: Any) -> Callable[..., Any]:
     """Traces a function as if nothing else were being traced.
 
     TFF builds graphs of TensorFlow 1, in which `==` and `!=` of tensors compare Python
@@ -21,11 +21,26 @@ def traced(function: Callable[..., Any], *specs: Any) -> Any:
       *specs: Nested `tf.TensorSpec`s of its arguments.
 
     Returns:
-      The `tf.types.experimental.ConcreteFunction`, to be called in any graph.
+      The same function of such tensors, to be called in any graph.
     """
     compiled = tf.function(function, autograph=False)
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(compiled.get_concrete_function, *specs).result()
+        concrete = pool.submit(compiled.get_concrete_function, *specs).result()
+    # Tensors that the code refers to belong to no graph: each takes them as constants.
+    captured = list(concrete.captured_inputs)
+    values = [None if one.dtype == tf.resource else one.numpy() for one in captured]
+
+    def call(*arguments: Any) -> Any:
+        if captured:
+            concrete.set_external_captures(
+                [
+                    one if value is None else tf.constant(value)
+                    for one, value in zip(captured, values, strict=True)
+                ]
+            )
+        return concrete(*arguments)
+
+    return call
 
 
 def isolated(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -43,6 +43,13 @@ def of_layers(model: keras.Model) -> Iterator[str]:
                 f"{' and '.join(low)}: gradients are encoded as float32. Build the model "
                 "after keras.config.set_dtype_policy('float32')."
             )
+        bound = [v.path for v in layer.trainable_variables if v.constraint is not None]
+        if bound:
+            yield (
+                f"Layer {layer.name!r} must have no constraint, but {bound[0]!r} has one, "
+                "which no optimiser of TFF applies. Take it away, or bound the weight in "
+                "the layer's call."
+            )
         if getattr(layer, "data_format", None) == "channels_first":
             yield (
                 f"Layer {layer.name!r} must have its channels last, got data_format="
@@ -56,8 +63,24 @@ def of_layers(model: keras.Model) -> Iterator[str]:
             )
 
 
+def of_training(model: keras.Model) -> Iterator[str]:
+    """Problems of a model that trains itself in a way of its own."""
+    for name in ("train_step", "compute_loss"):
+        if getattr(type(model), name) is not getattr(keras.Model, name):
+            yield (
+                f"{model.name!r} has its own `{name}`, which is not called here: pass "
+                "what it minimises as `loss`, a function of labels and outputs."
+            )
+
+
 def of_trace(model: keras.Model, trace: Trace) -> Iterator[str]:
     """Problems that a call in training mode shows."""
+    for path in trace.assigned:
+        yield (
+            f"Weight {path!r} of {model.name!r} must be changed by the optimiser alone, "
+            "but a layer assigns it in its call (as SpectralNormalization does), which "
+            "would be lost. Take that layer away."
+        )
     for path in trace.without_gradient:
         yield (
             f"Weight {path!r} of {model.name!r} must be reached by a gradient, but "
@@ -67,8 +90,9 @@ def of_trace(model: keras.Model, trace: Trace) -> Iterator[str]:
         )
     for scope in trace.foreign:
         yield (
-            f"{model.name!r} must use variables of its own layers only, but {scope!r} "
-            "reads another one. Make it a weight of a layer."
+            f"{model.name!r} must use weights of its own layers only, but {scope!r} "
+            "reads another variable or a table. Make it a weight of a layer; look up "
+            "strings and vocabularies in the data set (`dataset.map`)."
         )
     for scope in trace.random:
         yield (

@@ -54,6 +54,8 @@ def checked(rules: Any, labels: Any) -> Any:
     if rules.spec is None:
         return labels
     labels = _shaped(rules, tf.convert_to_tensor(labels))
+    if labels.dtype == tf.bool:
+        labels = tf.cast(labels, tf.int32)
     if rules.classes and labels.dtype.is_floating:
         whole = tf.reduce_all(tf.equal(labels, tf.round(labels)))
         labels = tf.cast(labels, tf.int64)

@@ -67,6 +67,8 @@ def recognise(loss: Any, outputs: Any, model: str) -> Objective:
     """
     if isinstance(outputs, Output):
         return _single(loss, outputs, model)
+    if isinstance(loss, str | keras.losses.Loss):
+        loss = _for_each(loss, outputs)
     if callable(loss):
         return Objective(_name(loss), "other", _mean_of(loss), Rule(None))
     return _joined(loss, outputs, model)
@@ -160,7 +162,20 @@ def _single(loss: Any, output: Output, model: str) -> Objective:
     elif isinstance(loss, types.FunctionType) and loss in _CLASSES:
         loss = _CLASSES[loss]()
     _check_scale(loss, output, model)
+    if _is_of_keras(loss) and isinstance(loss, types.FunctionType):
+        # What Keras' own functions take is as sure as what its classes take.
+        return Objective(
+            _name(loss),
+            "other",
+            _floats(loss),
+            Rule(tf.TensorSpec(output.shape, tf.float32)),
+        )
     config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
+    if config.get("reduction") == "none":
+        raise ValueError(
+            f"`loss` {loss.name} must be reduced to one number, got reduction='none'. "
+            "Take 'sum_over_batch_size', Keras' default."
+        )
     plain = (
         config.get("reduction") in ("sum_over_batch_size", "mean")
         and not config.get("label_smoothing")
@@ -190,6 +205,17 @@ def _single(loss: Any, output: Output, model: str) -> Objective:
     ):
         return known("other", Rule(numbers))
     return Objective(_name(loss), "other", _mean_of(loss), Rule(None))
+
+
+def _is_of_keras(what: Any) -> bool:
+    return getattr(what, "__module__", "").startswith("keras.")
+
+
+def _floats(loss: Callable[[Any, Any], Any]) -> Callable[[Any, Any], tf.Tensor]:
+    """Keras' functions take labels in the type of the outputs."""
+    return _mean_of(
+        lambda labels, outputs: loss(tf.cast(labels, outputs.dtype), outputs)
+    )
 
 
 def _usual(output: Output, model: str) -> str:
@@ -275,6 +301,13 @@ def _joined(loss: Any, outputs: Any, model: str) -> Objective:
     )
 
 
+def _for_each(loss: Any, outputs: Any) -> Any:
+    """One loss for several outputs is each one's, as in Keras."""
+    if isinstance(outputs, Mapping):
+        return {key: loss for key in outputs}
+    return [loss for _ in outputs]
+
+
 def _nesting(outputs: Any, loss: Any, model: str) -> ValueError:
     names = list(outputs) if isinstance(outputs, Mapping) else len(outputs)
     return ValueError(
@@ -284,12 +317,35 @@ def _nesting(outputs: Any, loss: Any, model: str) -> ValueError:
 
 
 def _mean_of(loss: Callable[[Any, Any], Any]) -> Callable[[Any, Any], tf.Tensor]:
-    """Losses of examples become their mean, as in Keras."""
+    """A loss as Keras reduces it: padding that the outputs are masked by left out."""
+    if isinstance(loss, keras.losses.Loss):
+        return lambda labels, outputs: tf.reduce_mean(loss(labels, outputs))
 
     def mean(labels: Any, outputs: Any) -> tf.Tensor:
-        return tf.reduce_mean(loss(labels, outputs))
+        if not isinstance(outputs, tf.Tensor):
+            return tf.reduce_mean(loss(labels, outputs))
+        return _OfFunction(loss, labels)(tf.zeros([]), outputs)
 
     return mean
+
+
+class _OfFunction(keras.losses.Loss):
+    """A function of a batch's labels, which stay in their own type."""
+
+    def __init__(self, function: Callable[[Any, Any], Any], labels: Any):
+        super().__init__("of_function", reduction="sum_over_batch_size")
+        self._function, self._labels = function, labels
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        del y_true
+        labels = tf.convert_to_tensor(self._labels)
+        ranks = len(labels.shape), len(y_pred.shape)
+        # As Keras: [b] and [b, 1] are the same, and must not make [b, b].
+        if ranks[0] + 1 == ranks[1] and y_pred.shape[-1] == 1:
+            labels = tf.expand_dims(labels, -1)
+        elif ranks[0] == ranks[1] + 1 and labels.shape[-1] == 1:
+            labels = tf.squeeze(labels, -1)
+        return self._function(labels, y_pred)
 
 
 def _name(loss: Any) -> str:

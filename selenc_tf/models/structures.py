@@ -32,6 +32,20 @@ def inputs_of(model: keras.Model) -> Any:
     return mapped(_spec, found)
 
 
+def given_inputs(model: keras.Model, inputs: Any) -> Any:
+    """The specs of a batch: those given, if they are the model's, or the model's own.
+
+    Raises:
+      ValueError: If the model does not say what it takes, or takes something else.
+    """
+    if inputs is None:
+        return inputs_of(model)
+    says = isinstance(model, keras.Sequential) and model.built
+    if says or getattr(model, "_inputs_struct", None) is not None:
+        like(inputs_of(model), zeros(inputs))
+    return inputs
+
+
 def like(specs: Any, values: Any) -> Any:
     """Values in the nesting and order of a model's inputs.
 

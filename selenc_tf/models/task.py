@@ -116,9 +116,11 @@ def from_keras(
         sentence that names the layer.
     """
     contract.check(contract.of_environment())
-    inputs = structures.inputs_of(model) if inputs is None else inputs
+    if loss is None:
+        contract.check(contract.of_training(model))
+    inputs = structures.given_inputs(model, inputs)
     if not model.built:
-        model(structures.zeros(inputs), training=False)
+        model(structures.zeros(inputs), **tracing.mode(model, training=False))
     contract.check(contract.of_layers(model))
     traced = tracing.trace(model, inputs)
     contract.check(contract.of_trace(model, traced))
@@ -143,6 +145,21 @@ def from_keras(
         training=training,
         places=places,
     )
+
+
+def moving_variables(model: keras.Model, inputs: Any = None) -> list[Any]:
+    """The variables that training moves beside the weights, as `state_spec` has them.
+
+    Args:
+      model: Built.
+      inputs: As `from_keras` takes them.
+
+    Returns:
+      Keras variables.
+    """
+    traced = tracing.trace(model, structures.given_inputs(model, inputs))
+    places = variables.of_model(model, traced.updated)
+    return [model.non_trainable_variables[at] for at in places.moving]
 
 
 def run(
@@ -181,8 +198,8 @@ def run(
         list(weights),
         task.places.assembled(state, seed),
         structures.like(task.inputs, inputs),
-        training=training,
         return_losses=True,
+        **tracing.mode(task.keras_model, training=training),
     )
     dtype = weights[0].dtype
     penalty = tf.add_n([tf.cast(one, dtype) for one in losses] or [tf.zeros([], dtype)])

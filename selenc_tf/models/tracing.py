@@ -50,6 +50,7 @@ class Trace(NamedTuple):
       outputs: An `Output` for each output, in the model's nesting.
       updated: Whether each non-trainable variable gets a new value.
       penalties: How many losses of its own the model adds.
+      assigned: Paths of trainable variables that the call itself gives new values.
       without_gradient: Paths of trainable variables that are used, but that nothing can
         be differentiated by.
       unused: Paths of trainable variables that nothing reads.
@@ -60,6 +61,7 @@ class Trace(NamedTuple):
     outputs: Any
     updated: tuple[bool, ...]
     penalties: int
+    assigned: tuple[str, ...]
     without_gradient: tuple[str, ...]
     unused: tuple[str, ...]
     foreign: tuple[str, ...]
@@ -82,9 +84,17 @@ def trace(model: keras.Model, inputs: Any) -> Trace:
     def call(trainable: list[tf.Tensor], others: list[tf.Tensor], x: Any) -> None:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trainable)
-            outputs, after, penalties = model.stateless_call(
-                trainable, others, x, training=True, return_losses=True
-            )
+            given = [*zip(weights, trainable, strict=True)]
+            given += zip(frozen, others, strict=True)
+            with keras.StatelessScope(given, collect_losses=True) as scope:
+                outputs = model(x, **mode(model, training=True))
+                penalties = model.losses
+            after = [scope.get_current_value(one) for one in frozen]
+            assigned = [
+                one.path
+                for one, value in zip(weights, trainable, strict=True)
+                if scope.get_current_value(one) is not value
+            ]
             total = tf.add_n(
                 [
                     tf.reduce_sum(tf.cast(one, tf.float32))
@@ -97,6 +107,7 @@ def trace(model: keras.Model, inputs: Any) -> Trace:
             outputs=tf.nest.map_structure(_output, outputs),
             updated=tuple(a is not b for a, b in zip(after, others, strict=True)),
             penalties=len(penalties),
+            assigned=tuple(assigned),
             read=[bool(one.consumers()) for one in trainable],
             slopes=tape.gradient(total, trainable),
         )
@@ -118,11 +129,17 @@ def trace(model: keras.Model, inputs: Any) -> Trace:
         outputs=seen["outputs"],
         updated=seen["updated"],
         penalties=seen["penalties"],
+        assigned=seen["assigned"],
         without_gradient=tuple(path for path, read, has in told if read and not has),
         unused=tuple(path for path, read, _ in told if not read),
         foreign=tuple(_foreign(graph)),
         random=tuple(op.name for op in graph.get_operations() if op.type in _RANDOM),
     )
+
+
+def mode(model: keras.Model, *, training: bool) -> dict[str, bool]:
+    """The keyword of a call's mode; as in Keras' `fit`, none if a model takes none."""
+    return {"training": training} if model._call_has_training_arg else {}
 
 
 def _spec(variable: Any) -> tf.TensorSpec:

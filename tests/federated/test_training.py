@@ -1,5 +1,6 @@
 """Any Keras model in TFF, against plain Keras averaging it by hand."""
 
+import collections
 import warnings
 
 import numpy as np
@@ -216,3 +217,25 @@ def test_fields_are_taken_by_name(federation, turned):
     state = process.next(process.initialize(), data).state
     expected, _ = architectures.averaged("two inputs", 1, statistics=False)
     check(process.get_model_weights(state).trainable, expected)
+
+
+@pytest.mark.parametrize("kind", ["mapping", "named", "three"])
+def test_batches_in_other_containers(federation, kind):
+    inputs, labels = architectures.clients("dense")[0]
+    batches = {
+        "mapping": {"x": inputs, "y": labels},
+        "named": collections.namedtuple("Batch", ["seen", "told"])(inputs, labels),
+        "three": (inputs, labels, labels),
+    }
+    data = tf.data.Dataset.from_tensor_slices(batches[kind]).batch(4)
+    model = architectures.build("dense")
+    if kind == "three":
+        with pytest.raises(ValueError, match="got a tuple of 3"):
+            federated.tff_model(model, input_spec=data.element_spec)
+        return
+    process = STOCK(
+        federated.tff_model(model, input_spec=data.element_spec),
+        client_optimizer_fn=SGD(0.1),
+    )
+    metrics = process.next(process.initialize(), [data]).metrics
+    assert 0 < metrics["client_work"]["train"]["loss"] < 10

@@ -58,6 +58,17 @@ def values(generator, count):
     return x, (0.2 * x[:, :2]).astype(np.float32)
 
 
+def signs(generator, count):
+    """Labels [b] beside outputs [b, 1]."""
+    x, _ = numbers(generator, count)
+    return x, np.sign(x[:, 0] - 1).astype(np.float32)
+
+
+def token_values(generator, count):
+    x, _ = tokens(generator, count)
+    return x, (0.3 * x[:, :, np.newaxis]).astype(np.float32)
+
+
 def pictures(generator, count):
     x = generator.uniform(size=(count, 6, 6, 3)).astype(np.float32)
     return x, x.mean((1, 2)).argmax(1).astype(np.int32)
@@ -174,6 +185,16 @@ def recurrent(layer, **options):
     return build
 
 
+def masked():
+    return keras.Sequential(
+        [
+            keras.Input((5,), dtype="int32"),
+            layers.Embedding(12, 3, mask_zero=True),
+            layers.Dense(1),
+        ]
+    )
+
+
 def language():
     inputs = keras.Input((5,), dtype="int32")
     hidden = layers.GRU(5, return_sequences=True)(layers.Embedding(12, 4)(inputs))
@@ -221,6 +242,7 @@ PROBABILITIES = keras.losses.SparseCategoricalCrossentropy()
 EVENTS = keras.losses.BinaryCrossentropy()
 SQUARES = keras.losses.MeanSquaredError()
 HUBER = keras.losses.Huber()
+HINGE = keras.losses.Hinge()
 SMOOTHED = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.1)
 L2 = keras.regularizers.L2(0.05)
 
@@ -251,6 +273,18 @@ ARCHITECTURES: Mapping[str, Architecture] = types.MappingProxyType(
         "regularised": Architecture(
             dense(kernel_regularizer=L2), numbers, None, CLASSES
         ),
+        "l1, known scale": Architecture(
+            dense(
+                lambda: layers.Normalization(mean=[1.0] * 7, variance=[2.0] * 7),
+                lambda: layers.Lambda(lambda x: x * tf.constant([1.0] * 3 + [2.0] * 4)),
+                kernel_regularizer="l1",
+            ),
+            numbers,
+            None,
+            CLASSES,
+        ),
+        "hinge": Architecture(dense(units=1), signs, "hinge", HINGE, says=False),
+        "masked values": Architecture(masked, token_values, "huber", HUBER, says=False),
         "activity regularised": Architecture(
             dense(lambda: layers.ActivityRegularization(l2=0.1)),
             numbers,

@@ -140,6 +140,11 @@ def test_labels_out_of_range_are_refused_and_not_shown(bad):
         ("softmax", architectures.CLASSES, "from_logits=True"),
         ("dense", architectures.PROBABILITIES, "from_logits=False"),
         ("binary", architectures.PROBABILITIES, "sigmoid outputs"),
+        (
+            "dense",
+            keras.losses.SparseCategoricalCrossentropy(True, reduction="none"),
+            "reduced to one number",
+        ),
         ("dense", "no_such_loss", "must be the name of a Keras loss"),
         ("two outputs", {"which": architectures.CLASSES}, "one loss for each output"),
     ],
@@ -197,6 +202,30 @@ def half(dtype):
                 keras.layers.Dense(3),
             ],
             "cut/kernel' of .* must be reached by a gradient",
+        ),
+        (
+            lambda: [
+                keras.Input((4,)),
+                keras.layers.Dense(3, kernel_constraint="non_neg", name="bound"),
+            ],
+            "'bound' must have no constraint",
+        ),
+        (
+            lambda: [
+                keras.Input((4,)),
+                keras.layers.SpectralNormalization(keras.layers.Dense(3, name="kept")),
+            ],
+            "kept/kernel' of .* must be changed by the optimiser alone",
+        ),
+        (
+            lambda: [
+                keras.Input((1,), dtype="string"),
+                keras.layers.StringLookup(vocabulary=["a", "b"]),
+                keras.layers.Embedding(3, 2),
+                keras.layers.Flatten(),
+                keras.layers.Dense(3),
+            ],
+            "in the data set",
         ),
         (
             lambda: [
@@ -299,3 +328,51 @@ def test_the_model_is_left_as_it_was():
 def test_zeros_are_an_example():
     task = task_of("any size")
     assert structures.zeros(task.inputs).shape == (1, 1, 1, 3)
+
+
+class Doubled(keras.Model):
+    def train_step(self, data):
+        raise NotImplementedError
+
+
+def test_a_step_of_its_own_is_not_silently_another():
+    inputs = keras.Input((6,))
+    model = Doubled(inputs, keras.layers.Dense(3)(inputs))
+    with pytest.raises(ValueError, match="has its own `train_step`"):
+        task_lib.from_keras(model)
+    assert task_lib.from_keras(model, architectures.CLASSES).spec.size == 21
+
+
+class Plain(keras.Model):
+    """Without a mode, as most are written."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = keras.layers.Dense(4), keras.layers.Dense(3)
+
+    def call(self, x):
+        return self.last(self.first(x))
+
+
+@pytest.mark.filterwarnings("ignore:`build.*` was called on layer:UserWarning")
+def test_a_subclass_is_built_from_what_it_is_said_to_take():
+    with pytest.raises(ValueError, match="must say what it takes"):
+        task_lib.from_keras(Plain())
+    task = task_lib.from_keras(Plain(), inputs=tf.TensorSpec((None, 6)))
+    assert task.spec.size == 6 * 4 + 4 + 4 * 3 + 3
+    inputs, labels = architectures.batches(architectures.clients("dense")[0])[0]
+    assert np.isfinite(stepped(task, inputs, labels)[0])
+
+
+def test_given_inputs_must_be_the_models():
+    with pytest.raises(ValueError, match=r"dictionary of \['wide', 'deep'\]"):
+        task_lib.from_keras(
+            architectures.build("two inputs"),
+            inputs={"wide": tf.TensorSpec((None, 6)), "more": tf.TensorSpec((None, 2))},
+        )
+
+
+def test_events_may_be_bool():
+    task = task_of("binary")
+    inputs, labels = architectures.batches(architectures.clients("binary")[0])[0]
+    assert stepped(task, inputs, labels > 0)[0] == stepped(task, inputs, labels)[0]
