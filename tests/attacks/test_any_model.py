@@ -114,7 +114,9 @@ def test_values_of_another_scale_are_searched_for():
 
 
 @pytest.mark.parametrize("hidden_bias", [False, True])
-@pytest.mark.parametrize("kind", ["classes", "values"])
+@pytest.mark.parametrize(
+    "kind", ["classes", pytest.param("values", marks=pytest.mark.slow)]
+)
 def test_a_first_layer_shows_rows_in_any_unit(kind, hidden_bias):
     """Without a visible bias the scale, and its sign, are found by the matching."""
     low, high = [-3, 10, -40, 0, 0.5, -1], [3, 20, 2, 1, 0.7, 9]

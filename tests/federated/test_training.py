@@ -63,7 +63,7 @@ def some(names, quick):
     return [n if n in quick else pytest.param(n, marks=pytest.mark.slow) for n in names]
 
 
-@pytest.mark.parametrize("name", some(EXACT, ["two outputs"]))
+@pytest.mark.parametrize("name", some(EXACT, []))
 def test_tffs_own_builder_averages_as_keras(federation, name):
     weights, metrics = trained(STOCK, name)
     expected, _ = architectures.averaged(name, ROUNDS, statistics=False)
@@ -138,7 +138,7 @@ def test_names_come_with_the_model(federation):
     assert output.metrics["aggregator"]["hidden"] == 7 + 3
 
 
-@pytest.mark.parametrize("bad", [3, -1])
+@pytest.mark.parametrize("bad", [3, pytest.param(-1, marks=pytest.mark.slow)])
 def test_labels_out_of_range_fail_the_round_in_a_sentence(federation, bad):
     process = STOCK(model_fn("dense"), client_optimizer_fn=SGD(0.1))
     inputs, labels = architectures.clients("dense")[0]
@@ -157,6 +157,7 @@ def test_weights_of_another_model(federation):
         federated.to_keras(weights, architectures.build("convolution"))
 
 
+@pytest.mark.slow
 def test_bounds_count_for_a_weight_of_one(federation):
     """Clients of very different sizes: nothing saturates, and the mean is right."""
     inputs, labels = architectures.numbers(np.random.default_rng(0), 300)
@@ -201,7 +202,7 @@ def test_a_key_of_this_process_is_announced():
         federated.selective_encryption(ratio=0.1, max_clients=2)
 
 
-@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("turned", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_fields_are_taken_by_name(federation, turned):
     """Dictionaries in any order, as plain ones too."""
     order = (lambda one: dict(reversed(one.items()))) if turned else dict
@@ -219,7 +220,9 @@ def test_fields_are_taken_by_name(federation, turned):
     check(process.get_model_weights(state).trainable, expected)
 
 
-@pytest.mark.parametrize("kind", ["mapping", "named", "three"])
+@pytest.mark.parametrize(
+    "kind", ["mapping", pytest.param("named", marks=pytest.mark.slow), "three"]
+)
 def test_batches_in_other_containers(federation, kind):
     inputs, labels = architectures.clients("dense")[0]
     batches = {

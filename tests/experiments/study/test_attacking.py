@@ -103,6 +103,7 @@ def test_rounds_with_the_same_pictures(observe, metric, changes):
         assert len(two.messages) == 1 and two.aggregate is None
 
 
+@pytest.mark.slow
 def test_messages_of_local_training(observe, model):
     """Whose random mask stays."""
     flags = (

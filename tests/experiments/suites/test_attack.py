@@ -175,6 +175,7 @@ def test_every_case_has_a_network_and_a_distance_on_both_sides():
         assert case.distance in torch_worker.DISTANCES
 
 
+@pytest.mark.slow
 def test_a_side_is_the_objective_of_its_first_trial():
     case = small_case(2, 2, 0)
     compiled = matching.build_matching(case.model)
@@ -238,6 +239,7 @@ def test_small_distances_agree_absolutely(first, other, same):
     assert first_order_suite.agree(first, other) is same
 
 
+@pytest.mark.slow
 def test_a_search_is_watched_until_its_levels_or_its_limits():
     case = small_first_order(2, 1, 0)
     what = first_order_suite.SEARCHES["quick"]

@@ -32,6 +32,7 @@ def test_tables(monkeypatch):
     assert shown.count("one gradient: tiny transformer, ") == 1
 
 
+@pytest.mark.slow
 def test_gradient_of_the_transformer():
     model = transformer.build(TINY)
     # Words, positions, a normalisation; attention, two normalisations, feed-forward.

@@ -140,6 +140,7 @@ def test_our_processes_leak_nothing(name, process_named, path):
     assert not key_flow.contains_bytes(computation, secret)
 
 
+@pytest.mark.slow
 def test_shapes_and_labels_of_a_reveal_round(process_named):
     report = key_flow.analyse(process_named("reveal"))
     found = [

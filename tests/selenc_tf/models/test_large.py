@@ -54,6 +54,7 @@ def test_initial_weights_are_bounded_by_the_inputs(small):
     assert np.abs(kernels[0]).max() > 0.8 * bounds[3]
 
 
+@pytest.mark.slow
 def test_same_seed_same_weights(small):
     again = convnet64.convnet((10, 11, 3), 4, 7, width=2)
     other = convnet64.convnet((10, 11, 3), 4, 8, width=2)

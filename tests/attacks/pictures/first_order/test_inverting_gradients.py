@@ -124,6 +124,7 @@ def test_mask_aware_is_nearer_than_naive(tiny, with_labels):
     assert aware > naive + 3
 
 
+@pytest.mark.slow
 def test_possible_labels_are_tried(tiny, tiny_knowledge):
     vector = victims.gradient(tiny, victims.tiny_pictures(1), (2,))
     mask = np.zeros(243, np.bool_)

@@ -167,6 +167,7 @@ def test_weights_come_from_the_view(easy):
     assert found.stop == "closed_form" and psnr(found, image) > 60
 
 
+@pytest.mark.slow
 def test_gradients_of_no_picture(easy):
     """The head is right, and what lies below it is noise."""
     vector = victims.gradient(easy.model, picture((8, 8, 3)), (1,))

@@ -101,7 +101,7 @@ def relative_error(found, x):
     [
         pytest.param(0.0, "grey", marks=pytest.mark.slow),
         (0.0, "normal"),
-        (0.3, "grey"),
+        pytest.param(0.3, "grey", marks=pytest.mark.slow),
         pytest.param(0.3, "normal", marks=pytest.mark.slow),
     ],
 )
@@ -124,6 +124,7 @@ def test_the_truth_stays():
     assert found.determined and relative_error(found, x) < 1e-5
 
 
+@pytest.mark.slow
 def test_a_small_residual_is_a_right_answer():
     believed = []
     for seed in range(8):

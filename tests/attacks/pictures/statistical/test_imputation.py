@@ -90,6 +90,7 @@ def test_is_exact_where_the_visible_entries_determine_the_picture(tiny, known):
     assert found.labels == [1] and found.label_source == "inferred"
 
 
+@pytest.mark.slow
 def test_batches_of_unknown_labels(tiny, known):
     view, truth = cases.case(tiny, 0.3, count=2)
     pair = dataclasses.replace(known, batch_size=2)
