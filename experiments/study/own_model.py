@@ -89,14 +89,11 @@ def with_weights(source: LearningTask, weights: str) -> LearningTask:
         raise SettingsError(
             f"`--weights={weights}` must be finite numbers, but some are not."
         )
-    updated = [
-        at in source.places.moving for at in range(len(model.non_trainable_variables))
-    ]
     return dataclasses.replace(
         source,
         initial_weights=start,
         initial_state=state,
-        places=variables.of_model(model, updated),
+        places=variables.of_model(model, source.places.updated),
     )
 
 

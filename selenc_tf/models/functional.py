@@ -198,9 +198,7 @@ def rebound(
       The functional model.
     """
     source = model.task
-    changing = {*source.places.moving, *source.places.seeds}
-    updated = [at in changing for at in range(source.places.number)]
-    places = variables.of_model(keras_model, updated)
+    places = variables.of_model(keras_model, source.places.updated)
     moving = [keras_model.non_trainable_variables[at] for at in places.moving]
     task = dataclasses.replace(
         source,

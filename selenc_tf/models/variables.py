@@ -28,6 +28,12 @@ class Variables(NamedTuple):
     constants: dict[int, np.ndarray]
     number: int
 
+    @property
+    def updated(self) -> tuple[bool, ...]:
+        """Whether a call in training mode gives each variable a new value."""
+        changing = {*self.moving, *self.seeds}
+        return tuple(at in changing for at in range(self.number))
+
     def assembled(self, state: State, seed: tf.Tensor | Seed | None) -> list[tf.Tensor]:
         """The list that `keras.Model.stateless_call` takes.
 

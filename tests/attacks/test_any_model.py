@@ -50,7 +50,13 @@ def public_of(kind, model):
     return knowledge.PublicPictures(tables.rows(30, 5), labels)
 
 
-@pytest.mark.parametrize("kind", tables.LOSSES)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind if kind == "classes" else pytest.param(kind, marks=pytest.mark.slow)
+        for kind in tables.LOSSES
+    ],
+)
 def test_every_attack_on_a_table_is_right_or_refuses(kind):
     """Standardised features and a penalty on weights; labels unknown."""
     model = tables.row_model(kind, regulariser=L2)
@@ -90,6 +96,7 @@ def test_every_attack_on_a_table_is_right_or_refuses(kind):
     assert exact >= (EXACT if kind == "values" else EXACT - SLOW)
 
 
+@pytest.mark.slow
 def test_known_numbers_are_used():
     model, labels = tables.row_model("values", regulariser=L2), ((0.7, -1.2),)
     vector = tables.gradient(model, tables.rows(1), labels)

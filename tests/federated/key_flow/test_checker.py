@@ -110,9 +110,7 @@ PROCESSES = {
 @pytest.mark.parametrize(
     "name",
     [
-        name
-        if name in ("weighted", "blind, own mask")
-        else pytest.param(name, marks=pytest.mark.slow)
+        name if name == "weighted" else pytest.param(name, marks=pytest.mark.slow)
         for name in PROCESSES
     ],
 )

@@ -198,7 +198,10 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("reason", OTHERS, ids=lambda reason: reason.name)
-@pytest.mark.parametrize("position", [0, 1, 3])
+@pytest.mark.parametrize(
+    "position",
+    [0, *[pytest.param(place, marks=pytest.mark.slow) for place in (1, 3)]],
+)
 def test_uploads_of_something_else_are_left_out_wherever_they_stand(reason, position):
     vectors, uploads = zip(*(upload(seed) for seed in range(3)), strict=True)
     sent = list(uploads)

@@ -60,7 +60,7 @@ def test_fresh(case):
         assert abs(spread - 1) < 6 * np.sqrt(2 / parameters.num_slots)
 
 
-@pytest.mark.parametrize("k", [2, 8])
+@pytest.mark.parametrize("k", [pytest.param(2, marks=pytest.mark.slow), 8])
 def test_sum(case, k):
     parameters, cipher, key, values, ciphertexts = case
     total = cipher.add(ciphertexts[:k])

@@ -60,7 +60,10 @@ def plain_adam(model, problem, trial, images, iterations, step="gradient"):
     return images, values
 
 
-@pytest.mark.parametrize(("step", "count"), [("gradient", 3), ("sign", 1)])
+@pytest.mark.parametrize(
+    ("step", "count"),
+    [pytest.param("gradient", 3, marks=pytest.mark.slow), ("sign", 1)],
+)
 def test_walks_like_plain_adam(tiny, step, count):
     problem = problem_of(tiny, count, size=2, hidden=0.3)
     engine = first_order.build_engine(tiny, dataclasses.replace(PLAIN, step=step))

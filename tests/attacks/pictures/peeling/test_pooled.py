@@ -100,7 +100,7 @@ def relative_error(found, x):
     ("hidden", "initial"),
     [
         pytest.param(0.0, "grey", marks=pytest.mark.slow),
-        (0.0, "normal"),
+        pytest.param(0.0, "normal", marks=pytest.mark.slow),
         pytest.param(0.3, "grey", marks=pytest.mark.slow),
         pytest.param(0.3, "normal", marks=pytest.mark.slow),
     ],

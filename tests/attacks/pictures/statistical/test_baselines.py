@@ -82,7 +82,9 @@ class TestPriorOnly:
 
 @pytest.mark.parametrize("distance", baselines.DISTANCES)
 class TestRetrieval:
-    @pytest.mark.parametrize("hidden", [0.0, 0.5, 0.95])
+    @pytest.mark.parametrize(
+        "hidden", [0.0, pytest.param(0.5, marks=pytest.mark.slow), 0.95]
+    )
     def test_finds_a_public_victim(self, tiny, known, distance, hidden):
         public = known.public_pictures
         vector = victims.gradient(tiny, public.images[7:8], (int(public.labels[7]),))
