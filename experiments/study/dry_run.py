@@ -1,5 +1,6 @@
 """What a run would do and take, found out without doing it."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -119,7 +120,10 @@ def _attacks(settings: Settings, inputs: Inputs) -> Iterator[str]:
     for name in asked.methods:
         try:
             knowledge = attacking.knowledge(attackers, labels, ())
-            reason = attack_catalog.why_not(attack_catalog.ATTACKS[name], knowledge)
+            entry = attack_catalog.ATTACKS[name]
+            # Earlier rounds are there once they have been run.
+            entry = dataclasses.replace(entry, needs=entry.needs - {"earlier"})
+            reason = attack_catalog.why_not(entry, knowledge)
         except ValueError as error:
             reason = str(error)
         yield f"Attack {name}: {f'does not apply: {reason}' if reason else 'applies.'}"

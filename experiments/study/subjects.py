@@ -10,7 +10,7 @@ from experiments.data import catalog as data_catalog
 from experiments.data import dataset as dataset_lib
 from experiments.data.dataset import Dataset
 from experiments.data.own import loading
-from experiments.study import examples, own_model, places
+from experiments.study import examples, own_model
 from experiments.study.flag_table import SettingsError
 from experiments.study.settings import Subject
 from selenc_tf import catalog
@@ -67,7 +67,7 @@ def load(asked: Subject) -> Studied:
             f"those of {dataset.name} are {tuple(dataset.images.shape[1:])}."
         )
     examples.check_labels(model, dataset)
-    return Studied(dataset, model, _facts(asked, model))
+    return Studied(dataset, model, _facts(asked, model, dataset))
 
 
 def _data(asked: Subject, specs: Any) -> Dataset:
@@ -127,7 +127,7 @@ def _range(asked: Subject) -> ValueRange | None:
     return value_ranges.value_range(*asked.data_range) if asked.data_range else None
 
 
-def _facts(asked: Subject, model: FunctionalModel) -> dict[str, Any]:
+def _facts(asked: Subject, model: FunctionalModel, dataset: Dataset) -> dict[str, Any]:
     source = "data" if asked.data and asked.model not in catalog.MODELS else "catalogue"
     facts = {
         "loss": model.task.objective.name,
@@ -135,7 +135,22 @@ def _facts(asked: Subject, model: FunctionalModel) -> dict[str, Any]:
         "value_range": [np.asarray(bound).tolist() for bound in model.value_range],
         "value_range_from": "--data_range" if asked.data_range else source,
     }
-    if asked.weights:
-        content = places.path_of(asked.weights).read_bytes()
-        facts["weights_sha256"] = hashlib.sha256(content).hexdigest()
+    # What a file or a function gives may change while the flags stay.
+    if asked.weights or asked.model not in catalog.MODELS:
+        start = (*model.initial_weights, *model.task.initial_state)
+        facts["weights_sha256"] = _digest(*[one.numpy() for one in start])
+    if asked.data:
+        facts["data_sha256"] = _digest(dataset.images, dataset.labels, dataset.clients)
     return facts
+
+
+def _digest(*arrays: np.ndarray | None) -> str:
+    """Of types, shapes and values."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        if array is None:
+            digest.update(b"none")
+            continue
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -63,7 +63,17 @@ def some(names, quick):
     return [n if n in quick else pytest.param(n, marks=pytest.mark.slow) for n in names]
 
 
-@pytest.mark.parametrize("name", some(EXACT, []))
+FEW = ("batch normalisation", "two inputs", "two outputs", "adapter", "embedding, LSTM")
+"""In the slow tier where all would take minutes; all are in the long one."""
+
+
+def few(name):
+    return [pytest.mark.slow if name in FEW else pytest.mark.long]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=few(name)) for name in EXACT]
+)
 def test_tffs_own_builder_averages_as_keras(federation, name):
     weights, metrics = trained(STOCK, name)
     expected, _ = architectures.averaged(name, ROUNDS, statistics=False)
@@ -82,13 +92,10 @@ def test_our_builder_averages_statistics_too(federation, name):
             np.testing.assert_allclose(variable, right, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "ratio"),
     [
-        (name, ratio)
-        if ratio == 0.1 or name in ("batch normalisation", "two inputs", "adapter")
-        else pytest.param(name, ratio, marks=pytest.mark.long)
+        pytest.param(name, ratio, marks=few(name))
         for name in EXACT
         for ratio in (0.0, 0.1, 1.0)
     ],

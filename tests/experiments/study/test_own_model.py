@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from experiments.study import own_model
+from experiments.study import own_model, settings, subjects
 from experiments.study.flag_table import SettingsError
 from selenc_tf.models import task as task_lib
 from tests.selenc_tf.models import architectures
@@ -48,3 +48,27 @@ def test_weights_that_cannot_be_used(tmp_path, kind):
         path.write_text("no archive")
     with pytest.raises(SettingsError, match=r"`--weights=.*npz` must"):
         own_model.with_weights(task, str(path))
+
+
+def test_changed_data_are_another_run(tmp_path):
+    """The flags stay: what the file holds is what tells them apart."""
+    path = tmp_path / "table.npz"
+    inputs, labels = architectures.numbers(np.random.default_rng(0), 30)
+    asked = settings.Settings(
+        model="tests.experiments.study.test_own_model:classifier", data=str(path)
+    )
+
+    def facts(x, y):
+        np.savez(path, x=x, y=y)
+        return subjects.load(asked).facts
+
+    first = facts(inputs, labels)
+    assert facts(inputs, labels) == first
+    assert facts(inputs, (labels + 1) % 3)["data_sha256"] != first["data_sha256"]
+    moved = inputs.copy()
+    moved[3, 1] = (inputs[:, 1].min() + inputs[:, 1].max()) / 2
+    assert facts(moved, labels)["data_sha256"] != first["data_sha256"]
+
+
+def classifier():
+    return architectures.dense()()
