@@ -60,10 +60,6 @@ def check(found, expected, atol=2e-6):
         np.testing.assert_allclose(ours, right, rtol=1e-5, atol=atol)
 
 
-def some(names, quick):
-    return [n if n in quick else pytest.param(n, marks=pytest.mark.slow) for n in names]
-
-
 FEW = ("batch normalisation", "two inputs", "two outputs", "adapter", "embedding, LSTM")
 """In the slow tier where all would take minutes; all are in the long one."""
 
@@ -82,7 +78,13 @@ def test_tffs_own_builder_averages_as_keras(federation, name):
     assert np.isfinite(metrics["client_work"]["train"]["loss"])
 
 
-@pytest.mark.parametrize("name", some(EXACT, ["batch normalisation"]))
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == "batch normalisation" else pytest.param(name, marks=few(name))
+        for name in EXACT
+    ],
+)
 def test_our_builder_averages_statistics_too(federation, name):
     weights, _ = trained(federated.build_weighted_fed_avg, name)
     expected, statistics = architectures.averaged(name, ROUNDS, statistics=True)
