@@ -127,10 +127,10 @@ def selective_encryption(
     encryption: SelectiveEncryption | None = None,
     *,
     ratio: float | None = None,
-    significance: str = "magnitude",
-    hide: Sequence[str] = (),
-    bits: int = defaults.BITS,
-    max_clients: int = defaults.CLIENTS,
+    significance: str | None = None,
+    hide: Sequence[str] | None = None,
+    bits: int | None = None,
+    max_clients: int | None = None,
     **parts: Any,
 ) -> tff.aggregators.WeightedAggregationFactory:
     """A weighted mean whose value sum is selectively encrypted.
@@ -152,18 +152,19 @@ def selective_encryption(
       encryption: All parts at once; nothing else is then given.
       ratio: m / n, the share of the entries to encrypt.
       significance: A metric of the catalogue that scores the previous aggregate, or
-        nothing.
+        nothing; magnitude by default.
       hide: Selectors of the catalogue whose tensors are hidden whatever the scores, e.g.
         `["biases"]`.
-      bits: Of an encrypted value.
-      max_clients: The largest cohort.
+      bits: Of an encrypted value; 16 by default.
+      max_clients: The largest cohort; 64 by default.
       **parts: Fields of `SelectiveEncryption`, each in place of its default.
 
     Returns:
       A weighted factory, e.g. for `build_weighted_fed_avg(model_aggregator=...)`.
 
     Raises:
-      TypeError: If there is no part of that name, or `encryption` comes with others.
+      TypeError: If there is no part of that name, or an argument would do nothing
+        beside a part that decides the same.
       ValueError: If the parts do not go together.
     """
     fields = {field.name for field in dataclasses.fields(SelectiveEncryption)}
@@ -173,18 +174,12 @@ def selective_encryption(
             f"`selective_encryption` has no part {unknown[0]!r}; its parts are "
             f"{', '.join(sorted(fields))}."
         )
+    asked = defaults.Asked(ratio, significance, hide, bits, max_clients)
     if encryption is None:
-        filled = defaults.parts(
-            ratio,
-            significance=significance,
-            hide=hide,
-            bits=bits,
-            max_clients=max_clients,
-            given=parts,
-        )
+        filled = defaults.parts(asked, parts)
         own_unit = {"bound_per_weight": True} if "scales" not in parts else {}
         encryption = SelectiveEncryption(**{**own_unit, **filled._asdict(), **parts})
-    elif parts or ratio is not None or hide:
+    elif parts or any(one is not None for one in asked):
         raise TypeError(
             "`encryption` has all parts, so nothing else may be given. Use "
             "dataclasses.replace(encryption, ...) to change one."

@@ -25,6 +25,34 @@ INITIAL_BOUND = 4.0
 """Of the first round's entries, for a client of weight one; later ones follow."""
 
 
+class Asked(NamedTuple):
+    """What a caller said in short; None where he said nothing.
+
+    Attributes:
+      ratio: m / n.
+      significance: A metric of the catalogue that looks at the gradient or at nothing.
+      hide: Selectors of the catalogue, hidden whatever the scores.
+      bits: Of a value.
+      max_clients: The largest cohort.
+    """
+
+    ratio: float | None = None
+    significance: str | None = None
+    hide: Sequence[str] | None = None
+    bits: int | None = None
+    max_clients: int | None = None
+
+
+_DECIDED_BY = {
+    "ratio": "agreement",
+    "significance": "agreement",
+    "hide": "agreement",
+    "bits": "codec",
+    "max_clients": "cipher",
+}
+"""The part that decides what an argument says in short."""
+
+
 class Parts(NamedTuple):
     """What a default fills in."""
 
@@ -35,36 +63,34 @@ class Parts(NamedTuple):
     keys: KeySet
 
 
-def parts(
-    ratio: float | None,
-    *,
-    significance: str,
-    hide: Sequence[str],
-    bits: int,
-    max_clients: int,
-    given: dict[str, Any],
-) -> Parts:
+def parts(asked: Asked, given: dict[str, Any]) -> Parts:
     """Fills in what is not given.
 
     Args:
-      ratio: m / n; needed where no agreement is given.
-      significance: A metric of the catalogue that looks at the gradient or at nothing.
-      hide: Selectors of the catalogue, hidden whatever the scores.
-      bits: Of a value.
-      max_clients: The largest cohort.
+      asked: What was said in short.
       given: Parts by name, which replace the defaults.
 
     Returns:
       All parts.
 
     Raises:
+      TypeError: If something is said in short beside the part that decides it.
       ValueError: If there is neither a ratio nor an agreement, or a metric needs more
         than the previous aggregate.
     """
-    chosen = given.get("agreement") or _agreement(ratio, significance, hide)
-    codec = given.get("codec") or FixedPointCodec(bits=bits)
+    for name, part in _DECIDED_BY.items():
+        if getattr(asked, name) is not None and part in given:
+            raise TypeError(
+                f"`{name}` would do nothing beside `{part}`, which decides it. Leave one "
+                "of them out."
+            )
+    chosen = given.get("agreement") or _agreement(asked)
+    codec = given.get("codec") or FixedPointCodec(
+        bits=BITS if asked.bits is None else asked.bits
+    )
+    clients = CLIENTS if asked.max_clients is None else asked.max_clients
     cipher = given.get("cipher") or shell_cipher.build_shell_cipher(
-        parameters.choose_parameters(max_clients, codec.bits)
+        parameters.choose_parameters(clients, codec.bits)
     )
     return Parts(
         chosen,
@@ -75,17 +101,16 @@ def parts(
     )
 
 
-def _agreement(
-    ratio: float | None, significance: str, hide: Sequence[str]
-) -> MaskAgreement:
-    if ratio is None:
+def _agreement(asked: Asked) -> MaskAgreement:
+    if asked.ratio is None:
         raise ValueError(
             "`ratio` must be given, the share of the entries to encrypt, in [0, 1]: for "
             "example federated.selective_encryption(ratio=0.1)."
         )
-    chosen = policy.top_fraction(ratio)
-    if hide:
-        chosen = always_hide.always_hide(chosen, *map(catalog.selector, hide))
+    chosen = policy.top_fraction(asked.ratio)
+    if asked.hide:
+        chosen = always_hide.always_hide(chosen, *map(catalog.selector, asked.hide))
+    significance = asked.significance or "magnitude"
     metric = catalog.metric(significance)
     needs = catalog.METRICS[significance].needs
     if needs <= {"seed"}:

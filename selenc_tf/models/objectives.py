@@ -187,7 +187,7 @@ def _single(loss: Any, output: Output, model: str) -> Objective:
     def known(kind: Kind, rule: Rule) -> Objective:
         return Objective(loss.name, kind if plain else "other", _mean_of(loss), rule)
 
-    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+    if type(loss) is keras.losses.SparseCategoricalCrossentropy:
         ignored = config.get("ignore_class")
         rule = Rule(
             tf.TensorSpec(output.shape[:-1], tf.int32), output.shape[-1] or 0, ignored

@@ -201,6 +201,9 @@ def test_bounds_count_for_a_weight_of_one(federation):
     [
         ({}, ValueError, "`ratio` must be given"),
         ({"ratio": 0.1, "cypher": 1}, TypeError, "has no part 'cypher'"),
+        ({"ratio": 0.1, "agreement": 1}, TypeError, "`ratio` would do nothing"),
+        ({"bits": 8, "codec": 1, "ratio": 0.1}, TypeError, "`bits` would do nothing"),
+        ({"encryption": 1, "bits": 8}, TypeError, "nothing else may be given"),
         (
             {"ratio": 0.1, "significance": "label_sensitivity"},
             ValueError,

@@ -376,3 +376,13 @@ def test_events_may_be_bool():
     task = task_of("binary")
     inputs, labels = architectures.batches(architectures.clients("binary")[0])[0]
     assert stepped(task, inputs, labels > 0)[0] == stepped(task, inputs, labels)[0]
+
+
+class Focused(keras.losses.SparseCategoricalCrossentropy):
+    def call(self, y_true, y_pred):
+        return tf.square(super().call(y_true, y_pred))
+
+
+def test_a_subclass_of_a_known_loss_is_another_loss():
+    task = task_lib.from_keras(architectures.build("dense"), Focused(from_logits=True))
+    assert task.objective.kind == "other"
