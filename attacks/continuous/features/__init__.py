@@ -1,0 +1,1 @@
+"""Inputs of a dense layer read off gradients, and examples found from them."""

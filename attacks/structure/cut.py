@@ -1,0 +1,147 @@
+"""A Keras model cut in two at the input of a dense layer.
+
+The gradient of a dense kernel says much of the layer's input, whatever lies around it. What
+the model makes of that input, and how it comes from a picture, are functions of their own.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from attacks import coupling
+from attacks import knowledge as knowledge_lib
+from attacks.structure import dense_layers as dense_lib
+from selenc_tf import eager_tracing
+from selenc_tf.models import functional, joining, objectives
+from selenc_tf.types import Weights
+
+
+class Cut(NamedTuple):
+    """A model below and above the input of one of its dense layers, in float64.
+
+    Attributes:
+      layer: The dense layer, the first one above the cut.
+      below: `(weights, inputs [b, *input_shape] in [0, 1]) -> features [b, f]`, all
+        float64, in inference mode.
+      above: `(weights, features [b, f]) -> [b, num_classes]`, logits or values. Both take
+        all weights of the model.
+    """
+
+    layer: dense_lib.DenseLayer
+    below: Callable[[Weights, tf.Tensor], tf.Tensor]
+    above: Callable[[Weights, tf.Tensor], tf.Tensor]
+
+
+def cuts(model: functional.FunctionalModel) -> tuple[Cut, ...]:
+    """Cuts a model at every dense layer through whose input all of it passes.
+
+    Runs on: attacker. Sees: the architecture.
+
+    Args:
+      model: The model.
+
+    Returns:
+      The cuts from the picture upwards, at least one.
+
+    Raises:
+      DoesNotApply: If no dense layer on one vector for each example has the whole model on
+        its two sides, or examples of a batch depend on each other.
+    """
+    if coupling.mixes_examples(model):
+        raise knowledge_lib.DoesNotApply(
+            f"`knowledge.model` ({model.name}) must compute each example by itself, but "
+            f"its layer {_mixing_layer(model)!r} normalises by statistics of the batch."
+        )
+    layers = dense_lib.dense_layers(model)
+    try:
+        double = functional.in_float64(model) if layers else model
+    except ValueError as error:
+        raise knowledge_lib.DoesNotApply(str(error)) from error
+    inputs = dense_lib.single_inputs(double.keras_model)
+    own = {layer.name: layer for layer in double.keras_model.layers}
+    found = (_cut(double, layer, inputs[id(own[layer.name])]) for layer in layers)
+    passed = tuple(one for one in found if one is not None)
+    if not passed:
+        raise knowledge_lib.DoesNotApply(
+            f"`knowledge.model` ({model.name}) must have a dense layer on one vector for "
+            "each example, through which all of the model passes, and be made of "
+            f"`keras.Input`s, but {_what_else(layers)}."
+        )
+    return passed
+
+
+def _cut(
+    model: functional.FunctionalModel, layer: dense_lib.DenseLayer, features: Any
+) -> Cut | None:
+    graph = getattr(model.keras_model, "_functional", None) or model.keras_model
+    try:
+        upper = keras.Model(features, graph.outputs[0])
+    except ValueError:
+        # A path around the layer: its input does not determine the outputs.
+        return None
+    lower = keras.Model(graph.inputs, features)
+    run_lower, run_upper = _stateless(model, lower), _stateless(model, upper)
+    task, scale = model.task, model.value_range
+    several = not isinstance(task.inputs, tf.TensorSpec)
+
+    def below(weights: Weights, inputs: tf.Tensor) -> tf.Tensor:
+        own = inputs
+        if not scale.is_unit:
+            low, high = (tf.cast(bound, inputs.dtype) for bound in scale)
+            own = low + inputs * (high - low)
+        parts = joining.split(task.inputs, own) if several else own
+        return run_lower(weights, tf.nest.flatten(parts))
+
+    def above(weights: Weights, values: tf.Tensor) -> tf.Tensor:
+        # `from_task` has made sure of one output.
+        return objectives.logits(task.outputs, run_upper(weights, [values]))
+
+    return Cut(layer, eager_tracing.isolated(below), eager_tracing.isolated(above))
+
+
+def _stateless(
+    model: functional.FunctionalModel, part: keras.Model
+) -> Callable[[Weights, list[tf.Tensor]], tf.Tensor]:
+    """A part of the model as a function of the whole model's weights."""
+    whole, places = model.keras_model, model.task.places
+    index = {id(one): at for at, one in enumerate(whole.trainable_variables)}
+    trained = [index[id(one)] for one in part.trainable_variables]
+    others = {id(one): at for at, one in enumerate(whole.non_trainable_variables)}
+    fixed = [others[id(one)] for one in part.non_trainable_variables]
+    # As an array: graphs take no eager tensors of another graph's making.
+    state = [tensor.numpy() for tensor in model.task.initial_state]
+
+    def run(weights: Weights, inputs: list[tf.Tensor]) -> tf.Tensor:
+        moving = tuple(tf.constant(value) for value in state)
+        values = places.assembled(moving, model.seed)
+        outputs, _ = part.stateless_call(
+            [weights[at] for at in trained],
+            [values[at] for at in fixed],
+            inputs if len(inputs) > 1 else inputs[0],
+            training=False,
+        )
+        return outputs
+
+    return run
+
+
+def _mixing_layer(model: functional.FunctionalModel) -> str:
+    layers = model.keras_model._flatten_layers(include_self=False)
+    moving = {
+        id(model.keras_model.non_trainable_variables[at])
+        for at in model.task.places.moving
+    }
+    for layer in layers:
+        own = layer.non_trainable_variables
+        if not isinstance(layer, keras.Model) and any(id(one) in moving for one in own):
+            return str(layer.name)
+    return model.name
+
+
+def _what_else(layers: tuple[dense_lib.DenseLayer, ...]) -> str:
+    if not layers:
+        return "it has no such layer"
+    names = ", ".join(repr(layer.name) for layer in layers)
+    return f"there is a path around {names}"
