@@ -1,7 +1,8 @@
 """What is known of pictures beforehand: a Gaussian whose covariance public data gives.
 
 The covariance is kept as a square root C with Sigma_x = C C^T, a Kronecker product of one
-small matrix for each axis, so that it is never formed for products.
+small matrix for each axis, times a diagonal where there is one (`dct_prior.py`), so that it
+is never formed for products.
 """
 
 from typing import NamedTuple
@@ -22,8 +23,11 @@ class GaussianPrior(NamedTuple):
       shape: (b, h, w, c); d is its product.
       mean: float64 [d].
       variance: > 0, the variance of every pixel.
-      axes: C / sqrt(variance) as a Kronecker product: lower triangular matrices with rows
-        of norm 1, one for each axis of `shape`, or () for the identity.
+        The mean of them where they differ.
+      axes: C / sqrt(variance) as a Kronecker product: one matrix for each axis of
+        `shape`, with rows of norm 1, or () for the identity.
+      amplitudes: A diagonal to the right of that product: float64 [*shape[1:]], the mean
+        of whose squares is 1, or None for 1. `axes` are then orthogonal.
     """
 
     name: str
@@ -31,6 +35,7 @@ class GaussianPrior(NamedTuple):
     mean: NDArray[np.float64]
     variance: float
     axes: tuple[NDArray[np.float64], ...]
+    amplitudes: NDArray[np.float64] | None = None
 
     @property
     def unknowns(self) -> int:
@@ -55,7 +60,7 @@ def isotropic(images: NDArray[np.floating], batch_size: int = 1) -> GaussianPrio
     Raises:
       ValueError: If there is no variance to estimate.
     """
-    _, mean, variance = _moments(images)
+    _, mean, variance = moments(images)
     shape = (batch_size, *images.shape[1:])
     return GaussianPrior(
         "isotropic", shape, np.broadcast_to(mean, shape).ravel(), variance, ()
@@ -88,7 +93,7 @@ def stationary(images: NDArray[np.floating], batch_size: int = 1) -> GaussianPri
             f"about neighbouring pixels, got shape {list(images.shape)}. Take the "
             "isotropic one."
         )
-    deviation, mean, variance = _moments(images)
+    deviation, mean, variance = moments(images)
     shape = (batch_size, *images.shape[1:])
     channels = deviation.reshape(-1, images.shape[3])
     spread = np.sqrt(np.mean(np.square(channels), axis=0))
@@ -126,16 +131,31 @@ def apply_root(
     if not prior.axes:
         return scale * vectors
     values = vectors.reshape(*prior.shape, vectors.size // prior.unknowns)
+    amplitudes = None if prior.amplitudes is None else prior.amplitudes[..., np.newaxis]
+    if amplitudes is not None and not transpose:
+        values = values * amplitudes
     for axis, matrix in enumerate(prior.axes):
         factor = matrix.T if transpose else matrix
         values = np.moveaxis(np.tensordot(factor, values, axes=(1, axis)), 0, axis)
+    if amplitudes is not None and transpose:
+        values = values * amplitudes
     return scale * values.reshape(vectors.shape)
 
 
-def _moments(
+def moments(
     images: NDArray[np.floating],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Deviations from the channels' means, those means, and the mean square."""
+    """Deviations from the channels' means, those means, and the mean square.
+
+    Args:
+      images: [N, h, w, c], or [N, d] of a table, at least one.
+
+    Returns:
+      float64 of that shape, float64 [c] or [d], and the variance, > 0.
+
+    Raises:
+      ValueError: If there is no variance to estimate.
+    """
     if images.ndim < 2 or not len(images):
         raise ValueError(
             "`images` must be [N, h, w, c], or [N, d] of a table, with at least one "
