@@ -20,6 +20,7 @@ from federated.round import (
     announcement,
     client,
     collecting,
+    drawing,
     opening,
     server,
     upload_phase,
@@ -45,11 +46,13 @@ class State(NamedTuple):
     Attributes:
       agreement: Of the mask agreement.
       scales: Of the scale policy.
+      run: int64, drawn at the beginning; tells this training from others under the key.
       round: int64, the number of the next round.
     """
 
     agreement: Any
     scales: Any
+    run: Any
     round: Any
 
 
@@ -71,7 +74,9 @@ class SelectiveEncryption:
       cipher: Encrypts integers.
       keys: Names the key, or the series of keys, in each client's own key store. The
         server needs none: the computation holds the path and the public id.
-      min_clients: The smallest cohort whose sum clients are willing to decrypt.
+      min_clients: The smallest cohort whose sum clients are willing to decrypt. Those
+        count who contribute: with a positive, finite weight and a finite value; in sums
+        and unweighted means, a value that is not zero. Others are left out.
       damaged: Whether an upload that is refused is left out of the round, which goes on
         without that client, or fails the round.
       names: Of the value's tensors in order, for mask policies that pick by name. By
@@ -258,7 +263,8 @@ def _build(
 
     Returns:
       The process: state, result, and the measurements `hidden` (m), `saturated`,
-      `clients` (in the sum), `refused` and `refusals` (uploads left out, by `Refusal`).
+      `clients` (in the sum), `idle` (with nothing to add), `refused` and `refusals`
+      (uploads left out, by `Refusal`).
 
     Raises:
       TypeError: If a leaf is not a float32 tensor of static shape.
@@ -277,21 +283,30 @@ def _build(
 
     @tff.tensorflow.computation
     def initial_state() -> Any:
-        return State(agreement.init(spec), policy.init(spec), tf.constant(0, tf.int64))
+        return State(
+            agreement.init(spec),
+            policy.init(spec),
+            drawing.draw(),
+            tf.constant(0, tf.int64),
+        )
 
     def announce(state: State) -> Any:
         mask, agreed = agreement.mask(spec, state.agreement)
         announced = Announcement(
-            wire.pack(mask), state.round, policy.bounds(spec, state.scales)
+            wire.pack(mask), state.run, state.round, policy.bounds(spec, state.scales)
         )
-        return announced, State(agreed, state.scales, state.round)
+        return announced, State(agreed, state.scales, state.run, state.round)
 
     def contribute(value: Any, weight: Any) -> Contribution:
         if mean is _Mean.WEIGHTED:
             value = tf.nest.map_structure(
                 lambda tensor: tensor * tf.cast(weight, tensor.dtype), value
             )
-        return Contribution(client.flatten_value(value), tf.cast(weight, tf.float32))
+        vector = client.flatten_value(value)
+        if mean is not _Mean.WEIGHTED:
+            # Without a weight, zeros are all that tells of a client without examples.
+            weight = tf.reduce_any(tf.not_equal(vector, 0.0))
+        return Contribution(vector, tf.cast(weight, tf.float32))
 
     def finish(
         state: State,
@@ -306,6 +321,7 @@ def _build(
             hidden=summed.hidden,
             saturated=summed.saturated,
             clients=summed.clients,
+            idle=total.idle,
             refused=tf.reduce_sum(total.refusals),
             refusals=total.refusals,
         )
@@ -318,13 +334,14 @@ def _build(
                 summed.clients,
                 summed.saturated,
             ),
+            state.run,
             state.round + 1,
         )
         result = _unflatten_like(summed.vector, structure)
         divisor = {
             _Mean.SUM: None,
             _Mean.UNWEIGHTED: tf.cast(summed.clients, tf.float32),
-            _Mean.WEIGHTED: total.weight_sum,
+            _Mean.WEIGHTED: _checked(total.weight_sum),
         }[mean]
         if divisor is not None:
             result = tf.nest.map_structure(lambda tensor: tensor / divisor, result)
@@ -390,6 +407,16 @@ def largest_weight(weights: tff.Value) -> tff.Value:
         return tf.maximum(one, other)
 
     return wiring.aggregate(weights, lambda: tf.constant(0.0), take, larger, report)
+
+
+def _checked(weight_sum: tf.Tensor) -> tf.Tensor:
+    """Weights are positive and finite, one by one, but their sum may leave float32."""
+    check = tf.debugging.Assert(
+        client.positive(weight_sum),
+        ["The sum of the clients' weights must be finite; give smaller weights"],
+    )
+    with tf.control_dependencies([op for op in (check,) if op is not None]):
+        return tf.identity(weight_sum)
 
 
 def _times(announced: Announcement, largest: tf.Tensor) -> Announcement:

@@ -21,6 +21,7 @@ import tensorflow_federated as tff
 
 from federated.round import (
     collecting,
+    drawing,
     local_work,
     mask_consensus,
     opening,
@@ -29,6 +30,7 @@ from federated.round import (
 )
 from federated.round.announcement import Announcement
 from federated.round.upload_phase import Contribution
+from selenc_tf import validation
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.masks import wire
@@ -47,12 +49,18 @@ class AgreedMask(NamedTuple):
     Attributes:
       packed_mask: uint8 [ceil(n / 8)], see `selenc_tf/masks/wire.py`.
       hidden: int64, m.
-      clients: int32, k.
+      clients: int32, how many had a say.
     """
 
     packed_mask: Any
     hidden: Any
     clients: Any
+
+
+class RunBroadcast(NamedTuple):
+    """The number of this one round, int64, that no other has."""
+
+    run: Any
 
 
 class MaskProposal(NamedTuple):
@@ -109,25 +117,35 @@ def build_score_sum(
     Args:
       scoring: What clients score by.
       engine: Encrypts scores; its codec should have many bits, or small scores tie.
-      keys: Names the key in each client's own key store. It must not be that of another
-        process: its messages would have the same context.
+      keys: Names the key in each client's own key store.
       min_clients: The smallest cohort whose sum clients are willing to open.
 
     Returns:
-      The round. An upload that is refused fails it.
+      The round. An upload that is refused fails it; clients without examples or with
+      scores that are not finite have no say.
+
+    Raises:
+      ValueError: If a single client's scores could be the sum.
     """
+    validation.check_at_least("min_clients", min_clients, 2)
     spec = scoring.model.spec
     rules = collecting.Rules(engine, keys, (spec.size,), fail=True)
 
-    def everything() -> Announcement:
+    def everything(begun: RunBroadcast) -> Announcement:
         mask = wire.pack(tf.ones([spec.size], tf.bool))
-        return Announcement(mask, tf.constant(0, tf.int64), tf.constant([_BOUND]))
+        return Announcement(
+            mask, begun.run, tf.constant(0, tf.int64), tf.constant([_BOUND])
+        )
 
     def contribute(
         sent: local_work.ModelBroadcast, batch: local_work.Batch
     ) -> Contribution:
-        scores = _scores(scoring, sent, batch)
-        return Contribution(mask_consensus.share_of_largest(scores), tf.constant(1.0))
+        scores = local_work.if_any(
+            batch, spec.size, lambda: _scores(scoring, sent, batch)
+        )
+        return Contribution(
+            mask_consensus.share_of_largest(scores), local_work.presence(batch)
+        )
 
     def choose(summed: Vector, clients: tf.Tensor) -> MaskProposal:
         del clients
@@ -135,14 +153,22 @@ def build_score_sum(
 
     def protocol(sent: tff.Value, batch: tff.Value) -> tff.Value:
         # What is hidden is no question here, so nobody has to announce it.
+        begun = wiring.evaluate(lambda: RunBroadcast(drawing.draw()), tff.SERVER)
         uploaded = upload_phase.run(
-            wiring.evaluate(everything, tff.SERVER),
-            wiring.evaluate(everything, tff.CLIENTS),
+            wiring.apply(everything, begun),
+            wiring.apply(everything, tff.federated_broadcast(begun)),
             wiring.apply(contribute, sent, batch),
             rules,
         )
         chosen = opening.by_everyone(uploaded, rules, min_clients, choose)
-        return _settle(chosen, spec.size, mask_consensus.the_only_mask)
+        agreed = _settle(chosen, spec.size, mask_consensus.the_only_mask)
+        return wiring.apply(
+            lambda agreed, total: AgreedMask(
+                agreed.packed_mask, agreed.hidden, tf.size(total.cohort)
+            ),
+            agreed,
+            uploaded.total,
+        )
 
     return MaskRound(
         "score_sum", "nothing but the mask", _computation(scoring.model, protocol)

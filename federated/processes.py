@@ -12,7 +12,14 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated.round import collecting, local_work, opening, upload_phase, wiring
+from federated.round import (
+    collecting,
+    drawing,
+    local_work,
+    opening,
+    upload_phase,
+    wiring,
+)
 from federated.round.announcement import Announcement
 from federated.round.upload_phase import Contribution
 from selenc_tf import flatten
@@ -24,9 +31,21 @@ from selenc_tf.types import Vector
 
 
 class RoundBroadcast(NamedTuple):
-    """The number of the round, int64, where a lone client announces the rest."""
+    """What the server announces where a lone client chooses the mask.
 
+    Attributes:
+      run: int64, drawn when the training began.
+      round: int64, the number of the round.
+    """
+
+    run: Any
     round: Any
+
+
+class ChosenMask(NamedTuple):
+    """A lone client's own mask, uint8 [ceil(n / 8)]."""
+
+    packed_mask: Any
 
 
 class BlindResult(NamedTuple):
@@ -112,7 +131,8 @@ def build_server_blind_round(
     The server adds visible parts and ciphertexts and sends both sums back; clients open
     their own copies. It never learns a hidden entry, not even of the sum, so a cohort of
     one is allowed, and may choose its own mask. An upload that is refused fails the
-    round.
+    round. Clients without examples or with an update that is not finite are not in the
+    average, but receive it; if there is no other, the round fails.
 
     Args:
       model: The model.
@@ -135,13 +155,13 @@ def build_server_blind_round(
 
     @tff.tensorflow.computation
     def initial_state() -> Any:
-        return BlindState(masks.init(), tf.constant(0, tf.int64))
+        return BlindState(masks.init(), drawing.draw(), tf.constant(0, tf.int64))
 
     def contribute(
         sent: local_work.ModelBroadcast, batch: local_work.Batch
     ) -> Contribution:
         vector = local_work.vector(model, sent.weights, batch, work)
-        return Contribution(vector, tf.constant(1.0))
+        return Contribution(vector, local_work.presence(batch))
 
     def average(summed: Vector, clients: tf.Tensor) -> Vector:
         return summed / tf.cast(clients, tf.float32)
@@ -172,10 +192,12 @@ class BlindState(NamedTuple):
 
     Attributes:
       agreement: Of the mask agreement; empty where a lone client chooses.
+      run: int64, drawn at the beginning.
       round: int64, the number of the next round.
     """
 
     agreement: Any
+    run: Any
     round: Any
 
 
@@ -203,8 +225,10 @@ def _agreed_masks(
 
     def announce(state: BlindState) -> Any:
         mask, agreed = source.mask(spec, state.agreement)
-        announced = Announcement(wire.pack(mask), state.round, tf.constant([bound]))
-        return announced, BlindState(agreed, state.round + 1)
+        announced = Announcement(
+            wire.pack(mask), state.run, state.round, tf.constant([bound])
+        )
+        return announced, BlindState(agreed, state.run, state.round + 1)
 
     def choose(
         state: tff.Value, own: tff.Value, model_sent: tff.Value, batch: tff.Value
@@ -227,20 +251,21 @@ def _own_masks(
         own: Contribution,
         model_sent: local_work.ModelBroadcast,
         batch: local_work.Batch,
-    ) -> Announcement:
+    ) -> ChosenMask:
         context = local_work.score_context(
             model, model_sent.weights, batch, own.vector, source.seed
         )
-        mask = agreement.own_mask(source, spec, context)
-        return Announcement(wire.pack(mask), sent.round, tf.constant([bound]))
+        return ChosenMask(wire.pack(agreement.own_mask(source, spec, context)))
 
-    def no_masks() -> Any:
-        nothing = tf.zeros([-(-spec.size // 8)], tf.uint8)
-        return tf.constant(0), Announcement(
-            nothing, tf.constant(0, tf.int64), tf.constant([bound])
+    def announce(sent: RoundBroadcast, chosen: ChosenMask) -> Announcement:
+        return Announcement(
+            chosen.packed_mask, sent.run, sent.round, tf.constant([bound])
         )
 
-    def take_mask(taken: Any, announced: Announcement) -> Any:
+    def no_masks() -> Any:
+        return tf.constant(0), tf.zeros([-(-spec.size // 8)], tf.uint8)
+
+    def take_mask(taken: Any, chosen: ChosenMask) -> Any:
         alone = tf.debugging.Assert(
             tf.equal(taken[0], 0),
             [
@@ -249,26 +274,28 @@ def _own_masks(
             ],
         )
         with tf.control_dependencies([op for op in (alone,) if op is not None]):
-            return taken[0] + 1, announced
+            return taken[0] + 1, chosen.packed_mask
 
     def join(left: Any, right: Any) -> Any:
         # At most one of them holds a mask: a second one would have failed above.
-        packed = tf.maximum(left[1].packed_mask, right[1].packed_mask)
-        number = tf.maximum(left[1].round, right[1].round)
-        return left[0] + right[0], Announcement(packed, number, left[1].bounds)
+        return left[0] + right[0], tf.maximum(left[1], right[1])
 
     def choose(
         state: tff.Value, own: tff.Value, model_sent: tff.Value, batch: tff.Value
     ) -> tuple[tff.Value, tff.Value, tff.Value]:
-        number = wiring.apply(lambda state: RoundBroadcast(state.round), state)
-        sent = tff.federated_broadcast(number)
-        told = wiring.apply(choose_mask, sent, own, model_sent, batch)
-        announced = wiring.aggregate(
-            told, no_masks, take_mask, join, lambda taken: taken[1]
+        begun = wiring.apply(lambda state: RoundBroadcast(state.run, state.round), state)
+        sent = tff.federated_broadcast(begun)
+        chosen = wiring.apply(choose_mask, sent, own, model_sent, batch)
+        taken = wiring.aggregate(
+            chosen, no_masks, take_mask, join, lambda taken: ChosenMask(taken[1])
         )
         next_state = wiring.apply(
-            lambda state: BlindState(state.agreement, state.round + 1), state
+            lambda state: BlindState(state.agreement, state.run, state.round + 1), state
         )
-        return announced, told, next_state
+        return (
+            wiring.apply(announce, begun, taken),
+            wiring.apply(announce, sent, chosen),
+            next_state,
+        )
 
     return _Masks(collections.OrderedDict, choose)

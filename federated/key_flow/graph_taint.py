@@ -7,6 +7,7 @@ Operation | output
 --- | ---
 reads a file, runs Python, generates a key, or is unknown | KEY
 holds the key file's path as a constant | KEY
+calls the function that reads what is public in a key file | nothing
 encrypts, with KEY at its key input | CIPHERTEXT alone
 decrypts, with KEY at its key input | DECRYPTED if the ciphertext came out of a server's
 aggregation in which ciphertexts were added, and is no client's own; else OPENED_OWN
@@ -59,6 +60,8 @@ class CipherOps:
       add: names of the Python functions that add ciphertexts and were traced. They are
         plain arithmetic, which no single operation stands for.
       keygen: operations whose output is a key.
+      public: names of the Python functions that read the public records of a key file
+        and nothing else, and were traced.
     """
 
     encrypt: Mapping[str, int] = dataclasses.field(
@@ -69,6 +72,7 @@ class CipherOps:
     )
     add: frozenset[str] = frozenset({"add_ciphertexts"})
     keygen: frozenset[str] = frozenset({"KeyGen64"})
+    public: frozenset[str] = frozenset({"read_public_record"})
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -271,6 +275,9 @@ class GraphTaint:
             # A body that is not here, or recursion: anything may have happened.
             self.sources.add(Site("unknown function", name))
             return (union(arguments) | {Label.KEY},)
+        traced = _TRACED.fullmatch(name)
+        if traced is not None and traced["python_name"] in self._ops.public:
+            return (NONE,) * len(function.signature.output_arg)
         key = (name, tuple(arguments))
         if key not in self._memo:
             names = [argument.name for argument in function.signature.input_arg]
@@ -279,7 +286,6 @@ class GraphTaint:
                 function.node_def, dict(zip(names, arguments, strict=True))
             )
             self._running.remove(name)
-            traced = _TRACED.fullmatch(name)
             adds = traced is not None and traced["python_name"] in self._ops.add
             added = frozenset({Label.ADDED}) if adds else NONE
             self._memo[key] = tuple(

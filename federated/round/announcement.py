@@ -16,11 +16,14 @@ class Announcement(NamedTuple):
 
     Attributes:
       packed_mask: uint8 [ceil(n / 8)], see `selenc_tf/masks/wire.py`.
+      run: int64, drawn when the training began: what was sent in another training under
+        the same key is not taken for an upload of this one.
       round: int64, from 0.
       bounds: float32 [T], the codec's bound for each group of entries.
     """
 
     packed_mask: Any
+    run: Any
     round: Any
     bounds: Any
 
@@ -39,7 +42,9 @@ class Terms(NamedTuple):
     context: Context
 
 
-def terms_of(announced: Announcement, rules: Rules) -> Terms:
+def terms_of(
+    announced: Announcement, rules: Rules, key_check: tf.Tensor | int = 0
+) -> Terms:
     """Works out an announcement.
 
     Runs on: any party, each for itself.
@@ -47,6 +52,7 @@ def terms_of(announced: Announcement, rules: Rules) -> Terms:
     Args:
       announced: The announcement.
       rules: Of the round.
+      key_check: int64, that of the client's key. The server knows none.
 
     Returns:
       The terms.
@@ -57,5 +63,7 @@ def terms_of(announced: Announcement, rules: Rules) -> Terms:
         announced.packed_mask,
         announced.round,
         tf.math.count_nonzero(mask),
+        announced.run,
+        key_check,
     )
     return Terms(mask, scales.expand(announced.bounds, rules.groups, mask), context)

@@ -26,13 +26,17 @@ class Upload(NamedTuple):
         saturated ones, see `selenc_tf/lattice/message.py`.
       weight: float32, the client's weight in a mean.
       nonce: int64, drawn afresh: orders the clients without naming them.
-      checksum: int64, of `plain`, `weight` and `nonce`; the message has its own.
+      contributes: bool, whether the client has something to add. If not, the vectors
+        are empty and the numbers zero.
+      checksum: int64, of `plain`, `weight`, `nonce` and `contributes`; the message has
+        its own.
     """
 
     plain: tf.Tensor
     ciphertext: tf.Tensor
     weight: tf.Tensor
     nonce: tf.Tensor
+    contributes: tf.Tensor
     checksum: tf.Tensor
 
 
@@ -49,14 +53,6 @@ class OpenedShare(NamedTuple):
     codes: tf.Tensor
 
 
-def draw_nonce() -> tf.Tensor:
-    """Draws the number that gives the client its rank: int64, uniform.
-
-    Runs on: client. Not a secret: two equal nonces in a cohort are refused later.
-    """
-    return tf.random.uniform([], tf.int64.min, tf.int64.max, tf.int64)
-
-
 def protect(
     vector: Vector,
     weight: tf.Tensor,
@@ -67,7 +63,11 @@ def protect(
     nonce: tf.Tensor,
     engine: Engine,
 ) -> Upload:
-    """Splits a vector by the mask and encrypts the hidden part.
+    """Splits a vector by the mask and encrypts the hidden part, if there is one to add.
+
+    A client contributes if its weight is positive and finite and its vector finite.
+    Others (without examples, or whose training diverged) would add nothing, but be
+    counted in `min_clients`, behind which those who do add something hide.
 
     Runs on: client. Sees: its own vector and key.
 
@@ -83,36 +83,54 @@ def protect(
 
     Returns:
       The upload.
-
-    Raises:
-      InvalidArgumentError: When run, if the vector has a NaN or infinite entry. The
-        message holds no entry of it.
     """
-    check = tf.debugging.Assert(
-        tf.reduce_all(tf.math.is_finite(vector)),
-        ["A client's vector must be finite; check its data and learning rate"],
-    )
-    with tf.control_dependencies([op for op in (check,) if op is not None]):
-        finite = tf.identity(vector)
-    plain = tf.boolean_mask(finite, tf.logical_not(mask))
+    contributes = positive(weight) & tf.reduce_all(tf.math.is_finite(vector))
     # Rounding is no secret: its seed may be known to whoever sees the upload.
     seed = tf.stack([nonce, context.round])
-    return Upload(
-        plain=plain,
-        ciphertext=engine_lib.seal(
-            engine, secret_key, tf.boolean_mask(finite, mask), bound, context, seed
-        ),
-        weight=weight,
-        nonce=nonce,
-        checksum=checksum(plain, weight, nonce),
+
+    def split() -> tuple[tf.Tensor, tf.Tensor]:
+        sealed = engine_lib.seal(
+            engine, secret_key, tf.boolean_mask(vector, mask), bound, context, seed
+        )
+        return tf.boolean_mask(vector, tf.logical_not(mask)), sealed
+
+    def nothing() -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.zeros([0]), tf.zeros([0], tf.string)
+
+    plain, ciphertext = tf.cond(contributes, split, nothing)
+    return sealed_upload(
+        plain,
+        ciphertext,
+        tf.where(contributes, weight, 0.0),
+        tf.where(contributes, nonce, 0),
+        contributes,
     )
 
 
-def checksum(plain: tf.Tensor, weight: tf.Tensor, nonce: tf.Tensor) -> tf.Tensor:
+def positive(weight: tf.Tensor) -> tf.Tensor:
+    """Whether a weight counts: bool, positive and finite. Runs on: any party."""
+    return tf.math.is_finite(weight) & (weight > 0)
+
+
+def sealed_upload(
+    plain: tf.Tensor,
+    ciphertext: tf.Tensor,
+    weight: tf.Tensor,
+    nonce: tf.Tensor,
+    contributes: tf.Tensor,
+) -> Upload:
+    """An upload with the checksum of its parts. Runs on: any party."""
+    unsealed = Upload(
+        plain, ciphertext, weight, nonce, contributes, tf.constant(0, tf.int64)
+    )
+    return unsealed._replace(checksum=checksum(unsealed))
+
+
+def checksum(upload: Upload) -> tf.Tensor:
     """Of the parts of an upload that are not encrypted: int64. Runs on: any party."""
-    octets = [
-        tf.reshape(tf.bitcast(part, tf.uint8), [-1]) for part in (plain, weight, nonce)
-    ]
+    parts = (upload.plain, upload.weight, upload.nonce)
+    octets = [tf.reshape(tf.bitcast(part, tf.uint8), [-1]) for part in parts]
+    octets.append(tf.cast(upload.contributes, tf.uint8)[tf.newaxis])
     return tf.bitcast(tf.fingerprint(tf.concat(octets, 0)[tf.newaxis]), tf.int64)[0]
 
 
@@ -130,8 +148,8 @@ def find_rank(nonce: tf.Tensor, cohort: tf.Tensor, min_clients: int) -> tf.Tenso
       min_clients: The smallest cohort whose sum the client helps to decrypt.
 
     Returns:
-      int32 [1], the position of the nonce; k if it is not there, because the server
-      did not take this client's upload.
+      int32 [1], the position of the nonce; k if it is not there, because the client
+      had nothing to add or the server did not take its upload.
 
     Raises:
       InvalidArgumentError: When run, if the cohort is too small, or the nonce stands in
@@ -144,7 +162,7 @@ def find_rank(nonce: tf.Tensor, cohort: tf.Tensor, min_clients: int) -> tf.Tenso
             "A client refuses to decrypt: the sum of a cohort smaller than "
             "`min_clients` would be published. `min_clients`:",
             min_clients,
-            "clients in this round:",
+            "clients that contribute to this round:",
             size,
             "Take more clients, or a release mode in which the server stays blind.",
         ],
@@ -183,7 +201,8 @@ def open_share(
       engine: As at encryption.
 
     Returns:
-      The opened share, without the padding of the last block.
+      The opened share, without the padding of the last block. Who is not in the cohort
+      has none, and may even hold another key.
 
     Raises:
       InvalidArgumentError: When run, if the share is refused, with the reason's name.
@@ -191,14 +210,18 @@ def open_share(
     clients = tf.size(cohort)
     blocks = tf.cast(engine.num_blocks(context.values), tf.int32)
     expected = shares.share_of(blocks, rank[0], clients)
-    codes = engine_lib.open_codes(
-        engine,
-        secret_key,
-        share,
-        context,
-        clients,
-        expected.first_block,
-        expected.blocks,
+    codes = tf.cond(
+        rank[0] < clients,
+        lambda: engine_lib.open_codes(
+            engine,
+            secret_key,
+            share,
+            context,
+            clients,
+            expected.first_block,
+            expected.blocks,
+        ),
+        lambda: tf.zeros([0], tf.int64),
     )
     return OpenedShare(
         rank=rank[0],

@@ -1,5 +1,6 @@
 """What a client computes on its own examples, before anything is protected."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,17 +103,36 @@ def vector(
       work: The local training; None for one gradient.
 
     Returns:
-      float32 [n].
+      float32 [n]; zeros without examples.
 
     Raises:
-      InvalidArgumentError: When run, if the batch is empty or not of `num_pictures`.
+      InvalidArgumentError: When run, if the batch is neither empty nor of
+        `num_pictures`.
     """
-    if work is None:
-        return gradient(model, weights, batch)
-    images = tf.ensure_shape(batch.images, [work.num_pictures, *model.input_shape])
-    return local_steps.update(
-        model, tuple(weights), images, _targets(model, batch), work.training
+
+    def work_on() -> Vector:
+        if work is None:
+            return gradient(model, weights, batch)
+        images = tf.ensure_shape(batch.images, [work.num_pictures, *model.input_shape])
+        return local_steps.update(
+            model, tuple(weights), images, _targets(model, batch), work.training
+        )
+
+    return if_any(batch, model.spec.size, work_on)
+
+
+def if_any(batch: Batch, n: int, compute: Callable[[], Vector]) -> Vector:
+    """What `compute` makes of the examples, float32 [n]; zeros if there are none."""
+    return tf.cond(
+        tf.shape(batch.labels)[0] > 0,
+        lambda: tf.ensure_shape(compute(), [n]),
+        lambda: tf.zeros([n]),
     )
+
+
+def presence(batch: Batch) -> tf.Tensor:
+    """The weight of a client where all count the same: 1, or 0 without examples."""
+    return tf.cast(tf.shape(batch.labels)[0] > 0, tf.float32)
 
 
 def score_context(

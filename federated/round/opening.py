@@ -56,6 +56,7 @@ def in_shares(uploaded: Uploaded, rules: Rules, min_clients: int) -> tff.Value:
 
     def open_share(
         secret_key: tf.Tensor,
+        key_check: tf.Tensor,
         share: tf.data.Dataset,
         rank: tf.Tensor,
         sent: CohortBroadcast,
@@ -66,7 +67,7 @@ def in_shares(uploaded: Uploaded, rules: Rules, min_clients: int) -> tff.Value:
             share.get_single_element(),
             rank,
             sent.cohort,
-            announcement.terms_of(announced, rules).context,
+            announcement.terms_of(announced, rules, key_check).context,
             rules.engine,
         )
 
@@ -77,8 +78,17 @@ def in_shares(uploaded: Uploaded, rules: Rules, min_clients: int) -> tff.Value:
         server.pick_share, uploaded.total.type_signature.member, np.int32
     )
     share = tff.federated_select(rank, size, uploaded.total, pick_share)
+    opened = wiring.apply(
+        open_share,
+        uploaded.secret_key,
+        uploaded.key_check,
+        share,
+        rank,
+        sent,
+        uploaded.told,
+    )
     return wiring.aggregate(
-        wiring.apply(open_share, uploaded.secret_key, share, rank, sent, uploaded.told),
+        opened,
         server.no_shares,
         server.collect_share,
         server.join_shares,
@@ -108,6 +118,7 @@ def by_everyone(
 
     def open_sum(
         secret_key: tf.Tensor,
+        key_check: tf.Tensor,
         nonce: tf.Tensor,
         sent: SumBroadcast,
         announced: Announcement,
@@ -120,12 +131,17 @@ def by_everyone(
                 sent.visible_sum,
                 sent.ciphertext,
                 clients,
-                *announcement.terms_of(announced, rules),
+                *announcement.terms_of(announced, rules, key_check),
                 rules.engine,
             )
         return use(vector, clients)
 
     sent = tff.federated_broadcast(wiring.apply(tell, uploaded.total))
     return wiring.apply(
-        open_sum, uploaded.secret_key, uploaded.nonce, sent, uploaded.told
+        open_sum,
+        uploaded.secret_key,
+        uploaded.key_check,
+        uploaded.nonce,
+        sent,
+        uploaded.told,
     )

@@ -25,6 +25,7 @@ class CipherSum(NamedTuple):
       ciphertext: string [1 + b], the message with the sum of the ciphertexts.
       cohort: int64 [k], the sorted nonces of the clients in the sum.
       weight_sum: float32, over the same clients.
+      idle: int32, clients that had nothing to add.
       refusals: int32 [len(Refusal)], uploads that were left out, by reason.
     """
 
@@ -32,6 +33,7 @@ class CipherSum(NamedTuple):
     ciphertext: tf.Tensor
     cohort: tf.Tensor
     weight_sum: tf.Tensor
+    idle: tf.Tensor
     refusals: tf.Tensor
 
 
@@ -58,25 +60,29 @@ def add_ciphertexts(collected: Collected, expected: Context, rules: Rules) -> Ci
 
     Args:
       collected: All uploads.
-      expected: The context of the round.
+      expected: The context of the round, but for the key's check.
       rules: As for `collecting.collect`.
 
     Returns:
-      The encrypted sum over the clients whose uploads were taken.
+      The encrypted sum over the clients whose uploads were taken, all of them under the
+      key whose check is in its context.
 
     Raises:
       InvalidArgumentError: When run, if no upload could be taken, or more than the
         cipher's parameters allow.
     """
     settled = collecting.settle(collected, expected, rules)
-    clients = tf.size(settled.nonces)
+    total, clients = settled.sum, tf.size(settled.sum.nonces)
     largest = rules.engine.cipher.max_summands
     checks = [
         tf.debugging.Assert(
             clients >= 1,
             [
-                "The cohort is empty: a round needs at least one upload that can be "
-                "taken. Uploads refused:",
+                "The cohort is empty: a round needs at least one client that contributes "
+                "(its weight positive, its update finite), and whose upload can be "
+                "taken. Clients that had nothing to add:",
+                settled.idle,
+                "Uploads refused:",
                 tf.reduce_sum(settled.refusals),
                 "by reason, in the order of `Refusal`:",
                 settled.refusals,
@@ -91,14 +97,18 @@ def add_ciphertexts(collected: Collected, expected: Context, rules: Rules) -> Ci
         ),
     ]
     with tf.control_dependencies([op for op in checks if op is not None]):
-        pending = tf.identity(settled.pending)
+        pending = tf.identity(total.pending)
     return CipherSum(
-        visible_sum=settled.visible_sum,
+        visible_sum=total.visible_sum,
         ciphertext=message.assemble(
-            expected, clients, tf.constant(0), rules.engine.cipher.add(pending)
+            Context(*tf.unstack(total.context)),
+            clients,
+            tf.constant(0),
+            rules.engine.cipher.add(pending),
         ),
-        cohort=tf.sort(settled.nonces),
-        weight_sum=settled.weight_sum,
+        cohort=tf.sort(total.nonces),
+        weight_sum=total.weight_sum,
+        idle=settled.idle,
         refusals=settled.refusals,
     )
 
@@ -110,7 +120,7 @@ def pick_share(total: CipherSum, rank: tf.Tensor) -> tf.Tensor:
 
     Args:
       total: The encrypted sum.
-      rank: int32, 0 to k; k is the empty share of clients whose upload was not taken.
+      rank: int32, 0 to k; k is the empty share of clients that are not in the sum.
     """
     blocks = tf.size(message.blocks_of(total.ciphertext))
     share = shares.share_of(blocks, rank, tf.size(total.cohort))

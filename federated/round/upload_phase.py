@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated.round import announcement, client, collecting, server, wiring
+from federated.round import announcement, client, collecting, drawing, server, wiring
 from federated.round.announcement import Announcement
 from federated.round.collecting import Rules
 from selenc_tf.lattice import key_store
@@ -42,12 +42,14 @@ class Uploaded(NamedTuple):
     Attributes:
       total: A `server.CipherSum`, at the server.
       secret_key: string, at each client.
+      key_check: int64, public, of that key, at each client.
       nonce: int64, at each client.
       told: The `Announcement`, at each client.
     """
 
     total: tff.Value
     secret_key: tff.Value
+    key_check: tff.Value
     nonce: tff.Value
     told: tff.Value
 
@@ -59,9 +61,10 @@ def run(
 
     ```
     SERVER                                  | CLIENTS
-    announcement ---------------------------|-> mask, round, bounds
+    announcement ---------------------------|-> mask, run, round, bounds
                                             |   own vector -----------+-> visible entries
                                             |   key, nonce            +-> codes -> encrypt
+                                            |   (empty, if there is nothing to add)
     judge; sum of visible, of ciphertexts <-|-- Upload
     ```
 
@@ -78,13 +81,17 @@ def run(
     def read_key(announced: Announcement) -> Any:
         return key_store.read(rules.keys, rules.engine.cipher, announced.round)
 
+    def read_check(announced: Announcement) -> Any:
+        return key_store.read_check(rules.keys, announced.round)
+
     def protect(
         own: Contribution,
         announced: Announcement,
         secret_key: tf.Tensor,
+        key_check: tf.Tensor,
         nonce: tf.Tensor,
     ) -> client.Upload:
-        terms = announcement.terms_of(announced, rules)
+        terms = announcement.terms_of(announced, rules, key_check)
         return client.protect(
             own.vector, own.weight, *terms, secret_key, nonce, rules.engine
         )
@@ -96,12 +103,15 @@ def run(
         return server.add_ciphertexts(collected, context, rules)
 
     secret_key = wiring.apply(read_key, told)
-    nonce = wiring.evaluate(client.draw_nonce, tff.CLIENTS)
+    # By a computation of its own, which has nothing to do with the key.
+    key_check = wiring.apply(read_check, told)
+    # Orders the clients without naming them; two equal ones are refused later.
+    nonce = wiring.evaluate(drawing.draw, tff.CLIENTS)
     collected = wiring.aggregate(
-        wiring.apply(protect, own, told, secret_key, nonce),
+        wiring.apply(protect, own, told, secret_key, key_check, nonce),
         collecting.nothing_collected,
         lambda collected, upload: collecting.collect(collected, upload, rules),
-        collecting.join,
+        lambda left, right: collecting.join(left, right, rules),
     )
     total = wiring.apply(add_up, collected, announced)
-    return Uploaded(total, secret_key, nonce, told)
+    return Uploaded(total, secret_key, key_check, nonce, told)

@@ -80,6 +80,8 @@ class Engine:
         packed_mask: tf.Tensor,
         round_number: tf.Tensor,
         hidden: tf.Tensor,
+        run: tf.Tensor | int = 0,
+        key_check: tf.Tensor | int = 0,
     ) -> Context:
         """What all messages of a round are of; every party computes it for itself.
 
@@ -88,6 +90,8 @@ class Engine:
           packed_mask: uint8 [ceil(n / 8)].
           round_number: int64.
           hidden: m, the number of hidden entries.
+          run: int64, drawn when the training began.
+          key_check: int64, of the key, from `key_store.read_check`.
 
         Returns:
           The context.
@@ -98,7 +102,9 @@ class Engine:
             codec=_constant(self.codec.digest()),
             key_id=_constant(keys.key_id),
             key_number=keys.number(number),
+            key_check=tf.cast(key_check, tf.int64),
             mask=tf.bitcast(tf.fingerprint(packed_mask[tf.newaxis]), tf.int64)[0],
+            run=tf.cast(run, tf.int64),
             round=number,
             values=num_codes(tf.cast(hidden, tf.int64)),
         )

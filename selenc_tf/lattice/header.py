@@ -1,35 +1,43 @@
-"""The header of an encrypted message: what it is of, in 104 bytes.
+"""The header of an encrypted message: what it is of, in 152 bytes.
 
-Thirteen little-endian int64, in this order:
+Nineteen little-endian int64, in this order:
 
 offset | field | meaning
 --- | --- | ---
-0 | magic | the bytes `SELENC`, then 0 and the version of the format, 1
+0 | magic | the bytes `SELENC`, then 0 and the version of the format, 2
 8 | parameters | digest of the lattice parameters
 16 | codec | digest of the codec
 24 | key_id | public name of the key, or of the series of keys
 32 | key_number | which key of the series; 0 if there is one
-40 | mask | fingerprint of the packed mask
-48 | round | number of the round
-56 | values | encrypted integers of the whole vector
-64 | summands | how many messages were added to make this one
-72 | first_block | position of this message's first block in the vector
-80 | blocks | blocks that follow
-88 | checksum | fingerprint of the fields above and of each block's fingerprint
-96 | content | fingerprint of the fields above, plus the sum of the blocks' fingerprints
+40 | key_check | one-way function of the key, the same for all who hold it
+48 | mask | fingerprint of the packed mask
+56 | run | drawn when the training began
+64 | round | number of the round
+72 | values | encrypted integers of the whole vector
+80 | summands | how many messages were added to make this one
+88 | first_block | position of this message's first block in the vector
+96 | blocks | blocks that follow
+104 | seed_0 | of four words that are kept for a cipher that sends a seed; zero
+112 | seed_1 | zero
+120 | seed_2 | zero
+128 | seed_3 | zero
+136 | checksum | fingerprint of the fields above and of each block's fingerprint
+144 | content | fingerprint of the fields above, plus the sum of the blocks' fingerprints
 
 Behind it come the blocks, all of the same length, which the parameters determine.
 Fingerprints are FarmHash64: they find accidents, not forgeries (`docs/lattice.md`).
 """
 
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
-MAGIC = int.from_bytes(b"SELENC\x00\x01", "little")
+MAGIC = int.from_bytes(b"SELENC\x00\x02", "little")
 """The first field of every header; the last byte is the version of the format."""
 
-NUM_FIELDS = 13
+NUM_FIELDS = 19
 NUM_BYTES = 8 * NUM_FIELDS
 
 
@@ -41,7 +49,9 @@ class Context(NamedTuple):
       codec: Digest of the codec.
       key_id: Of the key, or of the series of keys.
       key_number: Which key of the series.
+      key_check: One-way function of the key, see `key_store.py`.
       mask: Fingerprint of the packed mask.
+      run: Drawn when the training began.
       round: Number of the round.
       values: Encrypted integers of the whole vector.
     """
@@ -50,9 +60,23 @@ class Context(NamedTuple):
     codec: tf.Tensor
     key_id: tf.Tensor
     key_number: tf.Tensor
+    key_check: tf.Tensor
     mask: tf.Tensor
+    run: tf.Tensor
     round: tf.Tensor
     values: tf.Tensor
+
+
+class Seed(NamedTuple):
+    """256 bits that a cipher may send in place of the uniform half of its ciphertexts.
+
+    No cipher does yet, so they are zero in every message. Each int64, scalar.
+    """
+
+    seed_0: tf.Tensor
+    seed_1: tf.Tensor
+    seed_2: tf.Tensor
+    seed_3: tf.Tensor
 
 
 class Header(NamedTuple):
@@ -64,6 +88,7 @@ class Header(NamedTuple):
       summands: How many messages were added to make this one.
       first_block: Position of the first block in the vector.
       blocks: The number of blocks.
+      seed: Zeros.
       checksum: Guards fields and blocks in their order.
       content: Guards fields and blocks, whatever the order of the blocks.
     """
@@ -73,6 +98,7 @@ class Header(NamedTuple):
     summands: tf.Tensor
     first_block: tf.Tensor
     blocks: tf.Tensor
+    seed: Seed
     checksum: tf.Tensor
     content: tf.Tensor
 
@@ -94,10 +120,24 @@ def read(text: tf.Tensor) -> Header:
     Returns:
       The fields, unchecked.
     """
-    fields = tf.unstack(tf.io.decode_raw(text, tf.int64, fixed_length=NUM_BYTES))
-    contexts = len(Context._fields)
+    return from_fields(
+        tf.unstack(tf.io.decode_raw(text, tf.int64, fixed_length=NUM_BYTES))
+    )
+
+
+def from_fields(fields: Sequence[tf.Tensor]) -> Header:
+    """The header of `NUM_FIELDS` numbers in their order."""
+    rest = iter(fields)
+
+    def take(count: int) -> Iterator[tf.Tensor]:
+        return itertools.islice(rest, count)
+
     return Header(
-        fields[0], Context(*fields[1 : 1 + contexts]), *fields[1 + contexts :]
+        next(rest),
+        Context(*take(len(Context._fields))),
+        *take(3),
+        Seed(*take(len(Seed._fields))),
+        *rest,
     )
 
 

@@ -1,7 +1,10 @@
 """The key store: the one place where secret keys rest.
 
-A key file holds four checksummed TFRecords: the digest of the parameters that the key
-belongs to, the key's public id, its number in the series, and the serialised key. The
+A key file holds five checksummed TFRecords. Four are public: the digest of the parameters
+that the key belongs to, the key's id, its number in the series, and its *check*, a one-way
+function of the key, by which a server that has no key tells apart messages under different
+keys of one name. The fifth is the serialised key. Public records and the key are read by
+operations of their own (`read_check`, `read`). The
 graph that reads it holds the path, never the key: reading a TFRecord is a stateful
 operation, which no graph optimiser evaluates ahead of time (`tf.io.read_file` is not
 marked stateful and could be folded into a constant).
@@ -12,6 +15,8 @@ deleted as soon as its round is over (`forget`).
 """
 
 import dataclasses
+import hashlib
+import hmac
 import os
 import pathlib
 import secrets
@@ -22,9 +27,12 @@ from selenc_tf import validation
 from selenc_tf.lattice.cipher import Cipher
 
 _ID_BYTES = 8
+_CHECK_BYTES = 8
+_CHECK_OF = b"selenc-tf: check of a secret key, version 1"
 _DIGITS = 6
 _SUFFIX = ".key"
-_RECORDS = ("parameters", "key id", "number", "secret key")
+_RECORDS = ("parameters", "key id", "number", "key check", "secret key")
+_PUBLIC = len(_RECORDS) - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,14 +183,10 @@ def read(keys: KeySet, cipher: Cipher, round_number: tf.Tensor | int = 0) -> tf.
       NotFoundError: When run, if there is no such file; a series needs a key for
         every round.
       DataLossError: When run, if the file is damaged.
-      InvalidArgumentError: When run, if the file does not hold four records, or the key
+      InvalidArgumentError: When run, if the file does not hold five records, or the key
         belongs to other parameters, has another id or another number.
     """
-    number = keys.number(round_number)
-    path = tf.constant(keys.path)
-    if keys.rotates:
-        digits = tf.strings.as_string(number, width=_DIGITS, fill="0")
-        path = tf.strings.join([path, os.sep, digits, _SUFFIX])
+    number, path = _file(keys, round_number)
     records = tf.data.TFRecordDataset(path[tf.newaxis]).batch(len(_RECORDS))
     content = tf.ensure_shape(records.get_single_element(), [len(_RECORDS)])
     checks = [
@@ -191,7 +195,56 @@ def read(keys: KeySet, cipher: Cipher, round_number: tf.Tensor | int = 0) -> tf.
         _must_equal(content[2], tf.strings.as_string(number), _RECORDS[2]),
     ]
     with tf.control_dependencies([check for check in checks if check is not None]):
-        return tf.identity(content[3])
+        return tf.identity(content[_PUBLIC])
+
+
+def read_check(keys: KeySet, round_number: tf.Tensor | int = 0) -> tf.Tensor:
+    """Reads the public check of a round's key inside a graph: never the key.
+
+    Runs on: client, from its own key store.
+
+    Args:
+      keys: Which key, or series.
+      round_number: Integer; matters for a series only.
+
+    Returns:
+      int64, the same for all who hold the key.
+
+    Raises:
+      NotFoundError: When run, if there is no such file.
+      DataLossError: When run, if the file is damaged.
+      InvalidArgumentError: When run, if the file holds fewer than four records.
+    """
+
+    # A function, by whose name the analysis of key flow knows it. The public records
+    # stand first, and no more than these are asked for.
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+    def read_public_record(path: tf.Tensor) -> tf.Tensor:
+        public = tf.data.TFRecordDataset(path[tf.newaxis]).take(_PUBLIC).batch(_PUBLIC)
+        content = tf.ensure_shape(public.get_single_element(), [_PUBLIC])
+        return tf.io.decode_raw(content[-1], tf.int64, fixed_length=_CHECK_BYTES)[0]
+
+    return read_public_record(_file(keys, round_number)[1])
+
+
+def check_of(secret_key: bytes) -> bytes:
+    """A one-way function of a key that tells it from other keys: HMAC-SHA256, cut.
+
+    Runs on: key holder. Public. A key has far more entropy than could be searched.
+    """
+    return hmac.digest(secret_key, _CHECK_OF, hashlib.sha256)[:_CHECK_BYTES]
+
+
+def _file(
+    keys: KeySet, round_number: tf.Tensor | int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The number of a round's key, and the path of its file, inside a graph."""
+    number = keys.number(round_number)
+    path = tf.constant(keys.path)
+    if keys.rotates:
+        digits = tf.strings.as_string(number, width=_DIGITS, fill="0")
+        path = tf.strings.join([path, os.sep, digits, _SUFFIX])
+    return number, path
 
 
 def _absolute(path: str | os.PathLike[str]) -> pathlib.Path:
@@ -240,11 +293,13 @@ def _write(target: pathlib.Path, cipher: Cipher, key_id: str, number: int) -> No
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
+        secret_key = cipher.keygen().numpy()
         with tf.io.TFRecordWriter(str(temporary)) as writer:
             writer.write(cipher.digest.encode())
             writer.write(key_id.encode())
             writer.write(str(number).encode())
-            writer.write(cipher.keygen().numpy())
+            writer.write(check_of(secret_key))
+            writer.write(secret_key)
         # A hard link fails if the name is taken, atomically.
         os.link(temporary, target)
     except FileExistsError:

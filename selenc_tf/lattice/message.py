@@ -15,7 +15,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from selenc_tf.lattice import header as header_lib
-from selenc_tf.lattice.header import Context, Header
+from selenc_tf.lattice.header import Context, Header, Seed
 from selenc_tf.lattice.refusal import Refusal
 
 
@@ -73,6 +73,7 @@ def write_header(
         summands=tf.cast(summands, tf.int64),
         first_block=tf.cast(first_block, tf.int64),
         blocks=tf.size(hashes, tf.int64),
+        seed=Seed(*[tf.constant(0, tf.int64)] * len(Seed._fields)),
         checksum=tf.constant(0, tf.int64),
         content=tf.constant(0, tf.int64),
     )
@@ -134,6 +135,10 @@ def judge(message: tf.Tensor, block_bytes: int, expected: Expected) -> tf.Tensor
         | tf.not_equal(found.blocks, expected.blocks)
         | tf.not_equal(tf.size(blocks, tf.int64), expected.blocks),
     }
+    # No cipher of this version sends a seed: the message is of another one.
+    findings[Refusal.WRONG_PARAMETERS] |= tf.reduce_any(
+        tf.not_equal(tf.stack(found.seed), 0)
+    )
     return first_refusal(findings)
 
 
@@ -144,9 +149,11 @@ def differences(found: Context, expected: Context) -> dict[Refusal, tf.Tensor]:
         Refusal.WRONG_PARAMETERS: tf.not_equal(found.parameters, expected.parameters),
         Refusal.WRONG_CODEC: tf.not_equal(found.codec, expected.codec),
         # Of a series, another round has another key: the round is the reason.
+        Refusal.WRONG_RUN: same_key & tf.not_equal(found.run, expected.run),
         Refusal.WRONG_ROUND: same_key & tf.not_equal(found.round, expected.round),
         Refusal.WRONG_KEY: ~same_key
-        | tf.not_equal(found.key_number, expected.key_number),
+        | tf.not_equal(found.key_number, expected.key_number)
+        | tf.not_equal(found.key_check, expected.key_check),
         Refusal.WRONG_MASK: tf.not_equal(found.mask, expected.mask),
         Refusal.WRONG_COUNT: tf.not_equal(found.values, expected.values),
     }

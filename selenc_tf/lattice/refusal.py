@@ -19,14 +19,17 @@ class Refusal(enum.IntEnum):
     CORRUPTED = 4
     WRONG_PARAMETERS = 5
     WRONG_CODEC = 6
-    WRONG_ROUND = 7
-    WRONG_KEY = 8
-    WRONG_MASK = 9
-    WRONG_COUNT = 10
-    WRONG_SUMMANDS = 11
-    MISPLACED = 12
-    WRONG_PLAIN_PART = 13
-    GARBLED = 14
+    WRONG_RUN = 7
+    WRONG_ROUND = 8
+    WRONG_KEY = 9
+    WRONG_MASK = 10
+    WRONG_COUNT = 11
+    WRONG_SUMMANDS = 12
+    MISPLACED = 13
+    WRONG_PLAIN_PART = 14
+    WRONG_WEIGHT = 15
+    CROWDED_OUT = 16
+    GARBLED = 17
 
 
 EXPLANATIONS = {
@@ -37,6 +40,7 @@ EXPLANATIONS = {
     Refusal.CORRUPTED: "its checksum does not fit its content",
     Refusal.WRONG_PARAMETERS: "it was encrypted under other lattice parameters",
     Refusal.WRONG_CODEC: "its integers were made by another codec",
+    Refusal.WRONG_RUN: "it belongs to another training under the same key",
     Refusal.WRONG_ROUND: "it belongs to another round",
     Refusal.WRONG_KEY: "it was encrypted under another key",
     Refusal.WRONG_MASK: "it was made under another mask",
@@ -44,6 +48,11 @@ EXPLANATIONS = {
     Refusal.WRONG_SUMMANDS: "it is the sum of more or fewer messages than it should be",
     Refusal.MISPLACED: "it holds other blocks of the vector than it should",
     Refusal.WRONG_PLAIN_PART: "its visible entries are not as many as the mask leaves",
+    Refusal.WRONG_WEIGHT: "its weight is not a positive, finite number",
+    Refusal.CROWDED_OUT: (
+        "messages of several other rounds or keys came before it, and no more are kept "
+        "apart"
+    ),
     Refusal.GARBLED: (
         "a block does not decrypt to its check value: another key, a sum of other "
         "ciphertexts than the header says, or noise beyond the budget"

@@ -336,10 +336,10 @@ def test_nothing_hidden_is_a_header_alone(party):
     context = party.context(0)
     assert context.values == 0
     sealed = [party.seal([]), party.seal([])]
-    assert sealed[0].shape == (1,) and len(message.to_bytes(sealed[0])) == 104
+    assert sealed[0].shape == (1,) and len(message.to_bytes(sealed[0])) == 152
     assert party.open(sealed[0], context).shape == (0,)
     total = party.add(sealed, context)
-    assert len(message.to_bytes(total)) == 104
+    assert len(message.to_bytes(total)) == 152
     assert party.open(total, context, 2).shape == (0,)
     with pytest.raises(tf.errors.InvalidArgumentError, match="WRONG_SUMMANDS"):
         party.open(total, context, 3)

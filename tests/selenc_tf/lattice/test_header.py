@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selenc_tf.lattice import header as header_lib
-from selenc_tf.lattice.header import Context, Header
+from selenc_tf.lattice.header import Context, Header, Seed
 
 FIELDS = (
-    int.from_bytes(b"SELENC\x00\x01", "little"),
+    int.from_bytes(b"SELENC\x00\x02", "little"),
     -(2**63),
     2**63 - 1,
     0x0123456789ABCDEF,
@@ -24,13 +24,19 @@ FIELDS = (
     10,
     -11,
     12,
+    13,
+    14,
+    -15,
+    16,
+    17,
+    18,
 )
 INT64 = st.integers(-(2**63), 2**63 - 1)
 
 
 def header(fields):
     numbers = [tf.constant(field, tf.int64) for field in fields]
-    return Header(numbers[0], Context(*numbers[1:8]), *numbers[8:])
+    return header_lib.from_fields(numbers)
 
 
 def numbers(found):
@@ -39,18 +45,18 @@ def numbers(found):
 
 def test_golden_bytes():
     text = header_lib.write(header(FIELDS)).numpy()
-    assert len(text) == header_lib.NUM_BYTES == 104
-    assert text == struct.pack("<13q", *FIELDS)
-    assert text[:16] == b"SELENC\x00\x01\x00\x00\x00\x00\x00\x00\x00\x80"
+    assert len(text) == header_lib.NUM_BYTES == 152
+    assert text == struct.pack("<19q", *FIELDS)
+    assert text[:16] == b"SELENC\x00\x02\x00\x00\x00\x00\x00\x00\x00\x80"
     assert text[24:32] == bytes.fromhex("efcdab8967452301")
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(INT64, min_size=13, max_size=13))
+@given(st.lists(INT64, min_size=19, max_size=19))
 def test_round_trip(fields):
     text = header_lib.write(header(fields))
     assert numbers(header_lib.read(text)) == tuple(fields)
-    assert text.numpy() == struct.pack("<13q", *fields)
+    assert text.numpy() == struct.pack("<19q", *fields)
 
 
 def test_in_a_graph():
@@ -58,22 +64,22 @@ def test_in_a_graph():
     def again(text):
         return header_lib.write(header_lib.read(text))
 
-    text = struct.pack("<13q", *FIELDS)
+    text = struct.pack("<19q", *FIELDS)
     assert again(text).numpy() == text
 
 
 def test_short_strings_are_filled_with_zeros():
-    text = struct.pack("<13q", *FIELDS)
-    assert numbers(header_lib.read(tf.constant(b""))) == (0,) * 13
-    for kept in (1, 7, 8, 50, 103):
-        filled = text[:kept] + bytes(104 - kept)
-        expected = struct.unpack("<13q", filled)
+    text = struct.pack("<19q", *FIELDS)
+    assert numbers(header_lib.read(tf.constant(b""))) == (0,) * 19
+    for kept in (1, 7, 8, 50, 151):
+        filled = text[:kept] + bytes(152 - kept)
+        expected = struct.unpack("<19q", filled)
         assert numbers(header_lib.read(tf.constant(text[:kept]))) == expected
 
 
 @pytest.mark.parametrize("surplus", [b"\xff", bytes(8), b"x" * 1000])
 def test_what_follows_is_not_read(surplus):
-    text = struct.pack("<13q", *FIELDS)
+    text = struct.pack("<19q", *FIELDS)
     assert numbers(header_lib.read(tf.constant(text + surplus))) == FIELDS
 
 
@@ -83,6 +89,7 @@ def test_the_documented_table_is_the_layout():
     ]
     table = [(int(offset), name) for offset, name, _ in rows[1:] if offset.isdigit()]
     names = [*Header._fields]
+    names[-3:-2] = Seed._fields
     names[1:2] = Context._fields
     assert table == [(8 * index, name) for index, name in enumerate(names)]
     assert header_lib.NUM_FIELDS == len(names)

@@ -2,10 +2,12 @@
 
 import concurrent.futures
 import dataclasses
+import hashlib
 import os
 import pathlib
 import re
 import stat
+import struct
 
 import pytest
 import tensorflow as tf
@@ -74,11 +76,40 @@ def test_one_key_serves_all_rounds(keys):
     assert keys.number(tf.constant(7)).numpy() == 0
 
 
-def test_a_key_file_is_four_records(keys, path):
+def test_a_key_file_is_five_records(keys, path):
     records = [record.numpy() for record in tf.data.TFRecordDataset(str(path))]
     assert records[:3] == [CIPHER.digest.encode(), keys.key_id.encode(), b"0"]
-    assert records[3] == key_store.read(keys, CIPHER)
-    assert len(records) == 4
+    assert records[3] == key_store.check_of(records[4])
+    assert records[4] == key_store.read(keys, CIPHER)
+    assert len(records) == 5
+
+
+def test_the_check_is_a_one_way_function_of_the_key(keys, series):
+    # HMAC-SHA256 (RFC 2104) once more, of a key of one block.
+    text, key = b"selenc-tf: check of a secret key, version 1", bytes(range(64))
+    inner = hashlib.sha256(bytes(b ^ 0x36 for b in key) + text).digest()
+    outer = hashlib.sha256(bytes(b ^ 0x5C for b in key) + inner).digest()
+    assert key_store.check_of(key) == outer[:8]
+    for named in (keys, series):
+        secret = key_store.read(named, CIPHER, 0).numpy()
+        check = key_store.read_check(named, tf.constant(0, tf.int64))
+        assert check.dtype == tf.int64 and check.shape == ()
+        assert struct.pack("<q", int(check)) == key_store.check_of(secret)
+    checks = {int(key_store.read_check(series, number)) for number in range(4)}
+    assert len(checks) == 4
+
+
+def test_the_check_is_read_without_the_key(keys, path):
+    """What follows the public records may be missing or damaged: nobody looks at it."""
+    content = path.read_bytes()
+    check = int(key_store.read_check(keys))
+    damaged = bytearray(content)
+    damaged[-100] ^= 1
+    path.write_bytes(damaged)
+    assert int(key_store.read_check(keys)) == check
+    path.write_bytes(content[:60])
+    with pytest.raises((tf.errors.DataLossError, tf.errors.InvalidArgumentError)):
+        key_store.read_check(keys)
 
 
 def test_ids_are_random(tmp_path):
@@ -244,7 +275,7 @@ def test_another_key_than_expected(keys, path, tmp_path, what, graph):
 def test_a_file_of_something_else_is_not_printed(keys, path):
     secret = os.urandom(5000)
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for _ in range(4):
+        for _ in range(5):
             writer.write(secret)
     with pytest.raises(tf.errors.InvalidArgumentError, match="other parameters") as e:
         key_store.read(keys, CIPHER)
@@ -268,7 +299,7 @@ def test_a_key_for_each_round(series):
             series.key_id.encode(),
             str(number).encode(),
         ]
-        assert found[3] == read[number]
+        assert found[4] == read[number]
 
 
 def test_the_round_chooses_inside_a_graph(series):

@@ -26,8 +26,9 @@ BLOCKS = [bytes(range(first, first + BLOCK_BYTES)) for first in (0, 50, 100)]
 T = 1_099_511_627_791
 
 # Positions of the header's fields.
-MAGIC, PARAMETERS, CODEC, KEY_ID, KEY_NUMBER, MASK, ROUND, VALUES = range(8)
-SUMMANDS, FIRST_BLOCK, NUM_BLOCKS, CHECKSUM, CONTENT = range(8, 13)
+MAGIC, PARAMETERS, CODEC, KEY_ID, KEY_NUMBER, KEY_CHECK, MASK, RUN = range(8)
+ROUND, VALUES, SUMMANDS, FIRST_BLOCK, NUM_BLOCKS, SEED = range(8, 14)
+CHECKSUM, CONTENT = 17, 18
 
 
 def context(**changes):
@@ -58,16 +59,16 @@ def sealed(blocks=BLOCKS, summands=2, first_block=5, **changes):
 
 def forged(parts, changes):
     """The same with other header fields, by position, and checksums that fit them."""
-    fields = list(struct.unpack("<13q", parts[0]))
+    fields = list(struct.unpack("<19q", parts[0]))
     for position, value in changes.items():
         fields[position] = value
     hashes = [fingerprint(block) for block in parts[1:]]
     fields[CHECKSUM] = fingerprint(
-        struct.pack(f"<{11 + len(hashes)}q", *fields[:CHECKSUM], *hashes)
+        struct.pack(f"<{CHECKSUM + len(hashes)}q", *fields[:CHECKSUM], *hashes)
     )
-    total = fingerprint(struct.pack("<12q", *fields[:CONTENT])) + sum(hashes)
+    total = fingerprint(struct.pack("<18q", *fields[:CONTENT])) + sum(hashes)
     fields[CONTENT] = (total + 2**63) % 2**64 - 2**63
-    return [struct.pack("<13q", *fields), *parts[1:]]
+    return [struct.pack("<19q", *fields), *parts[1:]]
 
 
 def fingerprint(octets):
@@ -105,7 +106,7 @@ def test_the_forger_knows_the_format():
 def test_header_says_what_the_message_is_of():
     found = message.header_of(tf.constant(sealed()))
     assert int(found.magic) == header_lib.MAGIC
-    assert [int(field) for field in found.context] == list(range(1000, 1007))
+    assert [int(field) for field in found.context] == list(range(1000, 1009))
     assert (int(found.summands), int(found.first_block), int(found.blocks)) == (2, 5, 3)
     assert message.blocks_of(tf.constant(sealed())).numpy().tolist() == BLOCKS
 
@@ -122,8 +123,8 @@ def test_header_says_what_the_message_is_of():
         ([sealed()[0], BLOCKS[0][:-1], *BLOCKS[1:]], Refusal.TRUNCATED),
         ([sealed()[0][:-1], *BLOCKS], Refusal.TRUNCATED),
         (BLOCKS, Refusal.TRUNCATED),
-        ([BLOCKS[0] * 5, *BLOCKS], Refusal.FOREIGN),
-        ([bytes(104), *BLOCKS[:2], b""], Refusal.FOREIGN),
+        ([BLOCKS[0] * 7, *BLOCKS], Refusal.FOREIGN),
+        ([bytes(152), *BLOCKS[:2], b""], Refusal.FOREIGN),
         (forged(sealed(), {MAGIC: header_lib.MAGIC + (1 << 56)}), Refusal.FOREIGN),
         (forged(sealed(), {MAGIC: header_lib.MAGIC + 1}), Refusal.FOREIGN),
         (forged(sealed(), {MAGIC: 0}), Refusal.FOREIGN),
@@ -136,13 +137,18 @@ def test_header_says_what_the_message_is_of():
         ([sealed()[0] + b"\0", *BLOCKS], Refusal.CORRUPTED),
         (sealed(parameters=0), Refusal.WRONG_PARAMETERS),
         (sealed(codec=0), Refusal.WRONG_CODEC),
+        (forged(sealed(), {SEED: 1}), Refusal.WRONG_PARAMETERS),
+        (forged(sealed(), {SEED + 3: -1}), Refusal.WRONG_PARAMETERS),
+        (sealed(run=1004), Refusal.WRONG_RUN),
+        (sealed(run=1004, round=1004, mask=0), Refusal.WRONG_RUN),
         (sealed(round=1004), Refusal.WRONG_ROUND),
-        (sealed(round=1004, key_number=7), Refusal.WRONG_ROUND),
+        (sealed(round=1004, key_number=7, key_check=7), Refusal.WRONG_ROUND),
         (sealed(key_id=-1), Refusal.WRONG_KEY),
-        (sealed(key_id=-1, round=1004), Refusal.WRONG_KEY),
+        (sealed(key_id=-1, round=1004, run=1004), Refusal.WRONG_KEY),
+        (sealed(key_check=7), Refusal.WRONG_KEY),
         (sealed(key_number=7), Refusal.WRONG_KEY),
         (sealed(mask=0), Refusal.WRONG_MASK),
-        (sealed(values=1007), Refusal.WRONG_COUNT),
+        (sealed(values=1009), Refusal.WRONG_COUNT),
         (sealed(summands=1), Refusal.WRONG_SUMMANDS),
         (sealed(summands=3), Refusal.WRONG_SUMMANDS),
         (sealed(summands=-2), Refusal.WRONG_SUMMANDS),
@@ -170,6 +176,8 @@ def test_verdicts(parts, verdict):
         (CODEC, Refusal.WRONG_CODEC),
         (KEY_ID, Refusal.WRONG_KEY),
         (KEY_NUMBER, Refusal.WRONG_KEY),
+        (KEY_CHECK, Refusal.WRONG_KEY),
+        (RUN, Refusal.WRONG_RUN),
         (MASK, Refusal.WRONG_MASK),
         (ROUND, Refusal.WRONG_ROUND),
         (VALUES, Refusal.WRONG_COUNT),
@@ -188,7 +196,7 @@ def test_every_byte_is_guarded():
         verdict = judge(message.from_bytes(flipped(whole, at), BLOCK_BYTES))
         if at < 8:
             assert verdict is Refusal.FOREIGN
-        elif 80 <= at < 88:
+        elif 96 <= at < 104:
             # More blocks than there are, or fewer.
             assert verdict in (Refusal.TRUNCATED, Refusal.CORRUPTED)
         else:
@@ -211,9 +219,9 @@ def test_other_cuts_of_the_same_bytes():
     whole = b"".join(sealed())
     cuts = np.random.default_rng(0).integers(0, len(whole), [200, 3])
     cuts = [sorted(row) for row in cuts.tolist()]
-    for first, second, third in [*cuts, [104, 128, 153], [103, 128, 152]]:
+    for first, second, third in [*cuts, [152, 176, 201], [151, 176, 200]]:
         parts = [whole[:first], whole[first:second], whole[second:third], whole[third:]]
-        if [len(part) for part in parts] != [104, 24, 24, 24]:
+        if [len(part) for part in parts] != [152, 24, 24, 24]:
             assert judge(parts) in (Refusal.TRUNCATED, Refusal.CORRUPTED)
 
 
@@ -223,6 +231,7 @@ def test_the_first_reason_is_the_one_that_is_reported():
         MAGIC: 0,
         PARAMETERS: 0,
         CODEC: 0,
+        RUN: 0,
         ROUND: 0,
         KEY_NUMBER: 0,
         MASK: 0,
@@ -238,7 +247,7 @@ def test_the_first_reason_is_the_one_that_is_reported():
     assert judge([header, second, first, third[:-1]]) is Refusal.TRUNCATED
     seen.append(judge([header, second, first, third]))
     seen.append(judge([header, second, first, flipped(third, 0)]))
-    right = struct.unpack("<13q", sealed()[0])
+    right = struct.unpack("<19q", sealed()[0])
     repaired = {}
     for position in wrong:
         repaired[position] = right[position]
@@ -249,10 +258,10 @@ def test_the_first_reason_is_the_one_that_is_reported():
 
 def test_empty_vectors():
     parts = sealed([], first_block=0)
-    assert len(parts) == 1 and len(parts[0]) == 104
+    assert len(parts) == 1 and len(parts[0]) == 152
     wanted = expected(first_block=0, blocks=0)
     assert judge(parts, wanted) is Refusal.ACCEPTED
-    assert judge([flipped(parts[0], 100)], wanted) is Refusal.CORRUPTED
+    assert judge([flipped(parts[0], 148)], wanted) is Refusal.CORRUPTED
     assert judge([*parts, BLOCKS[0]], wanted) is Refusal.CORRUPTED
     assert judge(sealed(), wanted) is Refusal.MISPLACED
     assert judge([], wanted) is Refusal.TRUNCATED
@@ -291,7 +300,7 @@ def test_bytes_and_back(blocks):
     assert cut.dtype == tf.string and cut.numpy().tolist() == parts
 
 
-@pytest.mark.parametrize("text", [b"", b"x", bytes(104), bytes(105), b"y" * 500])
+@pytest.mark.parametrize("text", [b"", b"x", bytes(152), bytes(153), b"y" * 500])
 def test_any_bytes_and_back(text):
     assert message.to_bytes(message.from_bytes(text, BLOCK_BYTES)) == text
 

@@ -36,8 +36,8 @@ from selenc_tf.lattice.refusal import Refusal
 KEYS = KeySet("nowhere", "00112233445566aa", rotates=True)
 PACKED_MASK = tf.constant([1, 2, 3], tf.uint8)
 SUMMANDS = 2
-NUM_FIELDS = 13
-CHECKSUM, CONTENT = 11, 12
+NUM_FIELDS = 19
+CHECKSUM, CONTENT = 17, 18
 FOUND_BY_JUDGE = list(Refusal)[Refusal.TRUNCATED : Refusal.MISPLACED + 1]
 NUMBERS = (0, 1, -1, 2**31, 2**32, -(2**31), 2**63 - 1, -(2**63))
 
@@ -62,13 +62,13 @@ def fingerprint(octets: bytes) -> int:
 
 
 def fields_of(parts: Parts) -> list[int]:
-    return list(struct.unpack("<13q", parts[0]))
+    return list(struct.unpack("<19q", parts[0]))
 
 
 def sealed(fields: list[int], blocks: Parts) -> Parts:
     """A message with these fields, whose checksums fit."""
     hashes = [fingerprint(block) for block in blocks]
-    above = struct.pack("<11q", *fields[:CHECKSUM])
+    above = struct.pack("<17q", *fields[:CHECKSUM])
     checksum = fingerprint(above + struct.pack(f"<{len(hashes)}q", *hashes))
     total = fingerprint(above + struct.pack("<q", checksum)) + sum(hashes)
     content = (total + 2**63) % 2**64 - 2**63
@@ -171,7 +171,7 @@ def wire(engine: Engine, m: int) -> Wire:
 def flips(rng: np.random.Generator, wire: Wire) -> Parts:
     octets = np.frombuffer(wire.bytes, np.uint8).copy()
     # Half of them in the header, which is but a small part.
-    end = 104 if rng.random() < 0.5 else len(octets)
+    end = 152 if rng.random() < 0.5 else len(octets)
     for _ in range(rng.integers(1, 9)):
         octets[rng.integers(end)] ^= 1 << rng.integers(8)
     return wire.cut(octets.tobytes())
@@ -215,7 +215,7 @@ def extended(rng: np.random.Generator, wire: Wire) -> Parts:
 def spliced(rng: np.random.Generator, wire: Wire) -> Parts:
     other = b"".join(wire.others[rng.integers(len(wire.others))])
     first, second = (wire.bytes, other) if rng.random() < 0.5 else (other, wire.bytes)
-    at = 104 + wire.block_bytes * rng.integers(len(wire.blocks))
+    at = 152 + wire.block_bytes * rng.integers(len(wire.blocks))
     if rng.random() < 0.5:
         at = rng.integers(1, min(len(first), len(second)))
     return wire.cut(first[:at] + second[at:])
@@ -237,7 +237,7 @@ def recut(rng: np.random.Generator, wire: Wire) -> Parts:
 
 
 def garbage(rng: np.random.Generator, wire: Wire) -> Parts:
-    length = (0, rng.integers(300), len(wire.bytes), 104)[rng.integers(4)]
+    length = (0, rng.integers(300), len(wire.bytes), 152)[rng.integers(4)]
     text = rng.bytes(length)
     kind = rng.random()
     if kind < 0.3:
@@ -279,7 +279,7 @@ def forged_order(rng: np.random.Generator, wire: Wire) -> Parts:
     blocks = other_order(rng, wire.blocks)
     fields = fields_of(wire.original)
     if rng.random() < 0.3:
-        fields[10] = len(blocks)
+        fields[12] = len(blocks)
     return sealed(fields, blocks)
 
 
