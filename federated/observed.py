@@ -40,7 +40,8 @@ def server_view(
         for crossing in crossings
         if crossing.direction is tap.Direction.SERVER_TO_CLIENTS
     ]
-    uploads = _with_field(to_server, "ciphertext")
+    sent = _with_field(to_server, "ciphertext")
+    uploads = [upload for upload in sent if upload.value["contributes"]]
     models = _with_field(to_clients, "weights")
     # Agreed masks come from the server; a lone client sends its own.
     packed = _with_field(crossings, "packed_mask")

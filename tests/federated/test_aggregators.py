@@ -142,15 +142,15 @@ def mask_of(crossings):
 def test_type_of_the_sum(summing):
     process = summing(public(0.5))
     assert process.initialize.type_signature.compact_representation() == (
-        "( -> <agreement=<policy=<>>,scales=<>,round=int64>@SERVER)"
+        "( -> <agreement=<policy=<>>,scales=<>,run=int64,round=int64>@SERVER)"
     )
     assert process.next.type_signature.compact_representation() == (
-        "(<state=<agreement=<policy=<>>,scales=<>,round=int64>@SERVER,"
+        "(<state=<agreement=<policy=<>>,scales=<>,run=int64,round=int64>@SERVER,"
         "value={<a=float32[3,4],b=float32[5]>}@CLIENTS> -> "
-        "<state=<agreement=<policy=<>>,scales=<>,round=int64>@SERVER,"
+        "<state=<agreement=<policy=<>>,scales=<>,run=int64,round=int64>@SERVER,"
         "result=<a=float32[3,4],b=float32[5]>@SERVER,"
-        "measurements=<hidden=int64,saturated=int64,clients=int32,refused=int32,"
-        "refusals=int32[15]>@SERVER>)"
+        "measurements=<hidden=int64,saturated=int64,clients=int32,idle=int32,"
+        "refused=int32,refusals=int32[18]>@SERVER>)"
     )
     assert process.is_weighted is False
 
@@ -160,7 +160,7 @@ def test_type_of_the_state_with_history(summing):
     process = summing(history(0.3), IDENTITY)
     assert process.initialize.type_signature.compact_representation() == (
         "( -> <agreement=<has_history=bool,previous=float32[17],policy=<>>,scales=<>,"
-        "round=int64>@SERVER)"
+        "run=int64,round=int64>@SERVER)"
     )
 
 
@@ -356,9 +356,9 @@ def test_equal_clients_do_not_look_equal(summing, federation):
 # --- Refusals ----------------------------------------------------------------------
 
 
-def refusal(process, cohort):
+def refusal(process, *cohort):
     with pytest.raises(tf.errors.InvalidArgumentError) as error:
-        process.next(process.initialize(), cohort)
+        process.next(process.initialize(), *cohort)
     return str(error.value)
 
 
@@ -390,11 +390,53 @@ def test_too_large_a_cohort(summing, federation):
     ids=["none hidden", "half hidden", "all hidden"],
 )
 def test_update_that_is_not_finite(summing, federation, bad, cipher, source):
-    cohort = values(2)
+    """As in TFF it counts for nothing, and least of all as one of `min_clients`."""
+    process, cohort = summing(source, cipher), values(3)
     cohort[1]["b"][2] = bad
     cohort[1]["b"][3] = 3.140625
-    message = refusal(summing(source, cipher), cohort)
-    assert "must be finite" in message and "3.14" not in message
+    output = process.next(process.initialize(), cohort)
+    kept = [cohort[0], cohort[2]]
+    np.testing.assert_allclose(flat(output.result), sum_of(kept), atol=1e-5)
+    assert output.measurements["clients"] == 2 and output.measurements["idle"] == 1
+    message = refusal(process, cohort[:2])
+    assert "min_clients" in message and "3.14" not in message
+
+
+@pytest.mark.parametrize("idle", [0.0, np.nan, -1.0])
+def test_clients_of_no_weight_hide_nobody(clipped_mean, federation, idle):
+    """Nine of them beside a real one: the mean would be that one's value."""
+    message = refusal(clipped_mean, values(10), [idle] * 4 + [1.0] + [idle] * 5)
+    assert "refuses to decrypt" in message and "1" in message
+    assert seen(federation.crossings, "codes") == []
+    assert [len(one) > 0 for one in seen(federation.crossings, "ciphertext")] == [
+        at == 4 for at in range(10)
+    ]
+
+
+def test_weights_that_add_up_to_more_than_a_float(clipped_mean, federation):
+    message = refusal(clipped_mean, values(2), [3e38, 3e38])
+    assert "sum of the clients' weights must be finite" in message
+
+
+def test_zeros_are_nobodys_shelter_in_a_sum(summing, federation):
+    """A client without examples, where there are no weights to tell it."""
+    process, cohort = summing(public(0.5)), values(3)
+    for value in (cohort[0], cohort[2]):
+        value["a"][:], value["b"][:] = 0.0, -0.0
+    assert "refuses to decrypt" in refusal(process, cohort)
+    cohort[0]["b"][0] = 1.0
+    output = process.next(process.initialize(), cohort)
+    np.testing.assert_allclose(flat(output.result), sum_of(cohort), atol=1e-5)
+    assert output.measurements["idle"] == 1
+
+
+def test_every_training_has_a_number_of_its_own(summing, federation):
+    process = summing(public(0.5))
+    runs = {int(process.initialize().run) for _ in range(3)}
+    assert len(runs) == 3
+    state = process.initialize()
+    after = process.next(state, values(2)).state
+    assert after.run == state.run and after.round == state.round + 1
 
 
 def test_missing_key_and_key_of_another_cipher(summing, federation, key_for):

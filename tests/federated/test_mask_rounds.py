@@ -108,10 +108,29 @@ def test_other_smallest_cohorts(
         run(built, model, cohort[:clients])
 
 
-def test_a_client_without_data(model, score_sum, federation, cohort):
-    nothing = local_work.Batch(np.zeros([0, 5], np.float32), np.zeros([0], np.int32))
+NOTHING = local_work.Batch(np.zeros([0, 5], np.float32), np.zeros([0], np.int32))
+
+
+def test_a_client_without_data_has_no_say(model, score_sum, federation, cohort):
+    total = sum(scores / scores.max() for scores in scores_of(model, cohort))
+    agreed = score_sum.run(weights_of(model), [cohort[0], NOTHING, *cohort[1:]])
+    assert agreed.clients == len(cohort)
+    found = np.flatnonzero(mask_rounds.unpack(agreed, N))
+    assert set(found) == set(best(total))
+    with pytest.raises(Exception, match="refuses to decrypt"):
+        run(score_sum, model, [*cohort[1:], NOTHING, NOTHING])
+
+
+def test_a_client_without_data_has_no_list(model, scoring, federation, cohort):
+    built = mask_rounds.build_interleaved_lists(scoring)
     with pytest.raises(Exception, match="has no data"):
-        run(score_sum, model, [*cohort, nothing])
+        run(built, model, [*cohort, NOTHING])
+
+
+@pytest.mark.parametrize("few", [1, 0, -1])
+def test_the_sum_of_one_client_is_refused_when_built(scoring, keys, few):
+    with pytest.raises(ValueError, match="`min_clients` must be at least 2"):
+        mask_rounds.build_score_sum(scoring, ENGINE, keys, few)
 
 
 def test_no_key_leaks(score_sum, keys):

@@ -27,13 +27,15 @@ from tests.federated.rounds import (
 )
 
 
-def opened(upload, keys, view):
+def opened(upload, keys, view, run_number):
     """What the key's owner finds in a message."""
     key = key_store.read(keys, CIPHER)
     m = int(view.mask.sum())
     packed = wire.pack(tf.constant(view.mask))
     sealed = message_lib.from_bytes(upload.ciphertext, CIPHER.block_bytes)
-    context = ENGINE.context(keys, packed, 0, m)
+    context = ENGINE.context(
+        keys, packed, 0, m, run_number, key_store.read_check(keys)
+    )
     blocks = tf.size(sealed) - 1
     codes = engine_lib.open_codes(ENGINE, key, sealed, context, 1, 0, blocks)
     return CODEC.decode(codes[:m], BOUND)
@@ -46,7 +48,7 @@ def opened(upload, keys, view):
 )
 def test_view_of_a_blind_server(model, keys, blind, federation, source, sizes):
     cohort = batches(*sizes)
-    run(blind(source), model, cohort)
+    run_number = run(blind(source), model, cohort).state.run
     view = observed.server_view(federation.crossings, N)
     assert view.aggregate is None
     assert view.mask.dtype == bool and view.mask.shape == (N,)
@@ -57,7 +59,7 @@ def test_view_of_a_blind_server(model, keys, blind, federation, source, sizes):
         gradient = gradient_of(model, batch)
         assert message.plain.tobytes() == gradient[~view.mask].tobytes()
         assert message.weight == 1.0
-        hidden = opened(message, keys, view)
+        hidden = opened(message, keys, view, run_number)
         np.testing.assert_allclose(
             hidden, gradient[view.mask], atol=CODEC.max_abs_error(BOUND, 1)
         )

@@ -36,11 +36,11 @@ def test_types(blind, reveal):
     parameter = reveal(HISTORY).next.type_signature.parameter
     assert parameter.compact_representation() == (
         "<state=<agreement=<has_history=bool,previous=float32[57],policy=<>>,scales=<>,"
-        f"round=int64>@SERVER,weights={tensors}@SERVER,batch={batch}>"
+        f"run=int64,round=int64>@SERVER,weights={tensors}@SERVER,batch={batch}>"
     )
     result = blind(SEED).next.type_signature.result
     assert result.compact_representation() == (
-        "<state=<agreement=<policy=<>>,round=int64>@SERVER,"
+        "<state=<agreement=<policy=<>>,run=int64,round=int64>@SERVER,"
         "visible_sum=float32[?]@SERVER,ciphertext=str[?]@SERVER,gradient={float32[57]}@CLIENTS>"
     )
 
@@ -105,6 +105,7 @@ def test_blind_server_gets_no_opened_share(model, blind, federation):
             "ciphertext",
             "weight",
             "nonce",
+            "contributes",
             "checksum",
         ]
 
@@ -114,7 +115,9 @@ def test_the_kept_ciphertext_is_the_sum(model, blind, keys, federation):
     result = run(blind(SEED), model, cohort)
     key = key_store.read(keys, CIPHER)
     mask, _ = SEED.mask(model.spec, SEED.init(model.spec))
-    context = ENGINE.context(keys, wire.pack(mask), 0, M)
+    context = ENGINE.context(
+        keys, wire.pack(mask), 0, M, result.state.run, key_store.read_check(keys)
+    )
     codes = engine_lib.open_codes(
         ENGINE, key, tf.constant(result.ciphertext), context, 2, 0, 1
     )[:M]
@@ -131,10 +134,29 @@ def test_own_masks_of_two_clients(model, blind, federation):
         run(blind(OWN), model, batches(1, 1))
 
 
-@pytest.mark.parametrize(("name", "source"), [("reveal", HISTORY), ("blind", SEED)])
-def test_client_without_data(model, federation, name, source, request):
-    with pytest.raises(tf.errors.InvalidArgumentError, match="at least one example"):
-        run(request.getfixturevalue(name)(source), model, batches(2, 0))
+def test_client_without_data_is_not_in_the_mean(model, reveal, federation):
+    cohort = batches(1, 0, 2)
+    output = run(reveal(HISTORY), model, cohort)
+    one, two = (gradient_of(model, batch) for batch in (cohort[0], cohort[2]))
+    found = np.concatenate([np.ravel(tensor) for tensor in output.result])
+    np.testing.assert_allclose(found, (one + 2 * two) / 3, atol=1e-5)
+    assert output.measurements["idle"] == 1
+    with pytest.raises(tf.errors.InvalidArgumentError, match="min_clients"):
+        run(reveal(HISTORY), model, batches(2, 0))
+
+
+def test_client_without_data_receives_a_blind_mean(model, blind, federation):
+    cohort = batches(1, 0, 2)
+    result = run(blind(SEED), model, cohort)
+    exact = np.mean([gradient_of(model, cohort[at]) for at in (0, 2)], axis=0)
+    for found in result.gradient:
+        assert np.max(np.abs(found - exact)) <= CODEC.max_abs_error(BOUND, 2) + 1e-6
+
+
+@pytest.mark.parametrize("source", [SEED, OWN], ids=["agreed", "own"])
+def test_a_lone_client_without_data(model, blind, federation, source):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="cohort is empty"):
+        run(blind(source), model, batches(0))
 
 
 def test_reveal_refuses_a_lone_client(model, reveal, federation):

@@ -23,7 +23,8 @@ fed_comp = tff.federated_computation
 # metrics, the upload, the rank, the opened share, the count of clipped values.
 UPLOAD = (
     "federated_aggregate",
-    "<plain=float32[?],ciphertext=str[?],weight=float32,nonce=int64,checksum=int64>",
+    "<plain=float32[?],ciphertext=str[?],weight=float32,nonce=int64,contributes=bool,"
+    "checksum=int64>",
 )
 RANK = ("federated_select", "int32[1]")
 OPENED = ("federated_aggregate", "<rank=int32,codes=str>")
@@ -31,7 +32,7 @@ METRICS = ("federated_aggregate", "<loss=<float32,float32>,accuracy=<float32,flo
 COUNT = ("federated_aggregate", "int32")
 MASK = (
     "federated_aggregate",
-    "<packed_mask=uint8[8],round=int64,bounds=float32[1]>",
+    "<packed_mask=uint8[8]>",
 )
 ROW = tff.TensorType(np.int64, [1, CIPHER.num_slots])
 BLOCKS = tff.TensorType(np.str_, [None])
@@ -151,6 +152,7 @@ def test_shapes_and_labels_of_a_reveal_round(process_named):
         ("ciphertext", "str[?]", frozenset({Label.CIPHERTEXT})),
         ("weight", "float32", NO_LABEL),
         ("nonce", "int64", NO_LABEL),
+        ("contributes", "bool", NO_LABEL),
         ("checksum", "int64", NO_LABEL),
         ("", "int32[1]", SUM),
         ("rank", "int32", SUM),
@@ -164,6 +166,7 @@ def test_shapes_and_labels_of_a_reveal_round(process_named):
     ]
     assert received == [
         ("federated_broadcast", "packed_mask", NO_LABEL),
+        ("federated_broadcast", "run", NO_LABEL),
         ("federated_broadcast", "round", NO_LABEL),
         ("federated_broadcast", "bounds", NO_LABEL),
         ("federated_broadcast", "cohort", SUM),

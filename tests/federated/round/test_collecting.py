@@ -1,4 +1,4 @@
-"""Uploads at the server: what is added, set aside, refused, and what is then opened."""
+"""Uploads at the server: what is added, counted, refused, and what is then opened."""
 
 import collections
 import functools
@@ -30,16 +30,22 @@ DROP = collecting.Rules(ENGINE, KEYS, (N,), fail=False)
 FAIL = DROP._replace(fail=True)
 
 
-def announced(round_number=3, mask=MASK):
+RUN, KEY_CHECK = 2**62 + 7, -99
+
+
+def announced(round_number=3, mask=MASK, run=RUN):
     packed = wire.pack(tf.constant(mask))
     return Announcement(
-        packed, tf.constant(round_number, tf.int64), tf.constant([BOUND])
+        packed,
+        tf.constant(run, tf.int64),
+        tf.constant(round_number, tf.int64),
+        tf.constant([BOUND]),
     )
 
 
-def context(keys=KEYS, made_with=ENGINE, **terms):
+def context(keys=KEYS, made_with=ENGINE, key_check=KEY_CHECK, **terms):
     rules = DROP._replace(engine=made_with, keys=keys)
-    return announcement.terms_of(announced(**terms), rules).context
+    return announcement.terms_of(announced(**terms), rules, key_check).context
 
 
 @functools.cache
@@ -63,6 +69,7 @@ SPECS = client.Upload(
     tf.TensorSpec([None], tf.string),
     tf.TensorSpec([]),
     tf.TensorSpec([], tf.int64),
+    tf.TensorSpec([], tf.bool),
     tf.TensorSpec([], tf.int64),
 )
 COLLECTED = tf.nest.map_structure(
@@ -77,7 +84,7 @@ collect = tf.function(
     autograph=False,
 )
 add_up = tf.function(
-    lambda so_far: server.add_ciphertexts(so_far, context(), DROP),
+    lambda so_far: server.add_ciphertexts(so_far, context(key_check=0), DROP),
     input_signature=[COLLECTED],
     autograph=False,
 )
@@ -88,6 +95,10 @@ def gather(uploads):
     for one in uploads:
         so_far = collect(so_far, one)
     return so_far
+
+
+def join(left, right):
+    return collecting.join(left, right, DROP)
 
 
 def opened(total):
@@ -121,11 +132,14 @@ def test_everything_is_added(clients):
     # Batches of eight: one not full, just full, one over, two and one.
     vectors, uploads = zip(*(upload(seed) for seed in range(clients)), strict=True)
     collected = gather(uploads)
-    assert collected.pending.shape[0] < 8 + 1
+    assert collected.sums[0].pending.shape[0] < 8
     total = add_up(collected)
     check_sum(total, vectors)
     assert refused(total) == {}
     np.testing.assert_array_equal(total.cohort, range(clients))
+
+
+WEIGHTS = {"zero": 0.0, "negative": -1.0, "NaN": np.nan, "infinite": np.inf}
 
 
 def damage(one, kind):
@@ -150,8 +164,11 @@ def damage(one, kind):
         return one._replace(weight=one.weight * 100)
     if kind == "plain length":
         short = one.plain[:-1]
-        seal = client.checksum(short, one.weight, one.nonce)
-        return one._replace(plain=short, checksum=seal)
+        return client.sealed_upload(short, *one[1:-1])
+    if kind in WEIGHTS:
+        return client.sealed_upload(*one[:2], WEIGHTS[kind], *one[3:-1])
+    if kind == "idle bit":
+        return one._replace(contributes=False)
     raise AssertionError(kind)
 
 
@@ -167,6 +184,8 @@ def damage(one, kind):
         ("plain bit", Refusal.CORRUPTED),
         ("weight", Refusal.CORRUPTED),
         ("plain length", Refusal.WRONG_PLAIN_PART),
+        ("idle bit", Refusal.CORRUPTED),
+        *[(kind, Refusal.WRONG_WEIGHT) for kind in WEIGHTS],
     ],
 )
 @pytest.mark.parametrize("position", [0, 2])
@@ -185,6 +204,7 @@ def test_a_damaged_upload_is_left_out(kind, reason, position):
 
 OTHER_MASK = MASK[::-1]
 OTHERS = {
+    Refusal.WRONG_RUN: {"run": RUN + 1},
     Refusal.WRONG_ROUND: {"round_number": 2},
     Refusal.WRONG_MASK: {"mask": OTHER_MASK},
     Refusal.WRONG_KEY: {"keys": key_store.KeySet("unused", "ff" * 8)},
@@ -224,7 +244,7 @@ def test_failing_instead_of_dropping():
     stale = upload(50, round_number=2)[1]
     for order in ((stale, upload(1)[1]), (upload(1)[1], stale)):
         with pytest.raises(tf.errors.InvalidArgumentError, match="WRONG_ROUND"):
-            server.add_ciphertexts(gather(order), context(), FAIL)
+            server.add_ciphertexts(gather(order), context(key_check=0), FAIL)
 
 
 def test_nothing_that_can_be_taken():
@@ -247,14 +267,159 @@ def test_accumulators_of_two_workers():
     stale = upload(9, round_number=2)[1]
     left, right = gather([uploads[0], stale]), gather(uploads[1:])
     for parts in ((left, right), (right, left)):
-        total = add_up(collecting.join(*parts))
+        total = add_up(join(*parts))
         check_sum(total, vectors)
         assert refused(total) == {Refusal.WRONG_ROUND: 1}
     empty = collecting.nothing_collected()
-    check_sum(add_up(collecting.join(empty, right)), vectors[1:])
-    check_sum(add_up(collecting.join(right, empty)), vectors[1:])
-    with pytest.raises(tf.errors.InvalidArgumentError, match="different rounds"):
-        collecting.join(gather([stale]), right)
+    check_sum(add_up(join(empty, right)), vectors[1:])
+    check_sum(add_up(join(right, empty)), vectors[1:])
+    total = add_up(join(gather([stale]), right))
+    check_sum(total, vectors[1:])
+    assert refused(total) == {Refusal.WRONG_ROUND: 1}
+
+
+# --- Clients that have nothing to add ----------------------------------------------
+
+
+@pytest.mark.parametrize("weight", [0.0, -0.0, -2.0, np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("broken", [None, 0, N - 1])
+def test_who_does_not_contribute_sends_nothing(weight, broken):
+    vector = np.ones([N], np.float32)
+    if broken is not None:
+        vector[broken] = np.nan
+        weight = 1.0
+    sent = client.protect(
+        tf.constant(vector),
+        tf.constant(weight, tf.float32),
+        tf.constant(MASK),
+        tf.constant(BOUND),
+        context(),
+        tf.constant("no key"),
+        tf.constant(5, tf.int64),
+        ENGINE,
+    )
+    assert not sent.contributes
+    assert tf.size(sent.plain) == 0 and tf.size(sent.ciphertext) == 0
+    assert sent.weight == 0 and sent.nonce == 0
+    vectors, uploads = zip(*(upload(seed) for seed in range(2)), strict=True)
+    for fault in (FAIL, DROP):
+        so_far = collecting.nothing_collected()
+        for one in (sent, uploads[0], sent, uploads[1]):
+            so_far = collecting.collect(so_far, one, fault)
+        total = server.add_ciphertexts(so_far, context(key_check=0), fault)
+        check_sum(total, vectors)
+        assert total.idle == 2 and total.weight_sum == 2.0 and refused(total) == {}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="cohort is empty"):
+        add_up(gather([sent, sent]))
+
+
+# --- One wrong key -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", range(3))
+def test_a_client_with_another_key_is_named_before_anything_is_added(wrong):
+    """Its key has the right name, so that only the check of the key tells."""
+    vectors, uploads = zip(*(upload(seed) for seed in range(3)), strict=True)
+    sent = list(uploads)
+    sent[wrong] = upload(wrong, key_check=1234)[1]
+    total = add_up(gather(sent))
+    check_sum(total, [v for i, v in enumerate(vectors) if i != wrong])
+    assert refused(total) == {Refusal.WRONG_KEY: 1}
+    header = message.header_of(total.ciphertext)
+    assert header.context.key_check == KEY_CHECK and header.summands == 2
+    with pytest.raises(tf.errors.InvalidArgumentError, match="WRONG_KEY"):
+        server.add_ciphertexts(gather(sent), context(key_check=0), FAIL)
+
+
+def test_the_key_of_most_clients_is_the_right_one():
+    others = [upload(seed, key_check=1)[1] for seed in (5, 6)]
+    vectors, uploads = zip(*(upload(seed) for seed in range(3)), strict=True)
+    for order in ([*others, *uploads], [*uploads, *others]):
+        total = add_up(gather(order))
+        check_sum(total, vectors)
+        assert refused(total) == {Refusal.WRONG_KEY: 2}
+
+
+def test_under_a_key_each_nothing_is_summed():
+    """Of as many the first; with a sum of one, clients refuse."""
+    sent = [upload(seed, key_check=seed)[1] for seed in range(2)]
+    total = add_up(gather(sent))
+    assert total.cohort.numpy().tolist() == [0]
+    assert refused(total) == {Refusal.WRONG_KEY: 1}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="refuses to decrypt"):
+        client.find_rank(tf.constant(0, tf.int64), total.cohort, 2)
+
+
+def test_who_is_not_in_the_sum_opens_nothing_whatever_its_key():
+    total = add_up(gather([upload(seed)[1] for seed in range(2)]))
+    rank = client.find_rank(tf.constant(77, tf.int64), total.cohort, 2)
+    share = server.pick_share(total, rank[0])
+    opened = client.open_share(
+        "no key", share, rank, total.cohort, context(key_check=1234), ENGINE
+    )
+    assert opened.rank == 2
+    assert tf.size(tf.io.parse_tensor(opened.codes, client.sum_dtype(ENGINE))) == 0
+    with pytest.raises(tf.errors.InvalidArgumentError, match="WRONG_KEY"):
+        client.open_share(
+            "no key",
+            server.pick_share(total, tf.constant(0)),
+            tf.constant([0]),
+            total.cohort,
+            context(key_check=1234),
+            ENGINE,
+        )
+
+
+# --- Memory ------------------------------------------------------------------------
+
+
+def held_bytes(collected):
+    """All that an accumulator holds of messages."""
+    return sum(
+        sum(len(text) for text in one.pending.numpy().ravel().tolist())
+        + 4 * tf.size(one.visible_sum)
+        for one in collected.sums
+    )
+
+
+def arrivals(order, cohort=64):
+    """Uploads of a whole cohort with many that are not of this round."""
+    good = [upload(seed) for seed in range(SUMMANDS)]
+    stale = [upload(100 + i, round_number=i % 7 - 4)[1] for i in range(cohort)]
+    wrong = [upload(200 + i, key_check=i % 5)[1] for i in range(cohort)]
+    first = upload(100, round_number=2)[1]
+    sent = [one for _, one in good]
+    return [vector for vector, _ in good], {
+        "one stale, first": [first, *sent],
+        "two rounds": [
+            *[upload(300 + i, round_number=2)[1] for i in range(cohort)],
+            *sent,
+        ],
+        "good ones first": [*sent[:7], *stale, *wrong, *sent[7:]],
+    }[order]
+
+
+@pytest.mark.parametrize("order", ["one stale, first", "two rounds", "good ones first"])
+def test_memory_does_not_grow_with_what_is_not_taken(order):
+    vectors, uploads = arrivals(order)
+    message_bytes = len(message.to_bytes(uploads[0].ciphertext)) + 4 * (N - M)
+    so_far, most = collecting.nothing_collected(), 0
+    for one in uploads:
+        so_far = collect(so_far, one)
+        most = max(most, held_bytes(so_far))
+    # A batch that was not yet full, and a sum for each of three other contexts.
+    assert most <= (8 + 3) * message_bytes
+    check_sum(add_up(so_far), vectors)
+
+
+def test_more_rounds_than_are_kept_apart_crowd_each_other_out():
+    stale = [upload(100 + i, round_number=10 + i)[1] for i in range(6)]
+    vectors, uploads = zip(*(upload(seed) for seed in range(2)), strict=True)
+    total = add_up(gather([*stale[:3], *uploads, *stale[3:]]))
+    check_sum(total, vectors)
+    assert refused(total) == {Refusal.WRONG_ROUND: 3, Refusal.CROWDED_OUT: 3}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="cohort is empty"):
+        add_up(gather([*stale, *uploads]))
 
 
 # --- In a round --------------------------------------------------------------------
