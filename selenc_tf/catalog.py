@@ -100,7 +100,7 @@ POLICIES: Mapping[str, Policy] = MappingProxyType(
         ),
         "block_aligned": Policy(
             "selenc_tf.masks.block_aligned:block_aligned",
-            ("policy", "codes_per_block"),
+            ("policy", "codes_per_block", "count_codes"),
         ),
     }
 )

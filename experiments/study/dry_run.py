@@ -22,7 +22,6 @@ from experiments.study.settings import Settings, Subject
 from experiments.study.subjects import Studied
 from federated.round import local_work
 from selenc_tf import catalog
-from selenc_tf.lattice import engine as engine_lib
 from selenc_tf.lattice import header
 from selenc_tf.models.functional import FunctionalModel
 
@@ -164,7 +163,7 @@ def _bytes(settings: Settings, inputs: Inputs) -> Iterator[str]:
     )
     for ratio in settings.masks.ratios:
         hidden = masking.policy_of(masking.of_run(settings), ratio).num_hidden(spec)
-        codes = int(engine_lib.num_codes(tf.constant(hidden)))
+        codes = int(engine.num_codes(tf.constant(hidden)))
         blocks = -(-codes // engine.codes_per_block)
         encrypted = header.NUM_BYTES + blocks * engine.cipher.block_bytes
         up = clients * (plain - 4 * hidden + (encrypted if hidden else 0))

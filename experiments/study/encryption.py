@@ -162,11 +162,6 @@ def check_fits(bits: int, cohorts: Mapping[str, int]) -> None:
             ) from None
 
 
-def codes_per_block(asked: EncryptionSettings, num_clients: int) -> int:
-    """How many values a ciphertext block of a training holds."""
-    return engine(asked, num_clients).codes_per_block
-
-
 def engine(asked: EncryptionSettings, num_clients: int) -> Engine:
     """What encodes and encrypts sums of so many clients' values."""
     chosen = parameters.choose_parameters(max(num_clients, 2), asked.codec_bits)

@@ -28,12 +28,12 @@ class Masking(NamedTuple):
     Attributes:
       asked: The policy and its options.
       seed: Of random scores, two numbers.
-      codes_per_block: How many values a ciphertext block of a training holds.
+      engine: Of a training: how many values its ciphertext blocks hold.
     """
 
     asked: MaskSettings
     seed: tuple[int, int]
-    codes_per_block: int
+    engine: Engine
 
 
 def of_run(settings: Settings) -> Masking:
@@ -42,7 +42,7 @@ def of_run(settings: Settings) -> Masking:
     return Masking(
         settings.masks,
         (settings.seed, 0),
-        encryption.codes_per_block(settings.encryption, clients),
+        encryption.engine(settings.encryption, clients),
     )
 
 
@@ -96,7 +96,8 @@ def _scored(masking: Masking, ratio: float) -> MaskPolicy:
         "patterns": lambda: masking.asked.layers,
         "head_size": lambda: masking.asked.head_size,
         "policy": lambda: catalog.policy("top_fraction", ratio),
-        "codes_per_block": lambda: masking.codes_per_block,
+        "codes_per_block": lambda: masking.engine.codes_per_block,
+        "count_codes": lambda: masking.engine.count_codes,
     }
     return catalog.policy(
         name, *(offered[taken]() for taken in catalog.POLICIES[name].takes)

@@ -227,12 +227,11 @@ def _judge_alone(upload: Upload, intact: tf.Tensor, rules: Rules) -> tf.Tensor:
     verdict = engine_lib.judge(
         engine, upload.ciphertext, own, 1, 0, engine.num_blocks(own.values)
     )
-    hidden = tf.maximum(found.values - 1, 0)
+    hidden = rules.num_parameters - tf.size(upload.plain, tf.int64)
     clear_part = message.first_refusal(
         {
-            Refusal.WRONG_PLAIN_PART: tf.not_equal(
-                tf.size(upload.plain, tf.int64) + hidden, rules.num_parameters
-            ),
+            Refusal.WRONG_PLAIN_PART: (hidden < 0)
+            | tf.not_equal(engine.num_codes(hidden), found.values),
             Refusal.CORRUPTED: ~intact,
             Refusal.WRONG_WEIGHT: ~client.positive(upload.weight),
         }

@@ -159,7 +159,7 @@ def assemble(
     hidden = engine.codec.decode(tf.cast(codes[:m], tf.int64), bound)
     return OpenedSum(
         vector=client.merge(total.visible_sum, hidden, mask),
-        saturated=tf.cast(tf.reduce_sum(codes[m : m + 1]), tf.int64),
+        saturated=engine.count_saturated(codes, m),
         hidden=m,
         clients=tf.size(total.cohort),
     )

@@ -15,8 +15,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from selenc_tf import validation
+from selenc_tf.lattice import digits, message
 from selenc_tf.lattice import header as header_lib
-from selenc_tf.lattice import message
 from selenc_tf.lattice.chunks import CHUNKS_AT_ONCE, in_chunks
 from selenc_tf.lattice.cipher import Cipher
 from selenc_tf.lattice.codec import FixedPointCodec
@@ -74,6 +74,27 @@ class Engine:
         """The blocks that so many codes fill, in the dtype of the argument."""
         return -(-codes // self.codes_per_block)
 
+    def num_codes(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Codes of a message with so many hidden entries, in the dtype of the argument.
+
+        One for each entry, and those that carry how many of them saturate.
+        """
+        return hidden + digits.num_digits_of(hidden, self.codec.max_abs_code)
+
+    def count_codes(self, hidden: int) -> int:
+        """Those of `num_codes` that carry how many entries saturate."""
+        return digits.num_digits(hidden, self.codec.max_abs_code)
+
+    def count_saturated(self, codes: tf.Tensor, hidden: tf.Tensor) -> tf.Tensor:
+        """How many entries saturated, of all messages in an opened sum: int64.
+
+        Args:
+          codes: Integers [`num_codes(hidden)`] of a whole vector.
+          hidden: m.
+        """
+        sums = tf.cast(codes[hidden:], tf.int64)
+        return digits.from_digits(sums, self.codec.max_abs_code)
+
     def context(
         self,
         keys: KeySet,
@@ -106,13 +127,8 @@ class Engine:
             mask=tf.bitcast(tf.fingerprint(packed_mask[tf.newaxis]), tf.int64)[0],
             run=tf.cast(run, tf.int64),
             round=number,
-            values=num_codes(tf.cast(hidden, tf.int64)),
+            values=self.num_codes(tf.cast(hidden, tf.int64)),
         )
-
-
-def num_codes(hidden: tf.Tensor) -> tf.Tensor:
-    """One for each hidden entry and one for the saturated count; 0 if none is hidden."""
-    return hidden + tf.minimum(hidden, 1)
 
 
 def seal(
@@ -141,11 +157,12 @@ def seal(
     Raises:
       InvalidArgumentError: When run, if a value is not finite or a bound not positive.
     """
-    total = num_codes(tf.size(values))
+    m = tf.size(values)
+    total = engine.num_codes(m)
     per_chunk = engine.codes_per_block * engine.chunk_blocks
-    saturated = tf.minimum(
+    saturated = digits.to_digits(
         engine.codec.saturated(values, bound), engine.codec.max_abs_code
-    )
+    )[: total - m]
 
     def encrypt(chunk: tf.Tensor) -> tf.Tensor:
         first, end = chunk * per_chunk, (chunk + 1) * per_chunk
@@ -154,11 +171,9 @@ def seal(
             bound if bound.shape.rank == 0 else bound[first:end],
             seed + tf.stack([tf.constant(0, tf.int64), tf.cast(chunk, tf.int64)]),
         )
-        at_end = tf.cast((first < total) & (total <= end), tf.int32)
-        padding = -(tf.size(codes) + at_end) % engine.codes_per_block
-        codes = tf.concat(
-            [codes, tf.fill([at_end], saturated), tf.zeros([padding], tf.int64)], axis=0
-        )
+        behind = saturated[tf.maximum(first - m, 0) : tf.maximum(end - m, 0)]
+        padding = -(tf.size(codes) + tf.size(behind)) % engine.codes_per_block
+        codes = tf.concat([codes, behind, tf.zeros([padding], tf.int64)], axis=0)
         return _encrypt_chunk(
             engine, secret_key, codes, chunk * engine.chunk_blocks, context
         )

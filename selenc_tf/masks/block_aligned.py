@@ -1,5 +1,6 @@
 """Masks that fill whole ciphertext blocks."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -10,17 +11,18 @@ from selenc_tf.masks import order, selection
 from selenc_tf.masks.policy import MaskPolicy, check_finite
 from selenc_tf.types import Mask, Vector
 
-_SATURATED_COUNT = 1
-"""A message has one code more than hidden entries: `lattice.engine.num_codes`."""
 
-
-def block_aligned(policy: MaskPolicy, codes_per_block: int) -> MaskPolicy:
+def block_aligned(
+    policy: MaskPolicy,
+    codes_per_block: int,
+    count_codes: Callable[[int], int] = lambda hidden: 1,
+) -> MaskPolicy:
     """Hides what a policy hides, and so many more that no slot of a block is empty.
 
     A ciphertext is paid for in whole blocks: the rest of the last one hides more entries
     for nothing. They are the highest scores of what the policy leaves visible (ties: the
     lower index). The last block also holds the count of saturated entries, so the number
-    hidden is one below a multiple of `codes_per_block`.
+    hidden is a little below a multiple of `codes_per_block`.
 
     A model with fewer entries than that is hidden completely. Where the policy hides
     nothing, nothing is added.
@@ -30,6 +32,9 @@ def block_aligned(policy: MaskPolicy, codes_per_block: int) -> MaskPolicy:
     Args:
       policy: What to hide first.
       codes_per_block: `lattice.engine.Engine.codes_per_block`.
+      count_codes: `lattice.engine.Engine.count_codes`: how many codes count the
+        saturated ones of so many hidden entries, at least 1 and never decreasing. One
+        is right below 2^15 hidden entries of 16 bits.
 
     Returns:
       The policy; its `update` raises `InvalidArgumentError` for scores that are NaN or
@@ -44,8 +49,11 @@ def block_aligned(policy: MaskPolicy, codes_per_block: int) -> MaskPolicy:
         m = policy.num_hidden(spec)
         if m == 0:
             return 0
-        blocks = -(-(m + _SATURATED_COUNT) // codes_per_block)
-        return min(spec.size, blocks * codes_per_block - _SATURATED_COUNT)
+        room = -(-(m + count_codes(m)) // codes_per_block) * codes_per_block
+        most = room
+        while most + count_codes(most) > room:
+            most -= 1
+        return min(spec.size, most)
 
     def update(spec: FlatSpec, scores: Vector, state: Any) -> tuple[Mask, Any]:
         scores = tf.ensure_shape(scores, [spec.size])

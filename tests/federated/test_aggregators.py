@@ -1,6 +1,7 @@
 """Selectively encrypted sums and means, executed in process and listened to."""
 
 import collections
+import dataclasses
 import functools
 import pathlib
 import shutil
@@ -255,6 +256,17 @@ def test_saturated_entries_are_counted(summing, federation):
         cohort[1]["a"][0, :2] + [8, -8],
         atol=CODEC.max_abs_error(BOUND, 2),
     )
+
+
+def test_saturated_entries_are_counted_whatever_the_bits(parts, federation):
+    """4 bits carry numbers up to 7, and three clients have 400 entries each."""
+    encryption = parts(public(1.0), IDENTITY, dataclasses.replace(CODEC, bits=4))
+    value_type = tff.TensorType(np.float32, [400])
+    process = aggregators.selective_encryption_sum(encryption).create(value_type)
+    cohort = [np.full([400], 100.0 * sign, np.float32) for sign in (1, -1, 1)]
+    output = process.next(process.initialize(), cohort)
+    assert output.measurements["saturated"] == 1200
+    np.testing.assert_allclose(output.result, np.full([400], BOUND), rtol=1e-6)
 
 
 def test_mean_with_weights(clipped_mean, federation):

@@ -50,7 +50,7 @@ def build(name: str, bits: int) -> Side:
     number = tf.TensorSpec([], tf.int64)
 
     def num_blocks(num_values: tf.Tensor) -> tf.Tensor:
-        return engine.num_blocks(engine_lib.num_codes(num_values))
+        return engine.num_blocks(engine.num_codes(num_values))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
     def seal(values: tf.Tensor) -> tf.Tensor:
@@ -86,8 +86,8 @@ def build(name: str, bits: int) -> Side:
             tf.constant(0, tf.int64),
             num_blocks(num_values),
         )
-        # The last code counts the saturated values.
-        return engine.codec.decode(codes[:-1], BOUND)
+        # The codes behind them count the saturated values.
+        return engine.codec.decode(codes[:num_values], BOUND)
 
     def add_all(messages: Sequence[Message], num_values: int) -> Message:
         return add(list(messages), tf.constant(num_values, tf.int64))

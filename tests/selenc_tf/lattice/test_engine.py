@@ -7,11 +7,17 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from selenc_tf.lattice import (
+    digits,
+    identity_cipher,
+    message,
+    parameters,
+    shell_cipher,
+)
 from selenc_tf.lattice import engine as engine_lib
-from selenc_tf.lattice import identity_cipher, message, parameters, shell_cipher
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.header import Context
@@ -150,11 +156,11 @@ def test_sizes_are_as_computed_by_hand():
     assert SHELL.packing.field_bits == 22 and SHELL.packing.values_per_slot == 2
     assert IDENTITY.codes_per_block == 60 and SHELL.codes_per_block == 4094
     assert [IDENTITY.num_blocks(n) for n in (0, 1, 60, 61, 120)] == [0, 1, 1, 2, 2]
-    assert [engine_lib.num_codes(tf.constant(m)).numpy() for m in (0, 1, 9)] == [
-        0,
-        2,
-        10,
-    ]
+    # With 8 bits, one code counts up to 127.
+    counted = {0: 0, 1: 1, 9: 1, 127: 1, 128: 2, 128**2: 3}
+    for m, codes in counted.items():
+        assert IDENTITY.num_codes(tf.constant(m)).numpy() == m + codes
+        assert IDENTITY.count_codes(m) == codes
 
 
 @pytest.mark.parametrize(
@@ -170,11 +176,12 @@ def test_round_trip_around_blocks_and_chunks(party, index):
     context = party.context(m)
     sealed = [party.seal(row) for row in values]
     for one, row in zip(sealed, values, strict=True):
-        assert one.shape == (1 + -(-(m + 1) // party.engine.codes_per_block),)
+        codes = m + party.engine.count_codes(m)
+        assert one.shape == (1 + -(-codes // party.engine.codes_per_block),)
         opened = party.open(one, context)
         assert opened.dtype == tf.int64
         np.testing.assert_array_equal(opened[:m], codes_of(party.engine, row))
-        assert opened.shape == (m + 1,) and opened[m] == 0
+        assert opened.shape == (codes,) and not np.any(opened[m:])
     total = party.open(party.add(sealed, context), context, 3)
     np.testing.assert_array_equal(
         total[:m], sum(codes_of(party.engine, row) for row in values)
@@ -214,22 +221,56 @@ def test_stochastic_rounding(party):
     assert abs(np.mean(first) - exact) <= 4 * 0.5 / np.sqrt(m)
 
 
-def test_the_last_code_counts_saturated_values(party):
+def test_the_last_codes_count_saturated_values(party):
     for m in [sizes(party.engine)[index] for index in EDGES]:
         values = uniform(m)
         values[:: max(m // 5, 1)] = 2.0
         count = int(np.sum(values > 1))
         opened = party.open(party.seal(values), party.context(m))
-        assert opened[m] == count > 0
+        assert party.engine.count_saturated(opened, m) == count > 0
     context = party.context(m)
     total = party.add([party.seal(values), party.seal(-values)], context)
-    assert party.open(total, context, 2)[m] == 2 * count
+    opened = party.open(total, context, 2)
+    assert party.engine.count_saturated(opened, m) == 2 * count
 
 
-def test_the_count_of_saturated_values_saturates_itself(identity):
-    m = 1000
-    opened = identity.open(identity.seal(np.full([m], 5.0)), identity.context(m))
-    assert opened.numpy().tolist() == [127] * (m + 1)
+@settings(max_examples=15, deadline=None)
+@given(
+    st.integers(2, 32),
+    st.integers(1, 1500),
+    st.lists(st.floats(0, 1), min_size=1, max_size=3),
+)
+@example(4, 400, [1.0, 1.0, 1.0])
+@example(4, 1200, [1.0])
+@example(2, 1023, [1.0, 0.5, 0.0])
+def test_saturated_values_are_counted_exactly_with_any_bits(bits, m, shares):
+    """Whatever the bits, over chunks' ends, and over sums."""
+    engine = Engine(
+        FixedPointCodec(bits),
+        identity_cipher.build_identity_cipher_INSECURE(16, T, max_summands=4),
+        chunk_blocks=2,
+    )
+    party = Party(engine, engine.cipher.keygen(), eager=True)
+    counts = [round(share * m) for share in shares]
+    context = party.context(m)
+    sealed = [party.seal(np.where(np.arange(m) < count, -3.0, 0.5)) for count in counts]
+    opened = party.open(party.add(sealed, context), context, len(sealed))
+    assert engine.count_saturated(opened, m) == sum(counts)
+
+
+@pytest.mark.parametrize("bits", range(2, 33))
+def test_any_count_is_as_many_digits_as_it_needs(bits):
+    largest = FixedPointCodec(bits).max_abs_code
+    for count in (0, 1, largest, largest + 1, 1200, 2**31 - 1):
+        if count >= 2**31:
+            continue
+        needed = digits.num_digits(count, largest)
+        found = digits.to_digits(tf.constant(count, tf.int64), largest)
+        assert needed == int(digits.num_digits_of(tf.constant(count), largest))
+        assert np.all(found >= 0) and np.all(found <= largest)
+        assert not np.any(found[needed:])
+        assert needed == 0 or found[needed - 1] > 0
+        assert digits.from_digits(3 * found[:needed], largest) == 3 * count
 
 
 @pytest.mark.parametrize(("k", "m"), [(1, 1), (2, 59), (3, 60), (4, 200)])
@@ -262,9 +303,7 @@ def check_homomorphism(party, k, m, seed):
     total = party.add([party.seal(row) for row in rows], context)
     opened = party.open(total, context, k)
     np.testing.assert_array_equal(opened[:m], codes_of(party.engine, rows).sum(axis=0))
-    assert opened[m] == sum(
-        min(np.sum(np.abs(row) > 1), party.engine.codec.max_abs_code) for row in rows
-    )
+    assert party.engine.count_saturated(opened, m) == np.sum(np.abs(rows) > 1)
 
 
 @pytest.mark.slow
@@ -281,7 +320,7 @@ def test_16_bits_and_64_summands_at_full_range(sign, shell):
         total = party.add([party.seal(values, 7.0) for _ in range(64)], context)
         opened = party.open(total, context, 64)
         np.testing.assert_array_equal(opened[:m], np.sign(values) * 64 * 32767)
-        assert opened[m] == 0
+        assert party.engine.count_saturated(opened, m) == 0
 
 
 def test_noise_beyond_the_budget_is_noticed(shell):
@@ -329,7 +368,7 @@ def test_weighted_mean(party):
     # The products are rounded to float32 before they are sealed, the mean after.
     allowed = party.engine.codec.max_abs_error(bound, 3) + 4 * bound * 2.0**-24
     assert np.max(np.abs(mean - exact)) <= allowed / np.sum(weights)
-    assert opened[m] == 0
+    assert party.engine.count_saturated(opened, m) == 0
 
 
 def test_nothing_hidden_is_a_header_alone(party):
@@ -449,7 +488,8 @@ def test_a_sum_of_more_or_fewer_with_a_forged_count(party):
     context = party.context(m)
     sealed = [party.seal(uniform(m, seed)) for seed in range(3)]
     a, b, c = sealed
-    assert party.open(party.add([a, b], context), context, 2).shape == (m + 1,)
+    codes = party.open(party.add([a, b], context), context, 2)
+    assert codes.shape == (m + party.engine.count_codes(m),)
     for summed, claimed in [
         ([a, b, c], 2),
         ([a, b], 3),
@@ -472,7 +512,8 @@ def test_a_sum_with_a_message_of_another_round(party):
 
 
 def test_blocks_in_another_order_with_a_forged_header(party):
-    m = 4 * party.engine.codes_per_block - 1
+    filled = 4 * party.engine.codes_per_block
+    m = filled - party.engine.count_codes(filled)
     context = party.context(m)
     sealed = party.seal(uniform(m))
     for order in ([1, 0, 2, 3], [3, 2, 1, 0], [0, 0, 2, 3], [0, 1, 2, 2]):
@@ -494,7 +535,7 @@ def test_a_block_of_another_message_of_the_round_in_its_place_is_not_noticed(par
     block = party.engine.codes_per_block
     codes = [codes_of(party.engine, row) for row in values]
     np.testing.assert_array_equal(opened[:block], codes[0][:block])
-    np.testing.assert_array_equal(opened[block:-1], codes[1][block:])
+    np.testing.assert_array_equal(opened[block:m], codes[1][block:])
 
 
 def test_damaged_ciphertext_with_a_forged_header(shell):

@@ -44,6 +44,7 @@ _ARGUMENTS = {
     "head_size": lambda ratio: 2,
     "policy": columns,
     "codes_per_block": lambda ratio: 10,
+    "count_codes": lambda ratio: lambda hidden: 2,
 }
 
 

@@ -177,13 +177,22 @@ class TestBlockAligned:
         assert hidden(chosen, DENSE, values) == [1, 3, 4, 5, 6]
 
     def test_fills_the_engine_s_blocks(self):
-        from selenc_tf.lattice import engine
+        from selenc_tf.lattice import codec, engine, identity_cipher
 
+        eight_bits = engine.Engine(
+            codec.FixedPointCodec(8),
+            identity_cipher.build_identity_cipher_INSECURE(101, 2**40 + 15, 2),
+        )
         spec = self.spec(1000)
         for m in (1, 98, 99, 100, 640):
-            aligned = block_aligned(policy.top_fraction(m / 1000), 100)
-            codes = int(engine.num_codes(tf.constant(aligned.num_hidden(spec))))
-            assert codes % 100 == 0 and codes - 100 < m + 1 <= codes
+            aligned = block_aligned(
+                policy.top_fraction(m / 1000), 100, eight_bits.count_codes
+            )
+            hides = aligned.num_hidden(spec)
+            codes = hides + eight_bits.count_codes(hides)
+            fewest = m + eight_bits.count_codes(m)
+            assert codes - 100 < fewest <= codes
+            assert codes % 100 == 0
 
     def test_bad_size(self):
         with pytest.raises(ValueError, match="codes_per_block"):
