@@ -1,14 +1,18 @@
 """The parts of selective encryption that nobody named."""
 
 import atexit
-import shutil
-import tempfile
 import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from selenc_tf import catalog
-from selenc_tf.lattice import key_store, parameters, scales, shell_cipher
+from selenc_tf.lattice import (
+    key_folders,
+    key_store,
+    parameters,
+    scales,
+    shell_cipher,
+)
 from selenc_tf.lattice.cipher import Cipher
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.key_store import KeySet
@@ -126,12 +130,12 @@ def _agreement(asked: Asked) -> MaskAgreement:
 
 def _keys_of_this_process(cipher: Cipher) -> KeySet:
     """A key for a simulation, deleted when the process ends."""
-    folder = tempfile.mkdtemp(prefix="selenc-keys-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = key_folders.make()
+    atexit.register(folder.delete)
     warnings.warn(
-        f"A new key lies in {folder} until this process ends: enough for a simulation. "
-        "In a deployment the key holder makes one and gives it to the clients; pass "
-        "`keys`.",
+        f"A new key lies in {folder.path} until this process ends: enough for a "
+        "simulation. In a deployment the key holder makes one and gives it to the "
+        "clients (`python -m experiments.keys`); pass `keys`.",
         stacklevel=4,
     )
-    return key_store.create(f"{folder}/client.key", cipher)
+    return key_store.create(folder.path / "client.key", cipher)

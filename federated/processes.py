@@ -283,7 +283,9 @@ def _own_masks(
     def choose(
         state: tff.Value, own: tff.Value, model_sent: tff.Value, batch: tff.Value
     ) -> tuple[tff.Value, tff.Value, tff.Value]:
-        begun = wiring.apply(lambda state: RoundBroadcast(state.run, state.round), state)
+        begun = wiring.apply(
+            lambda state: RoundBroadcast(state.run, state.round), state
+        )
         sent = tff.federated_broadcast(begun)
         chosen = wiring.apply(choose_mask, sent, own, model_sent, batch)
         taken = wiring.aggregate(

@@ -7,6 +7,7 @@ from . import evaluating as evaluating
 from . import examples as examples
 from . import flag_table as flag_table
 from . import inputs as inputs
+from . import key_actions as key_actions
 from . import layouts as layouts
 from . import leakage as leakage
 from . import masking as masking

@@ -2,8 +2,6 @@
 
 import contextlib
 import itertools
-import pathlib
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -17,7 +15,7 @@ from experiments.study.settings import (
 )
 from federated import aggregators
 from selenc_tf import catalog
-from selenc_tf.lattice import key_store, parameters
+from selenc_tf.lattice import key_folders, key_store, parameters
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
@@ -63,7 +61,8 @@ def fresh_keys(
     """Makes keys for this session and deletes them at its end.
 
     They lie in a new folder that only this user can read, outside the run's folder:
-    nothing that a run leaves behind holds a key.
+    nothing that a run leaves behind holds a key. Folders of sessions that were killed
+    are deleted first.
 
     Args:
       asked: The cipher, its codec and how often keys change.
@@ -77,8 +76,7 @@ def fresh_keys(
     numbers = itertools.count()
     # One for all trainings: every new one would be traced anew.
     cohort = engine(asked, training.num_clients)
-    with tempfile.TemporaryDirectory(prefix="selenc-keys-") as name:
-        folder = pathlib.Path(name)
+    with key_folders.temporary() as folder:
 
         def for_training() -> Lattice:
             target = folder / f"training-{next(numbers)}"

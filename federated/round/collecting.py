@@ -132,9 +132,7 @@ def collect(collected: Collected, upload: Upload, rules: Rules) -> Collected:
     """
     intact = tf.equal(upload.checksum, client.checksum(upload))
     idle = intact & tf.logical_not(upload.contributes)
-    verdict = tf.where(
-        idle, int(Refusal.ACCEPTED), _judge_alone(upload, intact, rules)
-    )
+    verdict = tf.where(idle, int(Refusal.ACCEPTED), _judge_alone(upload, intact, rules))
     if rules.fail:
         with tf.control_dependencies([must_be_accepted(verdict)]):
             verdict = tf.identity(verdict)
@@ -252,7 +250,10 @@ def _put(collected: Collected, one: Sum, engine: Engine) -> Collected:
     count = tf.size(one.nonces)
     used = tf.stack([tf.size(there.nonces) > 0 for there in collected.sums])
     same = used & tf.stack(
-        [tf.reduce_all(tf.equal(there.context, one.context)) for there in collected.sums]
+        [
+            tf.reduce_all(tf.equal(there.context, one.context))
+            for there in collected.sums
+        ]
     )
     # One of them is found, as free sums are behind those in use.
     place = tf.where(

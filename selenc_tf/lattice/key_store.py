@@ -11,7 +11,8 @@ marked stateful and could be folded into a constant).
 
 A key serves a whole run, or there is a series of keys in a folder, one for each round:
 then whoever learns a key can open the messages of one round only, and a key can be
-deleted as soon as its round is over (`forget`).
+deleted as soon as its round is over (`forget`). How files come and go is in
+`key_files.py`; `python -m experiments.keys` does all of this from the command line.
 """
 
 import dataclasses
@@ -24,13 +25,12 @@ import secrets
 import tensorflow as tf
 
 from selenc_tf import validation
+from selenc_tf.lattice import key_files
 from selenc_tf.lattice.cipher import Cipher
 
 _ID_BYTES = 8
 _CHECK_BYTES = 8
 _CHECK_OF = b"selenc-tf: check of a secret key, version 1"
-_DIGITS = 6
-_SUFFIX = ".key"
 _RECORDS = ("parameters", "key id", "number", "key check", "secret key")
 _PUBLIC = len(_RECORDS) - 1
 
@@ -70,9 +70,10 @@ def create(path: str | os.PathLike[str], cipher: Cipher) -> KeySet:
 
     Raises:
       FileExistsError: If there is a file already; rotate keys by choosing a new name.
+      OSError: If it cannot be written, or not so that others cannot read it.
     """
     key_id = secrets.token_hex(_ID_BYTES)
-    target = _absolute(path)
+    target = key_files.absolute(path)
     _write(target, cipher, key_id, 0)
     return KeySet(str(target), key_id)
 
@@ -86,7 +87,7 @@ def create_series(
 
     Args:
       folder: Where the key files will be; made, for its owner only, if it is not there.
-        A series that is there is continued.
+        A series that is there is continued. Other processes have to wait meanwhile.
       cipher: Whose keys to generate.
       rounds: How many, >= 1.
       first_round: The number of the first, >= 0.
@@ -98,17 +99,21 @@ def create_series(
       FileExistsError: If one of the rounds has its key already.
       ValueError: If a number is out of range, or the series that is there belongs to
         other parameters.
+      OSError: If a key cannot be written; those before it are there. If others can
+        read or replace what is there.
     """
     validation.check_at_least("rounds", rounds, 1)
     validation.check_at_least("first_round", first_round, 0)
-    target = _absolute(folder)
-    target.mkdir(parents=True, exist_ok=True, mode=0o700)
-    there = sorted(target.glob(f"*{_SUFFIX}"))
-    key_id = (
-        _read_id(there[0], cipher.digest) if there else secrets.token_hex(_ID_BYTES)
-    )
-    for number in range(first_round, first_round + rounds):
-        _write(target / _file_name(number), cipher, key_id, number)
+    target = key_files.absolute(folder)
+    key_files.make_folder(target)
+    with key_files.locked(target):
+        key_files.check_private(target)
+        there = key_files.files_of(target)
+        key_id = (
+            _read_id(there[0], cipher.digest) if there else secrets.token_hex(_ID_BYTES)
+        )
+        for number in range(first_round, first_round + rounds):
+            _write(target / key_files.file_name(number), cipher, key_id, number)
     return KeySet(str(target), key_id, rotates=True)
 
 
@@ -125,19 +130,21 @@ def find(path: str | os.PathLike[str]) -> KeySet:
 
     Raises:
       FileNotFoundError: If there is no key.
+      PermissionError: If other users can read or replace it.
     """
-    target = _absolute(path)
-    files = sorted(target.glob(f"*{_SUFFIX}")) if target.is_dir() else [target]
+    target = key_files.absolute(path)
+    files = key_files.files_of(target) if target.is_dir() else [target]
     if not files or not files[0].is_file():
         raise FileNotFoundError(
             f"`path` must be a key file or a folder of them, but there is no key at "
             f"{target}. Make one with `key_store.create` or `create_series`."
         )
+    key_files.check_private(target)
     return KeySet(str(target), _read_id(files[0]), rotates=target.is_dir())
 
 
 def forget(keys: KeySet, before_round: int) -> int:
-    """Deletes the keys of rounds that are over.
+    """Deletes the keys of rounds that are over, and what was not finished of them.
 
     Runs on: client. What was encrypted under them cannot be opened any more.
 
@@ -146,24 +153,39 @@ def forget(keys: KeySet, before_round: int) -> int:
       before_round: The first round whose key stays.
 
     Returns:
-      How many keys were deleted.
+      How many files were deleted.
 
     Raises:
-      ValueError: If there is but one key for all rounds.
+      ValueError: If there is but one key for all rounds: `delete` it.
     """
     if not keys.rotates:
         raise ValueError(
             f"`keys` must be a series with one key a round, but {keys.path} is a key "
-            "for all rounds. Delete the file yourself once no round needs it."
+            "for all rounds. Delete it with `key_store.delete` once no round needs it."
         )
-    old = [
-        path
-        for path in pathlib.Path(keys.path).glob(f"*{_SUFFIX}")
-        if path.stem.isdigit() and int(path.stem) < before_round
-    ]
-    for path in old:
-        path.unlink()
-    return len(old)
+    files = key_files.numbered(pathlib.Path(keys.path))
+    return key_files.remove(path for number, path in files if number < before_round)
+
+
+def delete(path: str | os.PathLike[str]) -> int:
+    """Deletes a key or a whole series, and whatever was not finished of it.
+
+    Runs on: key holder or client.
+
+    Args:
+      path: Of the key file or the folder, whether or not a key was ever finished there.
+        Other files in the folder of a series stay.
+
+    Returns:
+      How many files were deleted.
+    """
+    target = key_files.absolute(path)
+    if not target.is_dir():
+        return key_files.remove(key_files.names_of(target))
+    count = key_files.remove([path for _, path in key_files.numbered(target)])
+    if not any(target.iterdir()):
+        target.rmdir()
+    return count
 
 
 def read(keys: KeySet, cipher: Cipher, round_number: tf.Tensor | int = 0) -> tf.Tensor:
@@ -180,6 +202,7 @@ def read(keys: KeySet, cipher: Cipher, round_number: tf.Tensor | int = 0) -> tf.
       A scalar string, the serialised secret key.
 
     Raises:
+      PermissionError: At once, if other users can read or replace what lies there.
       NotFoundError: When run, if there is no such file; a series needs a key for
         every round.
       DataLossError: When run, if the file is damaged.
@@ -235,21 +258,15 @@ def check_of(secret_key: bytes) -> bytes:
     return hmac.digest(secret_key, _CHECK_OF, hashlib.sha256)[:_CHECK_BYTES]
 
 
-def _file(
-    keys: KeySet, round_number: tf.Tensor | int
-) -> tuple[tf.Tensor, tf.Tensor]:
+def _file(keys: KeySet, round_number: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
     """The number of a round's key, and the path of its file, inside a graph."""
+    key_files.check_private(pathlib.Path(keys.path))
     number = keys.number(round_number)
     path = tf.constant(keys.path)
     if keys.rotates:
-        digits = tf.strings.as_string(number, width=_DIGITS, fill="0")
-        path = tf.strings.join([path, os.sep, digits, _SUFFIX])
+        digits = tf.strings.as_string(number, width=key_files.DIGITS, fill="0")
+        path = tf.strings.join([path, os.sep, digits, key_files.SUFFIX])
     return number, path
-
-
-def _absolute(path: str | os.PathLike[str]) -> pathlib.Path:
-    """A computation is run wherever its process then stands."""
-    return pathlib.Path(path).expanduser().absolute()
 
 
 def _must_equal(found: tf.Tensor, expected: tf.Tensor, what: str) -> tf.Operation:
@@ -264,10 +281,6 @@ def _must_equal(found: tf.Tensor, expected: tf.Tensor, what: str) -> tf.Operatio
             tf.strings.substr(found, 0, 2 * _ID_BYTES),
         ],
     )
-
-
-def _file_name(number: int) -> str:
-    return f"{number:0{_DIGITS}d}{_SUFFIX}"
 
 
 def _read_id(path: pathlib.Path, digest: str | None = None) -> str:
@@ -289,23 +302,18 @@ def _read_id(path: pathlib.Path, digest: str | None = None) -> str:
 
 
 def _write(target: pathlib.Path, cipher: Cipher, key_id: str, number: int) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    try:
-        secret_key = cipher.keygen().numpy()
-        with tf.io.TFRecordWriter(str(temporary)) as writer:
-            writer.write(cipher.digest.encode())
-            writer.write(key_id.encode())
-            writer.write(str(number).encode())
-            writer.write(check_of(secret_key))
-            writer.write(secret_key)
-        # A hard link fails if the name is taken, atomically.
-        os.link(temporary, target)
-    except FileExistsError:
-        raise FileExistsError(
-            f"`path` must not exist yet, but {target} does. A key file is never "
-            "overwritten: choose another name, or delete it if no ciphertext needs it."
-        ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    def write(descriptor: int) -> None:
+        key = cipher.keygen().numpy()
+        names = (cipher.digest.encode(), key_id.encode(), str(number).encode())
+        try:
+            # By its descriptor: what has the name now may be another file.
+            with tf.io.TFRecordWriter(f"/dev/fd/{descriptor}") as writer:
+                for record in (*names, check_of(key), key):
+                    writer.write(record)
+        except tf.errors.OpError:
+            raise OSError(
+                f"`path` must be where a key can be written, but there is no room for "
+                f"{target}. Nothing of it was kept: make room, or take another folder."
+            ) from None
+
+    key_files.write_new(target, write)

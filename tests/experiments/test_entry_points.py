@@ -14,6 +14,7 @@ FLAG_OF = {
     "analyse": "--threshold_tolerance",
     "check_prediction": "--analysis",
     "benchmark": "--torch_python",
+    "keys": "--before_round",
 }
 COMMANDS = tuple(FLAG_OF)
 also_slow = functools.partial(pytest.param, marks=pytest.mark.slow)
@@ -101,6 +102,7 @@ def test_nothing_heavy_is_loaded(command, argument, status, shown):
             "benchmark", "--suite=attack --torch_python=/nowhere", "--torch_python"
         ),
         ("benchmark", "--suite=all", "lattice"),
+        ("keys", "--action=hand_out --keys=cohort.key", "--to"),
         ("benchmark", "--values=0", "at least 1"),
         also_slow("benchmark", "--mask_policy=heads", "--head_size"),
     ],

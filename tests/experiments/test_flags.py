@@ -7,7 +7,7 @@ import re
 import pytest
 from absl import flags as absl_flags
 
-from experiments import benchmark, check_prediction
+from experiments import benchmark, check_prediction, keys
 from experiments.analysis import options
 from experiments.outputs import run_directory
 from experiments.study import flag_table, settings
@@ -18,6 +18,7 @@ TABLES = {
     "analyse": options.Options,
     "check_prediction": check_prediction.Check,
     "benchmark": benchmark.Benchmark,
+    "keys": keys.Keys,
 }
 
 # Where a flag is whose place is not called as it is.
@@ -49,6 +50,8 @@ PLACES = {
 EMPTY = {"data_range": float}
 ONLY_IN = {
     ("benchmark", "output"): "folder",
+    ("keys", "rounds"): "rounds",
+    ("keys", "keys"): "path",
     ("run", "attack_batch_size"): "attack.batch_size",
     ("benchmark", "attack_batch_size"): "attack.batch_size",
     ("run", "attack_iterations"): "attack.max_iterations",

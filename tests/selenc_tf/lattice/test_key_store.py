@@ -253,6 +253,7 @@ def test_another_key_than_expected(keys, path, tmp_path, what, graph):
         expected, found = wanted.key_id, keys.key_id
         path.replace(wanted.path)
     else:
+        (tmp_path / "000012.key").touch(mode=0o600)
         (tmp_path / "000012.key").write_bytes(path.read_bytes())
         wanted = key_store.KeySet(str(tmp_path), keys.key_id, rotates=True)
         round_number, expected, found = 12, "12", "0"

@@ -1,0 +1,193 @@
+"""Key files on the disk: their names, how they come and go, and who may read them.
+
+A file is written under the name `.NAME.` and 16 hex digits, for its owner only, and gets
+its own name, a hard link, when it is complete and on the disk. Whoever is killed on the
+way leaves the first name behind; `names_of` and `numbered` know it, so that what deletes
+a key deletes that too.
+"""
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import re
+import secrets
+import stat
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+
+SUFFIX = ".key"
+DIGITS = 6
+_TOKEN_BYTES = 8
+_UNFINISHED = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}")
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def absolute(path: str | os.PathLike[str]) -> pathlib.Path:
+    """A path that means the same wherever a process stands."""
+    return pathlib.Path(path).expanduser().absolute()
+
+
+def file_name(number: int) -> str:
+    """The name of a key in the folder of its series."""
+    return f"{number:0{DIGITS}d}{SUFFIX}"
+
+
+def files_of(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The complete key files of a series, in the order of their numbers."""
+    complete = {
+        number: path for number, path in numbered(folder) if path.name[0] != "."
+    }
+    return [complete[number] for number in sorted(complete)]
+
+
+def numbered(folder: pathlib.Path) -> Iterator[tuple[int, pathlib.Path]]:
+    """All files of a series with the numbers of their keys, unfinished ones too."""
+    for path in sorted(folder.iterdir()):
+        stem, suffix = os.path.splitext(_finished_name(path.name))
+        if suffix == SUFFIX and stem.isdecimal():
+            yield int(stem), path
+
+
+def names_of(target: pathlib.Path) -> list[pathlib.Path]:
+    """All files of one key: its own, and what was not finished of it."""
+    if not target.parent.is_dir():
+        return []
+    return [
+        path
+        for path in sorted(target.parent.iterdir())
+        if _finished_name(path.name) == target.name
+    ]
+
+
+def make_folder(folder: pathlib.Path) -> None:
+    """Makes a folder, and those above it that are not there, for its owner only."""
+    for one in (*reversed(folder.parents), folder):
+        with contextlib.suppress(FileExistsError):
+            if not one.is_dir():
+                os.mkdir(one, 0o700)
+
+
+@contextlib.contextmanager
+def locked(folder: pathlib.Path) -> Iterator[None]:
+    """Keeps other processes out that lock the same folder; ends with the process."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write_new(target: pathlib.Path, write: Callable[[int], None]) -> None:
+    """Makes a file that appears complete or not at all, for its owner only.
+
+    Args:
+      target: Its name.
+      write: Gets the descriptor, and writes all of the content to it.
+
+    Raises:
+      FileExistsError: If the name is taken; nothing is ever overwritten.
+      PermissionError: If the file system lets others read it whatever its mode.
+      OSError: If it cannot be written. No part of it is left.
+    """
+    make_folder(target.parent)
+    token = secrets.token_hex(_TOKEN_BYTES)
+    unfinished = target.with_name(f".{target.name}.{token}")
+    # By no link, and never one that is there.
+    flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY
+    descriptor = os.open(unfinished, flags, 0o600)
+    try:
+        if os.fstat(descriptor).st_mode & _OTHERS:
+            raise PermissionError(
+                f"`path` must lie where files can be kept from other users, but "
+                f"{target.parent} does not know file modes. Choose another folder."
+            )
+        write(descriptor)
+        os.fsync(descriptor)
+        # A hard link fails if the name is taken, atomically.
+        os.link(unfinished, target)
+    except FileExistsError:
+        raise FileExistsError(
+            f"`path` must not exist yet, but {target} does. A key file is never "
+            "overwritten: choose another name, or delete it if no ciphertext needs it."
+        ) from None
+    finally:
+        os.close(descriptor)
+        os.unlink(unfinished)
+    _sync(target.parent)
+
+
+def copy_new(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Copies a key file as `write_new` makes one."""
+    content = source.read_bytes()
+
+    def write(descriptor: int) -> None:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+    write_new(target, write)
+
+
+def remove(files: Iterable[pathlib.Path]) -> int:
+    """Deletes files for good, and returns how many there were."""
+    folders, count = set(), 0
+    for path in files:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+            count += 1
+            folders.add(path.parent)
+    for folder in folders:
+        _sync(folder)
+    return count
+
+
+def check_private(path: pathlib.Path) -> None:
+    """Refuses a key, or a series of them, that other users can read or replace.
+
+    Warns where they can only see which keys there are.
+
+    Args:
+      path: A key file or the folder of a series; nothing is said if it is not there.
+
+    Raises:
+      PermissionError: If others can; the sentence says what to do.
+    """
+    files = [path]
+    if path.is_dir():
+        mode = path.stat().st_mode
+        if mode & _OTHERS_WRITE and not mode & stat.S_ISVTX:
+            raise _open_to_others(path, mode, "put keys of theirs into")
+        if mode & _OTHERS:
+            warnings.warn(
+                f"Other users can see which keys there are in {path}: chmod go= {path}",
+                stacklevel=3,
+            )
+        files = files_of(path)
+    for one in files:
+        with contextlib.suppress(FileNotFoundError):
+            if (mode := one.stat().st_mode) & _OTHERS:
+                raise _open_to_others(one, mode, "read or change")
+
+
+def _open_to_others(path: pathlib.Path, mode: int, may: str) -> PermissionError:
+    return PermissionError(
+        f"A key must be for its owner only, but other users may {may} {path} (mode "
+        f"{stat.S_IMODE(mode):04o}). Make a new key if they may have, or: chmod go= {path}"
+    )
+
+
+def _finished_name(name: str) -> str:
+    found = _UNFINISHED.fullmatch(name)
+    return found["name"] if found else name
+
+
+def _sync(folder: pathlib.Path) -> None:
+    """Waits until the names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

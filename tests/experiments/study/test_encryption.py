@@ -1,0 +1,30 @@
+"""The keys of a session."""
+
+import pytest
+
+from experiments.study import encryption
+from selenc_tf.lattice import key_folders, key_store
+from tests.experiments.command import parse
+
+
+@pytest.mark.parametrize("rotation", ["run", "round"])
+def test_a_session_deletes_its_keys_and_those_of_killed_ones(
+    rotation, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(key_folders.tempfile, "tempdir", str(tmp_path))
+    left = tmp_path / "selenc-keys-left"
+    left.mkdir()
+    for name in ("owner.lock", "study.key"):  # Nobody holds the lock.
+        (left / name).touch()
+    settings = parse("--cipher=identity_INSECURE", f"--key_rotation={rotation}")
+    with encryption.fresh_keys(
+        settings.encryption, settings.training, settings.attack, weight=1
+    ) as lattices:
+        (folder,) = tmp_path.iterdir()
+        made = [lattices.study, lattices.training(), lattices.training()]
+        made.append(lattices.scores())
+        assert all(key_store.find(one.keys.path) == one.keys for one in made)
+        assert len({one.keys.key_id for one in made}) == 4
+        assert all(one.keys.path.startswith(f"{folder}/") for one in made)
+        assert made[1].keys.rotates == (rotation == "round")
+    assert not list(tmp_path.iterdir())
