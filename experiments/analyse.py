@@ -29,11 +29,11 @@ def execute(
 
     def prepare() -> "Prepared":
         check_flags(options)
-        return analysis.running.prepare(options, command_line)
+        return analysis.running.prepare(options, command_line, errors)
 
     if options.dry_run:
         return command.perform(
-            lambda: _checked(options),
+            lambda: _checked(options, errors),
             lambda loaded: _rehearse(options, loaded, output),
             errors,
         )
@@ -44,7 +44,7 @@ def execute(
 
 def check_flags(options: Options) -> None:
     """Checks flags and folder; light, so that a refusal does not wait for TensorFlow."""
-    flag_table.check(options, rules.subject)
+    flag_table.check(options, rules.subject, rules.federation)
     outputs.run_directory.check_place(
         pathlib.Path(options.output).expanduser(),
         flag_table.as_dict(options),
@@ -52,9 +52,9 @@ def check_flags(options: Options) -> None:
     )
 
 
-def _checked(options: Options) -> "Inputs":
+def _checked(options: Options, errors: TextIO) -> "Inputs":
     check_flags(options)
-    return analysis.inputs.load(options)
+    return analysis.inputs.load(options, errors)
 
 
 def _rehearse(options: Options, loaded: "Inputs", output: TextIO) -> int:

@@ -137,6 +137,11 @@ def _suite(asked: Benchmark) -> Iterator[str]:
         yield (
             "`--dry_run` is for `experiments.run` and `experiments.analyse`. Leave it out."
         )
+    if asked.training.weights_after_rounds:
+        yield (
+            "`--weights_after_rounds` is for `experiments.run` and `experiments.analyse`: "
+            "no benchmark depends on what a model has learned. Leave it out."
+        )
     if asked.suite == "lattice":
         try:
             outputs.run_directory.check_writable(pathlib.Path(asked.folder))

@@ -66,14 +66,16 @@ def execute(
         )
         return status
 
-    return command.perform(lambda: prepare(asked), work, errors)
+    return command.perform(lambda: prepare(asked, errors), work, errors)
 
 
-def prepare(asked: Check) -> "Work":
+def prepare(asked: Check, stream: TextIO) -> "Work":
     """Reads a finished analysis.
 
     Args:
       asked: As read from flags.
+      stream: Where the progress of training the attacked weights goes, if the analysis
+        was of trained ones and they are not kept any more.
 
     Returns:
       The work.
@@ -93,9 +95,9 @@ def prepare(asked: Check) -> "Work":
     # What does not change results stands with the session that it was of.
     flags = stored["flags"] | stored["sessions"][-1]["neutral_flags"]
     options = flag_table.from_dict(flags, Options)
-    flag_table.check(options, rules.subject)
+    flag_table.check(options, rules.subject, rules.federation)
     return analysis.attacked.Work(
-        analysis.inputs.load(options).study,
+        analysis.inputs.load(options, stream).study,
         analysis.results.load(asked.folder),
         asked.iterations,
         asked.restarts,

@@ -24,22 +24,25 @@ def execute(
 ) -> int:
     """Does the work, shows the result, and gives the exit status."""
     if settings.output.dry_run:
-        return command.perform(lambda: check(settings), rehearse(settings), errors)
+        return command.perform(
+            lambda: check(settings, errors), rehearse(settings), errors
+        )
     return command.perform(
-        lambda: prepare(settings, command_line),
+        lambda: prepare(settings, command_line, errors),
         lambda prepared: work(settings, *prepared),
         errors,
     )
 
 
 def prepare(
-    settings: Settings, command_line: Sequence[str]
+    settings: Settings, command_line: Sequence[str], stream: TextIO
 ) -> "tuple[Inputs, RunFolder]":
-    """Checks the settings, loads the data and opens the folder.
+    """Checks the settings, loads data and weights and opens the folder.
 
     Args:
       settings: As read from flags.
       command_line: Goes to `config.json`.
+      stream: Where the progress of training the attacked weights goes.
 
     Returns:
       What the run works on, and its folder.
@@ -48,7 +51,7 @@ def prepare(
       ValueError: For flags or data that cannot be used.
       OSError: For data that are not there.
     """
-    inputs = check(settings)
+    inputs = check(settings, stream)
     given, neutral = flag_table.as_dict(settings), flag_table.neutral(settings)
     config = outputs.run_directory.RunConfig(
         flags=given,
@@ -67,14 +70,14 @@ def prepare(
     return inputs, folder
 
 
-def check(settings: Settings) -> "Inputs":
+def check(settings: Settings, stream: TextIO) -> "Inputs":
     """Checks the settings and loads the data; makes no folder. Raises as `prepare`."""
     rules.check(settings)
     logdir = pathlib.Path(settings.output.logdir).expanduser()
     given, neutral = flag_table.as_dict(settings), flag_table.neutral(settings)
     outputs.run_directory.check_name(settings.output.run_name)
     outputs.run_directory.check_place(logdir / settings.output.run_name, given, neutral)
-    return study.inputs.load(settings)
+    return study.inputs.load(settings, stream)
 
 
 def rehearse(settings: Settings) -> "Callable[[Inputs], int]":
@@ -100,12 +103,14 @@ def work(settings: Settings, inputs: "Inputs", folder: "RunFolder") -> int:
     Returns:
       The exit status.
     """
-    masks = study.masking.describe(settings.masks)
+    notes = study.publishing.Notes(
+        study.masking.describe(settings.masks), inputs.weights_note
+    )
     with outputs.native_output.redirected(folder.path) as stream:
         try:
             study.running.run(settings, inputs, folder, stream)
         except KeyboardInterrupt:
-            study.publishing.everything(folder.path, inputs.dataset, masks)
+            study.publishing.everything(folder.path, inputs.dataset, notes)
             print(
                 f"\nStopped. What was finished is in {folder.path}; the same command "
                 "goes on from there.",
@@ -114,15 +119,15 @@ def work(settings: Settings, inputs: "Inputs", folder: "RunFolder") -> int:
             )
             return command.STOPPED
         except ValueError as error:
-            study.publishing.everything(folder.path, inputs.dataset, masks)
+            study.publishing.everything(folder.path, inputs.dataset, notes)
             print(
                 f"\n{error}\nWhat was finished before is in {folder.path}.",
                 file=stream,
                 flush=True,
             )
             return command.REFUSED
-        study.publishing.everything(folder.path, inputs.dataset, masks)
-        study.publishing.summary(folder.path, inputs.dataset, masks, stream)
+        study.publishing.everything(folder.path, inputs.dataset, notes)
+        study.publishing.summary(folder.path, inputs.dataset, notes, stream)
     return 0
 
 

@@ -24,6 +24,8 @@ def report(asked: Options, loaded: Inputs) -> Iterator[str]:
     """
     made = loaded.study
     yield from dry_run.subject(asked, Studied(made.dataset, made.model, loaded.facts))
+    if loaded.weights_note:
+        yield loaded.weights_note
     rows = list(loaded.batches[0])
     images = made.dataset.images[rows]
     labels = examples.targets(made.model, made.dataset.labels[rows])

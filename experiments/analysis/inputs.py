@@ -1,6 +1,7 @@
 """What an analysis works on: the pictures behind each gradient, and what they take."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
@@ -8,7 +9,8 @@ from experiments.analysis import catalog
 from experiments.analysis import study as study_lib
 from experiments.analysis.options import Options
 from experiments.data.dataset import Dataset
-from experiments.study import subjects
+from experiments.study import after_rounds, clients, subjects
+from experiments.study.clients import TrainingData
 from experiments.study.flag_table import SettingsError
 from selenc_tf.distance import sketch
 from selenc_tf.models.functional import FunctionalModel
@@ -20,19 +22,22 @@ class Inputs(NamedTuple):
     Attributes:
       study: Model, data, scores and prior.
       batches: Indices of the examples behind each gradient.
-      facts: Of `subjects.Studied`.
+      facts: Of `subjects.Studied` and `after_rounds.Learned`.
+      weights_note: Which weights are analysed, for people; "" for the first ones.
     """
 
     study: study_lib.Study
     batches: tuple[tuple[int, ...], ...]
     facts: dict[str, Any]
+    weights_note: str
 
 
-def load(asked: Options) -> Inputs:
+def load(asked: Options, stream: TextIO) -> Inputs:
     """Loads the data and builds the study.
 
     Args:
-      asked: Checked options.
+      asked: Checked options. With `--dry_run` no weights are trained.
+      stream: Where the progress of training the analysed weights goes.
 
     Returns:
       The inputs.
@@ -41,26 +46,48 @@ def load(asked: Options) -> Inputs:
       SettingsError: If the options cannot be used on these data.
       DataNotFoundError: If no source has the data set.
     """
-    dataset, model, facts = subjects.load(asked)
-    batches = choose_pictures(asked, dataset)
-    check_memory(asked, model)
-    rows = [row for batch in batches for row in batch]
-    return Inputs(study_lib.build_study(asked, dataset, model, rows), batches, facts)
+    dataset, first, facts = subjects.load(asked)
+    data = TrainingData((), dataset)
+    if asked.training.weights_after_rounds:
+        data = clients.shared_out(dataset, asked.training, asked.seed)
+    order = clients.order(dataset, asked.training, asked.seed, data)
+    batches = choose_pictures(asked, dataset, order)
+    check_memory(asked, first)
+    learned = after_rounds.of(
+        first, asked.training, asked.seed, data, stream, asked.dry_run
+    )
+    public = order[len(batches) * asked.batch_size :]
+    return Inputs(
+        study_lib.build_study(asked, dataset, learned.model, public),
+        batches,
+        facts | learned.facts,
+        learned.note,
+    )
 
 
-def choose_pictures(asked: Options, dataset: Dataset) -> tuple[tuple[int, ...], ...]:
+def choose_pictures(
+    asked: Options, dataset: Dataset, order: Sequence[int]
+) -> tuple[tuple[int, ...], ...]:
     """Which pictures stand behind each gradient: those that `experiments.run` attacks.
+
+    Args:
+      asked: How many.
+      dataset: The whole.
+      order: Its rows, in the order in which they are taken.
+
+    Returns:
+      The rows of each batch.
 
     Raises:
       SettingsError: If there are too few; one has to be left for the prior.
     """
     size, wanted = asked.batch_size, asked.num_images * asked.batch_size
-    if wanted >= len(dataset):
+    if wanted >= len(order):
         raise SettingsError(
             f"`--num_images` times `--attack_batch_size` asks for {wanted} pictures and "
-            f"the prior for one more, but {dataset.name} has {len(dataset)}. Lower them."
+            f"the prior for one more, but {dataset.name} has "
+            f"{len(order)}{clients.left_over(asked.training)}. Lower them."
         )
-    order = np.random.default_rng(asked.seed).permutation(len(dataset)).tolist()
     return tuple(tuple(order[at : at + size]) for at in range(0, wanted, size))
 
 

@@ -5,7 +5,7 @@ import math
 
 from experiments.analysis import catalog
 from experiments.study.flag_table import at_least, flag
-from experiments.study.settings import Grid, Messages, Subject
+from experiments.study.settings import Federated, Grid, Messages
 from selenc_tf.validation import check_in, check_positive
 
 
@@ -51,7 +51,7 @@ _NOISES = ", ".join(
 
 
 @dataclasses.dataclass(frozen=True)
-class Options(Subject, Grid, Messages):
+class Options(Federated, Grid, Messages):
     """A whole analysis."""
 
     num_images: int = flag(

@@ -7,7 +7,7 @@ from typing import NamedTuple, TextIO
 
 from experiments.analysis import inputs, report, results, study
 from experiments.analysis.options import Options
-from experiments.outputs import environment, files, progress, run_directory
+from experiments.outputs import environment, files, progress, records, run_directory
 from experiments.study import command, flag_table
 from selenc_tf.distance import cramer_rao
 
@@ -28,12 +28,13 @@ class Prepared(NamedTuple):
     command: str
 
 
-def prepare(asked: Options, command_line: Sequence[str]) -> Prepared:
+def prepare(asked: Options, command_line: Sequence[str], stream: TextIO) -> Prepared:
     """Loads the data and opens the folder.
 
     Args:
       asked: Checked options.
       command_line: The program and its arguments.
+      stream: Where the progress of training the analysed weights goes.
 
     Returns:
       What `run` takes.
@@ -42,7 +43,7 @@ def prepare(asked: Options, command_line: Sequence[str]) -> Prepared:
       ValueError: For data that cannot be used.
       OSError: For data that are not there.
     """
-    loaded = inputs.load(asked)
+    loaded = inputs.load(asked, stream)
     made = loaded.study
     target = pathlib.Path(asked.output).expanduser().absolute()
     folder = run_directory.open_run(
@@ -60,7 +61,8 @@ def prepare(asked: Options, command_line: Sequence[str]) -> Prepared:
     ).path
     variance = made.prior.variance
     heading = report.Heading(
-        model=f"{asked.model} ({made.model.spec.size:,} parameters)",
+        model=f"{asked.model} ({made.model.spec.size:,} parameters)"
+        f"{records.after(asked.training.weights_after_rounds)}",
         dataset=made.dataset.name,
         noise=" + ".join(asked.noise),
         prior=f"{asked.prior}, variance {variance:.3f}",
@@ -102,7 +104,7 @@ def run(prepared: Prepared, output: TextIO, errors: TextIO) -> int:
 
 
 def _analyse(prepared: Prepared, stream: TextIO) -> None:
-    made, batches, _ = prepared.inputs
+    made, batches = prepared.inputs.study, prepared.inputs.batches
     done = {each.pictures for each in results.load(prepared.folder)}
     with (
         files.LineAppender(prepared.folder / results.FILE_NAME) as lines,
@@ -112,6 +114,8 @@ def _analyse(prepared: Prepared, stream: TextIO) -> None:
             f"{made.dataset.note} Model: {prepared.heading.model}. "
             f"Results: {prepared.folder}"
         )
+        if prepared.inputs.weights_note:
+            display.say(prepared.inputs.weights_note)
         for batch in batches:
             if batch in done:
                 continue

@@ -47,7 +47,7 @@ class Study(NamedTuple):
 
 
 def build_study(
-    options: Options, dataset: Dataset, model: FunctionalModel, rows: Sequence[int]
+    options: Options, dataset: Dataset, model: FunctionalModel, public: Sequence[int]
 ) -> Study:
     """Estimates the prior and prepares derivatives and scores.
 
@@ -55,14 +55,13 @@ def build_study(
       options: The settings.
       dataset: The pictures.
       model: What is analysed.
-      rows: The analysed ones; the prior is estimated from others.
+      public: Rows from some of which the prior is estimated; none is analysed.
 
     Returns:
       The study.
     """
-    public = np.setdiff1d(np.arange(len(dataset)), rows)
-    public = np.random.default_rng(options.seed).permutation(public)
-    pictures = dataset.images[np.sort(public[: options.prior_images])]
+    rows = np.random.default_rng(options.seed).permutation(np.sort(public))
+    pictures = dataset.images[np.sort(rows[: options.prior_images])]
     build_prior = pkgutil.resolve_name(catalog.PRIORS[options.prior])
 
     @functools.cache

@@ -34,6 +34,7 @@ class Dataset:
       groups: int32 [N]. Examples of one group resemble each other (neighbours in one
         photograph) and have one label, and a split keeps them on one side. None: every
         example is its own group.
+      rows: int64 [N], where the examples of a part stand in the whole. None of the whole.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Dataset:
     value_range: ValueRange = UNIT
     feature_names: tuple[str, ...] | None = None
     clients: NDArray[np.int32] | None = None
+    rows: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         """Checks shapes, dtypes and ranges, and makes the arrays read-only.
@@ -68,6 +70,7 @@ class Dataset:
             ("test_rows", self.test_rows, np.bool_, [size]),
             ("groups", self.groups, np.int32, [size]),
             ("clients", self.clients, np.int32, [size]),
+            ("rows", self.rows, np.int64, [size]),
         ):
             if array is not None and (
                 list(array.shape) != shape or array.dtype != dtype
@@ -103,6 +106,7 @@ class Dataset:
             self.test_rows,
             self.groups,
             self.clients,
+            self.rows,
         )
         for one in arrays:
             if one is not None:
@@ -170,6 +174,7 @@ def take(
         test_rows=None if dataset.test_rows is None else dataset.test_rows[indices],
         groups=None if dataset.groups is None else dataset.groups[indices],
         clients=None if dataset.clients is None else dataset.clients[indices],
+        rows=indices if dataset.rows is None else dataset.rows[indices],
     )
 
 

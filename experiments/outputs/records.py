@@ -163,6 +163,8 @@ class AttackRecord:
       chosen: Of an attack that is made of several: the one that it believed, else None.
       chosen_by: What decided: "rehearsal", "criterion", "prior" or "order", else None.
       members: Of the same: what each of them made of the example, in their order.
+      weights_after_rounds: Rounds of averaging behind the weights of the attacked round;
+        0 for the first weights.
       details: Further numbers of this attack.
     """
 
@@ -192,6 +194,7 @@ class AttackRecord:
     chosen: str | None = None
     chosen_by: words.ChosenBy | None = None
     members: tuple[MemberRecord, ...] = ()
+    weights_after_rounds: int = 0
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -362,6 +365,11 @@ def _made_of(kind: type[_Kind], values: Mapping[str, Any]) -> _Kind:
 def _has_default(field: dataclasses.Field[Any]) -> bool:
     missing = dataclasses.MISSING
     return field.default is not missing or field.default_factory is not missing
+
+
+def after(rounds: int) -> str:
+    """What titles say of weights that have so many rounds behind them."""
+    return f", after {rounds} round{'s' if rounds > 1 else ''}" if rounds else ""
 
 
 def cell_names(cells: Iterable[Cell]) -> dict[Cell, str]:

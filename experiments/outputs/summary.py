@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from experiments.outputs import cost_summary, leakage_summary
+from experiments.outputs import records as records_lib
 from experiments.outputs.cost_summary import PLAIN_RELEASE as PLAIN_RELEASE
 from experiments.outputs.cost_summary import Cost, Setting
 from experiments.outputs.leakage_summary import Leakage
@@ -20,6 +21,7 @@ class Context(NamedTuple):
       num_clients: k.
       target: What was attacked; "" for training without attacks.
       batch_size: Examples behind the attacked gradient; 0 without attacks.
+      weights_after_rounds: Rounds behind the attacked weights.
     """
 
     dataset: str
@@ -28,6 +30,7 @@ class Context(NamedTuple):
     num_clients: int
     target: str
     batch_size: int
+    weights_after_rounds: int = 0
 
     @property
     def title(self) -> str:
@@ -35,7 +38,8 @@ class Context(NamedTuple):
         clients = f"{self.num_clients} client{'s' if self.num_clients > 1 else ''}"
         attacked = f", attack on the {self.target}, batch {self.batch_size}"
         return (
-            f"{self.dataset}, {self.model}, {self.release}, {clients}"
+            f"{self.dataset}, {self.model}{records_lib.after(self.weights_after_rounds)}, "
+            f"{self.release}, {clients}"
             f"{attacked if self.target else ''}"
         )
 
@@ -86,7 +90,9 @@ def summarise(records: Iterable[Record]) -> tuple[SummaryRow, ...]:
     for record in records:
         setting = cost_summary.setting_of(record.cell)
         if isinstance(record, AttackRecord):
-            context = _context(setting, record.target, record.batch_size)
+            context = _context(setting, record.target, record.batch_size)._replace(
+                weights_after_rounds=record.weights_after_rounds
+            )
             attacks.setdefault((setting, context), []).append(record)
         else:
             rounds.setdefault(setting, []).append(record)

@@ -1,6 +1,9 @@
+from . import after_rounds as after_rounds
 from . import attack_records as attack_records
 from . import attacking as attacking
+from . import clients as clients
 from . import command as command
+from . import digests as digests
 from . import dry_run as dry_run
 from . import encryption as encryption
 from . import evaluating as evaluating
@@ -25,3 +28,4 @@ from . import subjects as subjects
 from . import tasks as tasks
 from . import training as training
 from . import views as views
+from . import weights_cache as weights_cache

@@ -39,6 +39,7 @@ class Subject(NamedTuple):
       view: What the attacker saw; of several rounds the last.
       model: The attacked model.
       session: Of the run.
+      weights_after_rounds: How many rounds the attacked weights have behind them.
     """
 
     task: Task
@@ -46,6 +47,7 @@ class Subject(NamedTuple):
     view: views.ServerView
     model: FunctionalModel
     session: int
+    weights_after_rounds: int = 0
 
 
 def without(
@@ -214,4 +216,5 @@ def _unmeasured(subject: Subject, row: int) -> AttackRecord:
         iterations=0,
         seconds=0.0,
         session=subject.session,
+        weights_after_rounds=subject.weights_after_rounds,
     )

@@ -50,6 +50,9 @@ def report(settings: Settings, inputs: Inputs) -> Iterator[str]:
         )
     else:
         yield "Training: none (--rounds=0)."
+    if inputs.weights_note:
+        yield inputs.weights_note
+    model = inputs.attacked
     rows = inputs.attacked_rows[: settings.attack.batch_size] or (0,)
     yield from metrics(model, inputs, settings.masks.metrics, settings.seed, rows)
     yield from _attacks(settings, inputs)
@@ -109,7 +112,7 @@ def _attacks(settings: Settings, inputs: Inputs) -> Iterator[str]:
     asked, attackers = (
         settings.attack,
         attacking.attackers(
-            inputs.model, settings.attack, inputs.dataset, inputs.public_rows
+            inputs.attacked, settings.attack, inputs.dataset, inputs.public_rows
         ),
     )
     if not asked.num_images and not asked.aggregate_clients:
@@ -130,7 +133,7 @@ def _attacks(settings: Settings, inputs: Inputs) -> Iterator[str]:
 
 def _hidden(settings: Settings, inputs: Inputs, rows: Sequence[int]) -> Iterator[str]:
     """What a lone client would hide at the first ratio above 0, tensor by tensor."""
-    model, ratios = inputs.model, settings.masks.ratios
+    model, ratios = inputs.attacked, settings.masks.ratios
     ratio = next((each for each in ratios if each > 0), ratios[0])
     policy = masking.policy_of(masking.of_run(settings), ratio)
     for name in settings.masks.metrics:
@@ -179,7 +182,7 @@ def _bytes(settings: Settings, inputs: Inputs) -> Iterator[str]:
 
 def _minutes(settings: Settings, inputs: Inputs) -> Iterator[str]:
     """What the work may take, from the time of one step."""
-    model, asked = inputs.model, settings.training
+    model, asked = inputs.attacked, settings.training
     local = 0.0
     if asked.rounds:
         step = _gradient_seconds(model, inputs, asked.batch_size)

@@ -30,6 +30,7 @@ class Study(NamedTuple):
       seed: Of the attacks.
       session: Of the run.
       progress: Called now and then with (start, iterations, objective).
+      weights_after_rounds: How many rounds the attacked weights have behind them.
     """
 
     attackers: attacking.Attackers
@@ -37,6 +38,7 @@ class Study(NamedTuple):
     seed: int
     session: int
     progress: effort.Progress
+    weights_after_rounds: int = 0
 
 
 def run(
@@ -87,7 +89,12 @@ def _attack(
         study.progress,
     )
     subject = attack_records.Subject(
-        task, dataset, view, study.attackers.model, study.session
+        task,
+        dataset,
+        view,
+        study.attackers.model,
+        study.session,
+        study.weights_after_rounds,
     )
     began = time.monotonic()
     try:

@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Sequence
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import numpy as np
 
@@ -37,13 +37,25 @@ secret key. Clients do not collude with it.
 """
 
 
-def everything(run_folder: pathlib.Path, dataset: Dataset, masks: str) -> None:
+class Notes(NamedTuple):
+    """What all results of a run have in common, in words.
+
+    Attributes:
+      masks: Its masks.
+      weights: Which weights were attacked; "" for the first ones.
+    """
+
+    masks: str
+    weights: str = ""
+
+
+def everything(run_folder: pathlib.Path, dataset: Dataset, notes: Notes) -> None:
     """Writes `summary.csv`, the figures and the TensorBoard files anew.
 
     Args:
       run_folder: The folder of the run.
       dataset: In which the records index pictures.
-      masks: What the masks of the run have in common, in words.
+      notes: What its results have in common.
     """
     found = results.load(run_folder)
     rows = summary_lib.summarise(found)
@@ -65,7 +77,8 @@ def everything(run_folder: pathlib.Path, dataset: Dataset, masks: str) -> None:
         {
             "data": f"{dataset.note}\n\nSource: {dataset.source}. Licence: "
             f"{dataset.licence}. {dataset.citation}",
-            "masks": masks,
+            "masks": notes.masks,
+            **({"weights": notes.weights} if notes.weights else {}),
             "threat model": _THREAT_MODEL,
             **_feature_errors(found),
         },
@@ -73,20 +86,21 @@ def everything(run_folder: pathlib.Path, dataset: Dataset, masks: str) -> None:
 
 
 def summary(
-    run_folder: pathlib.Path, dataset: Dataset, masks: str, stream: TextIO
+    run_folder: pathlib.Path, dataset: Dataset, notes: Notes, stream: TextIO
 ) -> None:
     """Prints the table of the run and where to look further.
 
     Args:
       run_folder: The folder of the run.
       dataset: Whose note goes under the table.
-      masks: What the masks of the run have in common, in words.
+      notes: What its results have in common.
       stream: Where to.
     """
     rows = summary_lib.summarise(results.load(run_folder))
     tables.print_tables(rows, stream)
+    said = [note for note in notes if note]
     print(
-        f"\n{masks}\nData: {dataset.note}\nLook at the "
+        "\n" + "\n".join(said) + f"\nData: {dataset.note}\nLook at the "
         f"{'pictures and ' if drawable(dataset) else ''}curves: "
         f"tensorboard --logdir {run_folder}",
         file=stream,
@@ -148,6 +162,7 @@ def _examples(
             continue
         label = of_picture[0].label
         known = "" if label is None else f", label {label}"
-        name = f"{dataset.name} {row}{known}, {target}"
+        after = records.after(of_picture[0].weights_after_rounds)
+        name = f"{dataset.name} {row}{known}{after}, {target}"
         examples.append(tensorboard.Example(name, dataset.images[row], panels))
     return examples

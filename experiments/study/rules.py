@@ -12,9 +12,9 @@ from experiments.study.settings import (
     DATASET,
     LABEL,
     AttackSettings,
+    Federated,
     Settings,
     Subject,
-    TrainingSettings,
 )
 from selenc_tf import catalog
 
@@ -33,7 +33,7 @@ def check(settings: S, *more: Callable[[S], Iterable[str]]) -> None:
     Raises:
       SettingsError: With one line for each thing that has to change.
     """
-    flag_table.check(settings, subject, _training, _cohorts, _masks, _attacks, *more)
+    flag_table.check(settings, subject, federation, _cohorts, _masks, _attacks, *more)
 
 
 def subject(asked: Subject) -> Iterator[str]:
@@ -80,8 +80,14 @@ def subject(asked: Subject) -> Iterator[str]:
         )
 
 
-def _training(settings: Settings) -> Iterator[str]:
-    asked: TrainingSettings = settings.training
+def federation(settings: Federated) -> Iterator[str]:
+    """What the flags of clients and their training must be together."""
+    asked = settings.training
+    if asked.weights_after_rounds and asked.num_clients < 1:
+        yield (
+            "`--num_clients` must be at least 1 with `--weights_after_rounds`, got "
+            f"{asked.num_clients}."
+        )
     if asked.split == CLIENTS and not settings.data:
         yield (
             "`--split=clients` needs `--data` whose examples say whose they are. Take "

@@ -65,7 +65,10 @@ def run(settings: Settings, inputs: Inputs, folder: RunFolder, stream: TextIO) -
             f"{inputs.dataset.note} Model: {inputs.model.name}, "
             f"{inputs.model.spec.size:,} parameters. Results: {folder.path}"
         )
-        for note in folder.notes:
+        for note in (
+            *([inputs.weights_note] if inputs.weights_note else []),
+            *folder.notes,
+        ):
             display.say(note)
         for cell in trained:
             display.start(_training_title(cell), settings.training.rounds)
@@ -79,10 +82,10 @@ def run(settings: Settings, inputs: Inputs, folder: RunFolder, stream: TextIO) -
             display.finish()
         study = leakage.Study(
             attackers=attacking.attackers(
-                inputs.model, settings.attack, inputs.dataset, inputs.public_rows
+                inputs.attacked, settings.attack, inputs.dataset, inputs.public_rows
             ),
             rounds=views.Rounds(
-                model=inputs.model,
+                model=inputs.attacked,
                 asked=settings.attack,
                 masking=masking.of_run(settings),
                 encryption=settings.encryption,
@@ -95,6 +98,7 @@ def run(settings: Settings, inputs: Inputs, folder: RunFolder, stream: TextIO) -
             ),
             seed=settings.seed,
             session=folder.session,
+            weights_after_rounds=settings.training.weights_after_rounds,
             progress=lambda start, iterations, objective: display.step(
                 iterations, f"error {objective:.1e}"
             ),

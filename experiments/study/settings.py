@@ -204,22 +204,17 @@ class EncryptionSettings:
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingSettings:
-    """Federated training, which gives overhead, loss and accuracy."""
+class Federation:
+    """Clients and how they learn: what weights become."""
 
-    rounds: int = flag(
-        "rounds",
-        4,
-        "Rounds of federated training for each ratio and metric; 0 for none.",
+    weights_after_rounds: int = flag(
+        "weights_after_rounds",
+        0,
+        "Attacked and analysed messages are of the weights after so many rounds of plain "
+        "averaging by these clients, kept in ~/.cache/selenc_tf; 0 for the first ones.",
         rule=at_least(0),
     )
     num_clients: int = flag("num_clients", 5, "Clients of a training round.")
-    min_clients: int = flag(
-        "min_clients",
-        2,
-        "Smallest cohort whose sum clients decrypt.",
-        rule=at_least(2),
-    )
     examples: int = flag(
         "client_examples",
         100,
@@ -277,6 +272,32 @@ class TrainingSettings:
         1000,
         "Examples on which loss and accuracy are measured.",
         rule=at_least(1),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Federated(Subject):
+    """A model on data that clients have."""
+
+    training: Federation = Federation()
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSettings(Federation):
+    """Federated training, which gives overhead, loss and accuracy."""
+
+    rounds: int = flag(
+        "rounds",
+        4,
+        "Rounds of federated training, from the first weights, for each ratio and metric; "
+        "0 for none.",
+        rule=at_least(0),
+    )
+    min_clients: int = flag(
+        "min_clients",
+        2,
+        "Smallest cohort whose sum clients decrypt.",
+        rule=at_least(2),
     )
 
 
@@ -399,11 +420,11 @@ class OutputSettings:
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(Subject):
+class Settings(Federated):
     """A whole run."""
 
+    training: TrainingSettings = TrainingSettings()
     masks: MaskSettings = MaskSettings()
     encryption: EncryptionSettings = EncryptionSettings()
-    training: TrainingSettings = TrainingSettings()
     attack: AttackSettings = AttackSettings()
     output: OutputSettings = OutputSettings()

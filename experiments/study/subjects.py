@@ -1,6 +1,5 @@
 """What is studied: data, of the catalogue or one's own, and a model that takes them."""
 
-import hashlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ from experiments.data import catalog as data_catalog
 from experiments.data import dataset as dataset_lib
 from experiments.data.dataset import Dataset
 from experiments.data.own import loading
-from experiments.study import examples, own_model
+from experiments.study import digests, examples, own_model
 from experiments.study.flag_table import SettingsError
 from experiments.study.settings import Subject
 from selenc_tf import catalog
@@ -138,19 +137,9 @@ def _facts(asked: Subject, model: FunctionalModel, dataset: Dataset) -> dict[str
     # What a file or a function gives may change while the flags stay.
     if asked.weights or asked.model not in catalog.MODELS:
         start = (*model.initial_weights, *model.task.initial_state)
-        facts["weights_sha256"] = _digest(*[one.numpy() for one in start])
+        facts["weights_sha256"] = digests.of_arrays(*[one.numpy() for one in start])
     if asked.data:
-        facts["data_sha256"] = _digest(dataset.images, dataset.labels, dataset.clients)
+        facts["data_sha256"] = digests.of_arrays(
+            dataset.images, dataset.labels, dataset.clients
+        )
     return facts
-
-
-def _digest(*arrays: np.ndarray | None) -> str:
-    """Of types, shapes and values."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        if array is None:
-            digest.update(b"none")
-            continue
-        digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

@@ -20,7 +20,8 @@ from experiments.study import (
 )
 from experiments.study import masking as masking_lib
 from experiments.study import recorder as recorder_lib
-from experiments.study.settings import Settings, TrainingSettings
+from experiments.study.clients import TrainingData
+from experiments.study.settings import Federation, Settings, TrainingSettings
 from federated import averaging, mask_rounds, tff_models
 from federated.round import local_work
 from selenc_tf.lattice.refusal import Refusal
@@ -31,19 +32,7 @@ PLAIN = PLAIN_RELEASE
 """The policy of the baseline: TFF's own mean, no part of ours."""
 
 
-class TrainingData(NamedTuple):
-    """What is trained and tested on.
-
-    Attributes:
-      clients: Each client's examples.
-      test: Examples to evaluate on.
-    """
-
-    clients: tuple[Dataset, ...]
-    test: Dataset
-
-
-def weight(clients: Sequence[Dataset], asked: TrainingSettings) -> int:
+def weight(clients: Sequence[Dataset], asked: Federation) -> int:
     """The largest weight of a client: TFF counts examples in every local pass anew."""
     return asked.local_epochs * max((len(client) for client in clients), default=1)
 
@@ -159,7 +148,7 @@ def cell_of(settings: Settings, dataset_name: str, metric: str, ratio: float) ->
 
 def build_process(
     model: FunctionalModel,
-    asked: TrainingSettings,
+    asked: Federation,
     seed: int,
     aggregator: tff.aggregators.WeightedAggregationFactory | None,
 ) -> tff.learning.templates.LearningProcess:
@@ -286,7 +275,7 @@ def _encryption_measurements(measured: Any) -> Mapping[str, Any] | None:
 
 
 def client_dataset(
-    model: FunctionalModel, client: Dataset, asked: TrainingSettings, seed: int
+    model: FunctionalModel, client: Dataset, asked: Federation, seed: int
 ) -> tf.data.Dataset:
     """A client's examples as its local training reads them.
 

@@ -5,7 +5,8 @@ import time
 import tensorflow_federated as tff
 
 from experiments.outputs.records import Cell
-from experiments.study import encryption, inputs, layouts, masking, subjects, training
+from experiments.study import clients as clients_lib
+from experiments.study import encryption, layouts, masking, subjects, training
 from experiments.study import recorder as recorder_lib
 from experiments.study.settings import Settings
 from experiments.suites.measurement import Measurement
@@ -26,7 +27,7 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
     dataset, model, _ = subjects.load(settings)
     recorder = recorder_lib.Recorder()
     runtime.install(observers=(recorder,))
-    clients = inputs.client_data(dataset, settings.training, settings.seed)
+    clients = clients_lib.client_data(dataset, settings.training, settings.seed)
     datasets = [
         training.client_dataset(model, client, settings.training, settings.seed)
         for client in clients

@@ -58,6 +58,7 @@ def settings_of(row: SummaryRow) -> dict[str, str | float | int]:
         "release": row.context.release,
         "num_clients": row.context.num_clients,
         "batch_size": row.context.batch_size,
+        "weights_after_rounds": row.context.weights_after_rounds,
     }
 
 
@@ -65,6 +66,7 @@ def _trials(rows: Sequence[SummaryRow]) -> list[dict[str, str | float | int]]:
     """What one compares trials by, also of several runs, and what else differs."""
     settings = [settings_of(row) for row in rows]
     keys = records.telling_keys(
-        settings, ("policy", "encryption_ratio", "dataset", "model")
+        settings,
+        ("policy", "encryption_ratio", "dataset", "model", "weights_after_rounds"),
     )
     return [{key: setting[key] for key in keys} for setting in settings]
