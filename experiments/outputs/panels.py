@@ -1,8 +1,10 @@
 """One attacked example: the original beside what the attackers made of it."""
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+import textwrap
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 import matplotlib.axes
 import matplotlib.figure
@@ -10,6 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.outputs.records import ATTACKERS
+
+Place: TypeAlias = tuple[float, str, str]
+"""Encryption ratio, policy and attacker of a panel."""
+
+_REASON_CHARACTERS, _REASON_LINES = 26, 9
 
 
 class Panel(NamedTuple):
@@ -31,7 +38,10 @@ class Panel(NamedTuple):
 
 
 def figure(
-    title: str, original: NDArray[np.floating], panels: Sequence[Panel]
+    title: str,
+    original: NDArray[np.floating],
+    panels: Sequence[Panel],
+    reasons: Mapping[Place, str] = MappingProxyType({}),
 ) -> matplotlib.figure.Figure:
     """Lays out one example: the original beside what the attackers made of it.
 
@@ -42,8 +52,10 @@ def figure(
     Args:
       title: Which example it is.
       original: [h, w, c] in [0, 1], c = 1 or 3.
-      panels: The reconstructions, at least one. Of several for one place, the one with
-        the highest PSNR is shown.
+      panels: The reconstructions. Of several for one place, the one with the highest
+        PSNR is shown.
+      reasons: Why there is none in a place where somebody attacked; at least one of the
+        two.
 
     Returns:
       The figure.
@@ -51,15 +63,17 @@ def figure(
     Raises:
       ValueError: If there is nothing to show.
     """
-    if not panels:
+    if not panels and not reasons:
         raise ValueError(
             "`panels` must hold at least one reconstruction, got none. Attack the "
             "example first."
         )
-    ratios = sorted({panel.encryption_ratio for panel in panels})
+    places = {(one.encryption_ratio, one.policy) for one in panels}
+    places |= {(ratio, policy) for ratio, policy, _ in reasons}
+    ratios = sorted({ratio for ratio, _ in places})
     columns = [
         (policy, attacker)
-        for policy in sorted({panel.policy for panel in panels})
+        for policy in sorted({policy for _, policy in places})
         for attacker in ATTACKERS
     ]
     made = matplotlib.figure.Figure(
@@ -86,13 +100,31 @@ def figure(
                 _show(axis, best.image, _decibels(best.psnr_db))
             else:
                 axis.axis("off")
-                axis.text(0.5, 0.5, "not attacked", ha="center", va="center")
+                _say(axis, reasons.get((ratio, policy, attacker), ""))
     headings = [
         f"{policy}\n{attacker.replace('_', '-')}" for policy, attacker in columns
     ]
     for axis, heading in zip(axes[0], ("original", *headings), strict=True):
         axis.set_title(heading, fontsize=13, pad=8)
     return made
+
+
+def _say(axis: matplotlib.axes.Axes, reason: str) -> None:
+    """Why there is no picture, as much of it as there is room for."""
+    text, size = "not attacked", None
+    if reason:
+        text, size = (
+            "\n".join(
+                textwrap.wrap(
+                    reason,
+                    _REASON_CHARACTERS,
+                    max_lines=_REASON_LINES,
+                    placeholder=" [..]",
+                )
+            ),
+            7,
+        )
+    axis.text(0.5, 0.5, text, ha="center", va="center", fontsize=size)
 
 
 def _show(axis: matplotlib.axes.Axes, image: NDArray[np.floating], below: str) -> None:

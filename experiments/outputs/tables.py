@@ -63,10 +63,8 @@ def print_tables(
         console.print(_table(group, console.width))
         for line in _costs_in_words(group):
             console.print(rich.text.Text(line))
-        for reason in dict.fromkeys(
-            reason for row in group for reason in row.leakage.without_result
-        ):
-            console.print(rich.text.Text(f"No result: {reason}"))
+        for line in _without_result(group):
+            console.print(rich.text.Text(line))
     console.print(rich.text.Text(_caption(console.width), style="dim"))
 
 
@@ -149,6 +147,19 @@ def _costs_in_words(rows: Sequence[SummaryRow]) -> Iterator[str]:
             )
         if row.cost.refused:
             yield f"Warning: {name}: the server refused {row.cost.refused} upload(s)."
+
+
+def _without_result(rows: Sequence[SummaryRow]) -> Iterator[str]:
+    """Every reason once, with the rows that it is of where it is not of all."""
+    attacked = [row for row in rows if row.leakage != Leakage()]
+    of: dict[str, list[SummaryRow]] = {}
+    for row in attacked:
+        for reason in row.leakage.without_result:
+            of.setdefault(reason, []).append(row)
+    for reason, found in of.items():
+        names = [f"{row.policy} at {100 * row.encryption_ratio:g} %" for row in found]
+        where = "" if len(found) == len(attacked) else f", {', '.join(names)}"
+        yield f"No result{where}: {reason}"
 
 
 def _share(value: float | None, form: str) -> str:

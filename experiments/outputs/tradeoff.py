@@ -1,6 +1,7 @@
 """Leakage against overhead, as a pure function from summary rows to a figure."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -49,6 +50,16 @@ def figure(context: Context, rows: Sequence[SummaryRow]) -> matplotlib.figure.Fi
         ):
             name = f"{row.policy}, {row.agreement}"
             lines.setdefault(name, []).append(row)
+    nothing = [
+        f"{row.policy} at {100 * row.encryption_ratio:g} %"
+        for row in rows
+        if row.context == context
+        and row.leakage.without_result
+        and not row.leakage.psnr_strongest
+    ]
+    if nothing:
+        text = f"no attack has a result (summary.csv says why): {', '.join(nothing)}"
+        axis.set_xlabel(f"{axis.get_xlabel()}\n{textwrap.fill(text, 90)}", fontsize=10)
     if not lines:
         axis.text(
             0.5,

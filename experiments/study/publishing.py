@@ -81,6 +81,7 @@ def everything(run_folder: pathlib.Path, dataset: Dataset, notes: Notes) -> None
             **({"weights": notes.weights} if notes.weights else {}),
             "threat model": _THREAT_MODEL,
             **_feature_errors(found),
+            **_without_result(rows),
         },
     )
 
@@ -158,11 +159,39 @@ def _examples(
             for record in of_picture
             if (image := reconstructions.load(run_folder, record.key)) is not None
         ]
-        if not panels:  # No attack applied to it.
+        reasons = {
+            (one.cell.encryption_ratio, one.cell.policy, one.attacker): _why(one)
+            for one in of_picture
+            if one.status != "ok"
+        }
+        if not panels and not reasons:
             continue
         label = of_picture[0].label
         known = "" if label is None else f", label {label}"
         after = records.after(of_picture[0].weights_after_rounds)
         name = f"{dataset.name} {row}{known}{after}, {target}"
-        examples.append(tensorboard.Example(name, dataset.images[row], panels))
+        examples.append(tensorboard.Example(name, dataset.images[row], panels, reasons))
     return examples
+
+
+def _why(record: AttackRecord) -> str:
+    """Why an attack has no picture."""
+    return f"{record.attack} {record.status.replace('_', ' ')}: {record.reason}"
+
+
+def _without_result(rows: Sequence[summary_lib.SummaryRow]) -> dict[str, str]:
+    """Of every cell: which attacks have no picture and no number, and why."""
+    lines = [
+        (
+            row.context.title,
+            row.policy,
+            f"{row.encryption_ratio:g}",
+            row.leakage.strongest or "none",
+            reason,
+        )
+        for row in rows
+        for reason in row.leakage.without_result
+    ]
+    headings = ("what", "policy", "ratio", "strongest with a result", "no result")
+    table = text_tables.Table("", headings, lines)
+    return {"attacks without a result": text_tables.to_markdown(table)} if lines else {}

@@ -3,6 +3,7 @@
 import math
 import pathlib
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import matplotlib.figure
@@ -23,11 +24,13 @@ class Example(NamedTuple):
       name: Says which example it is, for example "mnist-5k image 17, label 3".
       original: [h, w, c] in [0, 1].
       panels: The reconstructions.
+      reasons: Why there is none, by the places of a figure (`panels.figure`).
     """
 
     name: str
     original: NDArray[np.floating]
     panels: Sequence[panels.Panel]
+    reasons: Mapping[panels.Place, str] = MappingProxyType({})
 
 
 def write_reconstructions(
@@ -44,7 +47,7 @@ def write_reconstructions(
     ):
         for example in examples:
             _write_figure(
-                panels.figure(example.name, example.original, example.panels),
+                panels.figure(*example),
                 run_folder,
                 f"reconstruction_{example.name}",
                 f"reconstructions/{example.name}",

@@ -69,4 +69,9 @@ def _trials(rows: Sequence[SummaryRow]) -> list[dict[str, str | float | int]]:
         settings,
         ("policy", "encryption_ratio", "dataset", "model", "weights_after_rounds"),
     )
-    return [{key: setting[key] for key in keys} for setting in settings]
+    trials = [{key: setting[key] for key in keys} for setting in settings]
+    if any(row.leakage.without_result for row in rows):
+        # A trial has numbers, or says here why it has none.
+        for trial, row in zip(trials, rows, strict=True):
+            trial["without_result"] = "; ".join(row.leakage.without_result)
+    return trials

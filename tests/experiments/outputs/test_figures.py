@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.outputs import figures, panels, style, summary, tradeoff
-from tests.experiments.outputs.example_records import attack, example_rows
+from tests.experiments.outputs.example_records import attack, cell, example_rows
 
 
 def png_size(png):
@@ -44,6 +44,31 @@ def test_reconstructions_are_drawn_with_captions(channels):
     # Grey 0.5 is drawn unsmoothed, so exactly this colour covers both panels.
     found = pixels(figure)[..., :3]
     assert (found == 127).all(-1).sum() > 15_000 or (found == 128).all(-1).sum() > 15e3
+
+
+def texts(figure):
+    return [text.get_text() for axis in figure.axes for text in axis.texts]
+
+
+def test_a_place_without_a_reconstruction_says_why():
+    reasons = {(0.5, "random", "naive"): "r_gap does not apply: it needs one picture"}
+    figure = panels.figure("mine", np.zeros((8, 8, 1)), drawn([0.1]), reasons)
+    said = [" ".join(text.split()) for text in texts(figure)]
+    assert said == ["r_gap does not apply: it needs one picture", "not attacked"]
+    alone = panels.figure("mine", np.zeros((8, 8, 1)), [], reasons)
+    assert len(texts(alone)) == 2
+    with pytest.raises(ValueError, match="at least one"):
+        panels.figure("mine", np.zeros((8, 8, 1)), [])
+
+
+def test_points_without_a_result_are_named_under_the_trade_off():
+    none = {name: None for name in ("mse", "psnr_db", "ssim", "objective")}
+    refused = attack(
+        0, cell=cell(0.5), status="does_not_apply", reason="no head", **none
+    )
+    rows = summary.summarise([attack(0, psnr=20.0, cell=cell(0.1)), refused])
+    figure = tradeoff.figure(rows[0].context, rows)
+    assert "random at 50 %" in figure.axes[0].get_xlabel()
 
 
 def test_a_reconstruction_figure_grows_with_the_ratios():

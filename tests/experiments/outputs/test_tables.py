@@ -91,6 +91,7 @@ def test_what_does_not_apply_is_named_with_its_reason_and_has_no_number():
     tables.print_tables(rows, text, 120)
     shown = " ".join(text.getvalue().split())
     assert shown.count(f"completion naive does not apply: {reason}") == 1
+    assert "No result, random at 10 %: lbfgs aware, dlg failed" in shown
     assert shown.count("lbfgs aware, dlg failed: out of memory") == 1
     assert "no chain" not in shown and "no result" in shown
     first, second = csv.DictReader(io.StringIO(tables.to_csv(rows)))

@@ -222,6 +222,22 @@ def test_trials_of_two_runs_are_not_taken_for_one(tmp_path):
     assert len(groups) == 2
 
 
+def test_a_trial_without_numbers_says_why(tmp_path):
+    from tensorboard.plugins.hparams import plugin_data_pb2
+
+    none = {name: None for name in ("mse", "psnr_db", "ssim", "objective")}
+    refused = attack(0, status="does_not_apply", reason="no head", **none)
+    tensorboard.write_hparams(tmp_path, summary.summarise([refused]))
+    (folder,) = (tmp_path / "tb" / "cells").iterdir()
+    assert not [tag for tag in tags(folder) if tag.startswith("metrics/")]
+    read = accumulator(folder)
+    read.Reload()
+    content = read.SummaryMetadata("_hparams_/session_start_info").plugin_data
+    data = plugin_data_pb2.HParamsPluginData.FromString(content.content)
+    found = data.session_start_info.hparams["without_result"].string_value
+    assert found == "lbfgs aware does not apply: no head"
+
+
 def test_pictures_are_written_for_tensorboard_and_as_png(tmp_path):
     image = np.zeros((8, 8, 3), np.float32)
     example = tensorboard.Example(
