@@ -30,7 +30,7 @@ from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.lattice.refusal import Refusal, must_be_accepted
 
 _BATCH = 8
-_SUMS = 4
+_SUMS = 3
 _CONTEXT_FIELDS = len(Context._fields)
 
 
@@ -136,7 +136,7 @@ def collect(collected: Collected, upload: Upload, rules: Rules) -> Collected:
     if rules.fail:
         with tf.control_dependencies([must_be_accepted(verdict)]):
             verdict = tf.identity(verdict)
-    refused = tf.not_equal(verdict, int(Refusal.ACCEPTED))
+    taken = ~idle & tf.equal(verdict, int(Refusal.ACCEPTED))
     one = Sum(
         context=tf.stack(message.header_of(upload.ciphertext).context),
         visible_sum=upload.plain,
@@ -144,14 +144,13 @@ def collect(collected: Collected, upload: Upload, rules: Rules) -> Collected:
         pending=message.blocks_of(upload.ciphertext)[tf.newaxis],
         nonces=upload.nonce[tf.newaxis],
     )
+    counted = _refuse(collected, verdict, tf.cast(~idle & ~taken, tf.int32))
     return _any_lengths(
-        tf.switch_case(
-            tf.where(idle, 0, tf.where(refused, 1, 2)),
-            [
-                lambda: _any_lengths(collected._replace(idle=collected.idle + 1)),
-                lambda: _any_lengths(_refuse(collected, verdict, 1)),
-                lambda: _any_lengths(_put(collected, one, rules.engine)),
-            ],
+        _put(
+            counted._replace(idle=collected.idle + tf.cast(idle, tf.int32)),
+            one,
+            tf.cast(taken, tf.int32),
+            rules.engine,
         )
     )
 
@@ -164,8 +163,23 @@ def join(left: Collected, right: Collected, rules: Rules) -> Collected:
     joined = left._replace(
         idle=left.idle + right.idle, refusals=left.refusals + right.refusals
     )
-    for one in right.sums:
-        joined = _put(joined, one, rules.engine)
+
+    def put(index: tf.Tensor, so_far: Collected) -> tuple[tf.Tensor, Collected]:
+        one = _nth(right.sums, index)
+        added = _put(so_far, one, tf.size(one.nonces), rules.engine)
+        return index + 1, _any_lengths(added)
+
+    start = _any_lengths(joined)
+    _, joined = tf.while_loop(
+        lambda index, _: index < _SUMS,
+        put,
+        (tf.constant(0), start),
+        shape_invariants=(
+            tf.TensorShape([]),
+            tf.nest.map_structure(lambda part: part.shape, start),
+        ),
+        parallel_iterations=1,
+    )
     return _any_lengths(joined)
 
 
@@ -202,10 +216,7 @@ def settle(collected: Collected, expected: Context, rules: Rules) -> Settled:
         reason = tf.where(under_another_key, int(Refusal.WRONG_KEY), verdict)
         taken = ~none & tf.equal(best, index)
         settled = _refuse(settled, reason, tf.where(taken, 0, count))
-    chosen = tf.switch_case(
-        tf.where(none, _SUMS, best),
-        [lambda one=one: _any_length(one) for one in (*collected.sums, _nothing())],
-    )
+    chosen = _nth(collected.sums, tf.where(none, _SUMS, best))
     if rules.fail:
         most = tf.argmax(settled.refusals, output_type=tf.int32)
         verdict = tf.where(tf.reduce_any(settled.refusals > 0), most, 0)
@@ -245,9 +256,8 @@ def _difference(found: tf.Tensor, expected: Context) -> tf.Tensor:
     )
 
 
-def _put(collected: Collected, one: Sum, engine: Engine) -> Collected:
-    """Adds uploads of one context to the sum of that context, if there is room."""
-    count = tf.size(one.nonces)
+def _put(collected: Collected, one: Sum, count: tf.Tensor, engine: Engine) -> Collected:
+    """Adds `count` uploads of one context to its sum, if there is room and any."""
     used = tf.stack([tf.size(there.nonces) > 0 for there in collected.sums])
     same = used & tf.stack(
         [
@@ -255,21 +265,25 @@ def _put(collected: Collected, one: Sum, engine: Engine) -> Collected:
             for there in collected.sums
         ]
     )
-    # One of them is found, as free sums are behind those in use.
+    # Free sums are behind those in use.
     place = tf.where(
         tf.reduce_any(same),
         tf.argmax(tf.cast(same, tf.int32), output_type=tf.int32),
         tf.math.count_nonzero(used, dtype=tf.int32),
     )
-    alone = tf.reduce_all(~used | same)
-    limit = tf.where(alone, _BATCH, 2)
-    sums = tuple(
-        tf.cond(
-            tf.equal(place, index) & (count > 0),
-            lambda there=there: _any_length(_joined(there, one, limit, engine)),
-            lambda there=there: _any_length(there),
-        )
-        for index, there in enumerate(collected.sums)
+    place = tf.where(count > 0, place, _SUMS)
+    limit = tf.where(tf.reduce_all(~used | same), _BATCH, 2)
+    both = _any_length(_added(_nth(collected.sums, place), one, limit, engine))
+
+    def with_both(index: int) -> tuple[Sum, ...]:
+        return (*collected.sums[:index], both, *collected.sums[index + 1 :])
+
+    sums = tf.switch_case(
+        place,
+        [
+            *(lambda index=index: with_both(index) for index in range(_SUMS)),
+            lambda: collected.sums,
+        ],
     )
     left_over = tf.where(tf.equal(place, _SUMS), count, 0)
     return _refuse(
@@ -277,19 +291,26 @@ def _put(collected: Collected, one: Sum, engine: Engine) -> Collected:
     )
 
 
-def _joined(there: Sum, one: Sum, limit: tf.Tensor, engine: Engine) -> Sum:
+def _nth(sums: tuple[Sum, ...], index: tf.Tensor) -> Sum:
+    """One of the sums, or, behind the last of them, an empty one."""
+    choices = (*sums, _nothing())
+    return tf.switch_case(index, [lambda one=one: _any_length(one) for one in choices])
+
+
+def _added(there: Sum, one: Sum, limit: tf.Tensor, engine: Engine) -> Sum:
     """The uploads of both; their ciphertexts are added once they are `limit`."""
-    first = tf.equal(tf.size(there.nonces), 0)
     # Starting from zeros, not from the first vector, is what a plain federated sum
     # does: -0.0 becomes 0.0 in both.
     so_far = tf.cond(
-        first, lambda: tf.zeros_like(one.visible_sum), lambda: there.visible_sum
+        tf.equal(tf.size(there.nonces), 0),
+        lambda: tf.zeros_like(one.visible_sum),
+        lambda: there.visible_sum,
     )
-    pending = tf.cond(
-        first,
-        lambda: one.pending,
-        lambda: tf.concat([there.pending, one.pending], axis=0),
+    # Before the first upload there are no rows, of a length not yet known.
+    rows = tf.reshape(
+        there.pending, [tf.shape(there.pending)[0], tf.shape(one.pending)[1]]
     )
+    pending = tf.concat([rows, one.pending], axis=0)
     return Sum(
         context=one.context,
         visible_sum=so_far + one.visible_sum,

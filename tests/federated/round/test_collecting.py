@@ -382,44 +382,48 @@ def held_bytes(collected):
     )
 
 
-def arrivals(order, cohort=64):
-    """Uploads of a whole cohort with many that are not of this round."""
-    good = [upload(seed) for seed in range(SUMMANDS)]
-    stale = [upload(100 + i, round_number=i % 7 - 4)[1] for i in range(cohort)]
-    wrong = [upload(200 + i, key_check=i % 5)[1] for i in range(cohort)]
-    first = upload(100, round_number=2)[1]
-    sent = [one for _, one in good]
-    return [vector for vector, _ in good], {
-        "one stale, first": [first, *sent],
-        "two rounds": [
-            *[upload(300 + i, round_number=2)[1] for i in range(cohort)],
-            *sent,
-        ],
-        "good ones first": [*sent[:7], *stale, *wrong, *sent[7:]],
-    }[order]
+def stale(count):
+    """Of seven earlier rounds."""
+    return [upload(100 + i, round_number=i % 7 - 4)[1] for i in range(count)]
 
 
-@pytest.mark.parametrize("order", ["one stale, first", "two rounds", "good ones first"])
+def wrong(count):
+    """Of the round, under five other keys."""
+    return [upload(200 + i, key_check=i % 5)[1] for i in range(count)]
+
+
+ARRIVALS = {
+    "one stale, first": lambda good: [upload(100, round_number=2)[1], *good],
+    "two rounds": lambda good: [
+        *[upload(300 + i, round_number=2)[1] for i in range(20)],
+        *good,
+    ],
+    "good ones first": lambda good: [*good[:7], *stale(30), *wrong(20), *good[7:]],
+}
+
+
+@pytest.mark.parametrize("order", ARRIVALS)
 def test_memory_does_not_grow_with_what_is_not_taken(order):
-    vectors, uploads = arrivals(order)
+    vectors, good = zip(*(upload(seed) for seed in range(SUMMANDS)), strict=True)
+    uploads = ARRIVALS[order](good)
     message_bytes = len(message.to_bytes(uploads[0].ciphertext)) + 4 * (N - M)
     so_far, most = collecting.nothing_collected(), 0
     for one in uploads:
         so_far = collect(so_far, one)
         most = max(most, held_bytes(so_far))
-    # A batch that was not yet full, and a sum for each of three other contexts.
-    assert most <= (8 + 3) * message_bytes
+    # A batch that was not yet full, and a sum for each of two other contexts.
+    assert most <= (8 + 2) * message_bytes
     check_sum(add_up(so_far), vectors)
 
 
 def test_more_rounds_than_are_kept_apart_crowd_each_other_out():
-    stale = [upload(100 + i, round_number=10 + i)[1] for i in range(6)]
+    others = [upload(100 + i, round_number=10 + i)[1] for i in range(6)]
     vectors, uploads = zip(*(upload(seed) for seed in range(2)), strict=True)
-    total = add_up(gather([*stale[:3], *uploads, *stale[3:]]))
+    total = add_up(gather([*others[:2], *uploads, *others[2:]]))
     check_sum(total, vectors)
-    assert refused(total) == {Refusal.WRONG_ROUND: 3, Refusal.CROWDED_OUT: 3}
+    assert refused(total) == {Refusal.WRONG_ROUND: 2, Refusal.CROWDED_OUT: 4}
     with pytest.raises(tf.errors.InvalidArgumentError, match="cohort is empty"):
-        add_up(gather([*stale, *uploads]))
+        add_up(gather([*others, *uploads]))
 
 
 # --- In a round --------------------------------------------------------------------
