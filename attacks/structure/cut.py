@@ -25,13 +25,19 @@ class Cut(NamedTuple):
       layer: The dense layer, the first one above the cut.
       below: `(weights, inputs [b, *input_shape] in [0, 1]) -> features [b, f]`, all
         float64, in inference mode.
-      above: `(weights, features [b, f]) -> [b, num_classes]`, logits or values. Both take
-        all weights of the model.
+      above: `(weights, features [b, f]) -> [b, num_classes]`, logits or values. All of
+        them take all weights of the model.
+      into: `(weights, features [b, f]) -> [b, units]`, the layer's own linear map, before
+        its activation.
+      after: `(weights, into's outputs) -> [b, num_classes]`: `above` is both. None where
+        a path leads from the layer's input around the layer.
     """
 
     layer: dense_lib.DenseLayer
     below: Callable[[Weights, tf.Tensor], tf.Tensor]
     above: Callable[[Weights, tf.Tensor], tf.Tensor]
+    into: Callable[[Weights, tf.Tensor], tf.Tensor]
+    after: Callable[[Weights, tf.Tensor], tf.Tensor] | None
 
 
 def cuts(model: functional.FunctionalModel) -> tuple[Cut, ...]:
@@ -61,7 +67,10 @@ def cuts(model: functional.FunctionalModel) -> tuple[Cut, ...]:
         raise knowledge_lib.DoesNotApply(str(error)) from error
     inputs = dense_lib.single_inputs(double.keras_model)
     own = {layer.name: layer for layer in double.keras_model.layers}
-    found = (_cut(double, layer, inputs[id(own[layer.name])]) for layer in layers)
+    found = (
+        _cut(double, layer, own[layer.name], inputs[id(own[layer.name])])
+        for layer in layers
+    )
     passed = tuple(one for one in found if one is not None)
     if not passed:
         raise knowledge_lib.DoesNotApply(
@@ -73,7 +82,10 @@ def cuts(model: functional.FunctionalModel) -> tuple[Cut, ...]:
 
 
 def _cut(
-    model: functional.FunctionalModel, layer: dense_lib.DenseLayer, features: Any
+    model: functional.FunctionalModel,
+    layer: dense_lib.DenseLayer,
+    dense: keras.layers.Dense,
+    features: Any,
 ) -> Cut | None:
     graph = getattr(model.keras_model, "_functional", None) or model.keras_model
     try:
@@ -98,7 +110,51 @@ def _cut(
         # `from_task` has made sure of one output.
         return objectives.logits(task.outputs, run_upper(weights, [values]))
 
-    return Cut(layer, eager_tracing.isolated(below), eager_tracing.isolated(above))
+    into, after = _halves(model, layer, dense, graph.outputs[0])
+    return Cut(
+        layer,
+        eager_tracing.isolated(below),
+        eager_tracing.isolated(above),
+        eager_tracing.isolated(into),
+        None if after is None else eager_tracing.isolated(after),
+    )
+
+
+def _halves(
+    model: functional.FunctionalModel,
+    layer: dense_lib.DenseLayer,
+    dense: keras.layers.Dense,
+    outputs: Any,
+) -> tuple[
+    Callable[[Weights, tf.Tensor], tf.Tensor],
+    Callable[[Weights, tf.Tensor], tf.Tensor] | None,
+]:
+    """`Cut.into` and `Cut.after`."""
+    paths = [one.path for one in model.keras_model.trainable_variables]
+    kernel = paths.index(dense.kernel.path)
+    # A bias that is not trained stays what it is.
+    bias = None if dense.bias is None or layer.bias else dense.bias.numpy()
+    trained = paths.index(dense.bias.path) if layer.bias else None
+
+    def into(weights: Weights, features: tf.Tensor) -> tf.Tensor:
+        product = tf.matmul(features, weights[kernel])
+        if trained is not None:
+            return product + weights[trained]
+        return product if bias is None else product + tf.constant(bias)
+
+    if layer.head:
+        # What its activation makes of logits is the loss's business.
+        return into, lambda _, values: values
+    try:
+        run = _stateless(model, keras.Model(dense.output, outputs))
+    except ValueError:
+        return into, None
+
+    def after(weights: Weights, values: tf.Tensor) -> tf.Tensor:
+        found = run(weights, [dense.activation(values)])
+        return objectives.logits(model.task.outputs, found)
+
+    return into, after
 
 
 def _stateless(
