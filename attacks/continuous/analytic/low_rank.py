@@ -37,6 +37,8 @@ class LowRank(NamedTuple):
       held_out: The same over entries that were kept out of the fit; NaN where there
         were too few to keep any.
       sweeps: Alternating least squares steps taken.
+      rows: bool [m], rows that are determined; none if the fit is not believed.
+      columns: bool [n], the same of columns; an entry is determined if both are.
     """
 
     matrix: np.ndarray
@@ -44,6 +46,8 @@ class LowRank(NamedTuple):
     residual: float
     held_out: float
     sweeps: int
+    rows: np.ndarray
+    columns: np.ndarray
 
 
 def complete(
@@ -106,13 +110,15 @@ def complete(
     # A fit with as many unknowns as equations predicts nothing.
     enough = np.count_nonzero(seen) > rank * (sum(seen.shape) - rank)
     believed = enough and bool(np.isfinite(error)) and error <= _BELIEVED
-    known = _determined(left, right, seen) & believed
+    rows, columns = (part & believed for part in _determined(left, right, seen))
     return LowRank(
         matrix=np.where(seen, values, product * scale),
-        known=known | seen,
+        known=np.outer(rows, columns) | seen,
         residual=_relative_error(scaled, product, seen),
         held_out=error if held.any() else float("nan"),
         sweeps=sweeps,
+        rows=rows,
+        columns=columns,
     )
 
 
@@ -254,14 +260,16 @@ def _solve_rows(
     return solved[..., 0]
 
 
-def _determined(left: np.ndarray, right: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Which entries the visible ones determine, bool [m, n].
+def _determined(
+    left: np.ndarray, right: np.ndarray, seen: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows [m] and columns [n] the visible entries determine, bool.
 
     Both factors are made orthonormal, so that an eigenvalue says how much of a
     direction is seen.
     """
     weights = seen.astype(np.float64)
-    return np.outer(
+    return (
         _well_posed(_gram(weights, np.linalg.qr(right)[0])),
         _well_posed(_gram(weights.T, np.linalg.qr(left)[0])),
     )

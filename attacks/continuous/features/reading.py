@@ -1,0 +1,218 @@
+"""The inputs of a dense layer, read off the gradients of a batch.
+
+    one example      an outer product (`outer.py`)
+    a batch          the span of the inputs (`span.py`), and then the mixture:
+      with exact zeros in the derivatives (ReLU)     `sparse_starts.py`
+
+Every reading is checked against the model: labels must exist that explain the
+derivatives that came out. What does not fit is not handed on.
+"""
+
+import numpy as np
+
+from attacks import effort as effort_lib
+from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
+from attacks import target as target_lib
+from attacks.continuous.analytic import closed_form
+from attacks.continuous.features import features as features_lib
+from attacks.continuous.features import labelling, outer, sparse_starts
+from attacks.continuous.features import layer as layer_lib
+from attacks.continuous.features import pieces as pieces_lib
+from attacks.continuous.features import span as span_lib
+from attacks.labels import candidates as candidates_lib
+from attacks.structure import cut as cut_lib
+from selenc_tf.models import functional
+from selenc_tf.types import Seed
+
+_DRAWS = 200_000
+
+
+def read(
+    model: functional.FunctionalModel,
+    cuts: tuple[cut_lib.Cut, ...],
+    target: target_lib.Target,
+    weights: tuple[np.ndarray, ...],
+    knowledge: knowledge_lib.Knowledge,
+    seed: Seed,
+    effort: effort_lib.Effort,
+    programs: programs_lib.Programs,
+) -> tuple[cut_lib.Cut, features_lib.Features]:
+    """Reads the inputs of the lowest dense layer that shows them.
+
+    Runs on: attacker. Sees: the weights and the visible entries of the dense layers.
+
+    Args:
+      model: The architecture.
+      cuts: Its cuts, from below.
+      target: The gradient of one batch.
+      weights: All tensors of the round.
+      knowledge: The batch size, and perhaps labels.
+      seed: Of what is drawn.
+      effort: Of completions and searches.
+      programs: What is compiled already.
+
+    Returns:
+      The cut, and the inputs of its layer: of the lowest cut where all of them are
+      known, else of the one where the most are.
+
+    Raises:
+      DoesNotApply: If no layer shows enough, or what it shows does not fit the model,
+        the batch size or the labels; or the message is no mean of single gradients.
+    """
+    closed_form.check_target(target)
+    _check_mean(target, knowledge)
+    best: tuple[cut_lib.Cut, features_lib.Features] | None = None
+    reasons = []
+    for cut in cuts:
+        try:
+            layer = layer_lib.of(model, cut, target, weights, programs)
+            found = _read_layer(layer, target, knowledge, seed, effort)
+        except knowledge_lib.DoesNotApply as error:
+            reasons.append(str(error))
+            continue
+        if best is None or _told(found) > _told(best[1]):
+            best = cut, found
+        if np.isfinite(found.errors).all():
+            break
+    if best is None:
+        raise knowledge_lib.DoesNotApply(" ".join(reasons))
+    return best
+
+
+def _told(found: features_lib.Features) -> int:
+    return int(np.count_nonzero(np.isfinite(found.errors)))
+
+
+def _check_mean(target: target_lib.Target, knowledge: knowledge_lib.Knowledge) -> None:
+    """Every example must count as much as any other, in one gradient."""
+    if knowledge.local_training is not None:
+        raise knowledge_lib.DoesNotApply(
+            "`knowledge.local_training` must be None for a reading of one gradient, but "
+            "the message is the sum of several steps. Match gradients."
+        )
+    each = np.asarray(target.shares) / np.asarray(target.sizes)
+    if np.ptp(each) > 1e-6 * np.max(each):
+        raise knowledge_lib.DoesNotApply(
+            "The examples behind the target must all count the same, but the clients' "
+            f"weights are not in proportion to `knowledge.client_sizes` = {target.sizes}."
+        )
+
+
+def _read_layer(
+    layer: layer_lib.Layer,
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+    seed: Seed,
+    effort: effort_lib.Effort,
+) -> features_lib.Features:
+    if knowledge.batch_size == 1:
+        pieces = outer.read(layer, _possible(layer, target, knowledge))
+    else:
+        pieces = _batch(layer, knowledge.batch_size, seed, effort)
+    if pieces is None:
+        raise knowledge_lib.DoesNotApply(
+            f"The gradient of the layer {layer.name!r} must show the inputs of "
+            f"{knowledge.batch_size} examples, but its visible entries do not."
+        )
+    return _labelled(layer, pieces, target, knowledge)
+
+
+def _possible(
+    layer: layer_lib.Layer,
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+) -> list[np.ndarray]:
+    """Labels that a single example may have."""
+    if layer.kind == "classes":
+        found = candidates_lib.candidates((target,), knowledge)
+        count = layer.slopes.classes
+        some = [one[0] for one in found.classes]
+        if found.source == "guessed":
+            some = list(range(count))
+        return [np.eye(count)[int(one)] for one in some]
+    if knowledge.labels is None:
+        return []
+    return [np.asarray(knowledge.labels[0], np.float64)]
+
+
+def _batch(
+    layer: layer_lib.Layer, size: int, seed: Seed, effort: effort_lib.Effort
+) -> pieces_lib.Pieces | None:
+    span = span_lib.of(layer.values, layer.known, size, seed, effort)
+    if span is None or not span.rows[-1]:
+        return None
+    right = span.right[span.columns]
+    noise = span_lib.ROUNDING / span.singular
+    unmixing = sparse_starts.directions(right, noise, seed, _DRAWS)
+    if unmixing is None:
+        return None
+    mixing = np.linalg.inv(unmixing)
+    ones = span.left[-1] @ mixing
+    if not np.all(np.abs(ones) > 0):
+        return None
+    return pieces_lib.of_mixing(span, mixing / ones)
+
+
+def _labelled(
+    layer: layer_lib.Layer,
+    pieces: pieces_lib.Pieces,
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+) -> features_lib.Features:
+    if layer.kind != "classes":
+        raise knowledge_lib.DoesNotApply(
+            f"The model must learn classes for its layer {layer.name!r} to be read, got "
+            f"{layer.kind}."
+        )
+    source: candidates_lib.Source = "inferred"
+    if not pieces.known.all():
+        found = candidates_lib.candidates((target,), knowledge, most=1)
+        labels, source = np.asarray(found.classes[0], np.int64), found.source
+        return _features(pieces, labels, source)
+    told = labelling.classes(layer, pieces)
+    if not told.fits:
+        raise knowledge_lib.DoesNotApply(
+            f"What the layer {layer.name!r} shows must be derivatives that the model "
+            "makes for some labels, but it is not: another batch size, several steps, or "
+            "another model."
+        )
+    labels = told.labels
+    if not told.sure.all():
+        source = "guessed"
+    if knowledge.classes is not None:
+        if sorted(knowledge.classes) != sorted(labels.tolist()) and told.sure.all():
+            raise knowledge_lib.DoesNotApply(
+                "`knowledge.labels` must be those of the gradient, but its layer "
+                f"{layer.name!r} shows others."
+            )
+        order = _order(labels, knowledge.classes)
+        pieces = pieces._replace(
+            features=pieces.features[order], errors=pieces.errors[order]
+        )
+        labels, source = np.asarray(knowledge.classes, np.int64), "known"
+    return _features(pieces, labels, source)
+
+
+def _order(found: np.ndarray, wanted: tuple[int, ...]) -> np.ndarray:
+    """Which found example stands where the knowledge has its class."""
+    left = list(range(len(found)))
+    order = []
+    for label in wanted:
+        index = next((one for one in left if found[one] == label), left[0])
+        left.remove(index)
+        order.append(index)
+    return np.asarray(order)
+
+
+def _features(
+    pieces: pieces_lib.Pieces, labels: np.ndarray, source: candidates_lib.Source
+) -> features_lib.Features:
+    return features_lib.Features(
+        values=pieces.features,
+        errors=pieces.errors,
+        labels=labels,
+        label_source=source,
+        residual=pieces.residual,
+        entries=pieces.entries,
+    )
