@@ -77,7 +77,7 @@ def read_chain(model: functional.FunctionalModel) -> tuple[ConvLayer, ...]:
     for layer in layers[:-1]:
         if isinstance(layer, keras.layers.InputLayer | keras.layers.Flatten):
             continue
-        activation = _activation_of(layer)
+        activation = activation_of(layer)
         if isinstance(layer, keras.layers.ZeroPadding2D):
             (top, _), (left, _) = layer.padding
             pad, padded = (pad[0] + top, pad[1] + left), True
@@ -141,8 +141,15 @@ def _is_plain_convolution(layer: keras.layers.Layer) -> bool:
     )
 
 
-def _activation_of(layer: keras.layers.Layer) -> activations.Activation | None:
-    """The activation that a layer is or ends in; None if it has none or another one."""
+def activation_of(layer: keras.layers.Layer) -> activations.Activation | None:
+    """The activation that a layer is or ends in, `LINEAR` for none.
+
+    Args:
+      layer: Of a model.
+
+    Returns:
+      The activation, or None if it has another one, or is a layer without such a field.
+    """
     if isinstance(layer, keras.layers.LeakyReLU):
         slope = float(layer.negative_slope)
         return activations.Activation("leaky_relu", slope) if slope > 0 else None
