@@ -40,13 +40,14 @@ class Cut(NamedTuple):
     after: Callable[[Weights, tf.Tensor], tf.Tensor] | None
 
 
-def cuts(model: functional.FunctionalModel) -> tuple[Cut, ...]:
+def cuts(model: functional.FunctionalModel, *, double: bool = True) -> tuple[Cut, ...]:
     """Cuts a model at every dense layer through whose input all of it passes.
 
     Runs on: attacker. Sees: the architecture.
 
     Args:
       model: The model.
+      double: Whether in float64, or else in the model's own precision, which is faster.
 
     Returns:
       The cuts from the picture upwards, at least one.
@@ -62,13 +63,13 @@ def cuts(model: functional.FunctionalModel) -> tuple[Cut, ...]:
         )
     layers = dense_lib.dense_layers(model)
     try:
-        double = functional.in_float64(model) if layers else model
+        run = functional.in_float64(model) if layers and double else model
     except ValueError as error:
         raise knowledge_lib.DoesNotApply(str(error)) from error
-    inputs = dense_lib.single_inputs(double.keras_model)
-    own = {layer.name: layer for layer in double.keras_model.layers}
+    inputs = dense_lib.single_inputs(run.keras_model)
+    own = {layer.name: layer for layer in run.keras_model.layers}
     found = (
-        _cut(double, layer, own[layer.name], inputs[id(own[layer.name])])
+        _cut(run, layer, own[layer.name], inputs[id(own[layer.name])])
         for layer in layers
     )
     passed = tuple(one for one in found if one is not None)

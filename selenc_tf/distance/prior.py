@@ -142,6 +142,31 @@ def apply_root(
     return scale * values.reshape(vectors.shape)
 
 
+def apply_inverse_root(
+    prior: GaussianPrior, vectors: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """C^-1 X.
+
+    Args:
+      prior: The prior.
+      vectors: X, float64 [d] or [d, k].
+
+    Returns:
+      float64 of the shape of `vectors`.
+    """
+    scale = np.sqrt(prior.variance)
+    if not prior.axes:
+        return vectors / scale
+    values = vectors.reshape(*prior.shape, vectors.size // prior.unknowns)
+    for axis, matrix in enumerate(prior.axes):
+        moved = np.moveaxis(values, axis, 0)
+        solved = np.linalg.solve(matrix, moved.reshape(len(matrix), -1))
+        values = np.moveaxis(solved.reshape(moved.shape), 0, axis)
+    if prior.amplitudes is not None:
+        values = values / prior.amplitudes[..., np.newaxis]
+    return values.reshape(vectors.shape) / scale
+
+
 def moments(
     images: NDArray[np.floating],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:

@@ -44,8 +44,8 @@ class _Layer(NamedTuple):
 
 
 Program = Callable[[Weights, tf.Tensor, tf.Tensor, tf.Tensor], Gradients]
-"""`(weights, picture [1, *shape] in the model's units, directions [r, *shape], k [1, *out])`.
-"""
+"""`(weights, picture [1, *shape], directions [r, *shape], k [1, *out])`, the first two in
+the model's own units."""
 
 
 def compile_gradients(chain: tuple[chain_lib.ConvLayer, ...]) -> Program:

@@ -17,7 +17,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg
 
-from attacks.optimisers import blas
 from selenc_tf.distance import prior as prior_lib
 
 _FIRST = 3e-2
@@ -38,7 +37,12 @@ _HALVINGS, _FAILURES = 6, 3
 _SMALL, _GAIN = 1e-6, 1e-3
 """Largest change of a number, and relative gain, of a last step."""
 
+_NARROW = 1100
+"""Unknowns up to which their own dimension is taken in any case: what is held adds to that
+of the equations."""
+
 _RIDGE = 1e-12
+_SAMPLES = 4
 
 
 class Equations(NamedTuple):
@@ -64,13 +68,14 @@ class Found(NamedTuple):
 
     Attributes:
       x: float64 [d] in [0, 1].
-      misfit: Root mean square of (u - v) / errors: at most about 1 where all is explained.
+      deviation: What the equations and the prior leave open: the root mean square of the
+        error of a number, by samples of the posterior as it was last linearised.
       steps: Linearisations.
       settled: Whether the steps at the errors' own level came to an end.
     """
 
     x: np.ndarray
-    misfit: float
+    deviation: float
     steps: int
     settled: bool
 
@@ -113,6 +118,7 @@ def solve(
     level = first
     lowest = float(np.min(equations.errors / equations.spread))
     steps, failures, settled = 0, 0, False
+    linear: _Linear | None = None
     while steps < most and not settled and failures < _FAILURES:
         last = level <= lowest
         sigma = np.maximum(equations.errors, level * equations.spread)
@@ -120,7 +126,8 @@ def solve(
         steps += 1
         off = (equations.values - value) / sigma
         matrix = jacobian / sigma[:, np.newaxis]
-        goal, held = _bounded(_linear(matrix, off + matrix @ x, prior), prior, x, held)
+        linear = _linear(matrix, off + matrix @ x, prior)
+        goal, held = _bounded(linear, prior, x, held)
         step, before = goal - x, float(off @ off)
         predicted = float(np.sum(np.square(off - matrix @ step)))
         share, after = _shorten(equations, sigma, x, step, before)
@@ -139,8 +146,8 @@ def solve(
             )
         if over():
             break
-    miss = (equations.values - equations.evaluate(x)) / equations.errors
-    return Found(x, float(np.sqrt(np.mean(np.square(miss)))), steps, settled)
+    deviation = float("inf") if linear is None else _open(linear, prior, x, held)
+    return Found(x, deviation, steps, settled)
 
 
 def _shorten(
@@ -166,13 +173,13 @@ def _linear(
     matrix: np.ndarray, sides: np.ndarray, prior: prior_lib.GaussianPrior
 ) -> _Linear:
     root = prior_lib.apply_root(prior, matrix.T, transpose=True).T
-    with blas.one_thread():
-        gram = root @ root.T if _wide(root) else root.T @ root
+    gram = root @ root.T if _wide(root) else root.T @ root
     return _Linear(matrix, sides, root, gram)
 
 
 def _wide(root: np.ndarray) -> bool:
-    return bool(root.shape[0] <= root.shape[1])
+    """Whether to solve in the dimension of the equations."""
+    return root.shape[0] <= root.shape[1] and root.shape[1] > _NARROW
 
 
 def _bounded(
@@ -206,21 +213,59 @@ def _most_probable(
 ) -> np.ndarray:
     """The most probable x without bounds but for the numbers that are held."""
     rows = np.flatnonzero(held)
-    units = np.zeros((held.size, rows.size))
-    units[rows, np.arange(rows.size)] = 1 / _BOUND
-    bounds = prior_lib.apply_root(prior, units, transpose=True).T
     sides = linear.sides - linear.matrix @ prior.mean
     pulls = (at[rows] - prior.mean[rows]) / _BOUND
-    with blas.one_thread():
-        if _wide(linear.root):
-            cross = linear.root @ bounds.T
-            square = np.block([[linear.gram, cross], [cross.T, bounds @ bounds.T]])
-            dual = _solve(square, np.concatenate([sides, pulls]))
-            z = linear.root.T @ dual[: sides.size] + bounds.T @ dual[sides.size :]
-        else:
-            square = linear.gram + bounds.T @ bounds
-            z = _solve(square, linear.root.T @ sides + bounds.T @ pulls)
+    z = _posterior(linear, prior, rows, sides, pulls, np.zeros(prior.unknowns))
     return prior.mean + prior_lib.apply_root(prior, z)
+
+
+def _open(
+    linear: _Linear, prior: prior_lib.GaussianPrior, x: np.ndarray, held: np.ndarray
+) -> float:
+    """How far samples of the posterior are from its mean, root mean square."""
+    generator = np.random.default_rng(0)
+    rows = np.flatnonzero(held)
+    drawn = (
+        generator.normal(size=(size, _SAMPLES))
+        for size in (len(linear.sides), len(rows), x.size)
+    )
+    z = _posterior(linear, prior, rows, *drawn)
+    return float(np.sqrt(np.mean(np.square(prior_lib.apply_root(prior, z)))))
+
+
+def _posterior(
+    linear: _Linear,
+    prior: prior_lib.GaussianPrior,
+    rows: np.ndarray,
+    sides: np.ndarray,
+    pulls: np.ndarray,
+    latent: np.ndarray,
+) -> np.ndarray:
+    """The z closest to `latent` that explains sides, and pulls at the numbers held."""
+    units = np.zeros((prior.unknowns, rows.size))
+    units[rows, np.arange(rows.size)] = 1 / _BOUND
+    bounds = prior_lib.apply_root(prior, units, transpose=True).T
+    left = np.concatenate([sides - linear.root @ latent, pulls - bounds @ latent])
+    first = len(sides)
+    if _wide(linear.root):
+        cross = linear.root @ bounds.T
+        square = np.block([[linear.gram, cross], [cross.T, bounds @ bounds.T]])
+        dual = _solve(square, left)
+        return latent + linear.root.T @ dual[:first] + bounds.T @ dual[first:]
+    square = linear.gram + _squares(prior, rows, bounds)
+    side = linear.root.T @ left[:first] + bounds.T @ left[first:]
+    return latent + _solve(square, side)
+
+
+def _squares(
+    prior: prior_lib.GaussianPrior, rows: np.ndarray, bounds: np.ndarray
+) -> np.ndarray:
+    """bounds^T bounds, which is diagonal where C is."""
+    if prior.axes:
+        return bounds.T @ bounds
+    diagonal = np.zeros(prior.unknowns)
+    diagonal[rows] = prior.variance / _BOUND**2
+    return np.diag(diagonal)
 
 
 def _solve(square: np.ndarray, side: np.ndarray) -> np.ndarray:
@@ -235,7 +280,8 @@ def _solve(square: np.ndarray, side: np.ndarray) -> np.ndarray:
         # Rounding at a condition of 1e16; the next step makes up for the ridge.
         scaled[np.diag_indices_from(scaled)] += _RIDGE * len(scaled)
         factor = linalg.cho_factor(scaled, check_finite=False)
-    found: np.ndarray = scale * linalg.cho_solve(
-        factor, scale * side, check_finite=False
+    factors = scale if side.ndim == 1 else scale[:, np.newaxis]
+    found: np.ndarray = factors * linalg.cho_solve(
+        factor, factors * side, check_finite=False
     )
     return found

@@ -1,0 +1,123 @@
+"""Examples from what the gradients of dense layers say of their inputs.
+
+`reading.py` reads the inputs of the lowest dense layer it can, for each example of the
+batch; `inversion.py` finds the examples that have them. It needs little of the gradient: of
+a head some rows, as a magnitude mask leaves them, and none of the convolutions.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from attacks import effort as effort_lib
+from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
+from attacks import target as target_lib
+from attacks.continuous.analytic import closed_form
+from attacks.continuous.features import inversion, reading
+from attacks.structure import cut as cut_lib
+from federated import views
+from selenc_tf.distance import prior as prior_lib
+from selenc_tf.types import Seed
+
+PriorOf: TypeAlias = Callable[[knowledge_lib.Knowledge], prior_lib.GaussianPrior]
+"""What is believed of one example beforehand."""
+
+_DEFAULT_EFFORT = effort_lib.Effort(restarts=1, max_iterations=60)
+
+_EXACT = 3e-4
+"""Root mean square of what is left open up to which an example counts as found: 70 dB."""
+
+_MEAN, _VARIANCE = 0.5, 1 / 12
+"""Of numbers that may be anything in [0, 1]."""
+
+
+def isotropic_prior(knowledge: knowledge_lib.Knowledge) -> prior_lib.GaussianPrior:
+    """Numbers that are independent of each other.
+
+    Args:
+      knowledge: For its public examples, if any.
+
+    Returns:
+      Their means and their variance; without any that differ, those of numbers that are
+      uniform in [0, 1].
+    """
+    public, shape = knowledge.public_pictures, knowledge.model.input_shape
+    if public is not None and np.ptp(public.images) > 0:
+        return prior_lib.isotropic(public.images)
+    mean = np.full(int(np.prod(shape)), _MEAN)
+    return prior_lib.GaussianPrior("uniform", (1, *shape), mean, _VARIANCE, ())
+
+
+def build_feature_inversion(
+    *,
+    source: target_lib.Source = 0,
+    prior_of: PriorOf = isotropic_prior,
+    effort: effort_lib.Effort = _DEFAULT_EFFORT,
+    programs: programs_lib.Programs | None = None,
+) -> knowledge_lib.Attack:
+    """Builds the attack; it is mask-aware by nature.
+
+    Args:
+      source: One client's message by its index, or "aggregate".
+      prior_of: What it believes of an example beforehand.
+      effort: Linearisations for each example; what the reading may work.
+      programs: What is compiled already, shared with other attacks; None for its own.
+
+    Returns:
+      The attack. Its `stop` is "closed_form" where the features leave nothing open,
+      "prior" where what they leave open is as the prior has it, "iterations" or "seconds"
+      where the steps had not come to an end, and "inconsistent" where the examples do not
+      explain the gradient. It raises `DoesNotApply` where no dense layer shows its inputs.
+    """
+    shared = programs_lib.Programs() if programs is None else programs
+
+    def attack(
+        view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
+    ) -> knowledge_lib.Reconstruction:
+        began = time.monotonic()
+        target = target_lib.build_target(view, knowledge, source, "mask_aware")
+        model = knowledge.model
+        cuts = shared.of(cut_lib.cuts, model)
+        closed_form.check_target(target)
+        cut, features = reading.read(
+            model, cuts, target, view.weights, knowledge, seed, effort, shared
+        )
+
+        def over() -> bool:
+            limit = effort.max_seconds
+            return limit is not None and time.monotonic() - began > limit
+
+        found = inversion.invert(
+            cut,
+            features,
+            view.weights,
+            prior_of(knowledge),
+            knowledge,
+            target,
+            effort.max_iterations,
+            shared,
+            over,
+        )
+        stop = "closed_form" if np.all(found.deviation < _EXACT) else "prior"
+        if not found.settled:
+            stop = "seconds" if over() else "iterations"
+        classes = model.kind == "classes"
+        result = closed_form.report(
+            view,
+            target,
+            knowledge,
+            np.clip(found.images, 0, 1).astype(np.float32),
+            features.labels.astype(np.int64 if classes else np.float32),
+            features.label_source,
+            stop,
+            features.entries + found.equations,
+            began,
+        )
+        return closed_form.verified(result)._replace(
+            iterations=found.steps, evaluations=found.steps + 1
+        )
+
+    return attack

@@ -1,0 +1,1 @@
+"""Pictures from the inputs of dense layers: what natural pictures look like is known."""
