@@ -2,9 +2,10 @@
 
     python -m experiments.check_prediction --analysis=runs/check_lenet
 
-Every mask of the analysis is attacked: DLG, mask-aware, in float64, with the labels
-known; beside it stands the mean of the public pictures, which needs no gradient. Started
-again, it goes on with the cases that are missing.
+Every mask of the analysis is attacked, at its weights, mask-aware, with the labels and
+the prior's public pictures known; the best of the attacks counts. Beside it stands the
+mean of the public pictures, which needs no gradient. Started again, it goes on with the
+cases that are missing.
 """
 
 import dataclasses
@@ -13,7 +14,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from attacks import catalog as attack_catalog
 from experiments import analysis, outputs
+from experiments.analysis import catalog
 from experiments.analysis.options import Options
 from experiments.study import command, flag_table, rules
 from experiments.study.flag_table import SettingsError, at_least, flag
@@ -29,10 +32,17 @@ class Check:
     analysis: str = flag(
         "analysis", "runs/check_lenet", "Folder of a finished `experiments.analyse`."
     )
+    attacks: tuple[str, ...] = flag(
+        "attacks",
+        catalog.CHECKED,
+        "Attacks (docs/attacks.md), of which the best counts; one that does not apply "
+        "says so.",
+        choices=attack_catalog.ATTACKS,
+    )
     iterations: int = flag(
         "attack_iterations",
         400,
-        "L-BFGS-B iterations of an attack.",
+        "Iterations of an attack, in its own unit.",
         rule=at_least(1),
     )
     restarts: int = flag("attack_restarts", 1, "Starts of an attack.", rule=at_least(1))
@@ -61,6 +71,7 @@ def execute(
         analysis.comparison.publish(
             asked.folder,
             analysis.attacked.cases_of(asked.folder),
+            _notes(prepared, asked.folder),
             command.as_text("experiments.check_prediction", command_line),
             output,
         )
@@ -99,8 +110,24 @@ def prepare(asked: Check, stream: TextIO) -> "Work":
     return analysis.attacked.Work(
         analysis.inputs.load(options, stream).study,
         analysis.results.load(asked.folder),
+        asked.attacks,
         asked.iterations,
         asked.restarts,
+    )
+
+
+def _notes(work: "Work", folder: pathlib.Path) -> tuple[str, ...]:
+    """For whom the bound holds, and which attacks have no result."""
+    made = work.study
+    prior = catalog.prior_of(made.options.prior, made.model.input_shape)
+    rounds = made.options.training.weights_after_rounds
+    return (
+        analysis.report.assumed(prior, len(made.public)),
+        *(
+            [f"The weights are those after {rounds} rounds of averaging."]
+            * (rounds > 0)
+        ),
+        *(f"No result: {line}" for line in analysis.attacked.reasons_of(folder)),
     )
 
 

@@ -24,8 +24,9 @@ class Case(NamedTuple):
       metric: What chose the hidden entries.
       encryption_ratio: As asked for.
       predicted_db: The bound on the PSNR.
-      attack_db: What the attack reached.
+      attack_db: What the best of the attacks reached; NaN if none has a result.
       guess_db: What the mean of public pictures reaches, without any gradient.
+      attack: Which attack that was; "" if none has a result.
     """
 
     picture: int
@@ -34,6 +35,7 @@ class Case(NamedTuple):
     predicted_db: float
     attack_db: float
     guess_db: float
+    attack: str = ""
 
     @property
     def measured_db(self) -> float:

@@ -1,23 +1,26 @@
-"""The attack on every mask that was analysed, beside a guess without a gradient.
+"""The attacks on every mask that was analysed, beside a guess without a gradient.
 
-DLG, mask-aware, in float64, with the labels known; the guess is the mean of the public
-pictures.
+Mask-aware, with the labels known and the public pictures that the prior was estimated
+from; the guess is that prior's mean.
 """
 
+import collections
+import itertools
+import math
 import pathlib
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 import tensorflow as tf
 
+from attacks import catalog as attack_catalog
+from attacks import effort, envelope, programs
 from attacks import knowledge as knowledge_lib
-from attacks import programs
-from attacks.continuous.second_order import dlg
 from attacks.metrics import evaluation
-from attacks.optimisers import lbfgs
 from experiments.analysis.agreement import Case
-from experiments.analysis.results import Analysed
+from experiments.analysis.results import Analysed, Row
 from experiments.analysis.study import Study
 from experiments.outputs import files, progress
 from experiments.study import examples
@@ -35,14 +38,30 @@ class Work(NamedTuple):
     Attributes:
       study: The analysis' study: model, data, scores and prior.
       analysed: The predictions.
+      attacks: Their names in the catalogue.
       iterations: Of each attack.
       restarts: Of each attack.
     """
 
     study: Study
     analysed: tuple[Analysed, ...]
+    attacks: tuple[str, ...]
     iterations: int
     restarts: int
+
+
+class Outcome(NamedTuple):
+    """What became of one attack on one message.
+
+    Attributes:
+      attack_db: The mean PSNR; None without a reconstruction.
+      reason: Why there is none, or "".
+      seconds: What it took.
+    """
+
+    attack_db: float | None
+    reason: str
+    seconds: float
 
 
 def attack(work: Work, folder: pathlib.Path, stream: TextIO) -> None:
@@ -55,14 +74,18 @@ def attack(work: Work, folder: pathlib.Path, stream: TextIO) -> None:
     """
     done = {_key(record) for record in files.read_lines(folder / FILE_NAME)}
     shared = programs.Programs()
-    total = sum(len(analysed.rows) for analysed in work.analysed)
+    total = len(work.attacks) * sum(len(analysed.rows) for analysed in work.analysed)
     with (
         files.LineAppender(folder / FILE_NAME) as lines,
-        progress.progress("attacks", total, stream, done=len(done)) as display,
+        progress.progress(
+            "attacks", total, stream, done=_finished(work, done)
+        ) as display,
     ):
         for analysed in work.analysed:
             for record in _attacks(work, shared, analysed, done):
-                display.start(f"{record['metric']}, ratio {record['ratio']:g}")
+                display.start(
+                    f"{record['attack']}, {record['metric']}, ratio {record['ratio']:g}"
+                )
                 lines.append(record)
                 display.finish()
 
@@ -84,15 +107,9 @@ def _attacks(
     guess_db = cramer_rao.psnr_db(float(np.mean(np.square(guess - images))))
     scores: dict[str, np.ndarray] = {}
     # Metrics agree on some masks, and all of them on hiding nothing.
-    reached: dict[bytes, tuple[float, float]] = {}
-    for row in analysed.rows:
-        record: dict[str, Any] = {
-            "picture": rows[0],
-            "metric": row.metric,
-            "ratio": row.asked_ratio,
-            "iterations": work.iterations,
-            "restarts": work.restarts,
-        }
+    reached: dict[tuple[str, bytes], Outcome] = {}
+    for row, method in itertools.product(analysed.rows, work.attacks):
+        record = _place(work, rows[0], row, method)
         if _key(record) in done:
             continue
         if row.metric not in scores:
@@ -100,61 +117,117 @@ def _attacks(
         mask = policy.top_scores(
             tf.constant(scores[row.metric], tf.float32), row.prediction.hidden
         ).numpy()
-        packed = np.packbits(mask).tobytes()
-        if packed not in reached:
-            reached[packed] = _attacked(
-                work, shared, gradient, mask, (images, labels, rows[0])
+        place = (method, np.packbits(mask).tobytes())
+        if place not in reached:
+            reached[place] = _attacked(
+                work, shared, method, gradient, mask, (images, labels, rows[0])
             )
-        attack_db, seconds = reached[packed]
         yield record | {
             "predicted_db": row.prediction.psnr_bound_db,
-            "attack_db": attack_db,
             "guess_db": guess_db,
-            "seconds": seconds,
+            **reached[place]._asdict(),
         }
 
 
 def _attacked(
     work: Work,
     shared: programs.Programs,
+    method: str,
     gradient: np.ndarray,
     mask: np.ndarray,
     truth: tuple[np.ndarray, np.ndarray, int],
-) -> tuple[float, float]:
-    """Attacks one message: the mean PSNR in dB, and the seconds that it took."""
-    model, (images, labels, first) = work.study.model, truth
+) -> Outcome:
+    """Attacks one message."""
+    made, (images, labels, first) = work.study, truth
+    model, public = made.model, list(made.public)
     view = views.ServerView(
         weights=tuple(weight.numpy() for weight in model.initial_weights),
         mask=mask,
         messages=(views.ClientMessage(gradient[~mask], b"", 1.0),),
         aggregate=None,
     )
-    budget = lbfgs.Budget(restarts=work.restarts, max_iterations=work.iterations)
-    found = dlg.build_dlg("mask_aware", budget=budget, programs=shared)(
-        view,
-        knowledge_lib.Knowledge(
-            model=model,
-            batch_size=len(labels),
-            labels=examples.declared(model, labels),
-            without_draws=model.task.is_random,
+    known = knowledge_lib.Knowledge(
+        model=model,
+        batch_size=len(labels),
+        labels=examples.declared(model, labels),
+        public_pictures=knowledge_lib.PublicPictures(
+            made.dataset.images[public],
+            examples.truth(model, made.dataset.labels[public]),
         ),
-        (work.study.options.seed, first),
+        without_draws=model.task.is_random,
     )
+    attack = attack_catalog.build(
+        method, effort=effort.Effort(work.restarts, work.iterations), programs=shared
+    )
+    began = time.monotonic()
+    try:
+        found = attack(view, known, (made.options.seed, first))
+    except envelope.FAILURES as reason:
+        fits = isinstance(reason, knowledge_lib.DoesNotApply)
+        text = f"does not apply: {reason}" if fits else envelope.text_of(reason)
+        return Outcome(None, text, time.monotonic() - began)
     leaks = evaluation.evaluate(
         found, evaluation.Truth(images, examples.truth(model, labels))
     )
-    return float(np.mean([leak.psnr for leak in leaks])), found.seconds
+    return Outcome(float(np.mean([leak.psnr for leak in leaks])), "", found.seconds)
+
+
+def _place(work: Work, picture: int, row: Row, method: str) -> dict[str, Any]:
+    """What makes a piece of work another one than the rest."""
+    return {
+        "picture": picture,
+        "metric": row.metric,
+        "ratio": row.asked_ratio,
+        "attack": method,
+        "iterations": work.iterations,
+        "restarts": work.restarts,
+    }
 
 
 def _key(record: dict[str, Any]) -> tuple[Any, ...]:
     names = ("picture", "metric", "ratio", "iterations", "restarts")
-    return tuple(record[name] for name in names)
+    # Until there were several, it was DLG.
+    return (record.get("attack", "dlg"), *(record[name] for name in names))
+
+
+def _finished(work: Work, done: set[tuple[Any, ...]]) -> int:
+    wanted = {
+        _key(_place(work, analysed.pictures[0], row, method))
+        for analysed in work.analysed
+        for row in analysed.rows
+        for method in work.attacks
+    }
+    return len(wanted & done)
 
 
 def cases_of(folder: pathlib.Path) -> tuple[Case, ...]:
-    """The attacked cases of a folder."""
-    names = ("picture", "metric", "ratio", "predicted_db", "attack_db", "guess_db")
-    return tuple(
-        Case(*(files.number_from_json(record[name]) for name in names))
-        for record in files.read_lines(folder / FILE_NAME)
+    """The attacked cases of a folder, each with the attack that reached most."""
+    places: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for record in files.read_lines(folder / FILE_NAME):
+        place = (record["picture"], record["metric"], record["ratio"])
+        places.setdefault(place, []).append(record)
+    return tuple(_case(place, found) for place, found in places.items())
+
+
+def _case(place: tuple[Any, ...], found: list[dict[str, Any]]) -> Case:
+    reached = [
+        (number, record.get("attack", "dlg"))
+        for record in found
+        if record["attack_db"] is not None
+        and not math.isnan(number := files.number_from_json(record["attack_db"]))
+    ]
+    attack_db, name = max(reached, default=(math.nan, ""))
+    predicted, guess = (
+        files.number_from_json(found[0][key]) for key in ("predicted_db", "guess_db")
     )
+    return Case(*place, predicted, attack_db, guess, name)
+
+
+def reasons_of(folder: pathlib.Path) -> tuple[str, ...]:
+    """Why attacks have no result, each once, with the number of masks."""
+    counts = collections.Counter(
+        f"{record['attack']} {record['reason']}"
+        for record in files.read_lines(folder / FILE_NAME)
+        if record.get("reason")
+    )
+    return tuple(f"{reason} ({count} masks)" for reason, count in counts.items())

@@ -4,13 +4,62 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-PRIORS: Mapping[str, str] = MappingProxyType(
+from attacks.catalog import ATTACKS
+
+
+class Prior(NamedTuple):
+    """What is known of inputs beforehand, always a Gaussian.
+
+    Attributes:
+      build: Where `(pictures, batch size) -> GaussianPrior` is.
+      about: Which Gaussian, in words.
+    """
+
+    build: str
+    about: str
+
+
+PRIORS: Mapping[str, Prior] = MappingProxyType(
     {
-        "isotropic": "selenc_tf.distance.prior:isotropic",
-        "stationary": "selenc_tf.distance.prior:stationary",
+        "dct": Prior(
+            "selenc_tf.distance.dct_prior:dct",
+            "a variance for every frequency and principal colour",
+        ),
+        "stationary": Prior(
+            "selenc_tf.distance.prior:stationary",
+            "pixels alike the nearer they are, one rate for each axis",
+        ),
+        "isotropic": Prior(
+            "selenc_tf.distance.prior:isotropic", "independent numbers of one variance"
+        ),
     }
 )
-"""Builders: `(pictures, batch size) -> GaussianPrior`."""
+"""The priors."""
+
+AUTO = "auto"
+"""The prior that fits the inputs."""
+
+
+def prior_of(asked: str, shape: tuple[int, ...]) -> str:
+    """The name of a prior; by itself "dct" for pictures [h, w, c], else "isotropic"."""
+    if asked != AUTO:
+        return asked
+    return "dct" if len(shape) == 3 else "isotropic"
+
+
+CHECKED: tuple[str, ...] = tuple(
+    name
+    for name in (
+        "dlg",
+        "completion",
+        "r_gap",
+        "layer_peeling",
+        "feature_inversion",
+        "feature_inversion_dct",
+    )
+    if name in ATTACKS
+)
+"""The attacks that a bound is held against: each the strongest of its kind."""
 
 EXACT, SKETCH = METHODS = ("exact", "sketch")
 """The Jacobian in memory, or sketched while it is computed."""

@@ -1,5 +1,6 @@
 """What a comparison of prediction and attack leaves behind: a table, CSV and a figure."""
 
+import collections
 import math
 import pathlib
 from collections.abc import Sequence
@@ -18,28 +19,41 @@ TOLERANCE_DB = 1.0
 
 
 def publish(
-    folder: pathlib.Path, cases: Sequence[Case], command: str, stream: TextIO
+    folder: pathlib.Path,
+    cases: Sequence[Case],
+    notes: Sequence[str],
+    command: str,
+    stream: TextIO,
 ) -> None:
     """Prints the comparison and writes `check.csv`, `check.md` and `check.png`.
 
     Args:
       folder: Where to.
       cases: All cases.
+      notes: What is assumed, and which attacks have no result: one line each.
       command: That was given.
       stream: Where the table goes.
     """
     if len(cases) < 3:
         print("Too few cases to compare.", file=stream)
         return
-    headings = ("ratio", "metric", "bound, dB", "attack, dB", "mean picture, dB")
+    headings = (
+        "ratio",
+        "metric",
+        "bound, dB",
+        "best attack, dB",
+        "which",
+        "mean picture, dB",
+    )
     table = Table("", headings, _lines(cases))
     text_tables.show(table, stream)
     summary = _summary(cases)
-    print(summary, file=stream)
+    print("\n".join((summary, *notes)), file=stream)
     text = (
         f"`{command}`\n",
         f"{environment.in_words(environment.describe())}.\n",
         f"{summary}\n",
+        *(f"{note}\n" for note in notes),
         text_tables.to_markdown(table),
     )
     files.write_atomically(folder / "check.md", "\n".join(text).encode())
@@ -53,19 +67,21 @@ def _summary(cases: Sequence[Case]) -> str:
     capped = agreement.correlation(cases, 0, agreement.EIGHT_BITS_DB)
     failures = agreement.broken(cases, TOLERANCE_DB)
     text = (
-        "Spearman's correlation of the bound and the stronger of attack and mean "
-        f"picture: {_interval(found)}, resampling {found.pictures} pictures, "
-        f"{found.cases} cases; with all above {agreement.EIGHT_BITS_DB:.1f} dB (exact in "
-        f"8 bits) counted as equal: {_interval(capped)}. Attacks above their bound by "
-        f"more than {TOLERANCE_DB:g} dB: {len(failures)}"
+        f"The bound was not beaten in {len(cases) - len(failures)} of {len(cases)} masks "
+        f"(by more than {TOLERANCE_DB:g} dB"
     )
     if failures:
         worst = failures[0]
         text += (
-            f", at most {worst.attack_db - worst.predicted_db:.1f} dB ({worst.metric}, "
-            f"ratio {worst.encryption_ratio:g})"
+            f"; at most by {worst.attack_db - worst.predicted_db:.1f} dB, with "
+            f"{worst.attack}, {worst.metric}, ratio {worst.encryption_ratio:g}"
         )
-    return text + "."
+    return (
+        f"{text}). Spearman's correlation of the bound and the stronger of the best "
+        f"attack and the mean picture: {_interval(found)}, resampling {found.pictures} "
+        f"pictures, {found.cases} cases; with all above {agreement.EIGHT_BITS_DB:.1f} dB "
+        f"(exact in 8 bits) counted as equal: {_interval(capped)}."
+    )
 
 
 def _interval(found: agreement.Correlation) -> str:
@@ -84,10 +100,17 @@ def _lines(cases: Sequence[Case]) -> list[tuple[str, ...]]:
             metric,
             _median([case.predicted_db for case in group]),
             _median([case.attack_db for case in group]),
+            _most_often([case.attack for case in group]),
             _median([case.guess_db for case in group]),
         )
         for (ratio, metric), group in sorted(groups.items())
     ]
+
+
+def _most_often(names: Sequence[str]) -> str:
+    """The attack that was the best for most pictures."""
+    counts = collections.Counter(name for name in names if name)
+    return counts.most_common(1)[0][0] if counts else "none has a result"
 
 
 def _median(values: Sequence[float]) -> str:
@@ -112,7 +135,7 @@ def _figure(cases: Sequence[Case]) -> matplotlib.figure.Figure:
     top = max(case.predicted_db for case in cases)
     axis.plot([0, top], [0, top], color="0.6", linewidth=1, zorder=0)
     axis.set_xlabel("predicted: bound on the PSNR, dB")
-    axis.set_ylabel("measured: attack or mean picture, dB")
+    axis.set_ylabel("measured: best attack or mean picture, dB")
     axis.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     return figure

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from experiments.analysis import report as report_lib
 from experiments.analysis.inputs import Inputs
 from experiments.analysis.options import Options
 from experiments.study import dry_run, examples
@@ -26,6 +27,7 @@ def report(asked: Options, loaded: Inputs) -> Iterator[str]:
     yield from dry_run.subject(asked, Studied(made.dataset, made.model, loaded.facts))
     if loaded.weights_note:
         yield loaded.weights_note
+    yield report_lib.assumed(made.prior.name, len(made.public))
     rows = list(loaded.batches[0])
     images = made.dataset.images[rows]
     labels = examples.targets(made.model, made.dataset.labels[rows])

@@ -81,7 +81,12 @@ class Options(Federated, Grid, Messages):
         rule=check_noise,
     )
     prior: str = flag(
-        "prior", "isotropic", "What is known of pictures.", choices=catalog.PRIORS
+        "prior",
+        catalog.AUTO,
+        "What attackers know of pictures beforehand, a Gaussian estimated from public "
+        "ones: the bound holds for who knows this. auto is dct for pictures and "
+        "isotropic for other numbers.",
+        choices=(catalog.AUTO, *catalog.PRIORS),
     )
     prior_images: int = flag(
         "prior_images",

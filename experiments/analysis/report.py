@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TextIO
 
+from experiments.analysis import catalog
 from experiments.analysis.figure import figure
 from experiments.analysis.results import CRITERIA, IDENTIFIABILITY, PSNR, Analysed
 from experiments.analysis.summary import by_mask, median_bracket
@@ -27,7 +28,8 @@ class Heading(NamedTuple):
       model: With its number of parameters.
       dataset: What the data really is.
       noise: As the flag says it.
-      prior: Likewise.
+      prior: Its name and variance.
+      assumed: For whom the bound holds, in words.
       prior_psnr_db: Of an attacker who knows nothing but the prior.
       psnr_threshold_db: Of the criterion "psnr".
     """
@@ -36,6 +38,7 @@ class Heading(NamedTuple):
     dataset: str
     noise: str
     prior: str
+    assumed: str
     prior_psnr_db: float
     psnr_threshold_db: float
 
@@ -46,6 +49,24 @@ class Heading(NamedTuple):
             f"{self.model}, {self.dataset}, error of visible entries: {self.noise}, "
             f"prior: {self.prior}"
         )
+
+
+def assumed(prior: str, pictures: int) -> str:
+    """For whom a bound holds, in words that stand beside it.
+
+    Args:
+      prior: A name of `catalog.PRIORS`.
+      pictures: From how many the prior is estimated.
+
+    Returns:
+      Two sentences.
+    """
+    return (
+        "The bound is for attackers who know of the inputs no more than this Gaussian "
+        f"prior: {prior}, {catalog.PRIORS[prior].about}, estimated from {pictures:,} "
+        "public examples. It takes the gradient as linear near the true input, labels "
+        "as known, and nothing as learned from where the mask is."
+    )
 
 
 def publish(
@@ -73,6 +94,7 @@ def publish(
         f"{len(results)} gradient(s) of {len(results[0].pictures)} picture(s); "
         "more than one: median (min, max). The prior alone gives "
         f"{heading.prior_psnr_db:.1f} dB.\n",
+        f"{heading.assumed}\n",
         *(text_tables.to_markdown(table) for table in tables),
         f"{environment.in_words(environment.describe())}; "
         f"{sum(each.seconds for each in results):.0f} s of work.\n",
@@ -81,7 +103,7 @@ def publish(
     title = f"Predicted leakage\n{heading.model}, {heading.dataset}"
     png = figures.to_png(figure(title, heading.prior_psnr_db, results))
     files.write_atomically(folder / FIGURE, png)
-    print(heading.title, file=stream)
+    print(f"{heading.title}\n{heading.assumed}", file=stream)
     for table in tables:
         text_tables.show(table, stream)
 

@@ -65,7 +65,8 @@ def prepare(asked: Options, command_line: Sequence[str], stream: TextIO) -> Prep
         f"{records.after(asked.training.weights_after_rounds)}",
         dataset=made.dataset.name,
         noise=" + ".join(asked.noise),
-        prior=f"{asked.prior}, variance {variance:.3f}",
+        prior=f"{made.prior.name}, variance {variance:.3f}",
+        assumed=report.assumed(made.prior.name, len(made.public)),
         prior_psnr_db=cramer_rao.psnr_db(variance),
         psnr_threshold_db=asked.psnr_threshold_db,
     )

@@ -32,7 +32,8 @@ class Study(NamedTuple):
       dataset: The pictures.
       model: What is analysed.
       derivatives: Of the model, in float64.
-      prior: Of the pictures of a batch.
+      public: Rows of the pictures that attackers have.
+      prior: Of the pictures of a batch, estimated from those.
       weights: Where gradients are taken, float32 as they are broadcast.
       score: Scores by metric.
     """
@@ -41,6 +42,7 @@ class Study(NamedTuple):
     dataset: Dataset
     model: FunctionalModel
     derivatives: jacobian.Derivatives
+    public: tuple[int, ...]
     prior: GaussianPrior
     weights: tuple[tf.Tensor, ...]
     score: Callable[[str, NDArray[np.float32], NDArray[np.float32]], NDArray[Any]]
@@ -61,8 +63,9 @@ def build_study(
       The study.
     """
     rows = np.random.default_rng(options.seed).permutation(np.sort(public))
-    pictures = dataset.images[np.sort(rows[: options.prior_images])]
-    build_prior = pkgutil.resolve_name(catalog.PRIORS[options.prior])
+    known = tuple(np.sort(rows[: options.prior_images]).tolist())
+    name = catalog.prior_of(options.prior, model.input_shape)
+    build_prior = pkgutil.resolve_name(catalog.PRIORS[name].build)
 
     @functools.cache
     def traced(metric: str) -> Callable[..., tf.Tensor]:
@@ -97,7 +100,8 @@ def build_study(
         dataset=dataset,
         model=model,
         derivatives=jacobian.compile_derivatives(functional.in_float64(model)),
-        prior=build_prior(pictures, options.batch_size),
+        public=known,
+        prior=build_prior(dataset.images[list(known)], options.batch_size),
         weights=model.initial_weights,
         score=score,
     )

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from experiments import analyse, check_prediction
+from experiments import analyse, analysis, check_prediction
 from experiments.analysis import attacked, noises, options, results, study
 from experiments.outputs import files
 from experiments.study import flag_table, subjects
@@ -110,9 +110,11 @@ def test_interrupted_then_finished_then_refused(tmp_path, monkeypatch, small_pic
 
     # What was analysed can be attacked: every metric and ratio of both batches.
     shown = io.StringIO()
-    asked = check_prediction.Check(str(folder), iterations=2)
+    asked = check_prediction.Check(str(folder), ("dlg", "r_gap"), iterations=2)
     assert check_prediction.execute(asked, ["check"], shown, io.StringIO()) == 0
-    assert "Spearman's correlation" in shown.getvalue()
+    said = " ".join(shown.getvalue().split())
+    assert "Spearman's correlation" in said and "stationary, pixels alike" in said
+    assert "No result: r_gap does not apply" in said and "(16 masks)" in said
     cases = attacked.cases_of(folder)
     assert len(cases) == 2 * 2 * 4
     assert all(np.isfinite(case.attack_db) for case in cases)
@@ -166,6 +168,14 @@ def test_records_survive_a_round_trip():
     assert results.from_record(files.parse_lines(text.encode(), "").records[0]) == (
         analysed
     )
+
+
+def test_the_prior_that_fits():
+    assert analysis.catalog.prior_of("auto", (28, 28, 1)) == "dct"
+    assert analysis.catalog.prior_of("auto", (6,)) == "isotropic"
+    assert analysis.catalog.prior_of("stationary", (28, 28, 1)) == "stationary"
+    said = analysis.report.assumed("dct", 1000)
+    assert "1,000 public examples" in said and "frequency" in said
 
 
 def test_the_committed_flagfile_is_valid():

@@ -84,15 +84,56 @@ def test_files_of_a_comparison(tmp_path):
     cases = attacked.cases_of(tmp_path)
     assert len(cases) == 4
     stream = io.StringIO()
-    comparison.publish(tmp_path, cases, "the command", stream)
-    assert "by more than 1 dB: 2, at most 5.0 dB" in stream.getvalue()
+    comparison.publish(tmp_path, cases, ["Who knows more"], "the command", stream)
+    shown = stream.getvalue()
+    assert "not beaten in 2 of 4 masks" in shown and "at most by 5.0 dB" in shown
+    assert "Who knows more" in shown
     assert "the command" in (tmp_path / "check.md").read_text()
     assert len((tmp_path / "check.csv").read_text().splitlines()) == 5
     assert (tmp_path / "check.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_best_attack_counts_and_reasons_are_kept(tmp_path):
+    place = {
+        "picture": 3,
+        "metric": "random",
+        "ratio": 0.5,
+        "iterations": 1,
+        "restarts": 1,
+    }
+    both = {"predicted_db": 40.0, "guess_db": 9.0}
+    rows = (
+        ("dlg", 12.0, ""),
+        ("r_gap", "NaN", ""),
+        ("completion", 31.0, ""),
+        ("layer_peeling", None, "does not apply: no pooling"),
+    )
+    with files.LineAppender(tmp_path / attacked.FILE_NAME) as lines:
+        for name, reached, reason in rows:
+            lines.append(
+                {
+                    **place,
+                    **both,
+                    "attack": name,
+                    "attack_db": reached,
+                    "reason": reason,
+                }
+            )
+        lines.append(
+            {**place, **both, "picture": 4, "attack": "r_gap", "attack_db": None,
+             "reason": "does not apply: no pooling"}
+        )  # fmt: skip
+    best, none = attacked.cases_of(tmp_path)
+    assert (best.attack, best.attack_db, best.measured_db) == ("completion", 31.0, 31.0)
+    assert none.attack == "" and math.isnan(none.attack_db) and none.measured_db == 9.0
+    assert attacked.reasons_of(tmp_path) == (
+        "layer_peeling does not apply: no pooling (1 masks)",
+        "r_gap does not apply: no pooling (1 masks)",
+    )
+
+
 def test_without_an_analysis(tmp_path):
     errors = io.StringIO()
-    asked = check_prediction.Check(str(tmp_path), 5, 1)
+    asked = check_prediction.Check(str(tmp_path))
     assert check_prediction.execute(asked, [], io.StringIO(), errors) == 2
     assert "Run the analysis first" in errors.getvalue()

@@ -52,6 +52,7 @@ ONLY_IN = {
     ("benchmark", "output"): "folder",
     ("keys", "rounds"): "rounds",
     ("keys", "keys"): "path",
+    ("check_prediction", "attacks"): "attacks",
     ("run", "attack_batch_size"): "attack.batch_size",
     ("benchmark", "attack_batch_size"): "attack.batch_size",
     ("run", "attack_iterations"): "attack.max_iterations",
