@@ -106,7 +106,12 @@ class Scoring(NamedTuple):
 
 
 def build_score_sum(
-    scoring: Scoring, engine: Engine, keys: KeySet, min_clients: int = 2
+    scoring: Scoring,
+    engine: Engine,
+    keys: KeySet,
+    min_clients: int = 2,
+    *,
+    fail: bool = True,
 ) -> MaskRound:
     """Agrees by the encrypted sum of all clients' scores.
 
@@ -119,17 +124,17 @@ def build_score_sum(
       engine: Encrypts scores; its codec should have many bits, or small scores tie.
       keys: Names the key in each client's own key store.
       min_clients: The smallest cohort whose sum clients are willing to open.
+      fail: Whether an upload that is refused fails the round instead of being left out.
 
     Returns:
-      The round. An upload that is refused fails it; clients without examples or with
-      scores that are not finite have no say.
+      The round. Clients without examples or with scores that are not finite have no say.
 
     Raises:
       ValueError: If a single client's scores could be the sum.
     """
     validation.check_at_least("min_clients", min_clients, 2)
     spec = scoring.model.spec
-    rules = collecting.Rules(engine, keys, (spec.size,), fail=True)
+    rules = collecting.Rules(engine, keys, (spec.size,), fail)
 
     def everything(begun: RunBroadcast) -> Announcement:
         mask = wire.pack(tf.ones([spec.size], tf.bool))

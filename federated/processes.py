@@ -125,14 +125,16 @@ def build_server_blind_round(
     bound: float,
     keys: KeySet,
     work: local_work.LocalWork | None = None,
+    *,
+    fail: bool = True,
 ) -> Round:
     """One gradient of every client, averaged for the clients alone.
 
     The server adds visible parts and ciphertexts and sends both sums back; clients open
     their own copies. It never learns a hidden entry, not even of the sum, so a cohort of
-    one is allowed, and may choose its own mask. An upload that is refused fails the
-    round. Clients without examples or with an update that is not finite are not in the
-    average, but receive it; if there is no other, the round fails.
+    one is allowed, and may choose its own mask. Clients without examples or with an
+    update that is not finite are not in the average, but receive it; if there is no
+    other, the round fails.
 
     Args:
       model: The model.
@@ -141,6 +143,7 @@ def build_server_blind_round(
       bound: The public bound of every entry.
       keys: Names the key in each client's own key store.
       work: What clients do on their examples; None for one gradient.
+      fail: Whether an upload that is refused fails the round instead of being left out.
 
     Returns:
       The round. `next` returns a `BlindResult`; the average is unweighted.
@@ -151,7 +154,7 @@ def build_server_blind_round(
         if isinstance(mask_source, agreement.OwnMask)
         else _agreed_masks(mask_source, spec, bound)
     )
-    rules = collecting.Rules(engine, keys, (spec.size,), fail=True)
+    rules = collecting.Rules(engine, keys, (spec.size,), fail)
 
     @tff.tensorflow.computation
     def initial_state() -> Any:
