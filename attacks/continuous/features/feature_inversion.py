@@ -10,12 +10,14 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
+import tensorflow as tf
 
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.continuous.analytic import closed_form
+from attacks.continuous.features import features as features_lib
 from attacks.continuous.features import inversion, reading
 from attacks.structure import cut as cut_lib
 from federated import views
@@ -29,6 +31,9 @@ _DEFAULT_EFFORT = effort_lib.Effort(restarts=1, max_iterations=60)
 
 _EXACT = 3e-4
 """Root mean square of what is left open up to which an example counts as found: 70 dB."""
+
+_AMBIGUOUS = 100.0
+"""A class is excluded if it explains so many times less than the best one."""
 
 _MEAN, _VARIANCE = 0.5, 1 / 12
 """Of numbers that may be anything in [0, 1]."""
@@ -90,17 +95,19 @@ def build_feature_inversion(
             limit = effort.max_seconds
             return limit is not None and time.monotonic() - began > limit
 
-        found = inversion.invert(
+        net = inversion.Below(
             cut,
-            features,
-            view.weights,
+            tuple(tf.constant(one, tf.float64) for one in view.weights),
+            model,
             prior_of(knowledge),
-            knowledge,
-            target,
-            effort.max_iterations,
             shared,
+            effort.max_iterations,
             over,
         )
+        found = inversion.invert(net, features)
+        if features.label_source == "guessed" and len(found.images) == 1:
+            features = _labelled(view, target, knowledge, found.images, features)
+        found = inversion.refine(net, features, found, target)
         stop = "closed_form" if np.all(found.deviation < _EXACT) else "prior"
         if not found.settled:
             stop = "seconds" if over() else "iterations"
@@ -116,8 +123,39 @@ def build_feature_inversion(
             features.entries + found.equations,
             began,
         )
-        return closed_form.verified(result)._replace(
-            iterations=found.steps, evaluations=found.steps + 1
-        )
+        if stop == "closed_form" and not result.objective < closed_form.MISFIT:
+            result = result._replace(stop="inconsistent", converged=False)
+        return result._replace(iterations=found.steps, evaluations=found.steps + 1)
 
     return attack
+
+
+def _labelled(
+    view: views.ServerView,
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+    images: np.ndarray,
+    features: features_lib.Features,
+) -> features_lib.Features:
+    """The class whose gradient at the example found is closest to the visible one."""
+    if knowledge.model.kind != "classes":
+        return features
+    errors = np.array(
+        [
+            closed_form.matching_error(
+                view, target, knowledge, images.astype(np.float32), np.array([label])
+            )
+            for label in range(knowledge.model.num_classes)
+        ]
+    )
+    if not np.isfinite(errors).any():
+        return features
+    best = int(np.nanargmin(errors))
+    # Only one class may explain what is visible, or it stays a guess.
+    alone = np.count_nonzero(
+        errors < max(_AMBIGUOUS * errors[best], closed_form.MISFIT)
+    )
+    return features._replace(
+        labels=np.array([best], np.int64),
+        label_source="enumerated" if alone == 1 else "guessed",
+    )

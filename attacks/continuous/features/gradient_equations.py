@@ -50,7 +50,7 @@ def of_chain(
     cut: cut_lib.Cut,
     features: features_lib.Features,
     weights: Weights,
-    knowledge: knowledge_lib.Knowledge,
+    model: functional.FunctionalModel,
     target: target_lib.Target,
     programs: programs_lib.Programs,
 ) -> GradientEquations | None:
@@ -62,7 +62,7 @@ def of_chain(
       cut: At the head.
       features: Of one example, all known.
       weights: Of the round, float64.
-      knowledge: For the model.
+      model: The model.
       target: The gradient.
       programs: What is compiled already.
 
@@ -70,7 +70,6 @@ def of_chain(
       The equations; None if there are none, the layers are other ones, or the derivative
       by the features does not follow because some are not known.
     """
-    model = knowledge.model
     chain = programs.of(_chain_of, model)
     whole = len(features.values) == 1 and bool(np.isfinite(features.errors).all())
     if chain is None or not whole or model.kind != "classes":
@@ -88,10 +87,10 @@ def of_chain(
     k, doubt = _derivative(cut, features, weights)
     run = programs.of(chain_gradients.compile_gradients, chain)
     above = tf.constant(k.reshape(1, *chain[-1].output_shape))
-    scale = np.broadcast_to(
-        model.value_range.from_unit(np.ones(model.input_shape)), model.input_shape
+    low, high = (
+        model.value_range.from_unit(np.full(model.input_shape, end))
+        for end in (0.0, 1.0)
     )
-    scale = scale - model.value_range.from_unit(np.zeros(model.input_shape))
     nothing = np.zeros((1, *model.input_shape))
 
     def at(x: np.ndarray, directions: np.ndarray) -> chain_gradients.Gradients:
@@ -99,7 +98,7 @@ def of_chain(
         return run(
             weights,
             tf.constant(own, tf.float64),
-            tf.constant(directions * scale, tf.float64),
+            tf.constant(directions * (high - low), tf.float64),
             above,
         )
 

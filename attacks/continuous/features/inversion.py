@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.continuous.features import (
@@ -62,90 +61,128 @@ class Inverted(NamedTuple):
     equations: int
 
 
-def invert(
-    cut: cut_lib.Cut,
-    features: features_lib.Features,
-    weights: tuple[np.ndarray, ...],
-    prior: prior_lib.GaussianPrior,
-    knowledge: knowledge_lib.Knowledge,
-    target: target_lib.Target,
-    most: int,
-    programs: programs_lib.Programs,
-    over: Callable[[], bool] = lambda: False,
-) -> Inverted:
-    """Finds every example of a batch.
+class Below(NamedTuple):
+    """The network below a cut, for one attack.
+
+    Attributes:
+      cut: Where the features are.
+      weights: Of the whole model, float64.
+      model: The model.
+      prior: Of one example.
+      programs: What is compiled already.
+      most: Linearisations of each example, at least 1.
+      over: Whether time is up.
+    """
+
+    cut: cut_lib.Cut
+    weights: Weights
+    model: functional.FunctionalModel
+    prior: prior_lib.GaussianPrior
+    programs: programs_lib.Programs
+    most: int
+    over: Callable[[], bool] = lambda: False
+
+
+def invert(net: Below, features: features_lib.Features) -> Inverted:
+    """Finds every example of a batch by its own features.
 
     Runs on: attacker. Sees: the weights, and what was read off the visible entries.
 
     Args:
-      cut: Where the features are.
+      net: The network.
       features: What is known of them; of each example something.
-      weights: Of the round.
-      prior: Of one example.
-      knowledge: For the model.
-      target: The gradient, for one example's entries below the cut.
-      most: Linearisations of each example, at least 1.
-      programs: What is compiled already.
-      over: Whether time is up.
 
     Returns:
       The most probable examples.
     """
-    model = knowledge.model
-    tensors = tuple(tf.constant(one, tf.float64) for one in weights)
-    count = features.values.shape[1]
-    work = count * programs.of(_multiplications, model, cut.layer.name)
-    if work > _WRITTEN_WORK or min(count, prior.unknowns) > _WRITTEN_SIDE:
-        single = programs.of(_single_cut, model, cut.layer.name)
-        products = programs.of(conjugate.compile_products, cut.below, single.below)
-        values, errors = features.values, features.errors
-        many = conjugate.solve(products, tensors, values, errors, prior, most, over)
+    values, errors = features.values, features.errors
+    if _is_large(net):
+        single = net.programs.of(_single_cut, net.model, net.cut.layer.name)
+        products = net.programs.of(
+            conjugate.compile_products, net.cut.below, single.below
+        )
+        many = conjugate.solve(
+            products, net.weights, values, errors, net.prior, net.most, net.over
+        )
         return Inverted(many.x, many.deviation, many.settled, many.steps, 0)
-    parts = [
-        _equations(cut, values, errors, tensors, prior, model, programs)
-        for values, errors in zip(features.values, features.errors, strict=True)
-    ]
     with blas.one_thread():
-        found = [least_squares.solve(part, prior, most, over=over) for part in parts]
-    more = gradient_equations.of_chain(
-        cut, features, tensors, knowledge, target, programs
-    )
-    steps = sum(one.steps for one in found)
-    if more is not None and not over():
-        joined = _joined(parts[0], more, found[0].x)
-        left = max(1, most - steps)
-        with blas.one_thread():
-            last = least_squares.solve(
-                joined, prior, left, start=found[0].x, first=1.0, over=over
+        found = [
+            least_squares.solve(
+                _equations(net, *known), net.prior, net.most, over=net.over
             )
-        steps += last.steps
-        if _misfit(joined, last.x) < _misfit(joined, found[0].x):
-            found = [last]
+            for known in zip(values, errors, strict=True)
+        ]
     return Inverted(
-        np.stack([one.x.reshape(model.input_shape) for one in found]),
+        np.stack([one.x.reshape(net.model.input_shape) for one in found]),
         np.array([one.deviation for one in found]),
         all(one.settled for one in found),
-        steps,
-        0 if more is None else len(more.values),
+        sum(one.steps for one in found),
+        0,
     )
+
+
+def refine(
+    net: Below,
+    features: features_lib.Features,
+    found: Inverted,
+    target: target_lib.Target,
+) -> Inverted:
+    """Adds the visible gradients below the cut, where one example leads through a chain.
+
+    Runs on: attacker. Sees: the weights and the visible entries.
+
+    Args:
+      net: The network.
+      features: What is known of them, with the right label.
+      found: By them alone.
+      target: The gradient.
+
+    Returns:
+      The example that explains both; `found` where there is nothing to add, or it does
+      not explain them better.
+    """
+    if _is_large(net) or net.over():
+        return found
+    more = gradient_equations.of_chain(
+        net.cut, features, net.weights, net.model, target, net.programs
+    )
+    if more is None:
+        return found
+    first = found.images[0].ravel()
+    own = _equations(net, features.values[0], features.errors[0])
+    joined = _joined(own, more, first)
+    with blas.one_thread():
+        last = least_squares.solve(
+            joined, net.prior, net.most, start=first, first=1.0, over=net.over
+        )
+    if not _misfit(joined, last.x) < _misfit(joined, first):
+        return found._replace(steps=found.steps + last.steps)
+    return Inverted(
+        last.x.reshape(found.images.shape),
+        np.array([last.deviation]),
+        last.settled,
+        found.steps + last.steps,
+        len(more.values),
+    )
+
+
+def _is_large(net: Below) -> bool:
+    """Whether a Jacobian, or a solution of its equations, is too much work."""
+    name, count = net.cut.layer.name, net.cut.layer.features
+    work = count * net.programs.of(_multiplications, net.model, name)
+    return work > _WRITTEN_WORK or min(count, net.prior.unknowns) > _WRITTEN_SIDE
 
 
 def _equations(
-    cut: cut_lib.Cut,
-    values: np.ndarray,
-    errors: np.ndarray,
-    weights: Weights,
-    prior: prior_lib.GaussianPrior,
-    model: functional.FunctionalModel,
-    programs: programs_lib.Programs,
+    net: Below, values: np.ndarray, errors: np.ndarray
 ) -> least_squares.Equations:
     """One example's known features, with the activation that they come from undone."""
-    undone = programs.of(source.activation_below, model, cut.layer.name)
-    compiled = programs.of(below.compile_below, cut.below, undone)
+    undone = net.programs.of(source.activation_below, net.model, net.cut.layer.name)
+    compiled = net.programs.of(below.compile_below, net.cut.below, undone)
     kept = np.flatnonzero(np.isfinite(errors))
     wanted = activations.inverse(undone, values[kept])
     doubts = errors[kept] / activations.derivative(undone, values[kept])
-    shape = model.input_shape
+    shape, weights = net.model.input_shape, net.weights
 
     def evaluate(x: np.ndarray) -> np.ndarray:
         images = tf.constant(x.reshape(1, *shape))
@@ -156,7 +193,7 @@ def _equations(
         rows = below.jacobian(compiled, weights, x.reshape(shape), kept)
         return evaluate(x), rows
 
-    off = wanted - evaluate(np.clip(prior.mean, 0.0, 1.0))
+    off = wanted - evaluate(np.clip(net.prior.mean, 0.0, 1.0))
     # Saturated units say where they are, not how far.
     size = math.sqrt(float(np.mean(np.square(off)))) or 1.0
     return least_squares.Equations(
