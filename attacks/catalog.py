@@ -145,16 +145,12 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
             finds_numbers=True,
         ),
         "feature_inversion": Entry(
-            "attacks.continuous.features.feature_inversion:build_feature_inversion",
-            kinds=ANY,
-            finds_numbers=True,
+            "attacks.continuous.features.feature_inversion:build_feature_inversion"
         ),
         "feature_inversion_dct": Entry(
             "attacks.pictures.features.feature_inversion_dct:"
             "build_feature_inversion_dct",
             inputs="pictures",
-            kinds=ANY,
-            finds_numbers=True,
         ),
         "r_gap": Entry(
             "attacks.continuous.analytic.r_gap:build_r_gap",

@@ -51,7 +51,7 @@ class Products(NamedTuple):
     Attributes:
       value: `(weights, inputs [b, *shape]) -> [b, f]`, float64.
       step: `(weights, inputs, root, precision [b, f], sides [b, f], latent [b, *shape],
-        tolerance [b]) -> [b, *shape]`, float32: the change of the inputs.
+        tolerance [b], bounded) -> [b, *shape]`, float32: the change of the inputs.
     """
 
     value: Callable[[Weights, tf.Tensor], tf.Tensor]
@@ -103,6 +103,7 @@ def compile_products(
         sides: tf.Tensor,
         latent: tf.Tensor,
         tolerance: tf.Tensor,
+        bounded: tf.Tensor,
     ) -> tf.Tensor:
         def slope_of(r: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -113,18 +114,18 @@ def compile_products(
         # What lies at a bound and would pass it stays there.
         outward = slope_of(sides)
         stay = ((inputs <= 0) & (outward < 0)) | ((inputs >= 1) & (outward > 0))
-        free = tf.where(stay, tf.zeros_like(inputs), tf.ones_like(inputs))
+        free = tf.where(stay & bounded, tf.zeros_like(inputs), tf.ones_like(inputs))
 
         def push(z: tf.Tensor) -> tf.Tensor:
-            tangent = free * _apply(root, z)
+            tangent = free * apply_root(root, z)
             with tf.autodiff.ForwardAccumulator(inputs, tangent) as forward:
                 outputs = single(weights, inputs)
             return precision * forward.jvp(outputs)
 
         def pull(r: tf.Tensor) -> tf.Tensor:
-            return _apply(root, free * slope_of(r), transpose=True)
+            return apply_root(root, free * slope_of(r), transpose=True)
 
-        return free * _apply(root, _cgls(push, pull, sides, latent, tolerance))
+        return free * apply_root(root, _cgls(push, pull, sides, latent, tolerance))
 
     return Products(value, step)
 
@@ -177,8 +178,17 @@ def _cgls(
     return tf.while_loop(unfinished, body, state)[1]
 
 
-def _apply(root: Root, values: tf.Tensor, transpose: bool = False) -> tf.Tensor:
-    """As `prior.apply_root` for one example, on [b, *shape]."""
+def apply_root(root: Root, values: tf.Tensor, transpose: bool = False) -> tf.Tensor:
+    """As `prior.apply_root`, of examples.
+
+    Args:
+      root: C of one example.
+      values: float32 [b, *shape].
+      transpose: Whether to apply C^T.
+
+    Returns:
+      float32 [b, *shape].
+    """
     found = values if transpose else values * root.amplitudes
     for axis, matrix in enumerate(root.axes, start=1):
         moved = tf.tensordot(found, matrix, [[axis], [0 if transpose else 1]])
@@ -265,6 +275,7 @@ def solve(
             tf.constant(off[now] / sigma, tf.float32),
             tf.constant(latent_of(x[now]), tf.float32),
             tf.constant(np.where(last, _PRECISE, _ROUGH), tf.float32),
+            tf.constant(True),
         ).numpy()
         steps += 1
         share = np.ones(len(now))
@@ -287,7 +298,8 @@ def solve(
         done[now] = (last & little) | (failures[now] >= _FAILURES)
         gain = np.sqrt(after / np.maximum(before, 1e-300))
         # Where all is explained to within this noise there is no gain to be had.
-        gain = np.where(after <= np.count_nonzero(known[now], 1), gain / 10, gain)
+        ended = (after <= np.count_nonzero(known[now], 1)) | (size < _SMALL)
+        gain = np.where(ended, gain / 10, gain)
         fall = np.where(gain < _HELPED, np.maximum(gain, _FASTEST_FALL), 1.0)
         level[now] *= np.where(share == 0, _RISE, np.where(share == 1, fall, 1.0))
         if over():
@@ -304,6 +316,7 @@ def solve(
             tf.constant(generator.normal(size=errors.shape), tf.float32),
             tf.constant(generator.normal(size=x.shape), tf.float32),
             tf.constant(np.full(len(x), _PRECISE), tf.float32),
+            tf.constant(False),
         ).numpy()
         squares.append(np.mean(np.square(sample).reshape(len(x), -1), 1))
     deviation = np.sqrt(np.mean(squares, 0))

@@ -26,8 +26,8 @@ _FEWEST = 0.02
 """Equations for each unknown below which they are not worth their Jacobian."""
 
 _DIRECTIONS = 112
-_NARROW, _MOST = 1100, 1536
-"""Unknowns up to which all entries are used, and the number of equations otherwise."""
+_WIDEST = 1100
+"""Unknowns up to which the Jacobian, a run of the chain for each of them, is worth it."""
 
 
 class GradientEquations(NamedTuple):
@@ -67,8 +67,9 @@ def of_chain(
       programs: What is compiled already.
 
     Returns:
-      The equations; None if there are none, the layers are other ones, or the derivative
-      by the features does not follow because some are not known.
+      The equations; None if they are too few or the example too large for them to be
+      worth their Jacobian, the layers are other ones, or the derivative by the features
+      does not follow because some are not known.
     """
     chain = programs.of(_chain_of, model)
     whole = len(features.values) == 1 and bool(np.isfinite(features.errors).all())
@@ -77,11 +78,7 @@ def of_chain(
     places = _places(model, chain)
     seen = places[target.visible[places]]
     d = int(np.prod(model.input_shape))
-    room = _MOST - features.values.shape[1]
-    if d > _NARROW and len(seen) > room:
-        # Evenly spaced over the layers.
-        seen = seen[np.linspace(0, len(seen) - 1, max(room, 0)).astype(int)]
-    if len(seen) < _FEWEST * d:
+    if d > _WIDEST or len(seen) < _FEWEST * d:
         return None
     used = np.searchsorted(places, seen)
     k, doubt = _derivative(cut, features, weights)

@@ -1,0 +1,101 @@
+"""The attack by its catalogue name: what it finds, what it says, and what it refuses."""
+
+import keras
+import numpy as np
+import pytest
+
+from attacks import catalog, knowledge
+from attacks import effort as effort_lib
+from attacks.metrics import evaluation
+from selenc_tf.models import functional, lenet
+from tests.attacks import victims
+
+SEED = (1, 2)
+
+
+def attacked(model, images, labels, mask, *, name="feature_inversion", **known):
+    vector = victims.gradient(model, images, labels)
+    view = victims.view_of(model, [np.where(mask, np.nan, vector)], mask)
+    attack = catalog.build(name, programs=victims.PROGRAMS)
+    found = attack(view, knowledge.Knowledge(model, len(images), **known), SEED)
+    return found, evaluation.evaluate(found, evaluation.Truth(images, np.array(labels)))
+
+
+def largest(vector, ratio):
+    mask = np.zeros(vector.size, np.bool_)
+    mask[np.argsort(-np.abs(vector), kind="stable")[: round(ratio * vector.size)]] = (
+        True
+    )
+    return mask
+
+
+@pytest.fixture(scope="module")
+def chain():
+    return victims.tiny_convolution("sigmoid", "valid")
+
+
+def test_some_of_the_large_entries_hidden(chain):
+    """Sixteen features of sixteen pixels, and the kernel's visible entries."""
+    images = victims.tiny_pictures(1, seed=3)
+    mask = largest(victims.gradient(chain, images, (1,)), 0.2)
+    found, (leak,) = attacked(chain, images, (1,), mask)
+    assert leak.psnr > 60 and leak.label_correct
+    assert found.objective < 1e-9
+
+
+def test_without_the_convolution_the_prior_is_said_to_fill_in(chain):
+    """Sixteen equations with errors do not make sixteen pixels exact."""
+    mask = np.zeros(chain.spec.size, np.bool_)
+    mask[:40] = True
+    found, _ = attacked(chain, victims.tiny_pictures(1, seed=3), (1,), mask)
+    assert found.stop in ("prior", "closed_form")
+    assert found.converged == (found.stop == "closed_form")
+
+
+def test_a_hidden_head_is_refused(chain):
+    mask = np.ones(chain.spec.size, np.bool_)
+    mask[:40] = False
+    with pytest.raises(knowledge.DoesNotApply, match="layer"):
+        attacked(chain, victims.tiny_pictures(1), (1,), mask)
+
+
+def test_no_dense_layer_is_refused():
+    inputs = keras.Input((4, 4, 1))
+    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(3, 3)(inputs))
+    model = functional.from_keras(keras.Model(inputs, pooled))
+    with pytest.raises(knowledge.DoesNotApply, match="must have a dense layer"):
+        attacked(model, victims.tiny_pictures(1), (1,), np.zeros(model.spec.size, bool))
+
+
+def test_few_iterations_are_not_called_an_answer(chain):
+    images = victims.tiny_pictures(1, seed=3)
+    vector = victims.gradient(chain, images, (1,))
+    attack = catalog.build(
+        "feature_inversion",
+        effort=effort_lib.Effort(restarts=1, max_iterations=1),
+        programs=victims.PROGRAMS,
+    )
+    view = victims.view_of(chain, [vector])
+    found = attack(view, knowledge.Knowledge(chain), SEED)
+    assert found.stop == "iterations" and not found.converged
+    assert found.iterations <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ratio", "least"), [(0.5, 100), (0.9, 60)])
+def test_a_digit_through_the_lenet_under_magnitude_masks(ratio, least):
+    """Where the largest half or nine tenths of all entries are hidden."""
+    model = lenet.lenet((28, 28, 1), 10, seed=3)
+    pictures = victims.mnist((1234,))
+    vector = victims.gradient(model, pictures.images, pictures.labels)
+    public = victims.mnist(tuple(range(3, 5000, 50)))
+    _, (leak,) = attacked(
+        model,
+        pictures.images,
+        pictures.labels,
+        largest(vector, ratio),
+        public_pictures=knowledge.PublicPictures(
+            public.images, np.array(public.labels)
+        ),
+    )
+    assert leak.psnr > least
