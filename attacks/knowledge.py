@@ -194,7 +194,9 @@ class Reconstruction(NamedTuple):
       seconds: Wall-clock time, compilation included.
       converged: Whether `objective` reached the tolerance with something to match.
       stop: Why the winning start ended: "tolerance", "stalled", "iterations",
-        "seconds", "line_search", "not_finite" or "nothing_visible".
+        "seconds", "line_search", "not_finite" or "nothing_visible"; of algebra
+        "closed_form", or why it is not all: "partly_determined", "rank_deficient",
+        "prior" (what is left open is as believed beforehand), "inconsistent".
       matched_entries: Number of gradient entries that the objective compared.
       choice: How it was chosen among the results of several attacks, or None.
     """

@@ -159,9 +159,8 @@ def apply_inverse_root(
         return vectors / scale
     values = vectors.reshape(*prior.shape, vectors.size // prior.unknowns)
     for axis, matrix in enumerate(prior.axes):
-        moved = np.moveaxis(values, axis, 0)
-        solved = np.linalg.solve(matrix, moved.reshape(len(matrix), -1))
-        values = np.moveaxis(solved.reshape(moved.shape), 0, axis)
+        inverse = np.linalg.inv(matrix)
+        values = np.moveaxis(np.tensordot(inverse, values, axes=(1, axis)), 0, axis)
     if prior.amplitudes is not None:
         values = values / prior.amplitudes[..., np.newaxis]
     return values.reshape(vectors.shape) / scale

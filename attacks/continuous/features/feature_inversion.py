@@ -73,9 +73,10 @@ def build_feature_inversion(
 
     Returns:
       The attack. Its `stop` is "closed_form" where the features leave nothing open,
-      "prior" where what they leave open is as the prior has it, "iterations" or "seconds"
-      where the steps had not come to an end, and "inconsistent" where the examples do not
-      explain the gradient. It raises `DoesNotApply` where no dense layer shows its inputs.
+      "prior" where what they leave open is as the prior has it, "iterations", "seconds" or
+      "stalled" where the steps had not come to an end, "inconsistent" where the examples
+      do not explain the gradient. It raises `DoesNotApply` where no dense layer shows its
+      inputs.
     """
     shared = programs_lib.Programs() if programs is None else programs
 
@@ -90,6 +91,12 @@ def build_feature_inversion(
         cut, features = reading.read(
             model, cuts, target, view.weights, knowledge, seed, effort, shared
         )
+
+        if not np.isfinite(features.errors).any(axis=1).all():
+            raise knowledge_lib.DoesNotApply(
+                f"The layer {cut.layer.name!r} must show something of the input of every "
+                "example, but of some it shows nothing."
+            )
 
         def over() -> bool:
             limit = effort.max_seconds
@@ -110,7 +117,8 @@ def build_feature_inversion(
         found = inversion.refine(net, features, found, target)
         stop = "closed_form" if np.all(found.deviation < _EXACT) else "prior"
         if not found.settled:
-            stop = "seconds" if over() else "iterations"
+            ended = found.steps >= effort.max_iterations
+            stop = "seconds" if over() else "iterations" if ended else "stalled"
         classes = model.kind == "classes"
         result = closed_form.report(
             view,

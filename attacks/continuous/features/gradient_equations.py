@@ -25,6 +25,9 @@ _PROBABILITY = 6e-8
 _FEWEST = 0.02
 """Equations for each unknown below which they are not worth their Jacobian."""
 
+_MOST = 2
+"""Equations for each unknown beyond which more cost more than they tell."""
+
 _DIRECTIONS = 112
 _WIDEST = 1100
 """Unknowns up to which the Jacobian, a run of the chain for each of them, is worth it."""
@@ -80,6 +83,8 @@ def of_chain(
     d = int(np.prod(model.input_shape))
     if d > _WIDEST or len(seen) < _FEWEST * d:
         return None
+    # Evenly spaced over the layers: as many as there are unknowns add what there is.
+    seen = seen[np.linspace(0, len(seen) - 1, min(len(seen), _MOST * d)).astype(int)]
     used = np.searchsorted(places, seen)
     k, doubt = _derivative(cut, features, weights)
     run = programs.of(chain_gradients.compile_gradients, chain)

@@ -38,6 +38,9 @@ _WRITTEN_WORK = 2e9
 _WRITTEN_SIDE = 2000
 """Fewest of its rows and columns up to which a linear problem is solved exactly."""
 
+_NEAR = 1e-3
+"""What features may leave open, for gradients to be believed to that share at once."""
+
 _TRUSTED = 10.0
 """Features count with this many times their errors while gradients are still far off."""
 
@@ -153,7 +156,12 @@ def refine(
     joined = _joined(own, more, first)
     with blas.one_thread():
         last = least_squares.solve(
-            joined, net.prior, net.most, start=first, first=1.0, over=net.over
+            joined,
+            net.prior,
+            net.most,
+            start=first,
+            first=_NEAR if found.deviation[0] < _NEAR else 1.0,
+            over=net.over,
         )
     if not _misfit(joined, last.x) < _misfit(joined, first):
         return found._replace(steps=found.steps + last.steps)
