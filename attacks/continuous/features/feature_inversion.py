@@ -35,6 +35,9 @@ _EXACT = 3e-4
 _AMBIGUOUS = 100.0
 """A class is excluded if it explains so many times less than the best one."""
 
+_TRIED = 12
+"""Most classes that are told apart by a gradient each."""
+
 _MEAN, _VARIANCE = 0.5, 1 / 12
 """Of numbers that may be anything in [0, 1]."""
 
@@ -113,7 +116,7 @@ def build_feature_inversion(
         )
         found = inversion.invert(net, features)
         if features.label_source == "guessed" and len(found.images) == 1:
-            features = _labelled(view, target, knowledge, found.images, features)
+            features = _labelled(net, view, target, knowledge, found.images, features)
         found = inversion.refine(net, features, found, target)
         stop = "closed_form" if np.all(found.deviation < _EXACT) else "prior"
         if not found.settled:
@@ -139,6 +142,7 @@ def build_feature_inversion(
 
 
 def _labelled(
+    net: inversion.Below,
     view: views.ServerView,
     target: target_lib.Target,
     knowledge: knowledge_lib.Knowledge,
@@ -148,22 +152,48 @@ def _labelled(
     """The class whose gradient at the example found is closest to the visible one."""
     if knowledge.model.kind != "classes":
         return features
+    possible, likely = _possible(net, target, features)
+    if len(possible) > _TRIED:
+        # Whole classes are hidden: nothing tells them apart but how likely they are.
+        best = possible[int(np.argmax(likely[possible]))]
+        return features._replace(labels=np.array([best], np.int64))
     errors = np.array(
         [
             closed_form.matching_error(
                 view, target, knowledge, images.astype(np.float32), np.array([label])
             )
-            for label in range(knowledge.model.num_classes)
+            for label in possible
         ]
     )
     if not np.isfinite(errors).any():
         return features
-    best = int(np.nanargmin(errors))
+    best = possible[int(np.nanargmin(errors))]
     # Only one class may explain what is visible, or it stays a guess.
-    alone = np.count_nonzero(
-        errors < max(_AMBIGUOUS * errors[best], closed_form.MISFIT)
-    )
+    least = max(_AMBIGUOUS * float(np.nanmin(errors)), closed_form.MISFIT)
     return features._replace(
         labels=np.array([best], np.int64),
-        label_source="enumerated" if alone == 1 else "guessed",
+        label_source="enumerated" if np.sum(errors < least) == 1 else "guessed",
     )
+
+
+def _possible(
+    net: inversion.Below, target: target_lib.Target, features: features_lib.Features
+) -> tuple[np.ndarray, np.ndarray]:
+    """Classes that the visible entries of the head allow, and all their probabilities."""
+    logits = net.cut.above(net.weights, tf.constant(features.values))
+    likely = tf.nn.softmax(logits).numpy()[0]
+    layer = net.cut.layer
+    if not layer.head or not np.isfinite(features.errors).all():
+        return np.arange(likely.size), likely
+    seen = target.visible[layer.kernel].reshape(layer.features, layer.units)
+    sent = target.plain[layer.kernel].reshape(seen.shape)
+
+    def misfit(off: np.ndarray) -> np.ndarray:
+        left = np.where(seen, np.outer(features.values[0], off) - sent, 0.0)
+        return np.sum(np.square(left), axis=0)
+
+    others, own = misfit(likely), misfit(likely - 1.0)
+    errors = np.sum(others) - others + own
+    floor = closed_form.MISFIT * float(np.sum(np.square(sent[seen])))
+    allowed = errors <= max(_AMBIGUOUS * float(np.min(errors)), floor)
+    return np.flatnonzero(allowed), likely
