@@ -241,6 +241,7 @@ def train(
             details={
                 **_agreement_details(agreed, number),
                 "saturated": int(measured["saturated"]),
+                "idle": int(measured["idle"]),
                 "refused": int(measured["refused"]),
                 "refusals": {
                     refusal.name: int(measured["refusals"][refusal])

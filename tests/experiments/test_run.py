@@ -71,7 +71,12 @@ def test_interrupted_then_resumed_then_refused(tmp_path, monkeypatch, capfd):
     }
     # At 28 bits a value is encrypted in about ten bytes: two clients, whole blocks.
     assert rounds[1.0].ciphertext_bytes > 8 * 13_426 * 2
-    assert rounds[1.0].details == {"saturated": 0, "refused": 0, "refusals": {}}
+    assert rounds[1.0].details == {
+        "saturated": 0,
+        "idle": 0,
+        "refused": 0,
+        "refusals": {},
+    }
     assert rounds[0.0].hidden == 0
 
     status, errors = execute(tmp_path, "--seed=1")

@@ -495,10 +495,10 @@ def averaging_with(build, model, aggregator=None):
     )
 
 
-def train(process, num_rounds=3):
+def train(process, num_rounds=3, sizes=(8, 4, 10)):
     data = [
         tf.data.Dataset.from_tensor_slices(tuple(batch)).batch(4)
-        for batch in rounds.batches(8, 4, 10)
+        for batch in rounds.batches(*sizes)
     ]
     state = process.initialize()
     for _ in range(num_rounds):
@@ -513,10 +513,14 @@ def as_bytes(weights):
 
 def test_ratio_zero_trains_as_plain_averaging_bit_for_bit(model, averaging, federation):
     build = tff.learning.algorithms.build_weighted_fed_avg
-    plain, ours = train(averaging_with(build, model)), train(averaging)
+    # One of the clients has no examples.
+    sizes = (8, 0, 4, 10)
+    plain = train(averaging_with(build, model), sizes=sizes)
+    ours = train(averaging, sizes=sizes)
     assert as_bytes(ours) == as_bytes(plain)
     assert [tensor.shape for tensor in plain] == [(5, 6), (6,), (6, 3), (3,)]
-    assert seen(federation.crossings, "ciphertext")
+    sent = seen(federation.crossings, "contributes")
+    assert sent[-4:] == [True, False, True, True]
 
 
 @pytest.mark.slow
