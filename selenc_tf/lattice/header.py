@@ -28,8 +28,7 @@ Behind it come the blocks, all of the same length, which the parameters determin
 Fingerprints are FarmHash64: they find accidents, not forgeries (`docs/lattice.md`).
 """
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -127,17 +126,16 @@ def read(text: tf.Tensor) -> Header:
 
 def from_fields(fields: Sequence[tf.Tensor]) -> Header:
     """The header of `NUM_FIELDS` numbers in their order."""
-    rest = iter(fields)
-
-    def take(count: int) -> Iterator[tf.Tensor]:
-        return itertools.islice(rest, count)
-
+    end = 1 + len(Context._fields)
     return Header(
-        next(rest),
-        Context(*take(len(Context._fields))),
-        *take(3),
-        Seed(*take(len(Seed._fields))),
-        *rest,
+        magic=fields[0],
+        context=Context(*fields[1:end]),
+        summands=fields[end],
+        first_block=fields[end + 1],
+        blocks=fields[end + 2],
+        seed=Seed(*fields[end + 3 : -2]),
+        checksum=fields[-2],
+        content=fields[-1],
     )
 
 

@@ -11,7 +11,7 @@ from federated import key_flow, mask_rounds
 from federated.key_flow.graph_taint import Label
 from federated.round import local_work, mask_consensus
 from federated.runtime import tap
-from selenc_tf.lattice import key_store
+from selenc_tf.lattice import header, key_store
 from selenc_tf.masks import policy
 from selenc_tf.significance import magnitude
 from tests.federated.rounds import CIPHER, ENGINE, N, batches, gradient_of, weights_of
@@ -69,6 +69,27 @@ def test_score_sum_crosses_encrypted(model, score_sum, federation, cohort):
         assert upload.value["plain"].shape == (0,)
     for proposal in up[len(cohort) :]:
         assert proposal.value["packed_mask"].shape == (-(-N // 8),)
+
+
+def test_every_score_sum_has_a_number_of_its_own(model, score_sum, federation, cohort):
+    """All of them are round 0: what is sent in one is not taken in the next."""
+    for _ in range(2):
+        run(score_sum, model, cohort)
+    told = [
+        int(crossing.value["run"])
+        for crossing in federation.crossings
+        if crossing.direction is tap.Direction.SERVER_TO_CLIENTS
+        and "run" in crossing.value
+    ]
+    assert len(told) == 2 * len(cohort) and len(set(told)) == 2
+    sent = [
+        header.read(tf.constant(crossing.value["ciphertext"][0])).context
+        for crossing in federation.crossings
+        if crossing.direction is tap.Direction.CLIENTS_TO_SERVER
+        and "ciphertext" in crossing.value
+    ]
+    assert [int(context.run) for context in sent] == told
+    assert {int(context.round) for context in sent} == {0}
 
 
 def test_interleaved_lists(model, scoring, federation, cohort):
