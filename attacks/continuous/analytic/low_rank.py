@@ -82,7 +82,7 @@ def complete(
     scale = _column_scale(values, seen)
     scaled = values / scale
     generator = np.random.default_rng([*seed, 0])
-    block = _complete_block(seen, values)
+    block = complete_block(seen, values)
     held = _hold_out(seen & ~np.outer(*block), seen, rank, generator)
     used = seen & ~held
     error, left, right = np.inf, *_zero_factors(scaled, rank)
@@ -171,7 +171,7 @@ def _start(
     return right
 
 
-def _complete_block(
+def complete_block(
     seen: np.ndarray, values: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns, bool [m] and [n], of a large block without a hole.

@@ -8,6 +8,7 @@ whether the reading fits the model at all.
 from typing import NamedTuple
 
 import numpy as np
+from scipy import optimize
 
 from attacks.continuous.features import layer as layer_lib
 from attacks.continuous.features import pieces as pieces_lib
@@ -61,6 +62,26 @@ def classes(layer: layer_lib.Layer, pieces: pieces_lib.Pieces) -> Labelled:
         misfit=best,
         sure=second > _APART * np.maximum(best, 1e-6),
     )
+
+
+def assigned(
+    layer: layer_lib.Layer, pieces: pieces_lib.Pieces, labels: np.ndarray
+) -> np.ndarray:
+    """Which example of a batch has which of its classes.
+
+    Args:
+      layer: Of a model that learns classes.
+      pieces: With all inputs of the layer known.
+      labels: int64 [b], in any order.
+
+    Returns:
+      int64 [b]: the index into `labels` of each example, so that all of them together
+      fit best.
+    """
+    errors = misfits(layer, pieces)[:, labels]
+    # In orders of magnitude: one that fits exactly is worth many that nearly do.
+    found: np.ndarray = optimize.linear_sum_assignment(np.log(errors + 1e-12))[1]
+    return found
 
 
 def misfits(layer: layer_lib.Layer, pieces: pieces_lib.Pieces) -> np.ndarray:

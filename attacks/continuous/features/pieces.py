@@ -40,12 +40,16 @@ def rounding(features: np.ndarray, known: np.ndarray) -> np.ndarray:
     return span_lib.ROUNDING * (np.abs(features) + size)
 
 
-def of_mixing(span: span_lib.Span, mixing: np.ndarray) -> Pieces:
+def of_mixing(
+    span: span_lib.Span, mixing: np.ndarray, spread: np.ndarray | None = None
+) -> Pieces:
     """Takes the examples of a span apart.
 
     Args:
       span: Of the layer, the row of ones known.
       mixing: float64 [r, b = r], so that `span.left mixing` is [h_n; 1] for each n.
+      spread: float64 [b, r, r], the covariance of the columns of `mixing`, or None
+        where it is small beside the noise of the span.
 
     Returns:
       The pieces, without labels.
@@ -54,6 +58,9 @@ def of_mixing(span: span_lib.Span, mixing: np.ndarray) -> Pieces:
     inputs = (span.left @ mixing).T
     known = span.rows[:-1]
     variance = np.einsum("rn,irs,sn->ni", mixing, span.noise[:-1], mixing)
+    if spread is not None:
+        left = span.left[:-1]
+        variance = variance + np.einsum("ir,nrs,is->ni", left, spread, left)
     features = np.where(known, inputs[:, :-1], 0.0)
     errors = np.sqrt(np.maximum(variance, 0.0) + rounding(features, known) ** 2)
     unmixing = np.linalg.inv(mixing)

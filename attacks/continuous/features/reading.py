@@ -1,8 +1,10 @@
 """The inputs of a dense layer, read off the gradients of a batch.
 
     one example      an outer product (`outer.py`)
-    a batch          the span of the inputs (`span.py`), and then the mixture:
-      with exact zeros in the derivatives (ReLU)     `sparse_starts.py`
+    a batch          the span of the inputs (`span.py`), and then the mixture of it:
+                     with exact zeros in the derivatives (ReLU) by them
+                     (`sparse_starts.py`), else, and to repair that, by the model's own
+                     equations (`mixing.py`)
 
 Every reading is checked against the model: labels must exist that explain the
 derivatives that came out. What does not fit is not handed on.
@@ -15,17 +17,14 @@ from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.continuous.analytic import closed_form
+from attacks.continuous.features import batch, labelling, outer
 from attacks.continuous.features import features as features_lib
-from attacks.continuous.features import labelling, outer, sparse_starts
 from attacks.continuous.features import layer as layer_lib
 from attacks.continuous.features import pieces as pieces_lib
-from attacks.continuous.features import span as span_lib
 from attacks.labels import candidates as candidates_lib
 from attacks.structure import cut as cut_lib
 from selenc_tf.models import functional
 from selenc_tf.types import Seed
-
-_DRAWS = 200_000
 
 
 def read(
@@ -109,7 +108,8 @@ def _read_layer(
     if knowledge.batch_size == 1:
         pieces = outer.read(layer, _possible(layer, target, knowledge))
     else:
-        pieces = _batch(layer, knowledge.batch_size, seed, effort)
+        labels = _batches(layer, target, knowledge)
+        pieces = batch.read(layer, knowledge.batch_size, labels, seed, effort)
     if pieces is None:
         raise knowledge_lib.DoesNotApply(
             f"The gradient of the layer {layer.name!r} must show the inputs of "
@@ -136,22 +136,19 @@ def _possible(
     return [np.asarray(knowledge.labels[0], np.float64)]
 
 
-def _batch(
-    layer: layer_lib.Layer, size: int, seed: Seed, effort: effort_lib.Effort
-) -> pieces_lib.Pieces | None:
-    span = span_lib.of(layer.values, layer.known, size, seed, effort)
-    if span is None or not span.rows[-1]:
-        return None
-    right = span.right[span.columns]
-    noise = span_lib.ROUNDING / span.singular
-    unmixing = sparse_starts.directions(right, noise, seed, _DRAWS)
-    if unmixing is None:
-        return None
-    mixing = np.linalg.inv(unmixing)
-    ones = span.left[-1] @ mixing
-    if not np.all(np.abs(ones) > 0):
-        return None
-    return pieces_lib.of_mixing(span, mixing / ones)
+def _batches(
+    layer: layer_lib.Layer,
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+) -> list[np.ndarray]:
+    """Labels that a batch may have."""
+    if layer.kind == "classes":
+        found = candidates_lib.candidates((target,), knowledge)
+        one_hot = np.eye(layer.slopes.classes)
+        return [one_hot[np.asarray(one, np.int64)] for one in found.classes]
+    if knowledge.labels is None:
+        return []
+    return [np.asarray(knowledge.labels, np.float64)]
 
 
 def _labelled(

@@ -5,22 +5,22 @@ With the bias as one more row (of inputs that are 1) the gradient over a batch i
     G = sum_n [h_n; 1] d_n^T / b = H D / b,
 
 of rank b at most: a b-dimensional problem is left, whatever the layer's size. Where
-entries are hidden, the low rank is completed first (`low_rank.py`).
+entries are hidden, the low rank is completed first (`completing.py`).
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from attacks import effort as effort_lib
-from attacks.continuous.analytic import low_rank
-from selenc_tf.types import Seed
+from attacks.continuous.features import completing
 
 ROUNDING = 1e-7
 """Of one entry of a gradient that was computed in float32, relative to its terms."""
 
-_MISFIT = 1e-10
+_MISFIT = 1e-12
 """Largest relative squared error of a matrix of the rank that it should have."""
+_SPARE = 50
+"""Equations more than unknowns that make such a fit no chance."""
 
 _WELL_POSED = 1e-9
 
@@ -28,7 +28,8 @@ _WELL_POSED = 1e-9
 class Span(NamedTuple):
     """A gradient G as a product of thin factors, on what its visible entries determine.
 
-    G / scale = left right^T, scale by columns.
+    G / scale = left right^T, scale by columns; both divided by the rows' sizes the left
+    factor's columns are orthogonal.
 
     Attributes:
       left: float64 [f + 1, r], the basis of the inputs and, last, of the ones; zero where
@@ -59,13 +60,7 @@ class Span(NamedTuple):
         return int(self.right.shape[1])
 
 
-def of(
-    values: np.ndarray,
-    known: np.ndarray,
-    rank: int,
-    seed: Seed,
-    effort: effort_lib.Effort,
-) -> Span | None:
+def of(values: np.ndarray, known: np.ndarray, rank: int) -> Span | None:
     """Finds the factors.
 
     Runs on: attacker. Sees: the visible entries of the layer.
@@ -74,33 +69,39 @@ def of(
       values: float64 [f + 1, u], the gradient with the bias as its last row.
       known: bool [f + 1, u].
       rank: Of the batch.
-      seed: Of a completion's starts.
-      effort: Of a completion.
 
     Returns:
       The factors; None if the visible entries are not those of a matrix of that rank, or
       too few to say so.
     """
-    if rank >= min(values.shape):
+    data, heights, scale = _balanced(np.where(known, values, 0.0), known)
+    units = np.any(data, axis=0)
+    if min(np.count_nonzero(units), np.count_nonzero(data.any(axis=1))) < rank:
         return None
-    seen = np.where(known, values, 0.0)
-    units = np.any(seen, axis=0)
-    counts = np.maximum(np.count_nonzero(known, axis=0), 1)
-    scale = np.sqrt(np.sum(np.square(seen), axis=0) / counts)
-    scale = np.where(units, scale, 1.0)
-    if np.count_nonzero(units) < rank:
-        return None
-    data = seen / scale
-    if known[:, units].all():
-        columns, right = units, _right(data[:, units], rank)
-    else:
-        fit = low_rank.complete(seen, known, rank, seed, effort)
-        columns = fit.columns & units
-        if np.count_nonzero(columns) < rank or np.count_nonzero(fit.rows) < rank:
-            return None
-        part = (fit.matrix / scale)[np.ix_(fit.rows, columns)]
+    part, seen = data[:, units], known[:, units]
+    if seen.all():
         right = _right(part, rank)
-    return _finished(data, known, columns, right, scale)
+    else:
+        used = part.any(axis=1)
+        found = completing.right_factor(part[used], seen[used], rank)
+        if found is None:
+            return None
+        right = found
+    return _finished(part, seen, units, right, heights, scale)
+
+
+def _balanced(
+    data: np.ndarray, known: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows and columns of similar size: data / (heights x widths), heights, widths."""
+    heights, widths = np.ones(len(data)), np.ones(data.shape[1])
+    for _ in range(3):
+        for axis, sizes in ((1, heights), (0, widths)):
+            part = data / np.outer(heights, widths)
+            counts = np.maximum(np.count_nonzero(known, axis=axis), 1)
+            size = np.sqrt(np.sum(np.square(part), axis=axis) / counts)
+            sizes *= np.where(size > 0, size, 1.0)
+    return data / np.outer(heights, widths), heights, widths
 
 
 def _right(matrix: np.ndarray, rank: int) -> np.ndarray:
@@ -110,53 +111,60 @@ def _right(matrix: np.ndarray, rank: int) -> np.ndarray:
 
 
 def _finished(
-    data: np.ndarray,
-    known: np.ndarray,
-    columns: np.ndarray,
+    part: np.ndarray,
+    seen: np.ndarray,
+    units: np.ndarray,
     right: np.ndarray,
+    heights: np.ndarray,
     scale: np.ndarray,
 ) -> Span | None:
     """All rows by least squares on the columns that are determined."""
     rank = right.shape[1]
-    seen = known[:, columns]
-    complete = seen.all(axis=1)
-    gram = np.broadcast_to(np.eye(rank), (len(data), rank, rank)).copy()
-    if not complete.all():
-        pairs = (right[:, :, None] * right[:, None, :]).reshape(-1, rank**2)
-        holes = (~seen[~complete]).astype(np.float64)
-        gram[~complete] -= (holes @ pairs).reshape(-1, rank, rank)
-    spectrum = np.linalg.eigvalsh(gram)
-    rows = spectrum[:, 0] > _WELL_POSED
+    columns = np.ones(len(right), np.bool_)
+    weights = seen.astype(np.float64)
+    if not seen.all():
+        left = completing.solve_rows(part, weights, right)
+        turned = completing.grams(weights.T, np.linalg.qr(left)[0])
+        columns = np.linalg.eigvalsh(turned)[:, 0] > _WELL_POSED
+        if np.count_nonzero(columns) < rank:
+            return None
+        part, seen, right = part[:, columns], seen[:, columns], right[columns]
+        turn = np.linalg.qr(right)[1]
+        right, weights = right @ np.linalg.inv(turn), weights[:, columns]
+    gram = np.broadcast_to(np.eye(rank), (len(part), rank, rank)).copy()
+    holes = ~seen.all(axis=1)
+    if holes.any():
+        gram[holes] = completing.grams(weights[holes], right)
+    rows = np.linalg.eigvalsh(gram)[:, 0] > _WELL_POSED
     if np.count_nonzero(rows) <= rank:
         return None
-    part = np.where(seen, data[:, columns], 0.0)
     inverse = np.zeros_like(gram)
     inverse[rows] = np.linalg.inv(gram[rows])
     left = np.einsum("irs,is->ir", inverse, part @ right)
     error = np.where(seen & rows[:, None], part - left @ right.T, 0.0)
     squares = float(np.sum(np.square(part[rows])))
     residual = float(np.sum(np.square(error))) / squares if squares else np.inf
-    if not residual <= _MISFIT:
+    entries = int(np.count_nonzero(seen[rows]))
+    spare = entries - rank * (np.count_nonzero(rows) + len(right) - rank)
+    if not residual <= _MISFIT or spare < _SPARE:
         return None
     # Singular vectors of what is known: the weakest directions stand alone.
-    turn, singular, back = np.linalg.svd(left[rows], full_matrices=False)
-    del turn
-    left, right = left @ back.T, right @ back.T
+    _, singular, back = np.linalg.svd(left[rows], full_matrices=False)
     inverse = np.einsum("ar,irs,bs->iab", back, inverse, back)
-    size = np.sqrt(
-        np.sum(np.square(part), axis=1) / np.maximum(np.count_nonzero(seen, axis=1), 1)
-    )
-    noise = np.square(ROUNDING * size)[:, None, None] * inverse
-    whole = np.zeros((len(columns), rank))
-    whole[columns] = right
+    counts = np.maximum(np.count_nonzero(seen, axis=1), 1)
+    size = heights * np.sqrt(np.sum(np.square(part), axis=1) / counts)
+    whole = np.zeros((len(scale), rank))
+    told = np.zeros(len(scale), np.bool_)
+    told[np.flatnonzero(units)[columns]] = True
+    whole[told] = right @ back.T
     return Span(
-        left=left,
+        left=heights[:, None] * (left @ back.T),
         rows=rows,
         right=whole,
-        columns=columns,
+        columns=told,
         scale=scale,
         singular=singular,
-        noise=noise,
+        noise=np.square(ROUNDING * size)[:, None, None] * inverse,
         residual=residual,
-        entries=int(np.count_nonzero(seen[rows])),
+        entries=entries,
     )

@@ -62,7 +62,8 @@ def directions(
     rank = right.shape[1]
     generator = np.random.default_rng([*seed, 2])
     found = _Found(np.zeros((0, rank)), np.zeros(0, int), np.zeros(0, int))
-    for _ in range(0, most, _CHUNK):
+    complete: int | None = None
+    for drawn in range(_CHUNK, most + 1, _CHUNK):
         rough = _null_vectors(right, generator)
         products = np.abs(rough @ right.T)
         limit = _ROUGH * np.median(products, axis=1, keepdims=True)
@@ -80,10 +81,13 @@ def directions(
                 found.vectors = np.vstack([found.vectors, sharp[1]])
                 found.zeros = np.append(found.zeros, sharp[0])
                 found.hits = np.append(found.hits, 1)
-        chosen = _independent(found, rank, _AGAIN)
-        if chosen is not None:
-            return chosen
-    return _independent(found, rank, 1)
+        if complete is None and _independent(found, rank, _AGAIN) is not None:
+            complete = drawn
+        # As many draws again: a mixture may have been found before the example.
+        if complete is not None and drawn >= 2 * complete + _CHUNK:
+            break
+    chosen = _independent(found, rank, _AGAIN)
+    return _independent(found, rank, 1) if chosen is None else chosen
 
 
 def _null_vectors(right: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,139 @@
+"""The inputs of a dense layer for all examples of a batch."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from attacks import effort as effort_lib
+from attacks.continuous.features import (
+    labelling,
+    mixing,
+    smooth_starts,
+    sparse_starts,
+)
+from attacks.continuous.features import layer as layer_lib
+from attacks.continuous.features import pieces as pieces_lib
+from attacks.continuous.features import span as span_lib
+from selenc_tf.types import Seed
+
+_DRAWS = 200_000
+_MOST_DRAWN = 12
+"""Batches up to which units that are off for one example are drawn often enough."""
+_STARTS = 12
+_STEPS = 150
+_REPAIRS = 2
+_SHARE = 0.02
+"""Of the derivatives, zeros from which on they are taken for a ReLU's."""
+
+
+def read(
+    layer: layer_lib.Layer,
+    size: int,
+    labels: Sequence[np.ndarray],
+    seed: Seed,
+    effort: effort_lib.Effort,
+) -> pieces_lib.Pieces | None:
+    """Reads a batch.
+
+    Runs on: attacker. Sees: the weights and the layer's visible entries.
+
+    Args:
+      layer: The layer.
+      size: b > 1.
+      labels: float64 [b, c] each: those that the batch may have, the likeliest first.
+      seed: Of what is drawn.
+      effort: Of completions; its starts are the least that are made.
+
+    Returns:
+      The pieces; None if no mixture of the span was found that the model explains.
+    """
+    span = span_lib.of(layer.values, layer.known, size)
+    if span is None:
+        return None
+    if not span.rows[:-1].all():
+        return _sparse(layer, span, seed) if span.rows[-1] else None
+    starts: list[pieces_lib.Pieces] = []
+    if span.rows[-1] and _has_zeros(layer, size):
+        found = _sparse(layer, span, seed)
+        if found is not None:
+            told = labelling.classes(layer, found)
+            if told.fits:
+                return found
+            starts.append(found)
+    return _searched(layer, span, size, labels, starts, seed, effort)
+
+
+def _has_zeros(layer: layer_lib.Layer, size: int) -> bool:
+    """Whether units can be off: their derivatives are then exactly zero."""
+    generator = np.random.default_rng(0)
+    outputs = generator.standard_normal((size, layer.bias.size))
+    labels = np.eye(layer.slopes.classes)[np.arange(size) % layer.slopes.classes]
+    slopes = layer.slopes.slopes(outputs, labels)
+    return bool(np.mean(slopes == 0.0) > _SHARE)
+
+
+def _sparse(
+    layer: layer_lib.Layer, span: span_lib.Span, seed: Seed
+) -> pieces_lib.Pieces | None:
+    if span.rank > _MOST_DRAWN:
+        return None
+    noise = span_lib.ROUNDING / span.singular
+    right = span.right[span.columns]
+    unmixing = sparse_starts.directions(right, noise, seed, _DRAWS)
+    if unmixing is None:
+        return None
+    whole = np.linalg.inv(unmixing)
+    ones = span.left[-1] @ whole
+    if not np.all(np.abs(ones) > 0):
+        return None
+    return pieces_lib.of_mixing(span, whole / ones)
+
+
+def _searched(
+    layer: layer_lib.Layer,
+    span: span_lib.Span,
+    size: int,
+    labels: Sequence[np.ndarray],
+    starts: Sequence[pieces_lib.Pieces],
+    seed: Seed,
+    effort: effort_lib.Effort,
+) -> pieces_lib.Pieces | None:
+    given = mixing.problem(layer, span, size)
+    if given is None:
+        return None
+    for pieces in starts:
+        whole = np.hstack([pieces.features, np.ones((size, 1))])
+        for told in labels:
+            order = labelling.assigned(layer, pieces, np.argmax(told, axis=1))
+            start = whole @ np.linalg.pinv(given.basis).T
+            found = _repaired(given, start, told[order])
+            if found is not None:
+                return found
+    generator = np.random.default_rng([*seed, 3])
+    for index in range(max(_STARTS, effort.restarts)):
+        for told in labels:
+            start = smooth_starts.start(given, told, index, generator)
+            found = _repaired(given, start, told)
+            if found is not None:
+                return found
+    return None
+
+
+def _repaired(
+    given: mixing.Problem, start: np.ndarray, labels: np.ndarray
+) -> pieces_lib.Pieces | None:
+    """One search, and more from where it ended with the labels that it ended with."""
+    classes = given.layer.slopes.classes
+    for _ in range(1 + _REPAIRS):
+        found = mixing.solve(given, start, labels, _STEPS)
+        if not np.isfinite(found.error):
+            return None
+        pieces = given.pieces(found)
+        told = labelling.classes(given.layer, pieces)
+        if found.solved and told.fits:
+            return pieces
+        better = np.eye(classes)[told.labels]
+        if np.array_equal(better, labels):
+            return None
+        start, labels = found.mixture, better
+    return None
