@@ -122,23 +122,35 @@ def build_feature_inversion(
         if not found.settled:
             ended = found.steps >= effort.max_iterations
             stop = "seconds" if over() else "iterations" if ended else "stalled"
+        exact = stop == "closed_form"
+        images = _at_bounds(found.images) if exact else np.clip(found.images, 0, 1)
         classes = model.kind == "classes"
         result = closed_form.report(
             view,
             target,
             knowledge,
-            np.clip(found.images, 0, 1).astype(np.float32),
+            images.astype(np.float32),
             features.labels.astype(np.int64 if classes else np.float32),
             features.label_source,
             stop,
             features.entries + found.equations,
             began,
         )
-        if stop == "closed_form" and not result.objective < closed_form.MISFIT:
+        if exact and not result.objective < closed_form.MISFIT:
             result = result._replace(stop="inconsistent", converged=False)
         return result._replace(iterations=found.steps, evaluations=found.steps + 1)
 
     return attack
+
+
+def _at_bounds(images: np.ndarray) -> np.ndarray:
+    """Numbers that are a bound but for rounding, at the bound.
+
+    Where many are, as in black borders, a ReLU without a bias is at its kink there: what
+    lies a billionth beside it has another gradient.
+    """
+    inside = np.where(images < _EXACT / 10, 0.0, images)
+    return np.where(inside > 1 - _EXACT / 10, 1.0, inside)
 
 
 def _labelled(
