@@ -194,8 +194,7 @@ def _from_aggregate(
                 f"{len(view.messages)} messages, got {knowledge.client_sizes}."
             )
         sizes = knowledge.client_sizes
-        weights = np.array([message.weight for message in view.messages], np.float64)
-        shares = weights / weights.sum()
+        shares = views.shares(view, sizes)
     return Target(
         vector=np.asarray(view.aggregate, np.float32),
         visible=everything,

@@ -83,9 +83,13 @@ class SelectiveEncryption:
         default those of the value's type: `federated.tff_model` gives them, a list has
         none.
       bound_per_weight: Whether the policy's bounds are for one client's value of weight
-        one. They are then multiplied, in each round, by the largest weight of the
-        cohort, which clients tell beforehand (weights cross in the clear in any case).
-        Otherwise bounds cover weight times value.
+        one. They are then multiplied, in each round, by a number that no weight of the
+        cohort exceeds: clients tell beforehand the power of two above their weights, or
+        the weights themselves if these are not hidden. Otherwise bounds cover weight
+        times value.
+      hide_weights: Whether weights are encrypted with the values, so that the server
+        learns their sum alone. They must lie between 2^-16 and 2^63 then, and every
+        message has at least one ciphertext block.
     """
 
     agreement: MaskAgreement
@@ -97,6 +101,7 @@ class SelectiveEncryption:
     damaged: Damaged = Damaged.DROP
     names: tuple[str, ...] | None = None
     bound_per_weight: bool = False
+    hide_weights: bool = True
 
     def __post_init__(self) -> None:
         """Checks what can be checked before a round.
@@ -149,9 +154,9 @@ def selective_encryption(
     tf-shell key of this process.
 
     Clients multiply by their weights before they encrypt, so nothing is multiplied under
-    encryption. Weights cross in the clear, as in `tff.aggregators.MeanFactory`, whose
-    arithmetic this repeats operation by operation. Unlike there, the sum of the weights
-    is that of the clients whose uploads were taken.
+    encryption. The arithmetic is that of `tff.aggregators.MeanFactory`, operation by
+    operation. Unlike there, weights are encrypted too (`hide_weights`), their sum is
+    exact, and it is that of the clients whose uploads were taken.
 
     Args:
       encryption: All parts at once; nothing else is then given.
@@ -223,23 +228,31 @@ def selective_encryption_sum(
     return _UnweightedFactory(encryption, _Mean.SUM)
 
 
+def encryption_of(factory: Any) -> SelectiveEncryption | None:
+    """The parts of a factory of this module; None if it is something else."""
+    if isinstance(factory, SelectiveEncryption):
+        return factory
+    ours = isinstance(factory, _UnweightedFactory | _WeightedMeanFactory)
+    return factory.encryption if ours else None
+
+
 class _UnweightedFactory(tff.aggregators.UnweightedAggregationFactory):
     def __init__(self, encryption: SelectiveEncryption, mean: _Mean):
-        self._encryption = encryption
+        self.encryption = encryption
         self._mean = mean
 
     def create(self, value_type: tff.Type) -> tff.templates.AggregationProcess:
-        return _build(self._encryption, self._mean, value_type)
+        return _build(self.encryption, self._mean, value_type)
 
 
 class _WeightedMeanFactory(tff.aggregators.WeightedAggregationFactory):
     def __init__(self, encryption: SelectiveEncryption):
-        self._encryption = encryption
+        self.encryption = encryption
 
     def create(
         self, value_type: tff.Type, weight_type: tff.Type
     ) -> tff.templates.AggregationProcess:
-        return _build(self._encryption, _Mean.WEIGHTED, value_type, weight_type)
+        return _build(self.encryption, _Mean.WEIGHTED, value_type, weight_type)
 
 
 def _build(
@@ -274,8 +287,9 @@ def _build(
     spec = _flat_spec(structure, encryption.names)
     by_weight = encryption.bound_per_weight and mean is _Mean.WEIGHTED
     agreement, policy = encryption.agreement, encryption.scales
+    hides_weights = encryption.hide_weights and mean is _Mean.WEIGHTED
     rules = collecting.Rules(
-        engine=encryption.engine,
+        engine=encryption.engine.with_number() if hides_weights else encryption.engine,
         keys=encryption.keys,
         groups=policy.groups(spec),
         fail=encryption.damaged is Damaged.FAIL,
@@ -341,7 +355,7 @@ def _build(
         divisor = {
             _Mean.SUM: None,
             _Mean.UNWEIGHTED: tf.cast(summed.clients, tf.float32),
-            _Mean.WEIGHTED: _checked(total.weight_sum),
+            _Mean.WEIGHTED: _checked(summed.weight_sum),
         }[mean]
         if divisor is not None:
             result = tf.nest.map_structure(lambda tensor: tensor / divisor, result)
@@ -357,7 +371,7 @@ def _build(
         announced, next_state = wiring.apply(announce, state)
         largest = tff.federated_value(np.float32(1), tff.SERVER)
         if by_weight:
-            largest = largest_weight(weight)
+            largest = largest_weight(weight, rounded_up=hides_weights)
             announced = wiring.apply(_times, announced, largest)
         uploaded = upload_phase.run(
             announced,
@@ -392,13 +406,29 @@ def _build(
     return tff.templates.AggregationProcess(init_fn, next_fn)
 
 
-def largest_weight(weights: tff.Value) -> tff.Value:
-    """Wires the largest of the clients' weights; 1 if none is positive and finite."""
+class WeightLimit(NamedTuple):
+    """What a client tells of its weight before a round, float32; 0 without one."""
 
-    def take(largest: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    weight_limit: Any
+
+
+def largest_weight(weights: tff.Value, rounded_up: bool) -> tff.Value:
+    """Wires a number that no weight of the clients exceeds; 1 if none counts.
+
+    Args:
+      weights: At CLIENTS.
+      rounded_up: Whether clients tell the next power of two in place of their weights.
+    """
+
+    def tell(weight: tf.Tensor) -> WeightLimit:
         told = tf.cast(weight, tf.float32)
-        counts = tf.logical_and(told > 0, tf.math.is_finite(told))
-        return tf.maximum(largest, tf.where(counts, told, 0.0))
+        if rounded_up:
+            told = power_of_two_above(told)
+        return WeightLimit(tf.where(client.positive(told), told, 0.0))
+
+    def take(largest: tf.Tensor, told: WeightLimit) -> tf.Tensor:
+        counts = client.positive(told.weight_limit)
+        return tf.maximum(largest, tf.where(counts, told.weight_limit, 0.0))
 
     def report(largest: tf.Tensor) -> tf.Tensor:
         return tf.where(largest > 0, largest, 1.0)
@@ -406,7 +436,17 @@ def largest_weight(weights: tff.Value) -> tff.Value:
     def larger(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
         return tf.maximum(one, other)
 
-    return wiring.aggregate(weights, lambda: tf.constant(0.0), take, larger, report)
+    return wiring.aggregate(
+        wiring.apply(tell, weights), lambda: tf.constant(0.0), take, larger, report
+    )
+
+
+def power_of_two_above(number: tf.Tensor) -> tf.Tensor:
+    """The smallest power of two that is not below a positive float32: exact."""
+    bits = tf.bitcast(number, tf.int32)
+    # Mantissas carry into the exponent, and are cut off.
+    carried = tf.bitwise.bitwise_and(bits + 0x7FFFFF, 0x7F800000)
+    return tf.where(number > 0, tf.bitcast(carried, tf.float32), number)
 
 
 def _checked(weight_sum: tf.Tensor) -> tf.Tensor:

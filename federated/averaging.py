@@ -8,11 +8,14 @@ what they were at the start.
 
 import collections
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
+
+from federated import aggregators, metric_sums
+from federated.round import wiring
 
 ModelFn = Callable[[], tff.learning.models.VariableModel]
 
@@ -26,6 +29,7 @@ def build_weighted_fed_avg(
         tff.learning.ClientWeighting.NUM_EXAMPLES
     ),
     model_aggregator: tff.aggregators.WeightedAggregationFactory | None = None,
+    metrics_aggregator: Callable[..., tff.Computation] | None = None,
 ) -> tff.learning.templates.LearningProcess:
     """Builds federated averaging of weights and statistics.
 
@@ -41,6 +45,11 @@ def build_weighted_fed_avg(
       client_weighting: What a client counts.
       model_aggregator: `federated.selective_encryption(...)`, for example; TFF's
         unencrypted mean by default.
+      metrics_aggregator: Sums and finalises metrics, as TFF's builders take it. By
+        default they are encrypted where `model_aggregator` is one of
+        `federated.selective_encryption`, under the same key, and summed in the clear
+        where it is something else; if that has encryption inside, pass
+        `federated.encrypted_metrics(...)` here.
 
     Returns:
       A learning process with TFF's state and metrics.
@@ -65,31 +74,61 @@ def build_weighted_fed_avg(
     return tff.learning.templates.compose_learning_process(
         initial_weights,
         tff.learning.templates.build_broadcast_process(weights_type),
-        _client_work(model_fn, client_optimizer_fn, client_weighting, weights_type),
+        _client_work(
+            _Training(model_fn, client_optimizer_fn, client_weighting),
+            weights_type,
+            _metrics(model_fn, metrics_aggregator, factory),
+        ),
         factory.create(update_type, tff.TensorType(np.float32)),
         _finalizer(server, weights_type, update_type),
     )
 
 
-def _client_work(
+class _Training(NamedTuple):
+    """What a client does: with which model, by which optimiser, and what it counts."""
+
+    model_fn: ModelFn
+    optimizer: tff.learning.optimizers.Optimizer
+    weighting: tff.learning.ClientWeighting
+
+
+def _metrics(
     model_fn: ModelFn,
-    optimizer: tff.learning.optimizers.Optimizer,
-    weighting: tff.learning.ClientWeighting,
+    given: Callable[..., tff.Computation] | None,
+    factory: tff.aggregators.WeightedAggregationFactory,
+) -> Callable[[tff.Value, tff.Value], tff.Value]:
+    """`(number of the round@SERVER, metrics@CLIENTS) -> metrics@SERVER`, wired."""
+    with tf.Graph().as_default():
+        finalizers = model_fn().metric_finalizers()
+    encryption = aggregators.encryption_of(factory)
+    if given is None and encryption is not None:
+        parts = encryption
+        return lambda number, sums: metric_sums.finalize(
+            finalizers, metric_sums.encrypted_sums(sums, parts, number)
+        )
+    aggregate = (given or tff.learning.metrics.sum_then_finalize)(finalizers)
+    return lambda number, sums: aggregate(sums)
+
+
+def _client_work(
+    training: _Training,
     weights_type: tff.Type,
+    metrics: Callable[[tff.Value, tff.Value], tff.Value],
 ) -> tff.learning.templates.ClientWorkProcess:
     """Local training: the change of every variable, and what it weighs."""
     with tf.Graph().as_default():
-        probe = model_fn()
-        metrics = tff.learning.metrics.sum_then_finalize(probe.metric_finalizers())
-    data_type = tff.SequenceType(tff.types.tensorflow_to_type(probe.input_spec))
+        input_spec = training.model_fn().input_spec
+    data_type = tff.SequenceType(tff.types.tensorflow_to_type(input_spec))
 
     @tff.tensorflow.computation(weights_type, data_type)
     def train(initial: Any, data: Any) -> Any:
-        return _train(model_fn(), optimizer, weighting, initial, data)
+        return _train(
+            training.model_fn(), training.optimizer, training.weighting, initial, data
+        )
 
     @tff.federated_computation
     def init_fn() -> Any:
-        return tff.federated_value((), tff.SERVER)
+        return tff.federated_value(np.int64(0), tff.SERVER)
 
     @tff.federated_computation(
         init_fn.type_signature.result,
@@ -98,8 +137,11 @@ def _client_work(
     )
     def next_fn(state: Any, weights: Any, data: Any) -> Any:
         result, sums = tff.federated_map(train, (weights, data))
-        measured = tff.federated_zip(collections.OrderedDict(train=metrics(sums)))
-        return tff.templates.MeasuredProcessOutput(state, result, measured)
+        measured = tff.federated_zip(
+            collections.OrderedDict(train=metrics(state, sums))
+        )
+        next_state = wiring.apply(lambda number: number + 1, state)
+        return tff.templates.MeasuredProcessOutput(next_state, result, measured)
 
     return tff.learning.templates.ClientWorkProcess(init_fn, next_fn)
 

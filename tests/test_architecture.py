@@ -43,6 +43,7 @@ TFF_DECORATED = (
     "federated/aggregators.py",
     "federated/averaging.py",
     "federated/mask_rounds.py",
+    "federated/metric_sums.py",
     "federated/processes.py",
     "federated/round/opening.py",
     "federated/round/wiring.py",

@@ -157,7 +157,8 @@ def _bytes(settings: Settings, inputs: Inputs) -> Iterator[str]:
     if not settings.training.rounds:
         return
     clients = settings.training.num_clients
-    engine = encryption.engine(settings.encryption, clients)
+    # Every message carries its client's weight, whether or not an entry is hidden.
+    engine = encryption.engine(settings.encryption, clients).with_number()
     spec = layouts.of_task(inputs.model.task).spec
     plain = 4 * spec.size
     yield (
@@ -169,7 +170,7 @@ def _bytes(settings: Settings, inputs: Inputs) -> Iterator[str]:
         codes = int(engine.num_codes(tf.constant(hidden)))
         blocks = -(-codes // engine.codes_per_block)
         encrypted = header.NUM_BYTES + blocks * engine.cipher.block_bytes
-        up = clients * (plain - 4 * hidden + (encrypted if hidden else 0))
+        up = clients * (plain - 4 * hidden + encrypted)
         # The sum goes down once to be opened, each client gets its share of the blocks.
         down = (
             clients * (plain + -(-spec.size // 8)) + blocks * engine.cipher.block_bytes

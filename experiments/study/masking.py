@@ -28,7 +28,7 @@ class Masking(NamedTuple):
     Attributes:
       asked: The policy and its options.
       seed: Of random scores, two numbers.
-      engine: Of a training: how many values its ciphertext blocks hold.
+      engine: Of a training, whose messages carry a weight: what its blocks hold.
     """
 
     asked: MaskSettings
@@ -42,7 +42,7 @@ def of_run(settings: Settings) -> Masking:
     return Masking(
         settings.masks,
         (settings.seed, 0),
-        encryption.engine(settings.encryption, clients),
+        encryption.engine(settings.encryption, clients).with_number(),
     )
 
 

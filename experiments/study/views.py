@@ -5,8 +5,8 @@ speaks of the client. A cohort's messages and the published aggregate are seen t
 in a `reveal_aggregate` round.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -211,9 +211,21 @@ def _revealing(
             output = round_.next(state, weights, batches)
             state = output.state
         seen = rounds.recorder.take()
-        return (observed.server_view(seen, rounds.model.spec.size, output.result),)
+        view = observed.server_view(
+            seen,
+            rounds.model.spec.size,
+            output.result,
+            measurements=_measured(output.measurements),
+            hidden_weights=True,
+        )
+        return (view,)
 
     return observe
+
+
+def _measured(measurements: Any) -> Mapping[str, Any] | None:
+    """What the encrypted sum measured, if it is not inside another factory."""
+    return measurements if "refusals" in measurements else None
 
 
 def _client_batches(rounds: Rounds, rows: tuple[int, ...]) -> list[local_work.Batch]:

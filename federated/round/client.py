@@ -16,6 +16,9 @@ from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.header import Context
 from selenc_tf.types import Mask, Vector
 
+MIN_WEIGHT, MAX_WEIGHT = 2.0**-16, 2.0**63
+"""Of a client, where weights are encrypted."""
+
 
 class Upload(NamedTuple):
     """What a client sends to the server.
@@ -24,7 +27,8 @@ class Upload(NamedTuple):
       plain: float32 [n - m], the visible entries in flat order.
       ciphertext: string [1 + b], the message with the hidden entries and the number of
         saturated ones, see `selenc_tf/lattice/message.py`.
-      weight: float32, the client's weight in a mean.
+      weight: float32, the client's weight in a mean; 1 where that is among what is
+        encrypted.
       nonce: int64, drawn afresh: orders the clients without naming them.
       contributes: bool, whether the client has something to add. If not, the vectors
         are empty and the numbers zero.
@@ -79,18 +83,31 @@ def protect(
       context: Of the round.
       secret_key: string.
       nonce: int64.
-      engine: Makes the message.
+      engine: Makes the message, with the weight in it if it carries a number.
 
     Returns:
       The upload.
+
+    Raises:
+      InvalidArgumentError: When run, if a weight to be encrypted is out of range.
     """
     contributes = positive(weight) & tf.reduce_all(tf.math.is_finite(vector))
+    hidden_weight = None
+    if engine.more_codes:
+        hidden_weight = engine.number_codes(_exact(weight, contributes))
+        weight = tf.ones_like(weight)
     # Rounding is no secret: its seed may be known to whoever sees the upload.
     seed = tf.stack([nonce, context.round])
 
     def split() -> tuple[tf.Tensor, tf.Tensor]:
         sealed = engine_lib.seal(
-            engine, secret_key, tf.boolean_mask(vector, mask), bound, context, seed
+            engine,
+            secret_key,
+            tf.boolean_mask(vector, mask),
+            bound,
+            context,
+            seed,
+            hidden_weight,
         )
         return tf.boolean_mask(vector, tf.logical_not(mask)), sealed
 
@@ -110,6 +127,20 @@ def protect(
 def positive(weight: tf.Tensor) -> tf.Tensor:
     """Whether a weight counts: bool, positive and finite. Runs on: any party."""
     return tf.math.is_finite(weight) & (weight > 0)
+
+
+def _exact(weight: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+    """A weight whose encrypted sum is exact: from 2^-16 to 2^63."""
+    check = tf.debugging.Assert(
+        ~counts | ((weight >= MIN_WEIGHT) & (weight <= MAX_WEIGHT)),
+        [
+            "A client's weight must lie between 2^-16 and 2^63 where weights are "
+            "encrypted. Scale all weights, or let them cross in the clear "
+            "(`hide_weights=False`)"
+        ],
+    )
+    with tf.control_dependencies([op for op in (check,) if op is not None]):
+        return tf.identity(weight)
 
 
 def sealed_upload(

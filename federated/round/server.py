@@ -24,7 +24,8 @@ class CipherSum(NamedTuple):
       visible_sum: float32 [n - m].
       ciphertext: string [1 + b], the message with the sum of the ciphertexts.
       cohort: int64 [k], the sorted nonces of the clients in the sum.
-      weight_sum: float32, over the same clients.
+      weight_sum: float32, over the same clients; their number, where weights are among
+        what is encrypted.
       idle: int32, clients that had nothing to add.
       refusals: int32 [len(Refusal)], uploads that were left out, by reason.
     """
@@ -45,12 +46,14 @@ class OpenedSum(NamedTuple):
       saturated: int64, how many hidden entries of the cohort met the codec's bound.
       hidden: int64, m.
       clients: int32, k.
+      weight_sum: float32, over the same clients.
     """
 
     vector: Vector
     saturated: tf.Tensor
     hidden: tf.Tensor
     clients: tf.Tensor
+    weight_sum: tf.Tensor
 
 
 def add_ciphertexts(collected: Collected, expected: Context, rules: Rules) -> CipherSum:
@@ -162,6 +165,9 @@ def assemble(
         saturated=engine.count_saturated(codes, m),
         hidden=m,
         clients=tf.size(total.cohort),
+        weight_sum=tf.cast(engine.number_of(codes, m), tf.float32)
+        if engine.more_codes
+        else total.weight_sum,
     )
 
 

@@ -31,6 +31,7 @@ def num_digits(largest: int, max_abs_code: int) -> int:
 
 def num_digits_of(largest: tf.Tensor, max_abs_code: int) -> tf.Tensor:
     """`num_digits` of a number that is known when the graph runs, in its dtype."""
+    largest = tf.convert_to_tensor(largest)
     powers = tf.constant(_powers(max_abs_code), largest.dtype)
     return tf.math.count_nonzero(largest >= powers, dtype=largest.dtype)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from selenc_tf import validation
-from selenc_tf.lattice import digits, message
+from selenc_tf.lattice import digits, exact_numbers, message
 from selenc_tf.lattice import header as header_lib
 from selenc_tf.lattice.chunks import CHUNKS_AT_ONCE, in_chunks
 from selenc_tf.lattice.cipher import Cipher
@@ -33,6 +33,8 @@ class Engine:
     Attributes:
       codec: Makes integers of values.
       cipher: Encrypts blocks of integers.
+      more_codes: How many codes each message has behind its values and their count, for
+        numbers of another kind: `with_number`.
       chunk_blocks: Blocks that are worked on at a time. More need more memory, fewer
         leave threads idle.
     """
@@ -40,6 +42,7 @@ class Engine:
     codec: FixedPointCodec
     cipher: Cipher
     chunk_blocks: int = 40
+    more_codes: int = 0
 
     def __post_init__(self) -> None:
         """Checks that sums of codes fit into a slot.
@@ -48,6 +51,7 @@ class Engine:
           ValueError: If they do not.
         """
         validation.check_at_least("chunk_blocks", self.chunk_blocks, 1)
+        validation.check_at_least("more_codes", self.more_codes, 0)
         cipher = self.cipher
         if cipher.plaintext_modulus * cipher.max_summands >= 2**62:
             raise ValueError(
@@ -77,13 +81,36 @@ class Engine:
     def num_codes(self, hidden: tf.Tensor) -> tf.Tensor:
         """Codes of a message with so many hidden entries, in the dtype of the argument.
 
-        One for each entry, and those that carry how many of them saturate.
+        One for each entry, those that carry how many of them saturate, and `more_codes`.
         """
-        return hidden + digits.num_digits_of(hidden, self.codec.max_abs_code)
+        counted = digits.num_digits_of(hidden, self.codec.max_abs_code)
+        return hidden + counted + self.more_codes
 
     def count_codes(self, hidden: int) -> int:
-        """Those of `num_codes` that carry how many entries saturate."""
-        return digits.num_digits(hidden, self.codec.max_abs_code)
+        """Those of `num_codes` that are no entries."""
+        return digits.num_digits(hidden, self.codec.max_abs_code) + self.more_codes
+
+    def with_number(self) -> "Engine":
+        """This engine for messages that carry one number beside the vector, exactly."""
+        more = exact_numbers.num_codes(self.codec.max_abs_code)
+        return dataclasses.replace(self, more_codes=more)
+
+    def number_codes(self, number: tf.Tensor) -> tf.Tensor:
+        """The number as codes: a scalar to int64 [more_codes]. See `with_number`."""
+        numbers = tf.cast(number, tf.float64)[tf.newaxis]
+        return exact_numbers.encode(numbers, self.codec.max_abs_code)[0]
+
+    def number_of(self, codes: tf.Tensor, hidden: tf.Tensor) -> tf.Tensor:
+        """The sum of the numbers of all messages in an opened sum: float64.
+
+        Args:
+          codes: Integers [`num_codes(hidden)`] of a whole vector.
+          hidden: m.
+        """
+        first = self.num_codes(hidden) - self.more_codes
+        sums = tf.cast(codes[first : first + self.more_codes], tf.int64)
+        rows = tf.reshape(sums, [1, self.more_codes])
+        return exact_numbers.decode(rows, self.codec.max_abs_code)[0]
 
     def count_saturated(self, codes: tf.Tensor, hidden: tf.Tensor) -> tf.Tensor:
         """How many entries saturated, of all messages in an opened sum: int64.
@@ -92,7 +119,8 @@ class Engine:
           codes: Integers [`num_codes(hidden)`] of a whole vector.
           hidden: m.
         """
-        sums = tf.cast(codes[hidden:], tf.int64)
+        behind = self.num_codes(hidden) - self.more_codes
+        sums = tf.cast(codes[hidden:behind], tf.int64)
         return digits.from_digits(sums, self.codec.max_abs_code)
 
     def context(
@@ -138,6 +166,7 @@ def seal(
     bound: tf.Tensor,
     context: Context,
     seed: tf.Tensor,
+    more: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Encodes and encrypts a vector, and how many of its entries saturate.
 
@@ -150,6 +179,7 @@ def seal(
       bound: float32 [] or [m], the public bound of each value.
       context: Of the round.
       seed: int64 [2], for stochastic rounding; not a secret.
+      more: int64 [more_codes], what goes behind them; None if there is none.
 
     Returns:
       string [1 + b], the message.
@@ -160,9 +190,11 @@ def seal(
     m = tf.size(values)
     total = engine.num_codes(m)
     per_chunk = engine.codes_per_block * engine.chunk_blocks
-    saturated = digits.to_digits(
+    counted = digits.to_digits(
         engine.codec.saturated(values, bound), engine.codec.max_abs_code
-    )[: total - m]
+    )[: total - m - engine.more_codes]
+    none = tf.zeros([0], tf.int64)
+    others = tf.concat([counted, none if more is None else more], axis=0)
 
     def encrypt(chunk: tf.Tensor) -> tf.Tensor:
         first, end = chunk * per_chunk, (chunk + 1) * per_chunk
@@ -171,7 +203,7 @@ def seal(
             bound if bound.shape.rank == 0 else bound[first:end],
             seed + tf.stack([tf.constant(0, tf.int64), tf.cast(chunk, tf.int64)]),
         )
-        behind = saturated[tf.maximum(first - m, 0) : tf.maximum(end - m, 0)]
+        behind = others[tf.maximum(first - m, 0) : tf.maximum(end - m, 0)]
         padding = -(tf.size(codes) + tf.size(behind)) % engine.codes_per_block
         codes = tf.concat([codes, behind, tf.zeros([padding], tf.int64)], axis=0)
         return _encrypt_chunk(

@@ -279,6 +279,64 @@ def test_mean_with_weights(clipped_mean, federation):
     )
 
 
+def test_weights_are_among_what_is_encrypted(clipped_mean, federation):
+    cohort, weights = values(3, scale=0.1), [600.0, 17.25, 2.0**-16]
+    state = clipped_mean.initialize()
+    federation.crossings.clear()
+    result = clipped_mean.next(state, cohort, weights).result
+    scaled = [w * flat(one) for w, one in zip(weights, cohort, strict=True)]
+    # The bound is that of weight times value, which saturates here.
+    clipped = [np.clip(one, -BOUND, BOUND) for one in scaled]
+    hidden = mask_of(federation.crossings).astype(bool)
+    expected = np.where(hidden, sum(clipped), sum(scaled)) / sum(weights)
+    np.testing.assert_allclose(flat(result), expected, rtol=1e-5, atol=1e-5)
+    assert seen(federation.crossings, "weight") == [1.0] * 3
+    sent = [one.value for one in federation.crossings if one.direction is TO_SERVER]
+    for leaf in tf.nest.flatten(sent):
+        if np.asarray(leaf).dtype != object:
+            assert not np.any(np.isin(leaf, weights))
+
+
+@pytest.mark.parametrize("bad", [2.0**-17, 1e19])
+def test_weights_out_of_range_are_refused(clipped_mean, federation, bad):
+    message = refusal(clipped_mean, values(2), [1.0, bad])
+    assert "weight must lie between 2^-16 and 2^63" in message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hide", [True, False])
+def test_what_is_told_of_a_weight_for_bounds_per_weight(parts, federation, hide):
+    encryption = parts(public(0.5), IDENTITY, bound_per_weight=True, hide_weights=hide)
+    process = aggregators.selective_encryption(encryption).create(
+        VALUE_TYPE, tff.TensorType(np.float32)
+    )
+    cohort, weights = values(3), [600.0, 16.0, 5.5]
+    output = process.next(process.initialize(), cohort, weights)
+    told = [1024.0, 16.0, 8.0] if hide else weights
+    assert seen(federation.crossings, "weight_limit") == told
+    assert seen(federation.crossings, "weight") == ([1.0] * 3 if hide else weights)
+    (bounds, *_) = seen(federation.crossings, "bounds", tap.Direction.SERVER_TO_CLIENTS)
+    assert bounds.tolist() == [BOUND * max(told)]
+    exact = np.average([flat(one) for one in cohort], axis=0, weights=weights)
+    error = CODEC.max_abs_error(BOUND * max(told), 3) / sum(weights)
+    assert np.max(np.abs(flat(output.result) - exact)) <= error + 1e-5
+
+
+def test_the_power_of_two_above():
+    for number, above in (
+        (1.0, 1),
+        (1.5, 2),
+        (2.0, 2),
+        (600.0, 1024),
+        (2.0**-5, 2**-5),
+    ):
+        found = aggregators.power_of_two_above(tf.constant(number, tf.float32))
+        assert float(found) == above
+    largest = np.nextafter(np.float32(8), np.float32(9))
+    assert float(aggregators.power_of_two_above(tf.constant(largest))) == 16
+    assert float(aggregators.power_of_two_above(tf.constant(0.0))) == 0
+
+
 @pytest.mark.slow
 def test_mean_without_weights(parts, federation):
     cohort = values(3)
@@ -427,7 +485,7 @@ def test_clients_of_no_weight_hide_nobody(clipped_mean, federation, idle):
 
 def test_weights_that_add_up_to_more_than_a_float(clipped_mean, federation):
     message = refusal(clipped_mean, values(2), [3e38, 3e38])
-    assert "sum of the clients' weights must be finite" in message
+    assert "weight must lie between 2^-16 and 2^63" in message
 
 
 def test_zeros_are_nobodys_shelter_in_a_sum(summing, federation):

@@ -78,7 +78,7 @@ def build_cohort(
         sizes = _client_sizes(view, knowledge)
         guesses = _guesses(view, sizes, knowledge)
         problem = problems.Problem(
-            rounds=tuple(round_of(one) for one in rounds),
+            rounds=tuple(round_of(one, sizes) for one in rounds),
             sizes=sizes,
             guesses=guesses,
             compiled=settings.programs.of(matching.build_matching, knowledge.model),
@@ -89,13 +89,16 @@ def build_cohort(
     return attack
 
 
-def round_of(view: views.ServerView) -> problems.Round:
+def round_of(
+    view: views.ServerView, sizes: tuple[int, ...] | None = None
+) -> problems.Round:
     """A round's observations: one row for each message, and one for the aggregate.
 
     Runs on: attacker. Sees: the view.
 
     Args:
       view: With k messages and an aggregate.
+      sizes: The clients' numbers of pictures, where weights do not tell them.
 
     Returns:
       `vector` and `matched` [k + 1, n], `shares` [k + 1, k].
@@ -108,20 +111,15 @@ def round_of(view: views.ServerView) -> problems.Round:
             "`view.aggregate` must be there for the joint attack, but it is None: the "
             "server stayed blind. Attack each message by itself."
         )
-    clients = len(view.messages)
+    clients, shares = len(view.messages), views.shares(view, sizes)
     messages = [views.visible_gradient(view, client) for client in range(clients)]
     hidden_sum = np.where(view.mask, view.aggregate, np.float32(0))
     return problems.Round(
         weights=tuple(np.asarray(tensor) for tensor in view.weights),
         vector=np.stack([*messages, hidden_sum]).astype(np.float32),
         matched=np.stack([*[~view.mask] * clients, view.mask]),
-        shares=np.concatenate([np.eye(clients), _shares(view)[np.newaxis]]),
+        shares=np.concatenate([np.eye(clients), shares[np.newaxis]]),
     )
-
-
-def _shares(view: views.ServerView) -> np.ndarray:
-    weights = np.array([message.weight for message in view.messages], np.float64)
-    return weights / weights.sum()
 
 
 def _check(
@@ -143,14 +141,14 @@ def _client_sizes(
     """Each client's number of pictures."""
     sizes = knowledge.client_sizes
     if sizes is None:
-        exact = _shares(view) * knowledge.batch_size
+        exact = views.shares(view) * knowledge.batch_size
         sizes = tuple(round(float(size)) for size in exact)
         if min(sizes) < 1 or not np.allclose(exact, sizes, atol=1e-3):
             raise ValueError(
                 "`knowledge.client_sizes` must say how the "
                 f"{knowledge.batch_size} pictures of `batch_size` belong to the "
                 f"{len(view.messages)} messages, whose weights do not tell (shares "
-                f"{np.round(_shares(view), 3).tolist()})."
+                f"{np.round(views.shares(view), 3).tolist()})."
             )
     if len(sizes) != len(view.messages):
         raise ValueError(

@@ -258,6 +258,43 @@ def test_saturated_values_are_counted_exactly_with_any_bits(bits, m, shares):
     assert engine.count_saturated(opened, m) == sum(counts)
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    st.integers(2, 32),
+    st.integers(0, 70),
+    st.lists(st.integers(1, 2**40), min_size=1, max_size=4),
+)
+@example(8, 0, [600, 17, 2**40, 1])
+def test_a_number_beside_the_vector_is_added_exactly(bits, m, numbers):
+    engine = Engine(
+        FixedPointCodec(bits),
+        identity_cipher.build_identity_cipher_INSECURE(16, T, max_summands=4),
+        chunk_blocks=2,
+    ).with_number()
+    party = Party(engine, engine.cipher.keygen(), eager=True)
+    context = party.context(m)
+    values = tf.fill([m], 3.0)
+    sealed = [
+        engine_lib.seal(
+            engine,
+            party.key,
+            values,
+            tf.constant(1.0),
+            context,
+            SEED,
+            engine.number_codes(tf.constant(float(number), tf.float64)),
+        )
+        for number in numbers
+    ]
+    opened = party.open(party.add(sealed, context), context, len(sealed))
+    assert opened.shape == (m + engine.count_codes(m),)
+    assert engine.number_of(opened, m) == sum(numbers)
+    assert engine.count_saturated(opened, m) == m * len(numbers)
+    np.testing.assert_array_equal(
+        opened[:m], m * [len(numbers) * engine.codec.max_abs_code]
+    )
+
+
 @pytest.mark.parametrize("bits", range(2, 33))
 def test_any_count_is_as_many_digits_as_it_needs(bits):
     largest = FixedPointCodec(bits).max_abs_code
