@@ -17,8 +17,7 @@ from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.continuous.analytic import closed_form
-from attacks.continuous.features import features as features_lib
-from attacks.continuous.features import inversion, reading
+from attacks.continuous.features import guessed, inversion, reading
 from attacks.structure import cut as cut_lib
 from federated import views
 from selenc_tf.distance import prior as prior_lib
@@ -31,12 +30,6 @@ _DEFAULT_EFFORT = effort_lib.Effort(restarts=1, max_iterations=60)
 
 _EXACT = 3e-4
 """Root mean square of what is left open up to which an example counts as found: 70 dB."""
-
-_AMBIGUOUS = 100.0
-"""A class is excluded if it explains so many times less than the best one."""
-
-_TRIED = 12
-"""Most classes that are told apart by a gradient each."""
 
 _MEAN, _VARIANCE = 0.5, 1 / 12
 """Of numbers that may be anything in [0, 1]."""
@@ -115,8 +108,10 @@ def build_feature_inversion(
             over,
         )
         found = inversion.invert(net, features)
-        if features.label_source == "guessed" and len(found.images) == 1:
-            features = _labelled(net, view, target, knowledge, found.images, features)
+        if features.label_source == "guessed" and model.kind == "classes":
+            features = guessed.settle(
+                net, view, target, knowledge, found.images, features
+            )
         found = inversion.refine(net, features, found, target)
         stop = "closed_form" if np.all(found.deviation < _EXACT) else "prior"
         if not found.settled:
@@ -151,61 +146,3 @@ def _at_bounds(images: np.ndarray) -> np.ndarray:
     """
     inside = np.where(images < _EXACT / 10, 0.0, images)
     return np.where(inside > 1 - _EXACT / 10, 1.0, inside)
-
-
-def _labelled(
-    net: inversion.Below,
-    view: views.ServerView,
-    target: target_lib.Target,
-    knowledge: knowledge_lib.Knowledge,
-    images: np.ndarray,
-    features: features_lib.Features,
-) -> features_lib.Features:
-    """The class whose gradient at the example found is closest to the visible one."""
-    if knowledge.model.kind != "classes":
-        return features
-    possible, likely = _possible(net, target, features)
-    if len(possible) > _TRIED:
-        # Whole classes are hidden: nothing tells them apart but how likely they are.
-        best = possible[int(np.argmax(likely[possible]))]
-        return features._replace(labels=np.array([best], np.int64))
-    errors = np.array(
-        [
-            closed_form.matching_error(
-                view, target, knowledge, images.astype(np.float32), np.array([label])
-            )
-            for label in possible
-        ]
-    )
-    if not np.isfinite(errors).any():
-        return features
-    best = possible[int(np.nanargmin(errors))]
-    # Only one class may explain what is visible, or it stays a guess.
-    least = max(_AMBIGUOUS * float(np.nanmin(errors)), closed_form.MISFIT)
-    return features._replace(
-        labels=np.array([best], np.int64),
-        label_source="enumerated" if np.sum(errors < least) == 1 else "guessed",
-    )
-
-
-def _possible(
-    net: inversion.Below, target: target_lib.Target, features: features_lib.Features
-) -> tuple[np.ndarray, np.ndarray]:
-    """Classes that the visible entries of the head allow, and all their probabilities."""
-    logits = net.cut.above(net.weights, tf.constant(features.values))
-    likely = tf.nn.softmax(logits).numpy()[0]
-    layer = net.cut.layer
-    if not layer.head or not np.isfinite(features.errors).all():
-        return np.arange(likely.size), likely
-    seen = target.visible[layer.kernel].reshape(layer.features, layer.units)
-    sent = target.plain[layer.kernel].reshape(seen.shape)
-
-    def misfit(off: np.ndarray) -> np.ndarray:
-        left = np.where(seen, np.outer(features.values[0], off) - sent, 0.0)
-        return np.sum(np.square(left), axis=0)
-
-    others, own = misfit(likely), misfit(likely - 1.0)
-    errors = np.sum(others) - others + own
-    floor = closed_form.MISFIT * float(np.sum(np.square(sent[seen])))
-    allowed = errors <= max(_AMBIGUOUS * float(np.min(errors)), floor)
-    return np.flatnonzero(allowed), likely

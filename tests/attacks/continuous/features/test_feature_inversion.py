@@ -3,10 +3,19 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from attacks import catalog, knowledge
 from attacks import effort as effort_lib
+from attacks import target as target_lib
+from attacks.continuous.features import (
+    feature_inversion,
+    features,
+    guessed,
+    inversion,
+)
 from attacks.metrics import evaluation
+from attacks.structure import cut
 from selenc_tf.models import functional, lenet
 from tests.attacks import victims
 
@@ -79,6 +88,25 @@ def test_few_iterations_are_not_called_an_answer(chain):
     found = attack(view, knowledge.Knowledge(chain), SEED)
     assert found.stop == "iterations" and not found.converged
     assert found.iterations <= 2
+
+
+def test_guessed_labels_of_a_batch_are_read_off_the_visible_head(chain):
+    images, labels = victims.tiny_pictures(2, seed=3), (2, 0)
+    known = knowledge.Knowledge(chain, 2)
+    mask = np.zeros(chain.spec.size, np.bool_)
+    mask[41::3] = True  # The class 1 of the head, and no other.
+    view = victims.view_of(chain, [victims.gradient(chain, images, labels)], mask)
+    target = target_lib.build_target(view, known, 0, "mask_aware")
+    (where,) = cut.cuts(chain)
+    weights = tuple(tf.constant(one, tf.float64) for one in view.weights)
+    values = where.below(weights, tf.constant(images, tf.float64)).numpy()
+    wrong = features.Features(
+        values, 1e-7 * values, np.array([1, 1]), "guessed", 0.0, 1
+    )
+    prior = feature_inversion.isotropic_prior(known)
+    net = inversion.Below(where, weights, chain, prior, victims.PROGRAMS, 1)
+    found = guessed.settle(net, view, target, known, images, wrong)
+    assert tuple(found.labels) == labels and found.label_source == "guessed"
 
 
 @pytest.mark.slow
