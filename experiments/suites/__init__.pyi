@@ -1,4 +1,5 @@
 from . import attack as attack
+from . import cells as cells
 from . import lattice as lattice
 from . import masks as masks
 from . import matching as matching

@@ -15,6 +15,7 @@ FLAG_OF = {
     "check_prediction": "--analysis",
     "benchmark": "--torch_python",
     "keys": "--before_round",
+    "cells": "--cell_models",
 }
 COMMANDS = tuple(FLAG_OF)
 also_slow = functools.partial(pytest.param, marks=pytest.mark.slow)

@@ -7,7 +7,7 @@ import re
 import pytest
 from absl import flags as absl_flags
 
-from experiments import benchmark, check_prediction, keys
+from experiments import benchmark, cells, check_prediction, keys
 from experiments.analysis import options
 from experiments.outputs import run_directory
 from experiments.study import flag_table, settings
@@ -19,6 +19,7 @@ TABLES = {
     "check_prediction": check_prediction.Check,
     "benchmark": benchmark.Benchmark,
     "keys": keys.Keys,
+    "cells": cells.Cells,
 }
 
 # Where a flag is whose place is not called as it is.
@@ -55,6 +56,11 @@ ONLY_IN = {
     ("check_prediction", "attacks"): "attacks",
     ("run", "attack_batch_size"): "attack.batch_size",
     ("benchmark", "attack_batch_size"): "attack.batch_size",
+    ("cells", "attack_batch_size"): "attack.batch_size",
+    ("cells", "attack_iterations"): "attack.max_iterations",
+    ("cells", "cell_models"): "models",
+    ("cells", "cell_rounds"): "rounds",
+    ("cells", "cell_batch_sizes"): "batch_sizes",
     ("run", "attack_iterations"): "attack.max_iterations",
     ("benchmark", "attack_iterations"): "attack.max_iterations",
 }
