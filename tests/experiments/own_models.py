@@ -24,3 +24,18 @@ def binary() -> keras.Model:
 def fails() -> keras.Model:
     """Raises, as code with a mistake does."""
     raise RuntimeError("no such file of vocabulary")
+
+
+def normalised() -> keras.Model:
+    """Pictures of 4x4 pixels through a batch normalisation, as logits of three classes."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((4, 4, 1)),
+            layers.Flatten(),
+            layers.Dense(8, activation="sigmoid"),
+            layers.BatchNormalization(),
+            layers.Dense(3),
+        ],
+        name="normalised",
+    )

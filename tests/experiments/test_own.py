@@ -12,6 +12,7 @@ from experiments.analysis.options import Options
 from experiments.outputs import results
 from experiments.outputs.records import AttackRecord, RoundRecord
 from experiments.study.settings import Settings
+from tests.experiments import made_up
 from tests.experiments.command import read
 
 MODELS = "tests.experiments.own_models"
@@ -155,6 +156,78 @@ def test_one_event_of_a_table_by_its_own_clients(patients, tmp_path, capfd):
     assert executed(*low) == (0, "")
     shown = " ".join(capfd.readouterr().out.split())
     assert "rated %" in shown and "Raise `--codec_bound`" in shown
+
+
+@pytest.mark.slow
+def test_weights_that_have_learned_through_run_and_analyse(
+    tmp_path, monkeypatch, capfd
+):
+    """Batch statistics, two pictures and local steps, beside a training of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = made_up.pictures(count=60)
+    path = tmp_path / "pictures.npz"
+    np.savez(path, x=made.images, y=made.labels)
+    shared = (
+        f"--model={MODELS}:normalised",
+        f"--data={path}",
+        "--weights_after_rounds=2",
+        "--num_clients=2",
+        "--client_examples=8",
+        "--client_batch_size=4",
+        "--local_epochs=1",
+        "--significance=random",
+        "--encryption_ratios=0,0.5",
+        "--num_images=1",
+        "--attack_batch_size=2",
+    )
+    line = (
+        *shared,
+        f"--logdir={tmp_path}",
+        "--run_name=own",
+        "--cipher=identity_INSECURE",
+        "--rounds=2",
+        "--attacks=dlg,completion",
+        "--attackers=mask_aware",
+        "--attack_local_epochs=2",
+        "--attack_iterations=5",
+        "--attack_restarts=1",
+        "--attack_public_images=5",
+        "--aggregate_clients=0",
+    )
+    status, errors = executed(*line)
+    assert status == 2 and "--attacks=completion" in errors
+    line = [one.replace("dlg,completion", "dlg") for one in line]
+    assert executed(*line, "--dry_run")[0] == 0
+    assert "not trained yet" in capfd.readouterr().out
+    status, errors = executed(*line)
+    assert status == 0 and "2/2 done" in errors
+    shown = " ".join(capfd.readouterr().out.split())
+    assert (
+        "normalised, after 2 rounds" in shown and "Attacked weights: after 2" in shown
+    )
+    found = results.load(tmp_path / "own")
+    attacks = [record for record in found if isinstance(record, AttackRecord)]
+    assert {record.weights_after_rounds for record in attacks} == {2}
+    facts = json.loads((tmp_path / "own" / "config.json").read_text())["facts"]
+    # The plain training of the same run passes through these weights.
+    (plain,) = (
+        record
+        for record in found
+        if isinstance(record, RoundRecord)
+        and (record.cell.policy, record.round) == ("plain", 2)
+    )
+    measured = facts["attacked_weights_test"]
+    assert measured["loss"] == pytest.approx(plain.measures["loss"], abs=1e-3)
+
+    line = (*shared, f"--output={tmp_path / 'analysis'}")
+    errors = io.StringIO()
+    asked = read(Options, *line)
+    assert analyse.execute(asked, ["analyse", *line], io.StringIO(), errors) == 0
+    assert "training the attacked weights" not in errors.getvalue()
+    text = (tmp_path / "analysis" / "analysis.md").read_text()
+    assert "after 2 rounds" in text and "dct" in text
+    stored = json.loads((tmp_path / "analysis" / "config.json").read_text())["facts"]
+    assert stored["attacked_weights_sha256"] == facts["attacked_weights_sha256"]
 
 
 @pytest.mark.parametrize(
