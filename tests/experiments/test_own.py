@@ -176,7 +176,7 @@ def test_weights_that_have_learned_through_run_and_analyse(
         "--client_batch_size=4",
         "--local_epochs=1",
         "--significance=random",
-        "--encryption_ratios=0,0.5",
+        "--encryption_ratios=0.5",
         "--num_images=1",
         "--attack_batch_size=2",
     )
@@ -189,7 +189,7 @@ def test_weights_that_have_learned_through_run_and_analyse(
         "--attacks=dlg,completion",
         "--attackers=mask_aware",
         "--attack_local_epochs=2",
-        "--attack_iterations=5",
+        "--attack_iterations=2",
         "--attack_restarts=1",
         "--attack_public_images=5",
         "--aggregate_clients=0",
