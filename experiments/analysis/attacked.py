@@ -220,7 +220,8 @@ def _case(place: tuple[Any, ...], found: list[dict[str, Any]]) -> Case:
     predicted, guess = (
         files.number_from_json(found[0][key]) for key in ("predicted_db", "guess_db")
     )
-    return Case(*place, predicted, attack_db, guess, name)
+    picture, metric, ratio = place
+    return Case(picture, metric, ratio, predicted, attack_db, guess, name)
 
 
 def reasons_of(folder: pathlib.Path) -> tuple[str, ...]:

@@ -151,7 +151,7 @@ def _train(
 
 def _check(model: FunctionalModel, asked: Federation, found: Trained) -> None:
     """Refuses what came of a training that diverged."""
-    numbers = (*found.weights, *found.state, *found.measures.values())
+    numbers: list[Any] = [*found.weights, *found.state, *found.measures.values()]
     start = _start(model)[0]
     # A client whose numbers overflow counts for nothing, and so may all of them.
     stayed = all(map(np.array_equal, found.weights, start))

@@ -17,6 +17,9 @@ from experiments.outputs import (
     text_tables,
 )
 from experiments.outputs import (
+    panels as panels_lib,
+)
+from experiments.outputs import (
     summary as summary_lib,
 )
 from experiments.outputs.records import AttackRecord, RoundRecord
@@ -159,7 +162,7 @@ def _examples(
             for record in of_picture
             if (image := reconstructions.load(run_folder, record.key)) is not None
         ]
-        reasons = {
+        reasons: dict[panels_lib.Place, str] = {
             (one.cell.encryption_ratio, one.cell.policy, one.attacker): _why(one)
             for one in of_picture
             if one.status != "ok"

@@ -10,7 +10,7 @@ import os
 import pathlib
 import zipfile
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,13 +60,12 @@ def load(key: str, like: tuple[Arrays, Arrays]) -> Trained | None:
         whole = io.BytesIO(_path(key).read_bytes())
         with np.load(whole, allow_pickle=False) as kept:
             about = json.loads(str(kept["about"]))
-            found = Trained(
-                *(
-                    tuple(kept[f"{part}{at}"] for at in range(len(arrays)))
-                    for part, arrays in zip(("weight", "state"), like, strict=True)
-                ),
-                measures={name: float(one) for name, one in about["measures"].items()},
+            weights, state = (
+                tuple(kept[f"{part}{at}"] for at in range(len(arrays)))
+                for part, arrays in zip(("weight", "state"), like, strict=True)
             )
+            measures = {name: float(one) for name, one in about["measures"].items()}
+            found = Trained(weights, state, measures)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
         return None
     except zipfile.BadZipFile:
@@ -87,12 +86,12 @@ def save(key: str, trained: Trained) -> None:
     """
     path, buffer = _path(key), io.BytesIO()
     about = json.dumps({"sha256": trained.sha256, "measures": trained.measures})
-    np.savez(
-        buffer,
-        about=np.array(about),
+    arrays: dict[str, Any] = {
+        "about": np.array(about),
         **_numbered("weight", trained.weights),
         **_numbered("state", trained.state),
-    )
+    }
+    np.savez(buffer, **arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_atomically(path, buffer.getvalue())
 
