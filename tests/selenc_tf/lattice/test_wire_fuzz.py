@@ -157,7 +157,7 @@ def wire(engine: Engine, m: int) -> Wire:
     return Wire(
         original,
         others,
-        np.append(codes, 0),
+        np.append(codes, [0] * engine.count_codes(m)),
         cipher.block_bytes,
         # Called by the thousand: without the search for the right trace.
         judge.get_concrete_function(),
@@ -259,7 +259,7 @@ def forged_field(rng: np.random.Generator, wire: Wire) -> Parts:
     for _ in range(rng.integers(1, 3)):
         at = rng.integers(CHECKSUM)
         fields[at] = (
-            fields[at] + rng.integers(-1, 2),
+            fields[at] + int(rng.integers(-1, 2)),
             NUMBERS[rng.integers(len(NUMBERS))],
             int(rng.integers(-(2**63), 2**63 - 1)),
         )[rng.integers(3)]
