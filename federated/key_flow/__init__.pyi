@@ -1,6 +1,7 @@
 from .checker import analyse as analyse
 from .checker import check as check
 from .checker import contains_bytes as contains_bytes
+from .cipher_ops import CipherOps as CipherOps
 from .report import Crossing as Crossing
 from .report import Field as Field
 from .report import KeyFlowReport as KeyFlowReport

@@ -1,6 +1,6 @@
-"""Proves that the secret key stays with the clients, for any TFF computation.
+"""Shows that no secret key reaches the server, for a TFF computation, or finds what may.
 
-    report = key_flow.check(process.next, key_path=...)  # or `analyse`: does not raise
+    report = key_flow.check(process.next)      # or `analyse`, which does not raise
 
 The computation is brought to the form in which the runtime executes it and evaluated on
 labels instead of tensors:
@@ -8,26 +8,40 @@ labels instead of tensors:
     graphs        operation by operation                             (`graph_taint.py`)
     intrinsics    what is placed where, and what crosses             (`taint_walk.py`)
 
-A leak is a value labelled KEY, or OPENED_OWN (a decryption of anything but a sum), that
+A leak is a value labelled KEY, ENTROPY or OPENED_OWN (a decryption of anything but a sum)
+that
 
 - goes from the clients to the server: into an aggregation, a secure sum, the keys of a
   `federated_select`;
 - is computed at the server or without a placement (the server drives the computation),
   be it only a field that nobody reads;
-- leaves through an operation with effects outside of the graph (printing, writing a
-  file, Python code, ...);
-- is a result of the computation (KEY only: clients may keep what they opened).
+- leaves through an operation with effects outside of the graph, as its input, or because
+  it decides whether or how often the operation runs;
+- is a result of the computation (but clients may keep what they opened).
 
-What it does not show: that an aggregation adds up all clients (one client's "sum" is
-its own vector; `min_clients` refuses that when run), that the encryption is any good,
-or anything about timing and the text of errors.
+Nothing is taken for harmless that is not known to be: an operation on none of our lists
+(`pure_ops.py`, `op_kinds.py`) counts as a key that comes in and as a way out, and ciphers
+are known by the bodies of their functions (`cipher_ops.py`). So a computation that passes
+leaks no key and no opened single message through what it computes. That holds as far as
+
+- operations do what TensorFlow documents, and files that are read as `key_store.read`
+  reads a key are key files;
+- the cipher is sound: a ciphertext tells nothing, a sum no more than the sum.
+
+Not shown, because it is not in what is computed: how many clients a sum has (of one client
+it is that client's vector, and the same message may be added twice, or two sums be taken of
+which one has a client more; clients refuse cohorts below `min_clients` and messages whose
+check value is not that of so many summands); time; memory; whether the computation
+fails, and the text of the error.
 """
 
 from typing import Any
 
+import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated.key_flow.graph_taint import CipherOps, Labels
+from federated.key_flow.cipher_ops import CipherOps
+from federated.key_flow.graph_taint import Kept
 from federated.key_flow.report import (
     Crossing,
     Field,
@@ -36,10 +50,11 @@ from federated.key_flow.report import (
     Source,
     Violation,
 )
-from federated.key_flow.taint_walk import Walk
+from federated.key_flow.taint_walk import Walk, graph_of
 from federated.runtime import interpreter
 
 __all__ = (
+    "CipherOps",
     "Crossing",
     "Field",
     "KeyFlowReport",
@@ -52,26 +67,36 @@ __all__ = (
 )
 
 
-def check(computation: Any, key_path: str | None = None) -> KeyFlowReport:
-    """Proves that a computation leaks no key, or says what leaks.
+def check(
+    computation: Any, key_path: str | None = None, ops: CipherOps | None = None
+) -> KeyFlowReport:
+    """Shows that a computation leaks no key, or says what may leak.
 
     Args:
       computation: As for `analyse`.
-      key_path: As for `analyse`.
+      key_path: The key file, or the folder of a series, that the computation must read;
+        None if any will do.
+      ops: As for `analyse`.
 
     Returns:
       The report, without violations.
 
     Raises:
       KeyLeakError: If there is a violation.
-      ValueError: If nothing in the computation reads a key.
+      ValueError: If nothing in the computation reads a key, or not from this file.
+      NotImplementedError: As by `analyse`.
     """
-    report = analyse(computation, key_path)
+    report = analyse(computation, key_path, ops)
     report.raise_if_leaking()
     if not report.sources:
         raise ValueError(
             "Expected `computation` to read a key; found no operation that does, so "
             "there is nothing to prove. Pass the `next` of an encrypted process."
+        )
+    if key_path is not None and not report.reads_key_path:
+        raise ValueError(
+            f"Expected `computation` to read the key at `key_path`, {key_path}; it does "
+            "not name this file. Pass the path that the process was built with."
         )
     return report
 
@@ -79,14 +104,15 @@ def check(computation: Any, key_path: str | None = None) -> KeyFlowReport:
 def analyse(
     computation: Any, key_path: str | None = None, ops: CipherOps | None = None
 ) -> KeyFlowReport:
-    """Follows secret keys through a TFF computation.
+    """Follows secrets through a TFF computation.
 
     Args:
       computation: any `tff.Computation`, e.g. the `next` of a `tff.learning` process.
         Its own arguments count as free of secrets.
-      key_path: the key file. Files that are read count as keys anyway; with the path,
-        so does whatever is computed from the path.
-      ops: the cipher's operations; tf-shell's by default.
+      key_path: whether the computation names this file is reported. Whatever is read
+        from files counts as a key, whichever they are.
+      ops: the functions of the cipher; those of tf-shell's cipher by default, with
+        whatever secure parameters. `CipherOps.of(cipher)` are those of another.
 
     Returns:
       The report.
@@ -96,13 +122,30 @@ def analyse(
         know. It never guesses.
     """
     block = interpreter.native_form(computation)
-    heaps: dict[str, Labels] = {}
+    graphs = _graphs_in(block)
+    known = CipherOps.in_graphs(graphs) if ops is None else ops
+    path = None if key_path is None else key_path.encode()
+    named = path is None or any(path in g.SerializeToString() for g in graphs)
+    kept: dict[str, Kept] = {}
     while True:
-        walk = Walk(ops or CipherOps(), key_path, dict(heaps))
+        walk = Walk(known, dict(kept))
         walk.run(block)
-        if walk.heaps == heaps:
-            return walk.report()
-        heaps = walk.heaps
+        if walk.kept == kept:
+            return walk.report(named)
+        kept = walk.kept
+
+
+def _graphs_in(block: Any) -> list[tf.compat.v1.GraphDef]:
+    """All TensorFlow graphs of a computation."""
+    graphs = []
+
+    def collect(inner: Any) -> tuple[Any, bool]:
+        if isinstance(inner, tff.framework.CompiledComputation):
+            graphs.append(graph_of(inner))
+        return inner, False
+
+    tff.framework.transform_postorder(block, collect)
+    return graphs
 
 
 def contains_bytes(computation: Any, secret: bytes, window: int = 16) -> bool:

@@ -1,166 +1,95 @@
-"""Follows secret keys through the operations of one TensorFlow graph.
+"""Follows secrets through the operations of one TensorFlow graph. Nothing is executed.
 
-A *may* analysis: a tensor has a label if, on some path, what the label names can have
-gone into it. Nothing is executed.
-
-Operation | output
+Operation | labels of its outputs
 --- | ---
-reads a file, runs Python, generates a key, or is unknown | KEY
-holds the key file's path as a constant | KEY
-calls the function that reads what is public in a key file | nothing
-encrypts, with KEY at its key input | CIPHERTEXT alone
-decrypts, with KEY at its key input | DECRYPTED if the ciphertext came out of a server's
-aggregation in which ciphertexts were added, and is no client's own; else OPENED_OWN
-calls the function that adds ciphertexts | labels of the inputs, and ADDED
-`If`, `Case`, `While`, calls | those of the bodies, output by output, and the condition
-touches variables, tables, queues, ... | labels of all inputs; whatever goes into one of
-them may come out of any
-anything else | labels of all inputs, at every output
+a function that is trusted for its body | `trusted.py`
+`If`, `Case`, `While`, calls | those of the bodies, output by output, and the condition's
+gives out or moves elements (`op_kinds.py`) | what the elements are not stays as it was
+known to be pure (`pure_ops.py`) | of all inputs, and those of an ordinary value
+data sets in memory | of all inputs and of whatever their functions make of these
+draws random numbers | of its inputs, and what else decided how much was drawn before
+variables, tables, iterators | of everything that ever went into one of them
+anything else: files, Python, addresses, serialised graphs, ... | KEY: it may bring in a key
 
-A control edge only orders operations, but which of two branches ran can show through it
-(`Switch`), hence it carries KEY and OPENED_OWN. An `Assert` on a key tells whether it
-holds, and what it prints when it fails: that is not followed.
+What decides *whether* an operation is run (the condition of the branch or loop around it, a
+`Switch` before it, the elements of the data set whose function it is in) is the context in
+which it is analysed. It goes into whatever the operation writes. Anything that is on no
+list, and every `Assert`, is an *export* if a secret is in its inputs or its context.
+
+A data set whose functions do more than compute is DEFERRED: what they do is done when it is
+read. Where it meets a secret, which may decide how much of it is read, is an export.
 """
 
-import dataclasses
-import enum
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
-from tensorflow.python.framework import op_def_registry
 
-
-class Label(enum.Enum):
-    """What may have gone into a value."""
-
-    KEY = "raw key material"
-    CIPHERTEXT = "a client's own ciphertext"
-    ADDED = "a sum of ciphertexts"
-    SUM = "the outcome of a server's aggregation"
-    DECRYPTED = "a decrypted sum"
-    OPENED_OWN = "a decrypted ciphertext that is not known to be a sum"
-
-
-Labels: TypeAlias = frozenset[Label]
-
-NONE: Labels = frozenset()
-
-_THROUGH_CONTROL = frozenset({Label.KEY, Label.OPENED_OWN})
-
-
-@dataclasses.dataclass(frozen=True)
-class CipherOps:
-    """The operations of a cipher that the analysis may trust. tf-shell's by default.
-
-    Attributes:
-      encrypt: operation to the index of its key input.
-      decrypt: operation to the indices of its key and its ciphertext input.
-      add: names of the Python functions that add ciphertexts and were traced. They are
-        plain arithmetic, which no single operation stands for.
-      keygen: operations whose output is a key.
-      public: names of the Python functions that read the public records of a key file
-        and nothing else, and were traced.
-    """
-
-    encrypt: Mapping[str, int] = dataclasses.field(
-        default_factory=lambda: {"Encrypt64": 1}
-    )
-    decrypt: Mapping[str, tuple[int, int]] = dataclasses.field(
-        default_factory=lambda: {"Decrypt64": (1, 2)}
-    )
-    add: frozenset[str] = frozenset({"add_ciphertexts"})
-    keygen: frozenset[str] = frozenset({"KeyGen64"})
-    public: frozenset[str] = frozenset({"read_public_record"})
-
-
-@dataclasses.dataclass(frozen=True, order=True)
-class Site:
-    """An operation in a graph.
-
-    Attributes:
-      op: its kind, e.g. `ReadFile`.
-      node: its name.
-    """
-
-    op: str
-    node: str
-
-
-# Operations that bring in what is in a file.
-_FILE_READERS = re.compile(
-    r"(Experimental)?("
-    r"(CSV|FixedLengthRecord|LMDB|ListSnapshotChunks|Load|Sql|TFRecord|TextLine)Dataset"
-    r"|Snapshot(Chunk|Nested)?Dataset(Reader)?"
-    r"|(FixedLengthRecord|LMDB|TFRecord|TextLine|WholeFile)Reader"
-    r"|ReadFile|ReaderRead(UpTo)?|Restore(Slice)?|RecordInput"
-    r"|InitializeTableFromTextFile|ImmutableConst|LoadAndRemapMatrix"
-    r"|GenerateVocabRemapping)(V\d)?"
+from federated.key_flow import bodies, key_files, op_kinds, trusted
+from federated.key_flow.cipher_ops import CipherOps, Role
+from federated.key_flow.labels import (
+    MAY,
+    NONE,
+    ORDINARY,
+    SECRET,
+    Label,
+    Labels,
+    Site,
+    ordinary,
+    union,
 )
-
-# Python code, and values from another graph, can be anything.
-_OPAQUE = re.compile(r"EagerPyFunc|PyFunc(Stateless)?|(_|_Host)?Recv|XlaHostCompute")
-
-# Operations that hand their input to the world outside of the graph.
-_EXPORTERS = re.compile(
-    r"EagerPyFunc|PyFunc(Stateless)?|XlaHostCompute|(_|_Host)?Send|RemoteCall"
-    r"|Print(V\d)?|WriteFile|Save(Dataset|Slices)?(V\d)?|DistributedSave"
-    r"|(Experimental)?DatasetToTFRecord|Write\w*Summary"
-    r"|(Audio|Histogram|Image|Merge|Scalar|Tensor)Summary(V\d)?"
-    r"|Collective\w+|Debug(Identity|Numeric|Nan)\w*"
-)
-
-# What TensorFlow calls the graph of a Python function.
-_TRACED = re.compile(r"__inference_(?P<python_name>\w+)_\d+")
-
-_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
-_IFS = frozenset({"If", "StatelessIf"})
-_CASES = frozenset({"Case", "StatelessCase"})
-_WHILES = frozenset({"While", "StatelessWhile"})
 
 # One label set for each output, or a single one for all of them.
 _Outputs: TypeAlias = tuple[Labels, ...]
 
 
-def union(parts: Iterable[Labels]) -> Labels:
-    """All labels of all parts."""
-    return NONE.union(*parts)
+class Kept(NamedTuple):
+    """What a party keeps from one graph to the next.
+
+    Attributes:
+      heap: labels of what went into variables, tables, iterators.
+      drawn: secrets that decided how many random numbers were drawn.
+    """
+
+    heap: Labels = NONE
+    drawn: Labels = NONE
 
 
 class GraphTaint:
-    """The analysis of one graph; what it holds of state grows only.
+    """The analysis of one graph; what it finds only grows.
 
     Attributes:
       sources: operations that gave out KEY by themselves.
-      exports: operations that took KEY out of the graph.
-      heap: labels of everything that went into variables, tables, queues, ...
+      exports: operations that took a secret out of the graph, and which.
+      kept: what the party keeps.
     """
 
     def __init__(
         self,
         graph_def: tf.compat.v1.GraphDef,
         ops: CipherOps,
-        key_path: str | None,
-        heap: Labels,
+        kept: Kept = Kept(),  # noqa: B008
     ):
         """Prepares the analysis.
 
         Args:
           graph_def: the graph with its function library.
-          ops: the cipher's operations.
-          key_path: constants that hold it count as KEY; None if it is not known.
-          heap: what earlier graphs of the same party put into shared resources.
+          ops: the functions that are trusted.
+          kept: what earlier graphs of the same party left behind.
         """
         self._nodes = tuple(graph_def.node)
         self._functions = {f.signature.name: f for f in graph_def.library.function}
-        self._ops = ops
-        self._key_path = key_path.encode() if key_path else None
-        self._memo: dict[tuple[str, _Outputs], _Outputs] = {}
+        self._trusted = {
+            name: ops.by_body[body]
+            for name in self._functions
+            if (body := bodies.fingerprint(name, self._functions)) in ops.by_body
+        }
+        self._memo: dict[tuple[str, _Outputs, Labels], _Outputs] = {}
         self._running: set[str] = set()
+        self._acts: dict[str, bool] = {}
         self.sources: set[Site] = set()
-        self.exports: set[Site] = set()
-        self.heap = heap
+        self.exports: set[tuple[Site, Label]] = set()
+        self.kept = kept
 
     def outputs(self, feeds: Mapping[str, Labels], fetches: Sequence[str]) -> _Outputs:
         """The labels of tensors, given those of what is fed.
@@ -173,24 +102,23 @@ class GraphTaint:
           One label set for each fetch.
         """
         while True:
-            before = self.heap
+            before = self.kept
             self._memo.clear()
-            look_up = self._body(self._nodes, feeds)
-            if self.heap == before:
+            look_up = self._body(self._nodes, feeds, NONE)
+            if self.kept == before:
                 return tuple(look_up(name) for name in fetches)
 
     def _body(
-        self, nodes: Sequence[Any], feeds: Mapping[str, Labels]
+        self, nodes: Sequence[Any], feeds: Mapping[str, Labels], context: Labels
     ) -> Callable[[str], Labels]:
         """Labels all nodes of a graph or function body, up to a fixed point."""
         found: dict[str, _Outputs] = {name: (value,) for name, value in feeds.items()}
+        dead: dict[str, Labels] = {}
         by_name = {node.name: node for node in nodes}
 
         def look_up(reference: str) -> Labels:
-            name, *rest = reference.removeprefix("^").split(":")
+            name, *rest = reference.split(":")
             outputs = found.get(name, (NONE,))
-            if reference.startswith("^"):
-                return union(outputs) & _THROUGH_CONTROL
             if len(outputs) == 1 or not rest:
                 return outputs[0]
             index = int(rest[-1])
@@ -199,176 +127,324 @@ class GraphTaint:
                 index = [arg.name for arg in signature.output_arg].index(rest[0])
             return outputs[index]
 
-        ordered = [node for node in _in_order(by_name) if node.name not in feeds]
+        records = {
+            node.name: record
+            for node in nodes
+            if (record := key_files.find_record(node, by_name, self._functions))
+        }
+        leading = frozenset().union(*(record.nodes for record in records.values()))
+        readers = {record.start.name: record.reader for record in records.values()}
+        order = _in_order(by_name)
+        ordered = [node for node in order.nodes if node.name not in feeds]
         changed = True
-        while changed:  # More than once only where the graph has cycles.
+        while changed:
             changed = False
             for node in ordered:
-                outputs = self._node(node, look_up)
-                if found.get(node.name) != outputs:
-                    found[node.name], changed = outputs, True
+                inputs = [look_up(name) for name in node.input if name[0] != "^"]
+                # Whether a node runs shows in what has to wait for it.
+                gates = union(dead.get(_node_of(name), NONE) for name in node.input)
+                if node.op in op_kinds.SWITCHES:
+                    gates |= inputs[1] & SECRET
+                if node.name in readers:
+                    site = Site(readers[node.name], node.name)
+                    outputs = self._unknown(node, inputs, context | gates, site)
+                else:
+                    outputs = self._node(node, inputs, context | gates, by_name)
+                outputs = tuple(labels | gates for labels in outputs)
+                if node.name in records:
+                    record = records[node.name]
+                    name_of_file = union(map(look_up, _data_inputs(record.start)))
+                    outputs = (_of_record(record, (name_of_file & MAY) | gates),)
+                elif node.name not in leading and not self._calls(node):
+                    self._meet(node, inputs, context | gates)
+                    if not any(op_kinds.handle_outputs(node)):
+                        outputs = tuple(one - {Label.DEFERRED} for one in outputs)
+                if (found.get(node.name), dead.get(node.name)) != (outputs, gates):
+                    found[node.name], dead[node.name] = outputs, gates
+                    changed = order.has_cycles
         return look_up
 
-    def _node(self, node: Any, look_up: Callable[[str], Labels]) -> _Outputs:
+    def _node(
+        self,
+        node: Any,
+        inputs: Sequence[Labels],
+        context: Labels,
+        by_name: Mapping[str, Any],
+    ) -> _Outputs:
         """The labels of a node's outputs."""
-        inputs = [look_up(name) for name in node.input if not name.startswith("^")]
-        control = union(look_up(name) for name in node.input if name.startswith("^"))
-        outputs = self._transfer(node, inputs)
-        if Label.KEY in union(inputs) and _EXPORTERS.fullmatch(node.op):
-            self.exports.add(Site(node.op, node.name))
-        if self._is_source(node):
-            self.sources.add(Site(node.op, node.name))
-            control |= {Label.KEY}
-        return tuple(labels | control for labels in outputs)
-
-    def _transfer(self, node: Any, inputs: Sequence[Labels]) -> _Outputs:
-        everything = union(inputs)
-        if node.op in self._ops.encrypt:
-            return (_encrypted(inputs, self._ops.encrypt[node.op]),)
-        if node.op in self._ops.decrypt:
-            return (_decrypted(inputs, *self._ops.decrypt[node.op]),)
+        if not op_kinds.is_local(node):
+            return self._unknown(node, inputs, context)
+        if node.op in self._functions:
+            return self._call(node.op, inputs, context, node)
+        if node.op in op_kinds.CALLS:
+            return self._call(node.attr["f"].func.name, inputs, context, node)
+        if node.op in op_kinds.IFS:
+            branches = [node.attr["then_branch"].func, node.attr["else_branch"].func]
+            return self._branches(branches, inputs, context, node)
+        if node.op in op_kinds.CASES:
+            branches = node.attr["branches"].list.func
+            return self._branches(branches, inputs, context, node)
+        if node.op in op_kinds.WHILES:
+            return self._loop(node, inputs, context)
+        if node.op == "Const":
+            nothing = any(dim.size == 0 for dim in _shape_of(node).dim)
+            return (frozenset({Label.LOOSE}) if nothing else ORDINARY,)
         if node.op == "IdentityN":
             return tuple(inputs)
-        if node.op in self._functions:
-            return self._call(node.op, inputs)
-        if node.op in _CALLS:
-            return self._call(node.attr["f"].func.name, inputs)
-        if node.op in _IFS or node.op in _CASES:
-            branches = (
-                [node.attr["then_branch"].func, node.attr["else_branch"].func]
-                if node.op in _IFS
-                else node.attr["branches"].list.func
-            )
-            results = [self._call(branch.name, inputs[1:]) for branch in branches]
-            return tuple(
-                union((inputs[0], *outputs)) for outputs in zip(*results, strict=True)
-            ) or (inputs[0],)
-        if node.op in _WHILES:
-            return self._loop(node, inputs)
-        # Data sets and whatever else takes functions: any argument may meet any input.
-        for name in _functions_of(node):
+        if node.op in op_kinds.WHOLE:
+            return (_given_out(node, inputs),)
+        if op_kinds.is_pure(node):
+            return (trusted.moved(node, inputs, by_name) or _computed(node, inputs),)
+        if node.op in op_kinds.HARMLESS:
+            return (ordinary(*inputs),)
+        return self._effects(node, inputs, context, by_name)
+
+    def _effects(
+        self,
+        node: Any,
+        inputs: Sequence[Labels],
+        context: Labels,
+        by_name: Mapping[str, Any],
+    ) -> _Outputs:
+        """The labels of operations that do more than compute."""
+        everything, secret = union(inputs), (union(inputs) | context) & SECRET
+        if node.op in op_kinds.RANDOM:
+            self.kept = self.kept._replace(drawn=self.kept.drawn | secret)
+            return (_sized(ordinary(everything, self.kept.drawn)),)
+        if node.op in op_kinds.STATE:
+            self._put(everything | secret)
+            return (_sized(ordinary(everything, self.kept.heap) | self.kept.heap),)
+        if _keeps_in_memory(node, by_name):
+            return (ordinary(everything) | {Label.DEFERRED},)
+        if node.op in op_kinds.DATASETS | op_kinds.STATEFUL_DATASETS:
+            return (self._data_set(node, everything, context),)
+        return self._unknown(node, inputs, context)
+
+    def _unknown(
+        self,
+        node: Any,
+        inputs: Sequence[Labels],
+        context: Labels,
+        site: Site | None = None,
+    ) -> _Outputs:
+        """Whatever the operation is, it tells what it knows and gives out a key."""
+        site = site or Site(node.op, node.name)
+        secret = (union(inputs) | context) & SECRET
+        self.exports |= {(site, label) for label in secret}
+        given = ordinary(*inputs, context & SECRET, frozenset({Label.KEY}))
+        if op_kinds.touches_resources(node):
+            self._put(given)
+        elif not op_kinds.has_outputs(node):
+            return (NONE,)
+        self.sources.add(site)
+        handles = op_kinds.handle_outputs(node)
+        deferred = frozenset({Label.DEFERRED}) if any(handles) else NONE
+        return (_sized(given) | deferred,)
+
+    def _put(self, labels: Labels) -> None:
+        self.kept = self.kept._replace(heap=self.kept.heap | labels)
+
+    def _meet(self, node: Any, inputs: Sequence[Labels], context: Labels) -> None:
+        """A data set that acts when it is read must not be read at a secret's bidding."""
+        everything = union(inputs)
+        if node.op in op_kinds.STATE:
+            everything |= self.kept.heap
+        if Label.DEFERRED not in everything:
+            return
+        secret = (everything | context) & SECRET
+        self.exports |= {(Site(node.op, node.name), label) for label in secret}
+
+    def _calls(self, node: Any) -> bool:
+        """Whether a node only hands its inputs on to functions that are followed."""
+        followed = op_kinds.CALLS | op_kinds.IFS | op_kinds.CASES | op_kinds.WHILES
+        return node.op in followed or node.op in self._functions
+
+    def _data_set(self, node: Any, everything: Labels, context: Labels) -> Labels:
+        """Any argument of a data set's function may meet any input, or its results."""
+        names = op_kinds.functions_of(node)
+        everything = ordinary(everything) if names else everything
+        results, given = everything, NONE
+        while given != everything:
+            given, within = everything, context | (everything & SECRET)
+            for name in names:
+                function = self._functions.get(name)
+                count = len(function.signature.input_arg) if function else 0
+                results |= union(self._call(name, [given] * count, within, node))
+            if node.op in op_kinds.FED_BACK:
+                everything = results
+        everything = results
+        if node.op in op_kinds.STATEFUL_DATASETS or any(map(self._acting, names)):
+            everything |= {Label.DEFERRED}
+        return _sized(ordinary(everything))
+
+    def _acting(self, name: str) -> bool:
+        """Whether a function does more than compute."""
+        if name in self._trusted:
+            return False
+        if name not in self._acts:
+            self._acts[name] = True  # Recursion.
             function = self._functions.get(name)
-            arguments = len(function.signature.input_arg) if function else 0
-            everything |= union(self._call(name, [everything] * arguments))
-        if _keeps_state(node):
-            self.heap |= everything
-            everything |= self.heap
-        return (everything,)
-
-    def _loop(self, node: Any, inputs: Sequence[Labels]) -> _Outputs:
-        state = tuple(inputs)
-        while True:
-            condition = union(self._call(node.attr["cond"].func.name, state))
-            after = self._call(node.attr["body"].func.name, state)
-            joined = tuple(
-                before | new | condition
-                for before, new in zip(state, after, strict=True)
+            self._acts[name] = function is None or any(
+                map(self._acts_itself, function.node_def)
             )
-            if joined == state:
-                return state or (condition,)
-            state = joined
+        return self._acts[name]
 
-    def _call(self, name: str, arguments: Sequence[Labels]) -> _Outputs:
+    def _acts_itself(self, node: Any) -> bool:
+        names = [node.op] if node.op in self._functions else op_kinds.functions_of(node)
+        followed = self._calls(node) or node.op in op_kinds.DATASETS
+        silent = followed or op_kinds.is_pure(node) or node.op in _SILENT
+        local = op_kinds.is_local(node)
+        return not (silent and local) or any(map(self._acting, names))
+
+    def _branches(
+        self,
+        branches: Sequence[Any],
+        inputs: Sequence[Labels],
+        context: Labels,
+        node: Any,
+    ) -> _Outputs:
+        condition = _condition(inputs[0])
+        within = context | (condition & SECRET)
+        results = [self._call(one.name, inputs[1:], within, node) for one in branches]
+        return tuple(
+            union((condition, *outputs)) for outputs in zip(*results, strict=True)
+        ) or (condition,)
+
+    def _loop(self, node: Any, inputs: Sequence[Labels], context: Labels) -> _Outputs:
+        test, body = node.attr["cond"].func.name, node.attr["body"].func.name
+        state, condition = tuple(inputs), NONE
+        while True:
+            within = context | (condition & SECRET)
+            tested = union(self._call(test, state, within, node))
+            after = self._call(body, state, within, node)
+            grown = condition | _condition(tested)
+            joined = tuple(
+                before | new | grown for before, new in zip(state, after, strict=True)
+            )
+            if (joined, grown) == (state, condition):
+                return state or (condition,)
+            state, condition = joined, grown
+
+    def _call(
+        self, name: str, arguments: Sequence[Labels], context: Labels, node: Any
+    ) -> _Outputs:
         """The labels of a library function's results."""
         function = self._functions.get(name)
-        if function is None or name in self._running:
-            # A body that is not here, or recursion: anything may have happened.
-            self.sources.add(Site("unknown function", name))
-            return (union(arguments) | {Label.KEY},)
-        traced = _TRACED.fullmatch(name)
-        if traced is not None and traced["python_name"] in self._ops.public:
-            return (NONE,) * len(function.signature.output_arg)
-        key = (name, tuple(arguments))
+        if name in self._trusted:
+            declared = self._trusted[name]
+            if declared.role in (Role.KEYGEN, Role.ENTROPY):
+                self.sources.add(Site(declared.role.name.lower(), node.name))
+            return (trusted.outcome(declared, arguments),)
+        if function is None or name in self._running or _may_be_replaced(function):
+            # A body that is not here, recursion, or one that TensorFlow may exchange.
+            return self._unknown(node, arguments, context)
+        key = (name, tuple(arguments), context)
         if key not in self._memo:
             names = [argument.name for argument in function.signature.input_arg]
             self._running.add(name)
             look_up = self._body(
-                function.node_def, dict(zip(names, arguments, strict=True))
+                function.node_def, dict(zip(names, arguments, strict=True)), context
             )
             self._running.remove(name)
-            adds = traced is not None and traced["python_name"] in self._ops.add
-            added = frozenset({Label.ADDED}) if adds else NONE
             self._memo[key] = tuple(
-                look_up(function.ret[result.name]) | added
+                look_up(function.ret[result.name])
                 for result in function.signature.output_arg
             )
         return self._memo[key]
 
-    def _is_source(self, node: Any) -> bool:
-        if _FILE_READERS.fullmatch(node.op) or _OPAQUE.fullmatch(node.op):
-            return True
-        if node.op in self._ops.keygen:
-            return True
-        if node.op == "Const" and self._key_path:
-            return self._key_path in node.attr["value"].tensor.SerializeToString()
-        return node.op not in self._functions and op_def_registry.get(node.op) is None
+
+_SILENT = op_kinds.HARMLESS | frozenset(op_kinds.WHOLE) | {"Const", "IdentityN"}
 
 
-def _encrypted(inputs: Sequence[Labels], key: int) -> Labels:
-    """What encryption hides is hidden; a key that is encrypted stays a key."""
-    if Label.KEY not in inputs[key]:
-        return union(inputs)
-    others = union(labels for index, labels in enumerate(inputs) if index != key)
-    return frozenset({Label.CIPHERTEXT}) | (others & {Label.KEY})
+def _of_record(record: key_files.Record, given: Labels) -> Labels:
+    if record.number < key_files.PUBLIC_RECORDS:
+        return given | ORDINARY
+    if record.number == key_files.PUBLIC_RECORDS:
+        return given | {Label.KEY, Label.UNADDED, Label.FORGED}
+    return given | {Label.KEY} | ORDINARY
 
 
-def _decrypted(inputs: Sequence[Labels], key: int, ciphertext: int) -> Labels:
-    if Label.KEY not in inputs[key]:
-        return union(inputs)
-    origin = inputs[ciphertext]
-    is_sum = {Label.SUM, Label.ADDED} <= origin and Label.CIPHERTEXT not in origin
-    others = union(labels for index, labels in enumerate(inputs) if index != key)
-    opened = Label.DECRYPTED if is_sum else Label.OPENED_OWN
-    return frozenset({opened}) | (others & {Label.KEY, Label.OPENED_OWN})
+def _given_out(node: Any, inputs: Sequence[Labels]) -> Labels:
+    """The labels of an operation that gives out one of some inputs as it is."""
+    data = union(inputs[op_kinds.WHOLE[node.op]])
+    chosen = union(inputs) & SECRET - data
+    labels = data | _condition(chosen)
+    static = node.op == "EnsureShape" and _is_static(node.attr["shape"].shape)
+    return labels - {Label.SIZE} if static else labels
 
 
-def _functions_of(node: Any) -> list[str]:
-    """The names of all functions in a node's attributes."""
-    names = []
-    for attribute in node.attr.values():
-        if attribute.WhichOneof("value") == "func":
-            names.append(attribute.func.name)
-        names.extend(function.name for function in attribute.list.func)
-    return [name for name in names if name]
+def _condition(labels: Labels) -> Labels:
+    """What a choice adds to what is chosen: not how it was made."""
+    found = labels & MAY
+    return found | {Label.SIZE, Label.LOOSE} if found & SECRET else found
 
 
-def _keeps_state(node: Any) -> bool:
-    """Whether a node touches something that lives beside the data flow."""
-    definition = op_def_registry.get(node.op)
-    if definition is None:
+def _computed(node: Any, inputs: Sequence[Labels]) -> Labels:
+    """The labels of a pure operation."""
+    labels = ordinary(*inputs)
+    return labels if node.op in op_kinds.ELEMENTWISE else _sized(labels)
+
+
+def _sized(labels: Labels) -> Labels:
+    """A secret may show in the shape of what was computed from it."""
+    return labels | {Label.SIZE} if labels & SECRET else labels
+
+
+def _keeps_in_memory(node: Any, by_name: Mapping[str, Any]) -> bool:
+    """Whether a node caches a data set, and not in a file."""
+    if node.op not in op_kinds.CACHES:
         return False
-    if {"shared_name", "container"} & {attr.name for attr in definition.attr}:
-        return True
-    return any(
-        argument.is_ref or _is_resource(argument, node)
-        for argument in (*definition.input_arg, *definition.output_arg)
-    )
+    name = by_name.get(_node_of(node.input[1]))
+    if name is None or name.op != "Const":
+        return False
+    return tf.make_ndarray(name.attr["value"].tensor).reshape([-1]).tolist() == [b""]
 
 
-def _is_resource(argument: Any, node: Any) -> bool:
-    resource = tf.resource.as_datatype_enum
-    if argument.type_attr:
-        return bool(node.attr[argument.type_attr].type == resource)
-    if argument.type_list_attr:
-        return resource in node.attr[argument.type_list_attr].list.type
-    return bool(argument.type == resource)
+def _may_be_replaced(function: Any) -> bool:
+    """Whether an optimiser may put another function in the place of this one."""
+    return any(key.startswith("api_") for key in function.attr)
 
 
-def _in_order(by_name: Mapping[str, Any]) -> list[Any]:
-    """The nodes, inputs first where there are no cycles."""
+def _shape_of(node: Any) -> Any:
+    return node.attr["value"].tensor.tensor_shape
+
+
+def _is_static(shape: Any) -> bool:
+    return not shape.unknown_rank and all(dim.size >= 0 for dim in shape.dim)
+
+
+def _node_of(reference: str) -> str:
+    return reference.removeprefix("^").split(":")[0]
+
+
+def _data_inputs(node: Any) -> list[str]:
+    return [name for name in node.input if not name.startswith("^")]
+
+
+class _Order(NamedTuple):
+    """Nodes, inputs first where there are no cycles."""
+
+    nodes: list[Any]
+    has_cycles: bool
+
+
+def _in_order(by_name: Mapping[str, Any]) -> _Order:
     ordered: list[Any] = []
     seen: set[str] = set()
+    done: set[str] = set()
+    has_cycles = False
     for start in by_name:
         stack = [(start, False)]
         while stack:
             name, inputs_done = stack.pop()
             if inputs_done:
+                done.add(name)
                 ordered.append(by_name[name])
             elif name not in seen and name in by_name:
                 seen.add(name)
                 stack.append((name, True))
-                stack.extend(
-                    (reference.removeprefix("^").split(":")[0], False)
-                    for reference in by_name[name].input
-                )
-    return ordered
+                stack.extend((_node_of(other), False) for other in by_name[name].input)
+            # Begun and not done is on the way to itself, or waits beside it.
+            elif name in seen and name not in done:
+                has_cycles = True
+    return _Order(ordered, has_cycles)

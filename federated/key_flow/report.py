@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from federated.key_flow.graph_taint import Label, Labels, Site
+from federated.key_flow.labels import Label, Labels, Site
 from federated.runtime.tap import Direction
 
 
@@ -13,7 +13,7 @@ class Field:
     Attributes:
       name: path in the value, e.g. `"ciphertext"`; empty for a lone tensor.
       type: its TFF type, with shape.
-      labels: what may have gone into it.
+      labels: what may have gone into it, of `labels.SHOWN`.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Violation:
     """A secret in the wrong place.
 
     Attributes:
-      label: KEY or OPENED_OWN.
+      label: KEY, ENTROPY or OPENED_OWN.
       place: where it was found, in words.
       field: name of the offending field; empty for a lone tensor.
       type: TFF type of that field.
@@ -83,13 +83,16 @@ class KeyFlowReport:
       violations: the leaks, each where it happens first; empty means proven.
       to_server: what crosses CLIENTS -> SERVER, in order.
       to_clients: what crosses SERVER -> CLIENTS, in order.
-      sources: where keys are read. If there is none, nothing was proven about a key.
+      sources: where keys are read, or may be. If there is none, nothing was proven
+        about a key.
+      reads_key_path: whether the computation names the key's file, if one was given.
     """
 
     violations: tuple[Violation, ...]
     to_server: tuple[Crossing, ...]
     to_clients: tuple[Crossing, ...]
     sources: tuple[Source, ...]
+    reads_key_path: bool
 
     def raise_if_leaking(self) -> None:
         """Raises if there is a violation.

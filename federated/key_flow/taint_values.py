@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import tensorflow_federated as tff
 
-from federated.key_flow.graph_taint import Label, Labels
+from federated.key_flow.labels import MAY, ORDINARY, Label, Labels
 from federated.runtime.placed_values import element_types
 
 Trace: TypeAlias = tuple[str, ...]
@@ -78,6 +78,22 @@ def build(type_spec: tff.Type, leaves: Iterator[Leaf]) -> Value:
 def of_leaf(type_spec: tff.Type, leaf: Leaf) -> Value:
     """A value whose every leaf is `leaf`."""
     return build(type_spec, itertools.repeat(leaf))
+
+
+def plain(labels: Labels = ORDINARY) -> Leaf:
+    """The leaf with these labels, which came from nowhere; by default one of no secret."""
+    return dict.fromkeys(labels, ())
+
+
+def may(leaf: Leaf) -> Leaf:
+    """What may have gone into a leaf, without what it is not."""
+    return {label: path for label, path in leaf.items() if label in MAY}
+
+
+def with_labels(value: Value, type_spec: tff.Type, leaf: Leaf) -> Value:
+    """Gives every leaf these labels too."""
+    leaves = [union_of(own, leaf) for _, _, own in leaves_of(value, type_spec)]
+    return build(type_spec, iter(leaves))
 
 
 def as_sequence(element: Value, type_spec: tff.Type) -> Leaf:

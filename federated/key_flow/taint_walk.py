@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated.key_flow import graph_taint
-from federated.key_flow.graph_taint import CipherOps, GraphTaint, Label, Labels
+from federated.key_flow.cipher_ops import CipherOps
+from federated.key_flow.graph_taint import GraphTaint, Kept
+from federated.key_flow.labels import SECRET, SHOWN, Label, Labels
 from federated.key_flow.report import Crossing, Field, KeyFlowReport, Source, Violation
 from federated.key_flow.taint_values import (
     Leaf,
@@ -20,29 +21,30 @@ from federated.key_flow.taint_values import (
     fixed_point,
     joined,
     leaves_of,
+    may,
     of_leaf,
+    plain,
     relabelled,
+    union_of,
+    with_labels,
 )
 from federated.runtime.tap import Direction
 
-_SECRET = frozenset({Label.KEY, Label.OPENED_OWN})
 _CLIENTS, _SERVER, _UNPLACED = "clients", "server", "unplaced"
 
 
 class Walk:
     """One evaluation of a computation on labels."""
 
-    def __init__(self, ops: CipherOps, key_path: str | None, heaps: dict[str, Labels]):
+    def __init__(self, ops: CipherOps, kept: dict[str, Kept]):
         """Prepares the evaluation.
 
         Args:
-          ops: the cipher's operations.
-          key_path: the key file, if known.
-          heaps: for each party, the labels in resources that graphs may share.
+          ops: the functions that are trusted.
+          kept: what each party keeps from graph to graph.
         """
         self._ops = ops
-        self._key_path = key_path
-        self.heaps = heaps
+        self.kept = kept
         self._placement = _UNPLACED
         self._step = "a computation without a placement"
         # Dictionaries as ordered sets.
@@ -55,19 +57,23 @@ class Walk:
         result, type_spec = self._evaluate(block, {}), block.type_signature
         if isinstance(type_spec, tff.FunctionType):
             parameter = type_spec.parameter
-            result = result(None if parameter is None else of_leaf(parameter, {}))
+            result = result(None if parameter is None else of_leaf(parameter, plain()))
             type_spec = type_spec.result
         self._keep_out(
-            result, type_spec, frozenset({Label.KEY}), "among the computation's results"
+            result,
+            type_spec,
+            SECRET - {Label.OPENED_OWN},
+            "among the computation's results",
         )
 
-    def report(self) -> KeyFlowReport:
+    def report(self, reads_key_path: bool) -> KeyFlowReport:
         """What was found."""
         return KeyFlowReport(
             violations=tuple(self._violations),
             to_server=self._in_direction(Direction.CLIENTS_TO_SERVER),
             to_clients=self._in_direction(Direction.SERVER_TO_CLIENTS),
             sources=tuple(self._sources),
+            reads_key_path=reads_key_path,
         )
 
     def _in_direction(self, direction: Direction) -> tuple[Crossing, ...]:
@@ -101,28 +107,18 @@ class Walk:
             case tff.framework.Intrinsic():
                 if isinstance(block.type_signature, tff.FunctionType):
                     return functools.partial(self._intrinsic, block)
-                return of_leaf(block.type_signature, {})
+                return of_leaf(block.type_signature, plain())
             case tff.framework.Literal() | tff.framework.Placement():
-                return {}
+                return plain()
         raise NotImplementedError(
             f"The analysis does not know the building block {type(block).__name__}."
         )
 
     def _graph(self, block: Any, argument: Value) -> Value:
         """Runs a TensorFlow graph on labels."""
-        if block.proto.WhichOneof("computation") != "tensorflow":
-            raise NotImplementedError(
-                "The analysis knows only TensorFlow computations, found one of kind "
-                f"{block.proto.WhichOneof('computation')!r}."
-            )
         message, type_spec = block.proto.tensorflow, block.type_signature
-        graph_def = tf.compat.v1.GraphDef()
-        graph_def.ParseFromString(message.graph_def.value)
         taint = GraphTaint(
-            graph_def,
-            self._ops,
-            self._key_path,
-            self.heaps.get(self._placement, graph_taint.NONE),
+            graph_of(block), self._ops, self.kept.get(self._placement, Kept())
         )
         given = (
             []
@@ -134,8 +130,8 @@ class Walk:
             {name.split(":")[0]: frozenset(leaf) for name, leaf in feeds},
             list(_tensor_names(message.result)),
         )
-        if taint.heap:
-            self.heaps[self._placement] = taint.heap
+        if taint.kept != Kept():
+            self.kept[self._placement] = taint.kept
         self._note_sites(taint)
         origins = ", ".join(sorted({site.op for site in taint.sources}))
         leaves = [self._traced(labels, given, origins) for labels in outputs]
@@ -145,7 +141,7 @@ class Walk:
         # The server may not come to hold a secret; what has no placement is computed by
         # whoever drives the computation, the server.
         where = f"{self._placement}, in {self._step}"
-        return self._keep_out(value, type_spec.result, _SECRET, f"computed {where}")
+        return self._keep_out(value, type_spec.result, SECRET, f"computed {where}")
 
     def _note_sites(self, taint: GraphTaint) -> None:
         """Takes down where keys come into a graph and where they leave it sideways."""
@@ -155,9 +151,9 @@ class Walk:
                 place = f"made or read {self._placement}, by the node `{site.node}`"
                 found = Violation(Label.KEY, place, "", site.op, (self._step,))
                 self._violations[found] = None
-        for site in sorted(taint.exports):
+        for site, label in sorted(taint.exports, key=repr):
             place = f"leaving its graph through the node `{site.node}`"
-            found = Violation(Label.KEY, place, "", site.op, (self._step,))
+            found = Violation(label, place, "", site.op, (self._step,))
             self._violations[found] = None
 
     def _traced(self, labels: Labels, given: list[Leaf], origins: str) -> Leaf:
@@ -198,14 +194,14 @@ class Walk:
     ) -> Value:
         """Records that a value crosses, and returns it without secrets."""
         fields = tuple(
-            Field(name, leaf_type.compact_representation(), frozenset(leaf))
+            Field(name, leaf_type.compact_representation(), frozenset(leaf) & SHOWN)
             for name, leaf_type, leaf in leaves_of(value, type_spec)
         )
         self._crossings.append(
             Crossing(direction, uri, type_spec.compact_representation(), fields)
         )
         way = direction.value.replace("_", " ")
-        return self._keep_out(value, type_spec, _SECRET, f"sent {way} by `{uri}`")
+        return self._keep_out(value, type_spec, SECRET, f"sent {way} by `{uri}`")
 
     def _keep_out(
         self, value: Value, type_spec: tff.Type, secret: Labels, place: str
@@ -258,7 +254,7 @@ def _aggregate(
     value_type, total_type = type_spec.parameter[0].member, type_spec.parameter[1]
     sent = walk.cross(Direction.CLIENTS_TO_SERVER, uri, value.member, value_type)
     # Only additions at the server make a sum.
-    sent = relabelled(sent, value_type, drop=Label.ADDED)
+    sent = relabelled(sent, value_type, add=Label.UNADDED)
     with walk.at(_SERVER, uri):
         total = fixed_point(
             total,
@@ -279,7 +275,8 @@ def _secure_sum(
 ) -> Value:
     member = type_spec.parameter[0].member
     sent = walk.cross(Direction.CLIENTS_TO_SERVER, uri, argument[0].member, member)
-    return Placed(_SERVER, relabelled(sent, member, add=Label.SUM, step=uri))
+    total = with_labels(sent, member, plain())
+    return Placed(_SERVER, relabelled(total, member, add=Label.SUM, step=uri))
 
 
 def _select(
@@ -288,11 +285,19 @@ def _select(
     keys, _, server_value, select_fn = argument
     keys_type, slices_type = type_spec.parameter[0].member, type_spec.result.member
     sent = walk.cross(Direction.CLIENTS_TO_SERVER, uri, keys.member, keys_type)
+    sent = with_labels(sent, keys_type, plain())
     with walk.at(_SERVER, uri):
         element = select_fn((server_value.member, sent))
-    slices = as_sequence(element, slices_type.element)
+    # As many slices as keys.
+    slices = union_of(
+        as_sequence(element, slices_type.element), may(as_sequence(sent, keys_type))
+    )
     received = walk.cross(Direction.SERVER_TO_CLIENTS, uri, slices, slices_type)
     return Placed(_CLIENTS, received)
+
+
+# The number of a sequence's elements tells what may have gone into the sequence, whatever
+# is made of the elements.
 
 
 def _sequence_map(
@@ -300,7 +305,8 @@ def _sequence_map(
 ) -> Value:
     fn, sequence = argument
     element = of_leaf(type_spec.parameter[1].element, sequence)
-    return as_sequence(fn(element), type_spec.result.element)
+    mapped = as_sequence(fn(element), type_spec.result.element)
+    return union_of(mapped, may(sequence))
 
 
 def _sequence_reduce(
@@ -308,13 +314,15 @@ def _sequence_reduce(
 ) -> Value:
     sequence, zero, fn = argument
     element = of_leaf(type_spec.parameter[0].element, sequence)
-    return fixed_point(zero, type_spec.parameter[1], lambda total: fn((total, element)))
+    total_type = type_spec.parameter[1]
+    total = fixed_point(zero, total_type, lambda so_far: fn((so_far, element)))
+    return with_labels(total, total_type, may(sequence))
 
 
 def _sequence_sum(
     walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
 ) -> Value:
-    return of_leaf(type_spec.result, argument)
+    return of_leaf(type_spec.result, union_of(argument, plain()))
 
 
 _Handler: TypeAlias = Callable[[Walk, str, tff.FunctionType, Value], Value]
@@ -340,6 +348,22 @@ _INTRINSICS: Mapping[str, _Handler] = {
     "sequence_reduce": _sequence_reduce,
     "sequence_sum": _sequence_sum,
 }
+
+
+def graph_of(block: Any) -> tf.compat.v1.GraphDef:
+    """The graph of a compiled block.
+
+    Raises:
+      NotImplementedError: If it is not of TensorFlow.
+    """
+    kind = block.proto.WhichOneof("computation")
+    if kind != "tensorflow":
+        raise NotImplementedError(
+            f"The analysis knows only TensorFlow computations, found one of kind {kind!r}."
+        )
+    graph_def = tf.compat.v1.GraphDef()
+    graph_def.ParseFromString(block.proto.tensorflow.graph_def.value)
+    return graph_def
 
 
 def _tensor_names(binding: Any) -> Iterator[str]:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import federated  # noqa: F401
 from federated import key_flow, mask_rounds
-from federated.key_flow.graph_taint import Label
+from federated.key_flow.labels import Label
 from federated.round import local_work, mask_consensus
 from federated.runtime import tap
 from selenc_tf.lattice import header, key_store

@@ -12,7 +12,7 @@ import tensorflow_federated as tff
 import federated  # noqa: F401
 from federated import aggregators, key_flow, tff_models
 from federated.key_flow import graph_taint
-from federated.key_flow.graph_taint import Label
+from federated.key_flow.labels import SHOWN, Label
 from selenc_tf.lattice import key_store, scales
 from tests.federated.rounds import BOUND, CIPHER, CODEC, HISTORY, OWN, SEED
 
@@ -122,7 +122,7 @@ def test_our_processes_leak_nothing(name, process_named, path):
         report = key_flow.check(computation, known_path)
         assert [(c.intrinsic, c.type) for c in report.to_server] == expected
         assert {source.placement for source in report.sources} == {"clients"}
-        readers = {source.site.op for source in report.sources} - {"Const"}
+        readers = {source.site.op for source in report.sources}
         assert readers == {"TFRecordDataset"}
 
     fields = [(c.type, field) for c in report.to_server for field in c.fields]
@@ -170,7 +170,7 @@ def test_shapes_and_labels_of_a_reveal_round(process_named):
         ("federated_broadcast", "round", NO_LABEL),
         ("federated_broadcast", "bounds", NO_LABEL),
         ("federated_broadcast", "cohort", SUM),
-        ("federated_select", "", SUM | {Label.ADDED}),
+        ("federated_select", "", SUM),
     ]
     weights = report.to_clients[0]
     assert weights.intrinsic == "federated_broadcast"
@@ -476,7 +476,7 @@ def server_picks_a_client_sum(path):
 
 
 AGGREGATED = "sent clients to server by `federated_aggregate`"
-READ = ("read by Const, TFRecordDataset", "federated_eval_at_clients at clients")
+READ = ("read by TFRecordDataset", "federated_eval_at_clients at clients")
 LEAKS = {
     "the key itself": (sends_the_key, Label.KEY, AGGREGATED),
     "xor a constant": (
@@ -556,7 +556,7 @@ def test_violation_names_field_type_and_path(path):
     assert violation.path == READ
     assert str(violation) == (
         "raw key material in field `note` (str) sent clients to server by "
-        "`federated_aggregate`: read by Const, TFRecordDataset -> "
+        "`federated_aggregate`: read by TFRecordDataset -> "
         "federated_eval_at_clients at clients"
     )
 
@@ -684,10 +684,9 @@ def labels_of(body, **inputs):
             name: tf.compat.v1.placeholder(tf.int32, [], name) for name in inputs
         }
         outputs = tf.nest.flatten(body(types.SimpleNamespace(**tensors)))
-    taint = graph_taint.GraphTaint(
-        graph.as_graph_def(), graph_taint.CipherOps(), None, graph_taint.NONE
-    )
-    return list(taint.outputs(inputs, [output.name for output in outputs]))
+    taint = graph_taint.GraphTaint(graph.as_graph_def(), key_flow.CipherOps())
+    found = taint.outputs(inputs, [output.name for output in outputs])
+    return [labels & SHOWN for labels in found]
 
 
 KEY = frozenset({Label.KEY})

@@ -1,0 +1,165 @@
+"""The functions of a cipher that the analysis may trust, known by their bodies."""
+
+import dataclasses
+import enum
+import functools
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from federated.key_flow import bodies
+from selenc_tf.lattice import parameters, shell_cipher
+from selenc_tf.lattice.cipher import Cipher
+
+
+class Role(enum.Enum):
+    """What a trusted function does."""
+
+    KEYGEN = "makes a key"
+    ENTROPY = "draws secret randomness from the operating system"
+    ENCRYPT = "encrypts"
+    ADD = "adds ciphertexts"
+    DECRYPT = "decrypts"
+
+
+@dataclasses.dataclass(frozen=True)
+class Trusted:
+    """A trusted function.
+
+    Attributes:
+      role: what it does.
+      key: index of the argument that is the key; for ENCRYPT and DECRYPT.
+      data: index of the argument that is encrypted, added or decrypted.
+    """
+
+    role: Role
+    key: int = 0
+    data: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class CipherOps:
+    """All trusted functions of a computation.
+
+    A function that draws secrets is declared here too, whatever it is made of. What it
+    gives out is secret like a key, but nothing that is encrypted under it counts as
+    hidden.
+
+    Attributes:
+      by_body: from the fingerprint of a function's body.
+    """
+
+    by_body: Mapping[str, Trusted] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, *ciphers: Cipher) -> "CipherOps":
+        """The functions of ciphers, each a `tf.function` with an input signature."""
+        found: dict[str, Trusted] = {}
+        for cipher in ciphers:
+            for name, trusted in _ROLES.items():
+                body = body_of(getattr(cipher, name))
+                if body is not None:
+                    found[body] = trusted
+        return cls(found)
+
+    @classmethod
+    def in_graphs(cls, graphs: Iterable[tf.compat.v1.GraphDef]) -> "CipherOps":
+        """Those of tf-shell's cipher, for all parameters that the graphs may hold.
+
+        What a graph says of its parameters is only a guess: the cipher is built with
+        them, which refuses insecure ones, and the bodies of its functions are compared.
+        """
+        return cls.of(*map(_shell_cipher, sorted(_parameters_in(graphs), key=repr)))
+
+
+_ROLES = {
+    "keygen": Trusted(Role.KEYGEN),
+    "encrypt": Trusted(Role.ENCRYPT, key=0, data=1),
+    "add": Trusted(Role.ADD, data=0),
+    "decrypt": Trusted(Role.DECRYPT, key=0, data=1),
+}
+
+
+def body_of(function: Any) -> str | None:
+    """The fingerprint of a `tf.function` with an input signature; None of others."""
+    signature = getattr(function, "input_signature", None)
+    if signature is None:
+        return None
+    with tf.Graph().as_default() as graph:
+        function(*[tf.compat.v1.placeholder(s.dtype, s.shape) for s in signature])
+    graph_def = graph.as_graph_def()
+    library = {one.signature.name: one for one in graph_def.library.function}
+    (call,) = [node for node in graph_def.node if "f" in node.attr]
+    return bodies.fingerprint(call.attr["f"].func.name, library)
+
+
+# Two uses of the same parameters are the rule: building takes a second.
+@functools.lru_cache(maxsize=8)
+def _shell_cipher(chosen: parameters.Parameters) -> Cipher:
+    return shell_cipher.build_shell_cipher(chosen)
+
+
+def _parameters_in(
+    graphs: Iterable[tf.compat.v1.GraphDef],
+) -> set[parameters.Parameters]:
+    """Parameters of which traces stand in the graphs."""
+    rings: set[tuple[Any, ...]] = set()
+    limits: set[int] = set()
+    for graph in graphs:
+        for function in graph.library.function:
+            by_name = {node.name: node for node in function.node_def}
+            for node in function.node_def:
+                if node.op == "ContextImport64":
+                    rings.add(_ring(node, by_name))
+                if node.op == "LessEqual" and _from_strings_to_strings(function):
+                    limits.update(_integers(node.input[1], by_name))
+    return {
+        chosen
+        # Only the adder depends on how much may be added.
+        for ring, limit in itertools.product(rings, limits or {1})
+        for chosen in _valid(*ring, limit)
+    }
+
+
+def _from_strings_to_strings(function: Any) -> bool:
+    """Whether a function could be an adder, which has the limit as a constant."""
+    arguments = [*function.signature.input_arg, *function.signature.output_arg]
+    return [one.type for one in arguments] == [tf.string.as_datatype_enum] * 2
+
+
+def _ring(node: Any, by_name: Mapping[str, Any]) -> tuple[Any, ...]:
+    log_n, moduli, _, plaintext, noise, *_ = (
+        _integers(name, by_name) for name in node.input
+    )
+    return log_n, moduli, plaintext, noise
+
+
+def _valid(
+    log_n: tuple[int, ...],
+    moduli: tuple[int, ...],
+    plaintext: tuple[int, ...],
+    noise: tuple[int, ...],
+    limit: int,
+) -> Iterator[parameters.Parameters]:
+    if not len(log_n) == len(plaintext) == len(noise) == 1:
+        return
+    try:
+        yield parameters.Parameters(*log_n, moduli, *plaintext, limit, *noise)
+    except ValueError:
+        return
+
+
+def _integers(reference: str, by_name: Mapping[str, Any]) -> tuple[int, ...]:
+    """The constant behind a tensor, but for a cast or a zero that is added to it."""
+    node = by_name.get(reference.removeprefix("^").split(":")[0])
+    while node is not None and node.op in ("AddV2", "Cast", "Identity"):
+        node = by_name.get(node.input[0].split(":")[0])
+    if node is None or node.op != "Const":
+        return ()
+    value = tf.make_ndarray(node.attr["value"].tensor)
+    if not np.issubdtype(value.dtype, np.integer):
+        return ()
+    return tuple(int(number) for number in value.reshape([-1]))

@@ -1,0 +1,223 @@
+"""What the analysis of key flow knows of TensorFlow's operations beside the pure ones.
+
+Each set is closed: an operation that is in none of them, and is not pure, is taken for
+one that brings in a key and hands out whatever it is given.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.framework import op_def_registry
+
+from federated.key_flow.pure_ops import PURE_OPS
+
+CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+IFS = frozenset({"If", "StatelessIf"})
+CASES = frozenset({"Case", "StatelessCase"})
+WHILES = frozenset({"While", "StatelessWhile"})
+SWITCHES = frozenset({"Switch"})
+
+WHOLE: Mapping[str, slice] = {
+    **dict.fromkeys(
+        "DatasetToSingleElement EnsureShape Enter Exit Identity NextIteration "
+        "PlaceholderWithDefault StopGradient Switch".split(),
+        slice(0, 1),
+    ),
+    "Merge": slice(None),
+}
+"""Operations that give out an input as it is, and which inputs that may be."""
+
+MOVES: Mapping[str, slice] = {
+    **dict.fromkeys(
+        "ExpandDims Gather GatherNd GatherV2 ParseTensor Reshape ReverseV2 "
+        "SerializeTensor Slice SplitV Squeeze StridedSlice TensorListConcatV2 TensorListFromTensor TensorListGetItem "
+        "TensorListPopBack TensorListStack Tile Transpose Unpack".split(),
+        slice(0, 1),
+    ),
+    "ConcatV2": slice(0, -1),
+    "EmptyTensorList": slice(0, 0),
+    "Pack": slice(None),
+    "SelectV2": slice(1, 3),
+    "Split": slice(1, 2),
+    "TensorListPushBack": slice(0, 2),
+    "TensorListReserve": slice(0, 0),
+    "TensorListSetItem": slice(0, 3, 2),
+}
+"""Operations that move whole elements, and the inputs these come from. A place where
+nothing was put holds an empty string or a zero. Strings that were serialised are longer
+than those that went in, so nothing takes them for ciphertexts; and what the cipher made
+are no bytes that anybody could have chosen to be parsed."""
+
+ELEMENTWISE = frozenset(
+    (
+        "Abs Add AddV2 BitwiseAnd BitwiseOr BitwiseXor Cast Ceil ClipByValue DivNoNan "
+        "Equal Exp Floor FloorDiv FloorMod Greater GreaterEqual Invert IsFinite "
+        "LeftShift Less LessEqual Log LogicalAnd LogicalNot LogicalOr Maximum Minimum "
+        "Mul Neg NotEqual OnesLike Pow RealDiv Relu RightShift Round Rsqrt SelectV2 "
+        "Sigmoid Sign Sqrt Square Sub Tanh ZerosLike"
+    ).split()
+)
+"""Pure operations whose result has the (broadcast) shape of their inputs."""
+
+# Drawing changes what is drawn next, and nothing else.
+RANDOM = frozenset(
+    (
+        "AllCandidateSampler CudnnRNN CudnnRNNBackprop CudnnRNNBackpropV2 "
+        "CudnnRNNBackpropV3 CudnnRNNV2 CudnnRNNV3 FixedUnigramCandidateSampler "
+        "LearnedUnigramCandidateSampler LogUniformCandidateSampler Multinomial "
+        "ParameterizedTruncatedNormal RandomCrop RandomGamma RandomPoisson "
+        "RandomPoissonV2 RandomShuffle RandomStandardNormal RandomUniform "
+        "RandomUniformInt SampleDistortedBoundingBox SampleDistortedBoundingBoxV2 "
+        "ThreadUnsafeUnigramCandidateSampler TruncatedNormal UniformCandidateSampler"
+    ).split()
+)
+
+# Resources that live in the process of one party. Nothing here touches a file.
+STATE = frozenset(
+    (
+        "AnonymousHashTable AnonymousIterator AnonymousIteratorV2 AnonymousIteratorV3 "
+        "AnonymousMemoryCache AnonymousMutableDenseHashTable AnonymousMutableHashTable "
+        "AnonymousMutableHashTableOfTensors AnonymousRandomSeedGenerator "
+        "AnonymousSeedGenerator AssignAddVariableOp AssignSubVariableOp "
+        "AssignVariableOp DeleteIterator DeleteMemoryCache DeleteRandomSeedGenerator "
+        "DeleteSeedGenerator DestroyResourceOp DisableCopyOnRead DummyMemoryCache "
+        "DummySeedGenerator HashTableV2 InitializeTableV2 IteratorGetNext "
+        "IteratorGetNextAsOptional IteratorGetNextSync IteratorV2 LookupTableExportV2 "
+        "LookupTableFindV2 LookupTableImportV2 LookupTableInsertV2 LookupTableRemoveV2 "
+        "LookupTableSizeV2 MakeIterator MutableDenseHashTableV2 MutableHashTableV2 "
+        "MutableHashTableOfTensorsV2 NonDeterministicInts ReadVariableOp "
+        "ResourceApplyAdaMax ResourceApplyAdadelta ResourceApplyAdagrad "
+        "ResourceApplyAdagradV2 ResourceApplyAdam ResourceApplyAdamWithAmsgrad "
+        "ResourceApplyCenteredRMSProp ResourceApplyFtrl ResourceApplyFtrlV2 "
+        "ResourceApplyGradientDescent ResourceApplyKerasMomentum ResourceApplyMomentum "
+        "ResourceApplyRMSProp ResourceGather ResourceGatherNd ResourceScatterAdd "
+        "ResourceScatterNdAdd ResourceScatterNdSub ResourceScatterNdUpdate "
+        "ResourceScatterSub ResourceScatterUpdate ResourceStridedSliceAssign "
+        "RngReadAndSkip RngSkip StatefulRandomBinomial StatefulStandardNormalV2 "
+        "StatefulTruncatedNormal StatefulUniform StatefulUniformFullInt "
+        "StatefulUniformInt VarHandleOp VarIsInitializedOp VariableShape"
+    ).split()
+)
+
+# Data sets in memory, with or without functions.
+DATASETS = frozenset(
+    (
+        "AssertCardinalityDataset BatchDataset BatchDatasetV2 ConcatenateDataset "
+        "DatasetCardinality DatasetToSingleElement DenseToSparseBatchDataset "
+        "FilterDataset FinalizeDataset FlatMapDataset GroupByReducerDataset "
+        "GroupByWindowDataset IgnoreErrorsDataset InterleaveDataset MapAndBatchDataset "
+        "MapDataset MaxIntraOpParallelismDataset ModelDataset OptionsDataset "
+        "PaddedBatchDataset PaddedBatchDatasetV2 ParallelBatchDataset "
+        "ParallelFilterDataset ParallelInterleaveDatasetV2 ParallelInterleaveDatasetV3 "
+        "ParallelInterleaveDatasetV4 ParallelMapDataset ParallelMapDatasetV2 "
+        "PrefetchDataset PrivateThreadPoolDataset RangeDataset RebatchDataset "
+        "RebatchDatasetV2 ReduceDataset RepeatDataset ScanDataset ShardDataset "
+        "SkipDataset SlidingWindowDataset SparseTensorSliceDataset TakeDataset "
+        "TakeWhileDataset TensorDataset TensorSliceDataset UnbatchDataset UniqueDataset "
+        "UnwrapDatasetVariant WindowDataset WindowOp WrapDatasetVariant ZipDataset"
+    ).split()
+)
+
+# What their functions give out is given to them again.
+FED_BACK = frozenset(
+    {"GroupByReducerDataset", "GroupByWindowDataset", "ReduceDataset", "ScanDataset"}
+)
+
+# As before, but reading them changes what is read next.
+STATEFUL_DATASETS = frozenset(
+    (
+        "RandomDataset RandomDatasetV2 ShuffleAndRepeatDataset "
+        "ShuffleAndRepeatDatasetV2 ShuffleDataset ShuffleDatasetV2 ShuffleDatasetV3"
+    ).split()
+)
+
+# With an empty file name they keep elements in memory, else in a file.
+CACHES = frozenset({"CacheDataset", "CacheDatasetV2"})
+
+# Say nothing but that a number is not finite; what is fed; what only waits.
+HARMLESS = frozenset(
+    {"CheckNumerics", "CheckNumericsV2", "NoOp", "Placeholder", "PlaceholderV2"}
+)
+
+_LOCAL = re.compile(
+    r"(/job:localhost|/replica:0|/task:0|/(device:)?(?i:cpu|gpu|xla_cpu|xla_gpu):(\d+|\*))*"
+)
+
+
+def is_pure(node: Any) -> bool:
+    """Whether an operation is known to be pure: by our list and by the registry."""
+    definition = op_def_registry.get(node.op)
+    if node.op not in PURE_OPS or definition is None or definition.is_stateful:
+        return False
+    # A variant can be anything once it was bytes.
+    opaque = node.op == "ParseTensor" and _holds(node, tf.variant, tf.resource)
+    return not opaque and not functions_of(node)
+
+
+def is_local(node: Any) -> bool:
+    """Whether a node is computed in the process of the party that runs the graph."""
+    return _LOCAL.fullmatch(node.device) is not None
+
+
+def moves_strings(node: Any) -> bool:
+    """Whether the elements that are moved are strings, each of them a whole message."""
+    return _holds(node, tf.string)
+
+
+def handle_outputs(node: Any) -> tuple[bool, ...]:
+    """For each output argument, whether it may be a data set, an iterator, ..."""
+    definition = op_def_registry.get(node.op)
+    if definition is None:
+        return (True,)
+    kinds = (tf.resource, tf.variant)
+    return tuple(_is_handle(one, node, *kinds) for one in definition.output_arg)
+
+
+def touches_resources(node: Any) -> bool:
+    """Whether a node takes something that lives beside the data flow."""
+    definition = op_def_registry.get(node.op)
+    if definition is None:
+        return True
+    named = {"shared_name", "container"} & {attr.name for attr in definition.attr}
+    return bool(named) or any(
+        argument.is_ref or _is_handle(argument, node, tf.resource)
+        for argument in definition.input_arg
+    )
+
+
+def has_outputs(node: Any) -> bool:
+    """Whether a node gives anything out."""
+    definition = op_def_registry.get(node.op)
+    return definition is None or bool(definition.output_arg)
+
+
+def functions_of(node: Any) -> list[str]:
+    """The names of all functions in a node's attributes."""
+    names = []
+    for attribute in node.attr.values():
+        if attribute.WhichOneof("value") == "func":
+            names.append(attribute.func.name)
+        names.extend(function.name for function in attribute.list.func)
+    return [name for name in names if name]
+
+
+def _holds(node: Any, *dtypes: tf.DType) -> bool:
+    """Whether the elements that a node works on are all of one of these types."""
+    enums = {dtype.as_datatype_enum for dtype in dtypes}
+    for name in ("T", "element_dtype", "out_type", "Tparams", "dtype", "output_types"):
+        if name in node.attr:
+            value = node.attr[name]
+            found = {value.type} if value.type else set(value.list.type)
+            return found <= enums
+    return False
+
+
+def _is_handle(argument: Any, node: Any, *kinds: tf.DType) -> bool:
+    handles = {kind.as_datatype_enum for kind in kinds}
+    if argument.type_attr:
+        return node.attr[argument.type_attr].type in handles
+    if argument.type_list_attr:
+        return bool(handles & set(node.attr[argument.type_list_attr].list.type))
+    return argument.type in handles

@@ -1,0 +1,152 @@
+"""What trusted functions give out, and what stays of it when it is moved.
+
+Function | output | on condition that
+--- | --- | ---
+encrypts | CIPHERTEXT, made by the cipher | its key is the key as the declared reader gave
+it, chosen by no secret; else an ordinary value with all labels of the inputs
+adds | a sum | what it adds was made by the cipher; else an ordinary value
+decrypts | DECRYPTED | its key is as above, and the ciphertext a sum that came out of a
+server's aggregation, moved only; else OPENED_OWN, and KEY too if the cipher did not make it
+
+A key that is encrypted stays a key. An opened value that is encrypted is hidden if its shape
+tells nothing: the number of blocks is not encrypted. Opening what the cipher did not make
+(a chosen ciphertext) can give out the key.
+
+Only whole strings are moved: a ciphertext of which a part is taken or which is computed with
+is no longer what the cipher made.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from federated.key_flow import op_kinds
+from federated.key_flow.cipher_ops import Role, Trusted
+from federated.key_flow.labels import (
+    MAY,
+    NEGATIVE,
+    SECRET,
+    Label,
+    Labels,
+    ordinary,
+    union,
+)
+
+_MADE = frozenset({Label.LOOSE})
+_BAD_SUM = frozenset({Label.UNADDED, Label.FORGED, Label.HEAD, Label.CIPHERTEXT})
+
+
+def outcome(trusted: Trusted, inputs: Sequence[Labels]) -> Labels:
+    """The labels of what a trusted function gives out."""
+    match trusted.role:
+        case Role.KEYGEN:
+            return frozenset({Label.KEY, Label.UNADDED, Label.FORGED})
+        case Role.ENTROPY:
+            return ordinary(frozenset({Label.ENTROPY}))
+        case Role.ADD:
+            return _added(inputs[trusted.data])
+    others = union(
+        labels for index, labels in enumerate(inputs) if index != trusted.key
+    )
+    if not _is_the_key(inputs[trusted.key]):
+        return ordinary(*inputs)
+    if trusted.role is Role.ENCRYPT:
+        return _encrypted(others)
+    return _decrypted(inputs[trusted.data], others)
+
+
+def _is_the_key(labels: Labels) -> bool:
+    return labels & SECRET == {Label.KEY} and Label.LOOSE not in labels
+
+
+def _encrypted(others: Labels) -> Labels:
+    hidden = frozenset() if Label.SIZE in others else frozenset({Label.OPENED_OWN})
+    stays = others & SECRET - hidden
+    size = {Label.SIZE} if stays else frozenset()
+    return frozenset({Label.CIPHERTEXT, Label.UNADDED}) | _MADE | stays | size
+
+
+def _added(ciphertexts: Labels) -> Labels:
+    if ciphertexts & {Label.FORGED, Label.HEAD}:
+        return ordinary(ciphertexts)
+    return (ciphertexts & MAY) | _MADE
+
+
+def _decrypted(ciphertext: Labels, others: Labels) -> Labels:
+    opened = {Label.OPENED_OWN}
+    if Label.FORGED in ciphertext:
+        opened = {Label.OPENED_OWN, Label.KEY}
+    elif Label.SUM in ciphertext and not ciphertext & _BAD_SUM:
+        opened = {Label.DECRYPTED}
+    return ordinary(frozenset(opened), others & (SECRET | {Label.SIZE}))
+
+
+def moved(
+    node: Any, inputs: Sequence[Labels], by_name: Mapping[str, Any]
+) -> Labels | None:
+    """The labels of an operation that moves elements; None if it does more.
+
+    Args:
+      node: a node.
+      inputs: labels of its inputs.
+      by_name: the nodes of its graph or function.
+    """
+    if node.op not in op_kinds.MOVES or not op_kinds.moves_strings(node):
+        return None
+    kept = union(inputs[op_kinds.MOVES[node.op]]) & NEGATIVE
+    kept = _without_head(node, inputs, by_name, kept) | {Label.LOOSE}
+    labels = (union(inputs) & MAY) | kept
+    return labels | {Label.SIZE} if labels & SECRET else labels
+
+
+def _without_head(
+    node: Any, inputs: Sequence[Labels], by_name: Mapping[str, Any], kept: Labels
+) -> Labels:
+    """Messages are ciphertexts behind a header: that is put there and taken away."""
+    ordinary_head = kept - {Label.HEAD} | {Label.UNADDED, Label.FORGED}
+    if node.op == "ConcatV2" and _integers(node, 2, by_name, last=True) == [0]:
+        rest = union(inputs[1:-1]) & NEGATIVE
+        if Label.HEAD not in rest and _is_one(node, 0, by_name) and len(inputs) > 2:
+            return rest | {Label.HEAD}
+    if node.op == "TensorListSetItem" and _integers(node, 1, by_name) == [0]:
+        if _is_one(node, 2, by_name):
+            return (inputs[0] & NEGATIVE) | {Label.HEAD}
+    if Label.HEAD not in kept:
+        return kept
+    if node.op in ("TensorListConcatV2", "TensorListSetItem"):
+        return kept
+    if node.op == "StridedSlice" and _begins_behind_head(node, by_name):
+        return kept - {Label.HEAD}
+    return ordinary_head
+
+
+def _is_one(node: Any, index: int, by_name: Mapping[str, Any]) -> bool:
+    """Whether an input is a vector of one element."""
+    source = by_name.get(node.input[index].split(":")[0])
+    if source is None or source.op != "Pack":
+        return False
+    return source.attr["N"].i == 1 and source.attr["axis"].i == 0
+
+
+def _begins_behind_head(node: Any, by_name: Mapping[str, Any]) -> bool:
+    masks = ("begin", "ellipsis", "new_axis", "shrink_axis")
+    begin, strides = (_integers(node, index, by_name) for index in (1, 3))
+    return (
+        all(node.attr[f"{mask}_mask"].i == 0 for mask in masks)
+        and len(begin) == 1
+        and begin[0] >= 1
+        and strides == [1]
+    )
+
+
+def _integers(
+    node: Any, index: int, by_name: Mapping[str, Any], last: bool = False
+) -> list[int]:
+    """The numbers of a constant input; none if it is not constant."""
+    data = [name for name in node.input if not name.startswith("^")]
+    source = by_name.get(data[-1 if last else index].split(":")[0])
+    if source is None or source.op != "Const":
+        return []
+    value = tf.make_ndarray(source.attr["value"].tensor)
+    return [int(number) for number in value.reshape([-1])]
