@@ -217,7 +217,7 @@ class GraphTaint:
         if _keeps_in_memory(node, by_name):
             return (ordinary(everything) | {Label.DEFERRED},)
         if node.op in op_kinds.DATASETS | op_kinds.STATEFUL_DATASETS:
-            return (self._data_set(node, everything, context),)
+            return (self._data_set(node, inputs, context),)
         return self._unknown(node, inputs, context)
 
     def _unknown(
@@ -259,23 +259,30 @@ class GraphTaint:
         followed = op_kinds.CALLS | op_kinds.IFS | op_kinds.CASES | op_kinds.WHILES
         return node.op in followed or node.op in self._functions
 
-    def _data_set(self, node: Any, everything: Labels, context: Labels) -> Labels:
-        """Any argument of a data set's function may meet any input, or its results."""
+    def _data_set(
+        self, node: Any, inputs: Sequence[Labels], context: Labels
+    ) -> Labels:
+        """Any element, in any input, may be any argument of a data set's functions."""
         names = op_kinds.functions_of(node)
-        everything = ordinary(everything) if names else everything
-        results, given = everything, NONE
-        while given != everything:
-            given, within = everything, context | (everything & SECRET)
+        place = op_kinds.captured(node) if len(names) == 1 else slice(0, 0)
+        captured = list(inputs[place])
+        # What is captured does not decide how often a function runs.
+        elements = union(inputs[: place.start]) | union(inputs[place.stop :])
+        within = context | (elements & SECRET)
+        results, given = elements, None
+        while given != elements:
+            given = elements
             for name in names:
                 function = self._functions.get(name)
                 count = len(function.signature.input_arg) if function else 0
-                results |= union(self._call(name, [given] * count, within, node))
+                first = [ordinary(given)] * (count - len(captured))
+                outcome = self._call(name, [*first, *captured], within, node)
+                results |= union(outcome)
             if node.op in op_kinds.FED_BACK:
-                everything = results
-        everything = results
+                elements, within = results, context | (results & SECRET)
         if node.op in op_kinds.STATEFUL_DATASETS or any(map(self._acting, names)):
-            everything |= {Label.DEFERRED}
-        return _sized(ordinary(everything))
+            results |= {Label.DEFERRED}
+        return _sized(ordinary(results))
 
     def _acting(self, name: str) -> bool:
         """Whether a function does more than compute."""

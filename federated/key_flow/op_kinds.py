@@ -32,8 +32,9 @@ WHOLE: Mapping[str, slice] = {
 MOVES: Mapping[str, slice] = {
     **dict.fromkeys(
         "ExpandDims Gather GatherNd GatherV2 ParseTensor Reshape ReverseV2 "
-        "SerializeTensor Slice SplitV Squeeze StridedSlice TensorListConcatV2 TensorListFromTensor TensorListGetItem "
-        "TensorListPopBack TensorListStack Tile Transpose Unpack".split(),
+        "SerializeTensor Slice SplitV Squeeze StridedSlice TensorListConcatV2 "
+        "TensorListFromTensor TensorListGetItem TensorListPopBack TensorListStack "
+        "Tile Transpose Unpack".split(),
         slice(0, 1),
     ),
     "ConcatV2": slice(0, -1),
@@ -201,6 +202,22 @@ def functions_of(node: Any) -> list[str]:
             names.append(attribute.func.name)
         names.extend(function.name for function in attribute.list.func)
     return [name for name in names if name]
+
+
+def captured(node: Any) -> slice:
+    """Which inputs of a data set its only function gets behind the elements."""
+    start = 0
+    definition = op_def_registry.get(node.op)
+    for argument in definition.input_arg if definition is not None else ():
+        count = 1
+        if argument.number_attr:
+            count = node.attr[argument.number_attr].i
+        elif argument.type_list_attr:
+            count = len(node.attr[argument.type_list_attr].list.type)
+        if argument.name == "other_arguments":
+            return slice(start, start + count)
+        start += count
+    return slice(0, 0)
 
 
 def _holds(node: Any, *dtypes: tf.DType) -> bool:

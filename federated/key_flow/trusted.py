@@ -8,12 +8,12 @@ adds | a sum | what it adds was made by the cipher; else an ordinary value
 decrypts | DECRYPTED | its key is as above, and the ciphertext a sum that came out of a
 server's aggregation, moved only; else OPENED_OWN, and KEY too if the cipher did not make it
 
-A key that is encrypted stays a key. An opened value that is encrypted is hidden if its shape
-tells nothing: the number of blocks is not encrypted. Opening what the cipher did not make
-(a chosen ciphertext) can give out the key.
+A key that is encrypted stays a key. An opened value that is encrypted is hidden if its
+shape tells nothing: the number of blocks is not encrypted. Opening what the cipher did not
+make (a chosen ciphertext) can give out the key.
 
-Only whole strings are moved: a ciphertext of which a part is taken or which is computed with
-is no longer what the cipher made.
+Only whole strings are moved: a ciphertext of which a part is taken or which is computed
+with is no longer what the cipher made.
 """
 
 from collections.abc import Mapping, Sequence
