@@ -259,9 +259,7 @@ class GraphTaint:
         followed = op_kinds.CALLS | op_kinds.IFS | op_kinds.CASES | op_kinds.WHILES
         return node.op in followed or node.op in self._functions
 
-    def _data_set(
-        self, node: Any, inputs: Sequence[Labels], context: Labels
-    ) -> Labels:
+    def _data_set(self, node: Any, inputs: Sequence[Labels], context: Labels) -> Labels:
         """Any element, in any input, may be any argument of a data set's functions."""
         names = op_kinds.functions_of(node)
         place = op_kinds.captured(node) if len(names) == 1 else slice(0, 0)

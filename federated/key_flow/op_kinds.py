@@ -137,9 +137,12 @@ STATEFUL_DATASETS = frozenset(
 # With an empty file name they keep elements in memory, else in a file.
 CACHES = frozenset({"CacheDataset", "CacheDatasetV2"})
 
-# Say nothing but that a number is not finite; what is fed; what only waits.
+# Say nothing but that a number is not finite; what is fed; what only waits; a constant.
 HARMLESS = frozenset(
-    {"CheckNumerics", "CheckNumericsV2", "NoOp", "Placeholder", "PlaceholderV2"}
+    (
+        "CheckNumerics CheckNumericsV2 NoOp Placeholder PlaceholderV2 "
+        "StatelessRandomGetAlg"
+    ).split()
 )
 
 _LOCAL = re.compile(

@@ -36,7 +36,7 @@ _FAMILIES = {
         PlaceholderWithDefault PreventGradient QuantizeAndDequantize
         QuantizeAndDequantizeV2 QuantizeAndDequantizeV3 QuantizeAndDequantizeV4
         QuantizeAndDequantizeV4Grad Rank Reshape Reverse ReverseSequence
-        ReverseV2 ScatterNd Shape ShapeN Size Slice Snapshot SpaceToBatch
+        ReverseV2 ScatterNd Shape ShapeN Size Slice SpaceToBatch
         SpaceToBatchND SpaceToDepth Split SplitV Squeeze StopGradient
         StridedSlice StridedSliceGrad TensorScatterAdd TensorScatterMax
         TensorScatterMin TensorScatterSub TensorScatterUpdate
@@ -167,7 +167,7 @@ _FAMILIES = {
         SerializeTensor StringToNumber
     """,
     "stateless_random": """
-        GetKeyCounterAlg StatelessMultinomial
+        StatelessMultinomial
         StatelessParameterizedTruncatedNormal StatelessRandomBinomial
         StatelessRandomGammaV2 StatelessRandomGammaV3 StatelessRandomGetAlg
         StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg

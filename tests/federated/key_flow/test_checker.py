@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
+from tf_shell.python import shell_ops
 
 import federated  # noqa: F401
-from federated import aggregators, key_flow, tff_models
-from federated.key_flow import graph_taint
+from federated import aggregators, key_flow, runtime, tff_models
+from federated.key_flow import graph_taint, key_files
 from federated.key_flow.labels import SHOWN, Label
-from selenc_tf.lattice import key_store, scales
+from selenc_tf.lattice import key_store, parameters, scales
 from tests.federated.rounds import BOUND, CIPHER, CODEC, HISTORY, OWN, SEED
 
 tf_comp = tff.tensorflow.computation
@@ -475,6 +476,197 @@ def server_picks_a_client_sum(path):
     return process
 
 
+def length_of_a_sequence(use):
+    """How many elements a client's sequence has is all that tells."""
+
+    def build(path):
+        made = tf_comp(
+            lambda key: tf.data.Dataset.range(tf.cast(octets(key)[40], tf.int64)),
+            np.str_,
+        )
+        return fed_comp(
+            lambda: send(
+                tff.federated_map(use(made.type_signature.result), at_key(made, path))
+            )
+        )
+
+    return build
+
+
+def at_key(made, path):
+    return tff.federated_map(made, key_at_clients(path))
+
+
+def counted(sequence):
+    more = tf_comp(lambda total, _: total + 1, np.int32, sequence.element)
+    return fed_comp(
+        lambda elements: tff.sequence_reduce(elements, tf_comp(lambda: 0)(), more),
+        sequence,
+    )
+
+
+def mapped_and_counted(sequence):
+    forget = tf_comp(lambda _: np.int32(1), sequence.element)
+    return fed_comp(
+        lambda elements: tff.sequence_sum(tff.sequence_map(forget, elements)), sequence
+    )
+
+
+def through_a_file(path):
+    """Clients write what the server reads: each looks harmless to the other."""
+    file = path + ".copy"
+
+    def write(key):
+        cached = tf.data.Dataset.from_tensors(key).cache(file)
+        return cached.map(lambda _: 0).reduce(0, lambda total, _: total + 1)
+
+    def read():
+        empty = tf.data.Dataset.from_tensors("").take(0)
+        return empty.cache(file).reduce("", lambda _, text: text)
+
+    @fed_comp()
+    def process():
+        sent = send(tff.federated_map(tf_comp(write, np.str_), key_at_clients(path)))
+        return sent, tff.federated_eval(tf_comp(read), tff.SERVER)
+
+    return process
+
+
+def opened_at_the_clients(path, make):
+    """Clients open what the server made of their ciphertexts, for the server."""
+    encrypt = tf_comp(CIPHER.encrypt, np.str_, ROW)
+    opened = tf_comp(CIPHER.decrypt, np.str_, BLOCKS)
+    stacked = tff.TensorType(np.str_, [None, None])
+
+    @fed_comp(tff.FederatedType(ROW, tff.CLIENTS))
+    def process(x):
+        key = key_at_clients(path)
+        total = tff.federated_aggregate(
+            tff.federated_map(encrypt, (key, x)),
+            tf_comp(lambda: any_length(tf.zeros([0, 1], tf.string)))(),
+            tf_comp(lambda so_far, new: tf.concat([so_far, [new]], 0), stacked, BLOCKS),
+            tf_comp(lambda one, two: tf.concat([one, two], 0), stacked, stacked),
+            tf_comp(lambda blocks: any_length(make(blocks)), stacked),
+        )
+        return send(tff.federated_map(opened, (key, tff.federated_broadcast(total))))
+
+    return process
+
+
+def opens(make):
+    return lambda path: opened_at_the_clients(path, make)
+
+
+def beside_the_sum(blocks):
+    return tf.concat([CIPHER.add(blocks), blocks[0]], 0)
+
+
+def named_like_the_adder(blocks):
+    @tf.function(autograph=False)
+    def add_ciphertexts(ciphertexts):
+        return ciphertexts[0]
+
+    return add_ciphertexts(blocks)
+
+
+def chosen_by_the_server(blocks):
+    # Opening (0, 1) gives the key. Nothing of it is a client's.
+    return CIPHER.add(tf.fill(tf.shape(blocks), "\x01" * CIPHER.block_bytes))
+
+
+def two_sums_computed_with(blocks):
+    # What one sum has and the other has not is one client's vector.
+    one = tf.io.decode_raw(CIPHER.add(blocks), tf.uint8)
+    two = tf.io.decode_raw(CIPHER.add(blocks[1:]), tf.uint8)
+    text = tf.io.serialize_tensor((one - two)[0])
+    length = CIPHER.block_bytes
+    return tf.strings.substr(text, -length, length)[tf.newaxis]
+
+
+def a_sum_less_another(blocks):
+    # With the adder, but of something that no client made.
+    return CIPHER.add(tf.stack([CIPHER.add(blocks), two_sums_computed_with(blocks)]))
+
+
+def encrypted_by_a_mixture(path):
+    @tf_comp(np.str_, ROW)
+    def encrypt(key, x):
+        opened = CIPHER.decrypt(key, CIPHER.encrypt(key, x))
+        known = tf.fill([], "\x00" * 30720)
+        return CIPHER.encrypt(tf.where(x[0, 0] > 0, key, known), opened)
+
+    @fed_comp(tff.FederatedType(ROW, tff.CLIENTS))
+    def process(x):
+        return send(tff.federated_map(encrypt, (key_at_clients(path), x)))
+
+    return process
+
+
+def number_of_blocks(path):
+    @tf_comp(np.str_, ROW)
+    def encrypt(key, x):
+        opened = CIPHER.decrypt(key, CIPHER.encrypt(key, x))
+        rows = tf.zeros(tf.stack([opened[0, 0], CIPHER.num_slots]), tf.int64)
+        return CIPHER.encrypt(key, rows)
+
+    @fed_comp(tff.FederatedType(ROW, tff.CLIENTS))
+    def process(x):
+        return send(tff.federated_map(encrypt, (key_at_clients(path), x)))
+
+    return process
+
+
+def prints_what_it_opened(path):
+    @tf_comp(np.str_, ROW)
+    def careless(key, x):
+        opened = CIPHER.decrypt(key, CIPHER.encrypt(key, x))
+        with tf.control_dependencies([tf.print(opened)]):
+            return tf.constant(1)
+
+    @fed_comp(tff.FederatedType(ROW, tff.CLIENTS))
+    def process(x):
+        return send(tff.federated_map(careless, (key_at_clients(path), x)))
+
+    return process
+
+
+def encrypted_with_known_noise(path):
+    # The operation is the cipher's, but whoever knows the seed knows the noise.
+    params = parameters.choose_parameters(4, CODEC.bits)
+
+    @tf_comp(np.str_, ROW)
+    def encrypt(key, x):
+        context = shell_ops.context_import64(
+            log_n=tf.cast(params.log_n, tf.uint64),
+            main_moduli=list(params.ciphertext_moduli),
+            aux_moduli=[],
+            plaintext_modulus=params.plaintext_modulus,
+            noise_variance=params.noise_variance,
+            seed="0" * 64,
+        ).shell_context
+        plain = shell_ops.polynomial_import64(
+            context, tf.transpose(x), scaling_factor=1.0, random_round=False
+        )
+        made = tf.io.parse_tensor(key, tf.variant)
+        return tf.io.serialize_tensor(shell_ops.encrypt64(context, made, plain))
+
+    @fed_comp(tff.FederatedType(ROW, tff.CLIENTS))
+    def process(x):
+        return send(tff.federated_map(encrypt, (key_at_clients(path), x)))
+
+    return process
+
+
+def record_behind_the_public_ones(path):
+    # Read as the public records are, but one further.
+    @tf_comp
+    def read():
+        records = tf.data.TFRecordDataset([path]).skip(3).batch(1)
+        return records.get_single_element()[0]
+
+    return fed_comp(lambda: send(tff.federated_eval(read, tff.CLIENTS)))
+
+
 AGGREGATED = "sent clients to server by `federated_aggregate`"
 READ = ("read by TFRecordDataset", "federated_eval_at_clients at clients")
 LEAKS = {
@@ -517,6 +709,19 @@ LEAKS = {
     "own sum": (client_adds_to_itself, Label.OPENED_OWN, AGGREGATED),
     "one upload": (server_opens_one_upload, Label.OPENED_OWN, AGGREGATED),
     "picked sum": (server_picks_a_client_sum, Label.OPENED_OWN, AGGREGATED),
+    "length, reduced": (length_of_a_sequence(counted), Label.KEY, AGGREGATED),
+    "length, mapped": (length_of_a_sequence(mapped_and_counted), Label.KEY, AGGREGATED),
+    "a file": (through_a_file, Label.KEY, "made or read server"),
+    "beside the sum": (opens(beside_the_sum), Label.OPENED_OWN, AGGREGATED),
+    "adder's name": (opens(named_like_the_adder), Label.OPENED_OWN, AGGREGATED),
+    "chosen ciphertext": (opens(chosen_by_the_server), Label.KEY, AGGREGATED),
+    "difference": (opens(two_sums_computed_with), Label.OPENED_OWN, AGGREGATED),
+    "difference, added": (opens(a_sum_less_another), Label.OPENED_OWN, AGGREGATED),
+    "mixed key": (encrypted_by_a_mixture, Label.OPENED_OWN, AGGREGATED),
+    "number of blocks": (number_of_blocks, Label.OPENED_OWN, AGGREGATED),
+    "printed": (prints_what_it_opened, Label.OPENED_OWN, "leaving its graph"),
+    "known noise": (encrypted_with_known_noise, Label.KEY, AGGREGATED),
+    "fourth record": (record_behind_the_public_ones, Label.KEY, AGGREGATED),
 }
 
 
@@ -567,6 +772,66 @@ def test_path_has_every_step(path):
     ).violations
     assert violation.path == (*READ, "federated_map at clients")
     assert violation.type == "int32[1]"
+
+
+def read_public_records(path):
+    """The last of the key file's records that are no secret."""
+    number = key_files.PUBLIC_RECORDS
+
+    @tf_comp
+    def read():
+        public = tf.data.TFRecordDataset([path]).take(number).batch(number)
+        return tf.ensure_shape(public.get_single_element(), [number])[-1]
+
+    return read
+
+
+def test_public_records_of_a_key_file(path):
+    read = read_public_records(path)
+    process = fed_comp(lambda: send(tff.federated_eval(read, tff.CLIENTS)))
+    assert not key_flow.analyse(process, path).violations
+
+
+def _low_bits(key):
+    return sum((octet & 1) << (7 - place) for place, octet in enumerate(key[:8]))
+
+
+# What crosses, of what the key is.
+SAYS = {
+    "the key itself": lambda sent, key: sent == key,
+    "xor a constant": lambda sent, key: (sent ^ 90).astype(np.uint8).tobytes() == key,
+    "while": lambda sent, key: sent == _low_bits(key),
+    "number of steps": lambda sent, key: sent == (key[40],),
+    "cond": lambda sent, key: sent == (key[40] > 100),
+    "variable": lambda sent, key: sent == key[40],
+    "data set": lambda sent, key: sent == 4 * key[40],
+    "table": lambda sent, key: sent == key[40],
+    "length, reduced": lambda sent, key: sent == key[40],
+    "length, mapped": lambda sent, key: sent == key[40],
+    "read_file": lambda sent, key: key in sent,
+    "fourth record": lambda sent, key: sent == key,
+}
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_what_is_caught_leaks(name, path):
+    """What is on the wire gives the key's octets away."""
+    crossings = []
+    context = runtime.InProcessContext([crossings.append], default_num_clients=1)
+    process = LEAKS[name][0](path)
+    with tff.framework.get_context_stack().install(context):
+        process()
+    (crossing,) = crossings
+    assert SAYS[name](crossing.value, key_store.read(find(path), CIPHER).numpy())
+
+
+def test_a_file_between_the_parties(path):
+    """The server learns the key of a client that sent a number."""
+    process = through_a_file(path)
+    context = runtime.InProcessContext(default_num_clients=1)
+    with tff.framework.get_context_stack().install(context):
+        _, learnt = process()
+    assert learnt == key_store.read(find(path), CIPHER).numpy()
 
 
 @pytest.mark.parametrize(
