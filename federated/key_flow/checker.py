@@ -40,6 +40,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from federated.key_flow import key_files
 from federated.key_flow.cipher_ops import CipherOps
 from federated.key_flow.graph_taint import Kept
 from federated.key_flow.report import (
@@ -124,6 +125,13 @@ def analyse(
     block = interpreter.native_form(computation)
     graphs = _graphs_in(block)
     known = CipherOps.in_graphs(graphs) if ops is None else ops
+    keys = set().union(*map(key_files.names_of_keys, graphs))
+    if len(keys) > 1:
+        raise NotImplementedError(
+            f"The analysis tells a key from what is known, but not two keys from each "
+            f"other; found that the computation reads keys from {len(keys)} files. Make "
+            "a computation for each."
+        )
     path = None if key_path is None else key_path.encode()
     named = path is None or any(path in g.SerializeToString() for g in graphs)
     kept: dict[str, Kept] = {}

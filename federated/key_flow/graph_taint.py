@@ -215,7 +215,9 @@ class GraphTaint:
             self._put(everything | secret)
             return (_sized(ordinary(everything, self.kept.heap) | self.kept.heap),)
         if _keeps_in_memory(node, by_name):
-            return (ordinary(everything) | {Label.DEFERRED},)
+            # Another data set may share the memory.
+            self._put(everything | secret)
+            return (_sized(ordinary(everything, self.kept.heap)) | {Label.DEFERRED},)
         if node.op in op_kinds.DATASETS | op_kinds.STATEFUL_DATASETS:
             return (self._data_set(node, inputs, context),)
         return self._unknown(node, inputs, context)

@@ -91,6 +91,37 @@ def find_record(
     return Record(place % size, names, read, reader)
 
 
+def names_of_keys(graph_def: tf.compat.v1.GraphDef) -> set[tuple[bytes, ...]]:
+    """For each key that a graph reads, the constants that its file's name is made of."""
+    library = {one.signature.name: one for one in graph_def.library.function}
+    names = set()
+    for nodes in (graph_def.node, *(one.node_def for one in library.values())):
+        by_name = {node.name: node for node in nodes}
+        for node in nodes:
+            record = find_record(node, by_name, library)
+            if record is not None and record.number == PUBLIC_RECORDS:
+                names.add(tuple(sorted(_texts_behind(record.start, by_name))))
+    return names
+
+
+def _texts_behind(node: Any, by_name: Mapping[str, Any]) -> set[bytes]:
+    """All constant texts that a node is computed from."""
+    texts: set[bytes] = set()
+    seen: set[str] = set()
+    waiting = list(node.input)
+    while waiting:
+        name = waiting.pop().removeprefix("^").split(":")[0]
+        source = by_name.get(name)
+        if source is None or name in seen:
+            continue
+        seen.add(name)
+        waiting.extend(source.input)
+        if source.op == "Const" and source.attr["dtype"].type == tf.string:
+            value = tf.make_ndarray(source.attr["value"].tensor)
+            texts.update(value.reshape([-1]).tolist())
+    return texts
+
+
 def _of_kind(node: Any, op: str, source: Any) -> Any:
     return source(node) if node is not None and node.op == op else None
 

@@ -169,7 +169,7 @@ _FAMILIES = {
     "stateless_random": """
         StatelessMultinomial
         StatelessParameterizedTruncatedNormal StatelessRandomBinomial
-        StatelessRandomGammaV2 StatelessRandomGammaV3 StatelessRandomGetAlg
+        StatelessRandomGammaV2 StatelessRandomGammaV3
         StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg
         StatelessRandomNormal StatelessRandomNormalV2 StatelessRandomPoisson
         StatelessRandomUniform StatelessRandomUniformFullInt

@@ -290,6 +290,28 @@ def _cached(x: tf.Tensor) -> tf.Tensor:
     return tf.data.Dataset.from_tensors(x).cache().repeat(2).reduce(0, lambda _, y: y)
 
 
+def _shared_memory(x: tf.Tensor) -> tf.Tensor:
+    """A data set reads what another one left in the memory that both cache in."""
+    memory = tf.raw_ops.AnonymousMemoryCache().handle
+
+    def cached(value: tf.Tensor) -> tf.Tensor:
+        types = dict(output_types=[tf.int32], output_shapes=[[]])
+        return tf.data.experimental.from_variant(
+            tf.raw_ops.CacheDatasetV2(
+                input_dataset=tf.data.experimental.to_variant(
+                    tf.data.Dataset.from_tensors(value)
+                ),
+                filename="",
+                cache=memory,
+                **types,
+            ),
+            tf.TensorSpec([], tf.int32),
+        ).reduce(0, lambda total, one: total + one)
+
+    with tf.control_dependencies([cached(x)]):
+        return cached(tf.constant(1))
+
+
 CARRIERS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "identity": tf.identity,
     "identity_n": lambda x: tf.identity_n([tf.constant(1), x])[1],
@@ -374,6 +396,7 @@ CARRIERS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     ),
     "cardinality": _cardinality,
     "cache": _cached,
+    "shared memory": _shared_memory,
     "switch and merge": _switch_and_merge,
     "which came": _which_came,
     "ragged": _ragged,

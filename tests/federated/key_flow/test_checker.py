@@ -889,6 +889,26 @@ def test_what_is_no_leak(path):
     assert labels == [frozenset({Label.CIPHERTEXT}), frozenset({Label.DECRYPTED})]
 
 
+def test_two_keys_are_refused(path, tmp_path):
+    """One of them might be known, and what is encrypted under it no secret."""
+    other = key_store.create(tmp_path / "other.key", CIPHER).path
+
+    @tf_comp
+    def both():
+        return key_store.read(find(path), CIPHER) + key_store.read(find(other), CIPHER)
+
+    process = fed_comp(lambda: tff.federated_eval(both, tff.CLIENTS))
+    with pytest.raises(NotImplementedError, match="reads keys from 2 files"):
+        key_flow.analyse(process)
+
+
+def test_another_file_than_the_one_named_is_refused(path):
+    reads = tf_comp(lambda key: tf.constant(0), np.str_)
+    process = fed_comp(lambda: tff.federated_map(reads, key_at_clients(path)))
+    with pytest.raises(ValueError, match="does not name this file"):
+        key_flow.check(process, path + ".other")
+
+
 def test_nothing_read_is_nothing_proven():
     with pytest.raises(ValueError, match="nothing to prove"):
         key_flow.check(fed_comp(lambda x: x, tff.FederatedType(np.int32, tff.SERVER)))

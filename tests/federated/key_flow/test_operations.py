@@ -6,6 +6,8 @@ from tensorflow.python.framework import op_def_registry
 
 from federated.key_flow import bodies, op_kinds
 from federated.key_flow.cipher_ops import CipherOps, Role, body_of
+from federated.key_flow.graph_taint import GraphTaint
+from federated.key_flow.labels import ORDINARY, Label, union
 from federated.key_flow.pure_ops import PURE_OPS
 from tests.federated.rounds import CIPHER
 
@@ -140,3 +142,51 @@ class TestCipherOps:
         other = tf.make_ndarray(value)
         value.CopyFrom(tf.make_tensor_proto(other + other.dtype.type(1)))
         assert bodies.fingerprint(name, changed) not in CipherOps.of(CIPHER).by_body
+
+
+def every_operation():
+    """The definitions of all operations that TensorFlow has in Python and that take in."""
+    names = [name for name in dir(tf.raw_ops) if name[0].isupper()]
+    found = [op_def_registry.get(name) for name in names]
+    return [one for one in found if one is not None and one.input_arg]
+
+
+def given_a_secret(definition, graph=()):
+    """What the analysis says of a node whose inputs are all the key."""
+    graph_def = tf.compat.v1.GraphDef()
+    graph_def.node.add(name="key", op="Placeholder")
+    graph_def.node.extend(graph)
+    inputs = ["public" if graph else "key"] * len(definition.input_arg)
+    waits = ["^gate"] if graph else []
+    graph_def.node.add(name="node", op=definition.name, input=[*inputs, *waits])
+    taint = GraphTaint(graph_def, CipherOps())
+    feeds = {"key": frozenset({Label.KEY}), "public": ORDINARY}
+    outputs = taint.outputs(feeds, ["node:0"])
+    return union(outputs), {label for _, label in taint.exports}, union(taint.kept)
+
+
+def test_no_operation_of_tensorflow_loses_a_secret():
+    definitions = every_operation()
+    assert len(definitions) > 1000
+    for definition in definitions:
+        output, exports, kept = given_a_secret(definition)
+        assert Label.KEY in output | exports | kept, definition.name
+        if definition.output_arg:
+            assert Label.KEY in output, definition.name
+
+
+def test_no_operation_acts_unseen_where_a_secret_decides():
+    """After a `Switch` on the key; all but what is known to do nothing else."""
+    gate = [
+        tf.compat.v1.NodeDef(name="public", op="Placeholder"),
+        tf.compat.v1.NodeDef(name="switch", op="Switch", input=["public", "key"]),
+        tf.compat.v1.NodeDef(name="gate", op="Identity", input=["switch:1"]),
+    ]
+    silent = PURE_OPS | op_kinds.HARMLESS | {*op_kinds.WHOLE, "IdentityN"}
+    silent |= op_kinds.DATASETS | op_kinds.STATEFUL_DATASETS
+    silent |= op_kinds.CASES  # Without branches there is nothing to do.
+    for definition in every_operation():
+        if definition.name not in silent:
+            output, exports, kept = given_a_secret(definition, gate)
+            assert Label.KEY in exports | kept, definition.name
+            assert not definition.output_arg or Label.KEY in output, definition.name
