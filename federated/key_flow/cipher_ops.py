@@ -5,7 +5,7 @@ import enum
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -106,7 +106,7 @@ def _parameters_in(
     graphs: Iterable[tf.compat.v1.GraphDef],
 ) -> set[parameters.Parameters]:
     """Parameters of which traces stand in the graphs."""
-    rings: set[tuple[Any, ...]] = set()
+    rings: set[_Ring] = set()
     limits: set[int] = set()
     for graph in graphs:
         for function in graph.library.function:
@@ -120,7 +120,7 @@ def _parameters_in(
         chosen
         # Only the adder depends on how much may be added.
         for ring, limit in itertools.product(rings, limits or {1})
-        for chosen in _valid(*ring, limit)
+        for chosen in _valid(ring, limit)
     }
 
 
@@ -130,24 +130,30 @@ def _from_strings_to_strings(function: Any) -> bool:
     return [one.type for one in arguments] == [tf.string.as_datatype_enum] * 2
 
 
-def _ring(node: Any, by_name: Mapping[str, Any]) -> tuple[Any, ...]:
+class _Ring(NamedTuple):
+    """Constants that a context of tf-shell is made of."""
+
+    log_n: tuple[int, ...]
+    moduli: tuple[int, ...]
+    plaintext: tuple[int, ...]
+    noise: tuple[int, ...]
+
+
+def _ring(node: Any, by_name: Mapping[str, Any]) -> _Ring:
     log_n, moduli, _, plaintext, noise, *_ = (
         _integers(name, by_name) for name in node.input
     )
-    return log_n, moduli, plaintext, noise
+    return _Ring(log_n, moduli, plaintext, noise)
 
 
-def _valid(
-    log_n: tuple[int, ...],
-    moduli: tuple[int, ...],
-    plaintext: tuple[int, ...],
-    noise: tuple[int, ...],
-    limit: int,
-) -> Iterator[parameters.Parameters]:
-    if not len(log_n) == len(plaintext) == len(noise) == 1:
+def _valid(ring: _Ring, limit: int) -> Iterator[parameters.Parameters]:
+    """The parameters, if they are some and are secure."""
+    if not len(ring.log_n) == len(ring.plaintext) == len(ring.noise) == 1:
         return
     try:
-        yield parameters.Parameters(*log_n, moduli, *plaintext, limit, *noise)
+        yield parameters.Parameters(
+            *ring.log_n, ring.moduli, *ring.plaintext, limit, *ring.noise
+        )
     except ValueError:
         return
 

@@ -55,6 +55,9 @@ class Kept(NamedTuple):
     drawn: Labels = NONE
 
 
+NOTHING_KEPT = Kept()
+
+
 class GraphTaint:
     """The analysis of one graph; what it finds only grows.
 
@@ -68,7 +71,7 @@ class GraphTaint:
         self,
         graph_def: tf.compat.v1.GraphDef,
         ops: CipherOps,
-        kept: Kept = Kept(),  # noqa: B008
+        kept: Kept = NOTHING_KEPT,
     ):
         """Prepares the analysis.
 

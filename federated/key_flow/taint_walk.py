@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from federated.key_flow.cipher_ops import CipherOps
-from federated.key_flow.graph_taint import GraphTaint, Kept
+from federated.key_flow.graph_taint import NOTHING_KEPT, GraphTaint, Kept
 from federated.key_flow.labels import SECRET, SHOWN, Label, Labels
 from federated.key_flow.report import Crossing, Field, KeyFlowReport, Source, Violation
 from federated.key_flow.taint_values import (
@@ -118,7 +118,7 @@ class Walk:
         """Runs a TensorFlow graph on labels."""
         message, type_spec = block.proto.tensorflow, block.type_signature
         taint = GraphTaint(
-            graph_of(block), self._ops, self.kept.get(self._placement, Kept())
+            graph_of(block), self._ops, self.kept.get(self._placement, NOTHING_KEPT)
         )
         given = (
             []
@@ -130,7 +130,7 @@ class Walk:
             {name.split(":")[0]: frozenset(leaf) for name, leaf in feeds},
             list(_tensor_names(message.result)),
         )
-        if taint.kept != Kept():
+        if taint.kept != NOTHING_KEPT:
             self.kept[self._placement] = taint.kept
         self._note_sites(taint)
         origins = ", ".join(sorted({site.op for site in taint.sources}))

@@ -13,7 +13,8 @@ SEED = 7
 LEAKS = [*generated.leaks_by_result(), *generated.leaks_by_the_way()]
 HARMLESS = [*generated.harmless(), *generated.harmless_by_the_way()]
 RUNNING = [case for case in LEAKS if generated.runs_alone(case)]
-PARTS = 16
+PARTS = 40
+"""Of the long tier: each takes some twenty seconds."""
 
 
 def tiers(default, slow, parts=PARTS):
@@ -43,21 +44,21 @@ def test_there_are_several_hundred():
     assert len({case.name for case in HARMLESS}) == len(HARMLESS) > 500
 
 
-@pytest.mark.parametrize("part", tiers(22, 300))
+@pytest.mark.parametrize("part", tiers(22, 120))
 def test_leaks_are_caught(part):
     cases = drawn(LEAKS, part)
     passed = [case.name for case in cases if not generated.analyse(case).leaks]
     assert cases and not passed
 
 
-@pytest.mark.parametrize("part", tiers(10, 150))
+@pytest.mark.parametrize("part", tiers(10, 80))
 def test_what_is_harmless_passes(part):
     found = {case.name: generated.analyse(case) for case in drawn(HARMLESS, part)}
     assert found
     assert not {name: one for name, one in found.items() if one.leaks or one.kept}
 
 
-@pytest.mark.parametrize("part", tiers(3, 60))
+@pytest.mark.parametrize("part", tiers(3, 40))
 def test_leaks_leak(part, tmp_path, capfd):
     """The same computation leaves other traces under another key."""
     keys, uploads = generated.draw_pair()
