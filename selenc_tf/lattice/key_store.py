@@ -239,8 +239,8 @@ def read_check(keys: KeySet, round_number: tf.Tensor | int = 0) -> tf.Tensor:
       InvalidArgumentError: When run, if the file holds fewer than four records.
     """
 
-    # A function, by whose name the analysis of key flow knows it. The public records
-    # stand first, and no more than these are asked for.
+    # The analysis of key flow knows these operations one by one. The public records stand
+    # first, and no more than these are asked for.
     @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
     def read_public_record(path: tf.Tensor) -> tf.Tensor:
         public = tf.data.TFRecordDataset(path[tf.newaxis]).take(_PUBLIC).batch(_PUBLIC)
