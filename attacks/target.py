@@ -160,7 +160,7 @@ def _from_client(
         )
     visible = ~view.mask
     return Target(
-        vector=views.visible_gradient(view, client),
+        vector=views.visible_gradient(view, client, knowledge.batch_size),
         visible=visible,
         matched=visible if mode == "mask_aware" else np.ones_like(visible),
         sizes=(knowledge.batch_size,),

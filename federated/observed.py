@@ -20,6 +20,7 @@ def server_view(
     measurements: Mapping[str, Any] | None = None,
     hidden_weights: bool = False,
     agreed: np.ndarray | None = None,
+    multiplied: bool = False,
 ) -> views.ServerView:
     """Assembles what the server has of one round.
 
@@ -37,6 +38,7 @@ def server_view(
         runs the process (`SelectiveEncryption.hide_weights`).
       agreed: bool [n], the mask that a round of `federated/mask_rounds.py` ended with:
         in these nobody need upload or announce one.
+      multiplied: Whether clients multiplied by their weights: in a weighted mean.
 
     Returns:
       The view.
@@ -106,6 +108,7 @@ def server_view(
             for one in came
         ),
         measurements=dict(measurements or {}),
+        multiplied=multiplied,
     )
     return view._replace(
         others=tuple(

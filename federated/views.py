@@ -89,6 +89,8 @@ class ServerView(NamedTuple):
         `refusals` by reason, `clients` and `idle` ones, `hidden` entries.
       others: All else on the wire: metrics in the clear or in encrypted messages of
         their own, weights that are told beforehand, proposals of masks.
+      multiplied: Whether clients multiply what they send by their weights, as in a
+        weighted mean; public, as the process is.
     """
 
     weights: tuple[np.ndarray, ...]
@@ -109,20 +111,26 @@ class ServerView(NamedTuple):
     opened: tuple[OpenedShare, ...] = ()
     measurements: Mapping[str, Any] = _NONE
     others: tuple[Crossed, ...] = ()
+    multiplied: bool = False
 
 
-def visible_gradient(view: ServerView, client: int) -> np.ndarray:
+def visible_gradient(view: ServerView, client: int, examples: int = 1) -> np.ndarray:
     """The server's picture of one client's vector: the visible entries, else zero.
 
     Args:
       view: The server's view.
       client: Index of the message.
+      examples: The client's weight where it multiplied by one that is not in the view:
+        its number of examples.
 
     Returns:
-      float32 [n], zero where the mask hides.
+      float32 [n], the vector before it was multiplied, zero where the mask hides.
     """
     vector = np.zeros(view.mask.shape, np.float32)
-    vector[~view.mask] = view.messages[client].plain
+    message = view.messages[client]
+    weight = message.weight if math.isfinite(message.weight) else float(examples)
+    divisor = np.float32(weight if view.multiplied else 1.0)
+    vector[~view.mask] = message.plain / divisor
     return vector
 
 

@@ -217,6 +217,7 @@ def _revealing(
             output.result,
             measurements=_measured(output.measurements),
             hidden_weights=True,
+            multiplied=True,
         )
         return (view,)
 

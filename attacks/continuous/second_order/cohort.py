@@ -112,7 +112,11 @@ def round_of(
             "server stayed blind. Attack each message by itself."
         )
     clients, shares = len(view.messages), views.shares(view, sizes)
-    messages = [views.visible_gradient(view, client) for client in range(clients)]
+    counts = sizes or (1,) * clients
+    messages = [
+        views.visible_gradient(view, client, counts[client])
+        for client in range(clients)
+    ]
     hidden_sum = np.where(view.mask, view.aggregate, np.float32(0))
     return problems.Round(
         weights=tuple(np.asarray(tensor) for tensor in view.weights),
@@ -165,7 +169,7 @@ def _client_target(
     penalty: np.ndarray | float | None,
 ) -> target_lib.Target:
     return target_lib.Target(
-        vector=views.visible_gradient(view, client),
+        vector=views.visible_gradient(view, client, size),
         visible=~view.mask,
         matched=~view.mask,
         sizes=(size,),

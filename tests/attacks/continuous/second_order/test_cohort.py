@@ -70,6 +70,23 @@ def test_truth_has_no_error(tiny, with_labels):
     assert value_at(problem, known, images[::-1], LABELS)[0] > 1e-3
 
 
+def test_messages_are_divided_by_what_clients_multiplied_by(tiny, with_labels):
+    """In a weighted mean clients send sums; their weights may be hidden."""
+    _, plain = round_of(tiny, 0.5, weights=(1.0, 3.0))
+    sent = [
+        message._replace(plain=message.plain * size, weight=float("nan"))
+        for message, size in zip(plain.messages, (1, 3), strict=True)
+    ]
+    view = plain._replace(messages=tuple(sent), multiplied=True)
+    expected, found = cohort.round_of(plain), cohort.round_of(view, (1, 3))
+    np.testing.assert_allclose(found.vector, expected.vector, rtol=1e-6)
+    np.testing.assert_array_equal(found.shares, expected.shares)
+    target = target_lib.build_target(
+        view, knowledge.Knowledge(tiny, batch_size=3), 1, "mask_aware"
+    )
+    np.testing.assert_allclose(target.vector, expected.vector[1], rtol=1e-6)
+
+
 def test_everything_hidden_is_the_attack_on_the_aggregate(tiny, with_labels):
     _, view = round_of(tiny, 1.0)
     known = dataclasses.replace(with_labels(*LABELS), client_sizes=(1, 1))
