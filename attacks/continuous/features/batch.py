@@ -130,6 +130,9 @@ def _repaired(
             return None
         pieces = given.pieces(found)
         told = labelling.classes(given.layer, pieces)
+        if found.solved and not given.loose:
+            # So many equations hold for no other labels.
+            return pieces._replace(labels=np.argmax(labels, axis=1))
         if found.solved and told.fits:
             return pieces
         better = np.eye(classes)[told.labels]

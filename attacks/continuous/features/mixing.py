@@ -24,12 +24,14 @@ _EPSILON = 1e-7
 """What a probability in float32 is uncertain by."""
 _SOLVED = 30.0
 """Mean squared error, in units of the rounding's, up to which equations hold."""
-_DONE = 1e-6
+_DONE = 1e-3
 """What a full step would still take away from the error when it is the last, in units of
 the square of the rounding."""
 _STUCK = 1e-7
 """Share of the error that a step has to take away."""
 _MOST_DAMPING = 1e12
+_SPARE = 2
+"""Equations for each unknown that no wrong labels fulfil."""
 
 
 class Problem(NamedTuple):
@@ -55,6 +57,12 @@ class Problem(NamedTuple):
     centre: np.ndarray
     free: np.ndarray
     size: int
+
+    @property
+    def loose(self) -> bool:
+        """Whether there are few equations more than unknowns."""
+        equations = self.seen.size
+        return equations < _SPARE * self.size * self.free.shape[1]
 
     def outputs(self, mixture: np.ndarray) -> np.ndarray:
         """Z [b, u] of combinations q [b, r]."""
@@ -153,6 +161,7 @@ def solve(given: Problem, start: np.ndarray, labels: np.ndarray, most: int) -> S
             damping *= growth
             growth *= 2.0
             if damping > _MOST_DAMPING:
+                settled = value < _SOLVED * noise
                 break
             continue
         gain = (value - new_value) / value

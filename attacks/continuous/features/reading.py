@@ -168,6 +168,9 @@ def _labelled(
         labels, source = np.asarray(found.classes[0], np.int64), found.source
         return _features(pieces, labels, source)
     told = labelling.classes(layer, pieces)
+    if pieces.labels is not None:
+        sure = np.ones(len(pieces.labels), np.bool_)
+        told = labelling.Labelled(pieces.labels, np.zeros(sure.size), sure)
     if not told.fits:
         raise knowledge_lib.DoesNotApply(
             f"What the layer {layer.name!r} shows must be derivatives that the model "
