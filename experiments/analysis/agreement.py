@@ -23,10 +23,12 @@ class Case(NamedTuple):
       picture: Which picture; cases of one picture are not independent.
       metric: What chose the hidden entries.
       encryption_ratio: As asked for.
-      predicted_db: The bound on the PSNR.
+      predicted_db: The bound on the PSNR, with the box.
       attack_db: What the best of the attacks reached; NaN if none has a result.
       guess_db: What the mean of public pictures reaches, without any gradient.
       attack: Which attack that was; "" if none has a result.
+      without_box_db: The bound for who knows the prior alone; NaN in records of versions
+        that had no other.
     """
 
     picture: int
@@ -36,6 +38,7 @@ class Case(NamedTuple):
     attack_db: float
     guess_db: float
     attack: str = ""
+    without_box_db: float = math.nan
 
     @property
     def measured_db(self) -> float:

@@ -124,6 +124,7 @@ def _attacks(
             )
         yield record | {
             "predicted_db": row.prediction.psnr_bound_db,
+            "without_box_db": row.prediction.psnr_without_box_db,
             "guess_db": guess_db,
             **reached[place]._asdict(),
         }
@@ -217,11 +218,12 @@ def _case(place: tuple[Any, ...], found: list[dict[str, Any]]) -> Case:
         and not math.isnan(number := files.number_from_json(record["attack_db"]))
     ]
     attack_db, name = max(reached, default=(math.nan, ""))
-    predicted, guess = (
-        files.number_from_json(found[0][key]) for key in ("predicted_db", "guess_db")
+    predicted, without_box, guess = (
+        files.number_from_json(found[0].get(key, math.nan))
+        for key in ("predicted_db", "without_box_db", "guess_db")
     )
     picture, metric, ratio = place
-    return Case(picture, metric, ratio, predicted, attack_db, guess, name)
+    return Case(picture, metric, ratio, predicted, attack_db, guess, name, without_box)
 
 
 def reasons_of(folder: pathlib.Path) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ def publish(
         "ratio",
         "metric",
         "bound, dB",
+        "without the box, dB",
         "best attack, dB",
         "which",
         "mean picture, dB",
@@ -48,6 +49,8 @@ def publish(
     table = Table("", headings, _lines(cases))
     text_tables.show(table, stream)
     summary = _summary(cases)
+    if not any(math.isnan(case.without_box_db) for case in cases):
+        summary += f" {_without_box(cases)}"
     print("\n".join((summary, *notes)), file=stream)
     text = (
         f"`{command}`\n",
@@ -65,9 +68,30 @@ def publish(
 def _summary(cases: Sequence[Case]) -> str:
     found = agreement.correlation(cases, seed=0)
     capped = agreement.correlation(cases, 0, agreement.EIGHT_BITS_DB)
+    return (
+        f"The bound was {_held(cases)}. Spearman's correlation of the bound and the "
+        f"stronger of the best attack and the mean picture: {_interval(found)}, "
+        f"resampling {found.pictures} pictures, {found.cases} cases; with all above "
+        f"{agreement.EIGHT_BITS_DB:.1f} dB (exact in 8 bits) counted as equal: "
+        f"{_interval(capped)}."
+    )
+
+
+def _without_box(cases: Sequence[Case]) -> str:
+    """The same of the bound for who knows the prior alone."""
+    other = [case._replace(predicted_db=case.without_box_db) for case in cases]
+    found = agreement.correlation(other, seed=0)
+    return (
+        "The number without the box, for who knows the prior alone, was "
+        f"{_held(other)}; its correlation: {_interval(found)}."
+    )
+
+
+def _held(cases: Sequence[Case]) -> str:
+    """In how many masks no attack is above the bound."""
     failures = agreement.broken(cases, TOLERANCE_DB)
     text = (
-        f"The bound was not beaten in {len(cases) - len(failures)} of {len(cases)} masks "
+        f"not beaten in {len(cases) - len(failures)} of {len(cases)} masks "
         f"(by more than {TOLERANCE_DB:g} dB"
     )
     if failures:
@@ -76,12 +100,7 @@ def _summary(cases: Sequence[Case]) -> str:
             f"; at most by {worst.attack_db - worst.predicted_db:.1f} dB, with "
             f"{worst.attack}, {worst.metric}, ratio {worst.encryption_ratio:g}"
         )
-    return (
-        f"{text}). Spearman's correlation of the bound and the stronger of the best "
-        f"attack and the mean picture: {_interval(found)}, resampling {found.pictures} "
-        f"pictures, {found.cases} cases; with all above {agreement.EIGHT_BITS_DB:.1f} dB "
-        f"(exact in 8 bits) counted as equal: {_interval(capped)}."
-    )
+    return f"{text})"
 
 
 def _interval(found: agreement.Correlation) -> str:
@@ -99,6 +118,7 @@ def _lines(cases: Sequence[Case]) -> list[tuple[str, ...]]:
             f"{ratio:g}",
             metric,
             _median([case.predicted_db for case in group]),
+            _median([case.without_box_db for case in group]),
             _median([case.attack_db for case in group]),
             _most_often([case.attack for case in group]),
             _median([case.guess_db for case in group]),
@@ -132,7 +152,9 @@ def _figure(cases: Sequence[Case]) -> matplotlib.figure.Figure:
             marker=MARKERS[index % len(MARKERS)],
             label=metric,
         )
-    top = max(case.predicted_db for case in cases)
+    # The bound of a picture that is black and white alone is infinite.
+    bounds = [case.predicted_db for case in cases if math.isfinite(case.predicted_db)]
+    top = max(bounds, default=agreement.EIGHT_BITS_DB)
     axis.plot([0, top], [0, top], color="0.6", linewidth=1, zorder=0)
     axis.set_xlabel("predicted: bound on the PSNR, dB")
     axis.set_ylabel("measured: best attack or mean picture, dB")

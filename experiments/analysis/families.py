@@ -17,6 +17,7 @@ from experiments.analysis.results import (
     Threshold,
 )
 from selenc_tf.distance import (
+    box,
     cramer_rao,
     identifiability,
     information,
@@ -110,6 +111,7 @@ class Family(NamedTuple):
       masks: Makes factors.
       gradient: [n].
       prior: Of the pictures.
+      saturated: [d], which pixels lie at an edge of [0, 1].
     """
 
     metric: str
@@ -117,6 +119,7 @@ class Family(NamedTuple):
     masks: Masks
     gradient: NDArray[np.float64]
     prior: GaussianPrior
+    saturated: NDArray[np.bool_]
 
     def hidden(self, m: int) -> NDArray[np.bool_]:
         """The mask of the first m entries."""
@@ -151,6 +154,7 @@ def predictions(
             family.gradient,
             family.prior,
             family.hidden(m),
+            family.saturated,
             options.rank_threshold,
         )
         rows.append(Row(family.metric, ratio, prediction))
@@ -159,7 +163,7 @@ def predictions(
             not identifiability.is_full(factor, options.rank_threshold)
         ),
         PSNR: lambda factor: (
-            cramer_rao.psnr_db(cramer_rao.posterior(factor, family.prior).mse)
+            cramer_rao.psnr_db(box.mse_bound(factor, family.prior, family.saturated))
             < options.psnr_threshold_db
         ),
     }

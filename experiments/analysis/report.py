@@ -59,13 +59,15 @@ def assumed(prior: str, pictures: int) -> str:
       pictures: From how many the prior is estimated.
 
     Returns:
-      Two sentences.
+      Three sentences.
     """
     return (
         "The bound is for attackers who know of the inputs no more than this Gaussian "
         f"prior: {prior}, {catalog.PRIORS[prior].about}, estimated from {pictures:,} "
         "public examples. It takes the gradient as linear near the true input, labels "
-        "as known, and nothing as learned from where the mask is."
+        "as known, and nothing as learned from where the mask is. Those who also know "
+        "that numbers lie in [0, 1] are granted the inputs that lie exactly at 0 or 1; "
+        "without the box, the bound is for who knows the prior alone."
     )
 
 
@@ -140,6 +142,7 @@ def _tables(heading: Heading, results: Sequence[Analysed]) -> tuple[Table, Table
             "rank",
             "degrees of freedom",
             "PSNR bound, dB",
+            "without the box, dB",
         ),
         [_cells(*mask, found) for mask, found in by_mask(results).items()],
     )
@@ -171,6 +174,7 @@ def _cells(ratio: float, metric: str, found: Sequence[Prediction]) -> tuple[str,
         f"{ranks} of {found[0].unknowns}",
         spread([each.degrees_of_freedom for each in found], ".0f"),
         spread([each.psnr_bound_db for each in found], ".1f"),
+        spread([each.psnr_without_box_db for each in found], ".1f"),
     )
 
 

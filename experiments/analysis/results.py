@@ -77,7 +77,20 @@ def to_record(analysed: Analysed) -> dict[str, Any]:
 
 
 def from_record(record: Mapping[str, Any]) -> Analysed:
-    """Undoes `to_record`."""
+    """Undoes `to_record`.
+
+    Raises:
+      ValueError: If a prediction lacks a number, as in a file of another version.
+    """
+    missing = {
+        name for row in record["rows"] for name in Prediction._fields if name not in row
+    }
+    if missing:
+        raise ValueError(
+            f"An analysed gradient lacks {sorted(missing)}: another version of selenc-tf, "
+            "whose bound is another one, wrote it. Start a new analysis with another "
+            "`--output`."
+        )
     return Analysed(
         pictures=tuple(record["pictures"]),
         rows=tuple(

@@ -59,6 +59,7 @@ def prepare(asked: Options, command_line: Sequence[str], stream: TextIO) -> Prep
         environment.describe(),
         command_line,
     ).path
+    results.load(folder)  # Refuses those of another version before any work.
     variance = made.prior.variance
     heading = report.Heading(
         model=f"{asked.model} ({made.model.spec.size:,} parameters)"

@@ -17,7 +17,7 @@ from experiments.data.dataset import Dataset
 from experiments.study import examples
 from selenc_tf import catalog as methods
 from selenc_tf import flatten
-from selenc_tf.distance import jacobian
+from selenc_tf.distance import box, jacobian
 from selenc_tf.distance.prior import GaussianPrior
 from selenc_tf.models import functional
 from selenc_tf.models.functional import FunctionalModel
@@ -151,7 +151,14 @@ def analyse(
                 linear, sigma, order, study.prior, options.seed, columns
             )
         )
-        family = families.Family(metric, order, masks, linear.gradient, study.prior)
+        family = families.Family(
+            metric,
+            order,
+            masks,
+            linear.gradient,
+            study.prior,
+            box.saturated(images),
+        )
         found, crossed = families.predictions(family, options, progress)
         predicted += found
         thresholds += crossed

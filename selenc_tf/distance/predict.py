@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selenc_tf.distance import (
+    box,
     cramer_rao,
     gradient_distance,
     identifiability,
@@ -26,8 +27,13 @@ class Prediction(NamedTuple):
       unknowns: d, the inputs to be found.
       rank: Numerical rank of J_V: directions of the input that are determined at all.
       degrees_of_freedom: Directions known better than beforehand, in [0, d].
-      mse_bound: Bayesian Cramer-Rao bound on the mean squared error of a pixel.
-      psnr_bound_db: The same as PSNR: attackers stay below, to first order.
+      saturated: How many of the unknowns lie at an edge of [0, 1].
+      mse_bound: Bayesian Cramer-Rao bound on the mean squared error of a pixel, for who
+        knows the prior and the box: the saturated ones are granted (`box.py`).
+      psnr_bound_db: The same as PSNR: attackers stay below, to first order; +inf where
+        everything is saturated.
+      psnr_without_box_db: For who knows the prior alone, and not that numbers lie in
+        [0, 1].
     """
 
     hidden: int
@@ -37,8 +43,10 @@ class Prediction(NamedTuple):
     unknowns: int
     rank: int
     degrees_of_freedom: float
+    saturated: int
     mse_bound: float
     psnr_bound_db: float
+    psnr_without_box_db: float
 
     @property
     def identifiable(self) -> bool:
@@ -52,6 +60,7 @@ def predict(
     sigma: NDArray[np.float64],
     prior: GaussianPrior,
     hidden: NDArray[np.bool_],
+    saturated: NDArray[np.bool_],
     rank_threshold: float = identifiability.RANK_THRESHOLD,
 ) -> Prediction:
     """Predicts for one mask; J is computed once and serves all masks.
@@ -67,6 +76,7 @@ def predict(
       sigma: float64 [n], > 0: the error of each visible entry, from `noise`.
       prior: Of the input.
       hidden: bool [n], True = hidden.
+      saturated: bool [d], `box.saturated` of the example.
       rank_threshold: Of the numerical rank.
 
     Returns:
@@ -93,7 +103,7 @@ def predict(
             " are rounded at least: `noise.float32_rounding`."
         )
     factor = information.visible(jacobian, sigma, hidden)
-    return from_factor(factor, gradient, prior, hidden, rank_threshold)
+    return from_factor(factor, gradient, prior, hidden, saturated, rank_threshold)
 
 
 def from_factor(
@@ -101,6 +111,7 @@ def from_factor(
     gradient: NDArray[np.floating],
     prior: GaussianPrior,
     hidden: NDArray[np.bool_],
+    saturated: NDArray[np.bool_],
     rank_threshold: float = identifiability.RANK_THRESHOLD,
 ) -> Prediction:
     """Predicts from the factor of a mask.
@@ -110,6 +121,7 @@ def from_factor(
       gradient: [n].
       prior: Of the input.
       hidden: bool [n], True = hidden.
+      saturated: bool [d], `box.saturated` of the example.
       rank_threshold: Of the numerical rank.
 
     Returns:
@@ -117,6 +129,7 @@ def from_factor(
     """
     zero_fill = gradient_distance.zero_fill(gradient, hidden)
     found = cramer_rao.posterior(factor, prior)
+    mse = box.mse_bound(factor, prior, saturated)
     m = int(np.count_nonzero(hidden))
     return Prediction(
         hidden=m,
@@ -126,6 +139,8 @@ def from_factor(
         unknowns=prior.unknowns,
         rank=identifiability.rank(factor, rank_threshold),
         degrees_of_freedom=found.degrees_of_freedom,
-        mse_bound=found.mse,
-        psnr_bound_db=cramer_rao.psnr_db(found.mse),
+        saturated=int(np.count_nonzero(saturated)),
+        mse_bound=mse,
+        psnr_bound_db=cramer_rao.psnr_db(mse),
+        psnr_without_box_db=cramer_rao.psnr_db(found.mse),
     )

@@ -157,7 +157,7 @@ def test_refusals_come_before_any_folder(tmp_path, small_pictures, argument, mes
 
 
 def test_records_survive_a_round_trip():
-    prediction = Prediction(3, 0.1, 0.5, 0.9, 16, 12, 11.5, 0.0, float("inf"))
+    prediction = Prediction(3, 0.1, 0.5, 0.9, 16, 12, 11.5, 5, 0.0, float("inf"), 30.0)
     analysed = results.Analysed(
         (4, 2),
         (results.Row("magnitude", 0.1, prediction),),
@@ -165,9 +165,12 @@ def test_records_survive_a_round_trip():
         1.5,
     )
     text = files.to_json(results.to_record(analysed))
-    assert results.from_record(files.parse_lines(text.encode(), "").records[0]) == (
-        analysed
-    )
+    (record,) = files.parse_lines(text.encode(), "").records
+    assert results.from_record(record) == analysed
+    # Of a version whose bound knew nothing of the box.
+    del record["rows"][0]["psnr_without_box_db"]
+    with pytest.raises(ValueError, match=r"psnr_without_box_db.*Start a new analysis"):
+        results.from_record(record)
 
 
 def test_the_prior_that_fits():

@@ -5,9 +5,12 @@ import math
 
 import numpy as np
 import pytest
+from scipy import optimize
 
 from selenc_tf.distance import (
+    box,
     cramer_rao,
+    dct_prior,
     identifiability,
     information,
     leverage,
@@ -30,6 +33,7 @@ def images(count=200, shape=(3, 4, 1), seed=0):
 
 
 PRIORS = [prior.isotropic(images()), prior.stationary(images())]
+BOXED = [*PRIORS, dct_prior.dct(images())]
 by_prior = pytest.mark.parametrize("known", PRIORS, ids=lambda known: known.name)
 
 
@@ -96,6 +100,58 @@ def test_limits(known):
     assert identifiability.rank(nothing) == 0
     exact = information.visible(matrix, sigma * 1e-6, np.zeros(N, bool))
     assert cramer_rao.posterior(exact, known).degrees_of_freedom == pytest.approx(D)
+
+
+class TestBox:
+    def test_what_lies_at_an_edge(self):
+        inputs = np.array([[0.0, 1e-7, 0.5], [1.0, 1 - 1e-7, 0.0]], np.float32)
+        assert box.saturated(inputs).tolist() == [True, False, False, True, False, True]
+
+    @pytest.mark.parametrize("known", BOXED, ids=lambda known: known.name)
+    def test_is_the_variance_given_the_granted(self, known):
+        """By conditioning the posterior of a linear Gaussian model once more."""
+        matrix, sigma, hidden = problem()
+        granted = np.random.default_rng(1).uniform(size=D) < 0.4
+        before = posterior_covariance(matrix[~hidden], sigma[~hidden], known)
+        told = before[np.ix_(~granted, granted)]
+        left = before[np.ix_(~granted, ~granted)] - told @ np.linalg.solve(
+            before[np.ix_(granted, granted)], told.T
+        )
+        factor = information.visible(matrix, sigma, hidden)
+        found = box.mse_bound(factor, known, granted)
+        assert found == pytest.approx(np.trace(left) / D)
+
+    @pytest.mark.parametrize("known", BOXED, ids=lambda known: known.name)
+    def test_limits(self, known):
+        matrix, sigma, hidden = problem(decades=6.0)
+        factor = information.visible(matrix, sigma * 1e-6, hidden)
+        nobody, everybody = np.zeros(D, bool), np.ones(D, bool)
+        alone = cramer_rao.posterior(factor, known).mse
+        assert box.mse_bound(factor, known, nobody) == pytest.approx(alone)
+        assert box.mse_bound(factor, known, everybody) == 0.0
+        nothing = information.nothing(D)
+        assert box.mse_bound(nothing, known, nobody) == pytest.approx(known.variance)
+
+    def test_who_uses_the_box_beats_the_prior_and_not_the_bound(self):
+        """Black pictures with two grey pixels, of which eight sums are seen.
+
+        Least squares in the box finds them where the Gaussian leaves four directions
+        open; it cannot do better than who is told which pixels are black.
+        """
+        rng = np.random.default_rng(3)
+        known, sigma = prior.isotropic(images()), np.full(8, 1e-3)
+        errors = []
+        for _ in range(40):
+            matrix, truth = rng.normal(size=(8, D)), np.zeros(D)
+            truth[rng.choice(D, 2, replace=False)] = rng.uniform(0.2, 0.8, 2)
+            seen = matrix @ truth + sigma * rng.normal(size=8)
+            found = optimize.lsq_linear(matrix, seen, (0.0, 1.0), method="bvls").x
+            factor = information.visible(matrix, sigma, np.zeros(8, bool))
+            alone = cramer_rao.posterior(factor, known).mse
+            boxed = box.mse_bound(factor, known, box.saturated(truth))
+            errors.append((alone, np.mean(np.square(found - truth)), boxed))
+        alone, attack, boxed = np.median(errors, axis=0)
+        assert alone > 100 * attack > 100 * boxed > 0
 
 
 def test_psnr():
@@ -305,13 +361,18 @@ class TestPrior:
 def test_predict_puts_it_together(known):
     matrix, sigma, hidden = problem()
     gradient = np.arange(1.0, N + 1)
-    found = predict.predict(matrix, gradient, sigma, known, hidden)
+    granted = np.arange(D) % 3 == 0
+    found = predict.predict(matrix, gradient, sigma, known, hidden, granted)
     factor = information.visible(matrix, sigma, hidden)
     assert found.hidden == hidden.sum()
     assert found.encryption_ratio == pytest.approx(hidden.mean())
     assert found.zero_fill_distance == pytest.approx(np.linalg.norm(gradient[hidden]))
     assert (found.rank, found.unknowns, found.identifiable) == (D, D, True)
-    assert found.mse_bound == cramer_rao.posterior(factor, known).mse
+    alone = cramer_rao.psnr_db(cramer_rao.posterior(factor, known).mse)
+    assert found.psnr_without_box_db == alone < found.psnr_bound_db
+    assert (found.saturated, found.mse_bound) == (
+        4, box.mse_bound(factor, known, granted)
+    )  # fmt: skip
     assert found.psnr_bound_db == pytest.approx(-10 * np.log10(found.mse_bound))
 
 
@@ -321,13 +382,14 @@ def test_predict_puts_it_together(known):
         ({"gradient": np.zeros(3)}, "`gradient`"),
         ({"sigma": np.zeros(N)}, "`sigma` must be positive"),
         ({"prior": prior.isotropic(images(shape=(2, 2, 1)))}, "`prior`"),
+        ({"saturated": np.zeros(3, bool)}, "`granted`"),
     ],
 )
 def test_predict_refuses(change, message):
     matrix, sigma, hidden = problem()
     arguments = {
         "jacobian": matrix, "gradient": np.ones(N), "sigma": sigma,
-        "prior": PRIORS[0], "hidden": hidden,
+        "prior": PRIORS[0], "hidden": hidden, "saturated": np.zeros(D, bool),
     }  # fmt: skip
     with pytest.raises(ValueError, match=message):
         predict.predict(**(arguments | change))
