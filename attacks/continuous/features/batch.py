@@ -6,6 +6,7 @@ import numpy as np
 
 from attacks import effort as effort_lib
 from attacks.continuous.features import (
+    counts,
     labelling,
     mixing,
     smooth_starts,
@@ -19,9 +20,12 @@ from selenc_tf.types import Seed
 _DRAWS = 200_000
 _MOST_DRAWN = 12
 """Batches up to which units that are off for one example are drawn often enough."""
-_STARTS = 12
+_STARTS = 6
+_FEWER = 2
+"""Starts for each hypothesis of the labels where they are not known."""
+_HYPOTHESES = 5
 _STEPS = 150
-_REPAIRS = 2
+_REPAIRS = 1
 _SHARE = 0.02
 """Of the derivatives, zeros from which on they are taken for a ReLU's."""
 
@@ -30,6 +34,7 @@ def read(
     layer: layer_lib.Layer,
     size: int,
     labels: Sequence[np.ndarray],
+    known: bool,
     seed: Seed,
     effort: effort_lib.Effort,
 ) -> pieces_lib.Pieces | None:
@@ -41,8 +46,9 @@ def read(
       layer: The layer.
       size: b > 1.
       labels: float64 [b, c] each: those that the batch may have, the likeliest first.
+      known: Whether they are known; else the layer's own gradient is asked first.
       seed: Of what is drawn.
-      effort: Of completions; its starts are the least that are made.
+      effort: Its starts are the least that are made.
 
     Returns:
       The pieces; None if no mixture of the span was found that the model explains.
@@ -60,7 +66,7 @@ def read(
             if told.fits:
                 return found
             starts.append(found)
-    return _searched(layer, span, size, labels, starts, seed, effort)
+    return _searched(layer, span, size, labels, known, starts, seed, effort)
 
 
 def _has_zeros(layer: layer_lib.Layer, size: int) -> bool:
@@ -94,6 +100,7 @@ def _searched(
     span: span_lib.Span,
     size: int,
     labels: Sequence[np.ndarray],
+    known: bool,
     starts: Sequence[pieces_lib.Pieces],
     seed: Seed,
     effort: effort_lib.Effort,
@@ -110,8 +117,13 @@ def _searched(
             if found is not None:
                 return found
     generator = np.random.default_rng([*seed, 3])
-    for index in range(max(_STARTS, effort.restarts)):
-        for told in labels:
+    tried = list(labels)
+    if not known:
+        one_hot = np.eye(layer.slopes.classes)
+        tried = [one_hot[one] for one in counts.hypotheses(given, _HYPOTHESES)]
+        tried += list(labels[:2])
+    for index in range(max(_STARTS if known else _FEWER, effort.restarts)):
+        for told in tried:
             start = smooth_starts.start(given, told, index, generator)
             found = _repaired(given, start, told)
             if found is not None:

@@ -51,7 +51,7 @@ def right_factor(data: np.ndarray, seen: np.ndarray, rank: int) -> np.ndarray | 
     generator = np.random.default_rng(0)
     for count in range(1, rank + 1):
         rest = data - weights * (left @ right.T)
-        more = generator.standard_normal(data.shape[1])
+        more: np.ndarray = generator.standard_normal((data.shape[1],))
         for _ in range(10):
             more = rest.T @ (rest @ (more / np.linalg.norm(more)))
         right = np.column_stack([right, more / np.linalg.norm(more)])

@@ -22,13 +22,15 @@ from attacks.continuous.features import span as span_lib
 
 _EPSILON = 1e-7
 """What a probability in float32 is uncertain by."""
-_SOLVED = 30.0
+_SOLVED = 10.0
 """Mean squared error, in units of the rounding's, up to which equations hold."""
 _DONE = 1e-3
 """What a full step would still take away from the error when it is the last, in units of
 the square of the rounding."""
-_STUCK = 1e-7
-"""Share of the error that a step has to take away."""
+_STUCK = 3e-3
+"""Share of the error that a step has to take away, or it is slow, and"""
+_PATIENCE = 10
+"""slow steps in a row that end a search."""
 _MOST_DAMPING = 1e12
 _SPARE = 2
 """Equations for each unknown that no wrong labels fulfil."""
@@ -57,6 +59,17 @@ class Problem(NamedTuple):
     centre: np.ndarray
     free: np.ndarray
     size: int
+
+    @property
+    def common(self) -> np.ndarray:
+        """The combination [r] that is nearest to what the examples have in common."""
+        found = np.zeros(self.span.rank)
+        if self.span.rows[-1] and self.basis[-1, 0] != 0.0:
+            found[0] = 1.0 / self.basis[-1, 0]
+        else:
+            count = np.count_nonzero(self.span.columns)
+            found[0] = self.span.singular[0] / np.sqrt(count)
+        return found
 
     @property
     def loose(self) -> bool:
@@ -147,7 +160,7 @@ def solve(given: Problem, start: np.ndarray, labels: np.ndarray, most: int) -> S
     noise = span_lib.ROUNDING**2 * spare
     normal, slope = _normal(given, mixture, labels, error, weights)
     scale = np.diag(normal).copy()
-    settled = False
+    settled, slow = False, 0
     while count < most and np.isfinite(value) and not settled:
         count += 1
         scale = np.maximum(scale * 0.5, np.diag(normal))
@@ -173,7 +186,8 @@ def solve(given: Problem, start: np.ndarray, labels: np.ndarray, most: int) -> S
         normal, slope = _normal(given, mixture, labels, error, weights)
         if value < _SOLVED * noise:
             settled = _left(normal, slope, scale) < _DONE
-        elif gain < _STUCK:
+        slow = slow + 1 if gain < _STUCK else 0
+        if slow == _PATIENCE and not settled:
             break
     return Solution(mixture, value / noise, _spread(given, normal), count, settled)
 

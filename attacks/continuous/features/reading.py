@@ -109,7 +109,8 @@ def _read_layer(
         pieces = outer.read(layer, _possible(layer, target, knowledge))
     else:
         labels = _batches(layer, target, knowledge)
-        pieces = batch.read(layer, knowledge.batch_size, labels, seed, effort)
+        known = knowledge.labels is not None
+        pieces = batch.read(layer, knowledge.batch_size, labels, known, seed, effort)
     if pieces is None:
         raise knowledge_lib.DoesNotApply(
             f"The gradient of the layer {layer.name!r} must show the inputs of "
@@ -127,10 +128,10 @@ def _possible(
     if layer.kind == "classes":
         found = candidates_lib.candidates((target,), knowledge)
         count = layer.slopes.classes
-        some = [one[0] for one in found.classes]
+        some = np.array([one[0] for one in found.classes], np.int64)
         if found.source == "guessed":
-            some = list(range(count))
-        return [np.eye(count)[int(one)] for one in some]
+            some = np.arange(count)
+        return list(np.eye(count)[some])
     if knowledge.labels is None:
         return []
     return [np.asarray(knowledge.labels[0], np.float64)]

@@ -30,13 +30,8 @@ def start(
     Returns:
       float64 [b, r], combinations.
     """
-    size, rank = given.size, given.span.rank
-    common = np.zeros(rank)
-    common[0] = 1.0
-    if given.span.rows[-1] and given.basis[-1, 0] != 0.0:
-        common /= given.basis[-1, 0]
-    else:
-        common *= given.span.singular[0] / np.sqrt(np.count_nonzero(given.span.columns))
+    size = given.size
+    common = given.common
     outputs = given.outputs(common[None])
     noise = _NOISES[index % len(_NOISES)] or 0.01
     outputs = outputs + noise * np.std(outputs) * generator.standard_normal(
