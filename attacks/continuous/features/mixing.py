@@ -22,8 +22,9 @@ from attacks.continuous.features import span as span_lib
 
 _EPSILON = 1e-7
 """What a probability in float32 is uncertain by."""
-_SOLVED = 10.0
-"""Mean squared error, in units of the rounding's, up to which equations hold."""
+_SOLVED = 300.0
+"""Mean squared error, in units of the rounding's, up to which equations hold: what is
+above the layer makes errors of a few more units, the more the larger the logits."""
 _DONE = 1e-3
 """What a full step would still take away from the error when it is the last, in units of
 the square of the rounding."""
@@ -189,7 +190,9 @@ def solve(given: Problem, start: np.ndarray, labels: np.ndarray, most: int) -> S
         slow = slow + 1 if gain < _STUCK else 0
         if slow == _PATIENCE and not settled:
             break
-    return Solution(mixture, value / noise, _spread(given, normal), count, settled)
+    # What the equations are really off by says how well they are known.
+    spread = _spread(given, normal) * (value / noise)
+    return Solution(mixture, value / noise, spread, count, settled)
 
 
 def _left(normal: np.ndarray, slope: np.ndarray, scale: np.ndarray) -> float:

@@ -170,8 +170,8 @@ def _labelled(
         return _features(pieces, labels, source)
     told = labelling.classes(layer, pieces)
     if pieces.labels is not None:
-        sure = np.ones(len(pieces.labels), np.bool_)
-        told = labelling.Labelled(pieces.labels, np.zeros(sure.size), sure)
+        # The equations hold; but where a class's column is hidden, for others too.
+        told = labelling.Labelled(pieces.labels, np.zeros(len(told.misfit)), told.sure)
     if not told.fits:
         raise knowledge_lib.DoesNotApply(
             f"What the layer {layer.name!r} shows must be derivatives that the model "

@@ -141,21 +141,31 @@ def test_another_batch_size_is_refused(told):
         read("silu", 4, told=told)
 
 
+@pytest.mark.slow
 def test_other_labels_are_refused():
     wrong = tuple((one + 1) % CLASSES for one in examples(3)[1])
     with pytest.raises(knowledge.DoesNotApply, match="others"):
         read("relu", 3, labels=wrong)
 
 
-def test_several_steps_are_refused():
+def stepped():
+    """A message of three local steps, and how it was made."""
     model, _ = model_of("tanh")
     images, classes = examples(3)
     training = local_steps.LocalTraining(learning_rate=0.5, epochs=3)
-    update = victims.update(model, images, classes, training)
+    return victims.update(model, images, classes, training), training
+
+
+def test_several_steps_are_refused():
+    update, training = stepped()
     with pytest.raises(knowledge.DoesNotApply, match="local_training"):
         read("tanh", 3, gradient=update, local_training=training)
+
+
+@pytest.mark.slow
+def test_several_steps_that_are_not_declared_are_refused():
     with pytest.raises(knowledge.DoesNotApply, match="'lower' must show"):
-        read("tanh", 3, gradient=update)
+        read("tanh", 3, gradient=stepped()[0])
 
 
 def test_nothing_visible_is_refused():
