@@ -73,14 +73,15 @@ def read_chain(model: functional.FunctionalModel) -> tuple[ConvLayer, ...]:
     layers = model.keras_model.layers
     once = dense_lib.single_inputs(model.keras_model)
     found: list[ConvLayer] = []
-    pad, padded, shape = (0, 0), False, tuple(model.input_shape)
+    pad, shape = (0, 0), tuple(model.input_shape)
+    padded: keras.layers.Layer | None = None
     for layer in layers[:-1]:
         if isinstance(layer, keras.layers.InputLayer | keras.layers.Flatten):
             continue
         activation = activation_of(layer)
         if isinstance(layer, keras.layers.ZeroPadding2D):
             (top, _), (left, _) = layer.padding
-            pad, padded = (pad[0] + top, pad[1] + left), True
+            pad, padded = (pad[0] + top, pad[1] + left), layer
         elif activation is None:
             raise _misfit(model, layer)
         elif (
@@ -100,7 +101,7 @@ def read_chain(model: functional.FunctionalModel) -> tuple[ConvLayer, ...]:
                     activation=activation,
                 )
             )
-            pad, padded, shape = (0, 0), False, tuple(layer.output.shape[1:])
+            pad, padded, shape = (0, 0), None, tuple(layer.output.shape[1:])
         elif isinstance(layer, keras.layers.Activation | keras.layers.LeakyReLU):
             # One for each convolution, and not after padding: a sigmoid makes 0.5 of
             # those zeros.
@@ -111,7 +112,11 @@ def read_chain(model: functional.FunctionalModel) -> tuple[ConvLayer, ...]:
             raise _misfit(model, layer)
     heads = dense_lib.dense_layers(model)
     one_head = len(heads) == 1 and heads[0].head and not heads[0].sees_picture
-    if not found or not one_head or padded:
+    if padded is not None:  # No convolution takes it.
+        raise _misfit(model, padded)
+    if not found:
+        raise _refusal(model, "it has no convolution")
+    if not one_head:
         raise _misfit(model, layers[-1])
     return tuple(found)
 
@@ -119,10 +124,15 @@ def read_chain(model: functional.FunctionalModel) -> tuple[ConvLayer, ...]:
 def _misfit(
     model: functional.FunctionalModel, layer: keras.layers.Layer
 ) -> knowledge.DoesNotApply:
+    return _refusal(
+        model, f"its layer {layer.name!r} ({type(layer).__name__}) does not fit there"
+    )
+
+
+def _refusal(model: functional.FunctionalModel, where: str) -> knowledge.DoesNotApply:
     return knowledge.DoesNotApply(
         f"`model` ({model.name}) must be a chain of plain convolutions with leaky ReLUs, "
-        "sigmoids or tanhs and one dense head, but its layer "
-        f"{layer.name!r} ({type(layer).__name__}) does not fit there."
+        f"sigmoids or tanhs and one dense head, but {where}."
     )
 
 

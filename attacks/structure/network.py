@@ -135,14 +135,19 @@ def read_network(model: functional.FunctionalModel) -> Network:
         if block is None:
             raise _misfit(model, operation)
         blocks.append(block)
-    if not blocks or not operations:
-        raise _misfit(model, operations[0] if operations else None)
+    if not operations:
+        raise _without(model, "a flattening and a dense head")
+    if not blocks:
+        raise _misfit(model, operations[0])
     flatten = operations.pop(0)
     plain = isinstance(flatten, keras.layers.Flatten)
     if not plain or flatten.data_format == "channels_first":
         raise _misfit(model, flatten)
-    if not _is_top(operations, dense):
-        raise _misfit(model, operations[-1] if operations else flatten)
+    if not operations:
+        raise _without(model, "a dense head")
+    other = _not_of_top(operations, dense)
+    if other is not None:
+        raise _misfit(model, other)
     return Network(*_from_unit(rescaling, model.value_range), tuple(blocks), dense)
 
 
@@ -170,6 +175,14 @@ def _misfit(
     where = "its layers are not one after the other"
     if operation is not None:
         where = f"its layer {operation.name!r} ({type(operation).__name__}) is another"
+    return _refusal(model, where)
+
+
+def _without(model: functional.FunctionalModel, missing: str) -> knowledge.DoesNotApply:
+    return _refusal(model, f"it is without {missing}")
+
+
+def _refusal(model: functional.FunctionalModel, where: str) -> knowledge.DoesNotApply:
     return knowledge.DoesNotApply(
         f"`model` ({model.name}) must be convolutions of stride 1 with ReLUs and "
         "max-poolings (normalisations allowed), one flattening, and dense layers with "
@@ -310,24 +323,23 @@ def _is_windowed_maximum(operations: list[keras.Operation]) -> bool:
     )
 
 
-def _is_top(
+def _not_of_top(
     operations: list[keras.Operation], dense: tuple[dense_lib.DenseLayer, ...]
-) -> bool:
-    """Whether the rest is dense layers with ReLUs between them and one head."""
-    found = []
-    rectified = True
+) -> keras.Operation | None:
+    """The first that keeps the rest from being dense layers, ReLUs and one head."""
+    names = [layer.name for layer in dense]
+    between: keras.Operation | None = None  # The dense layer that lacks a ReLU so far.
     for layer in operations:
         if isinstance(layer, keras.layers.Dense):
-            if not rectified:
-                return False
-            found.append(layer.name)
+            if between is not None or layer.name not in names:
+                return between or layer
             rectified = layer.activation is keras.activations.relu
+            between = None if rectified else layer
         elif _is_relu(layer):
-            rectified = True
+            between = None
         else:
-            return False
-    ends_in_head = bool(dense) and dense[-1].head
-    return ends_in_head and found == [layer.name for layer in dense]
+            return layer
+    return None if dense and dense[-1].head else operations[-1]
 
 
 def _triple(shape: tuple[int, ...]) -> Shape:

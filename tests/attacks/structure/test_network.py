@@ -45,6 +45,17 @@ def check_refused(model, reason="`model` .* must be convolutions of stride 1"):
         network.read_network(model)
 
 
+@pytest.mark.parametrize("activation", ["tanh", "linear"])
+def test_the_layer_that_breaks_the_chain_is_named(activation):
+    """Not the last one, which is as it should be."""
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Flatten()(conv(activation="relu")(inputs))
+    x = layers.Dense(4, activation=activation, name="other")(x)
+    x = layers.Dense(4, activation="relu")(x)
+    model = functional.from_keras(keras.Model(inputs, layers.Dense(2)(x)))
+    check_refused(model, r"its layer 'other' \(Dense\)")
+
+
 # Each as a function: no layers are made while tests are collected.
 NO_CHAINS = {
     "strides": lambda: [conv(strides=2)],

@@ -198,7 +198,15 @@ def test_padding_adds_up_but_not_before_the_head():
     hidden = keras.layers.ZeroPadding2D(1)(keras.layers.Conv2D(4, 3)(inputs))
     logits = keras.layers.Dense(3)(keras.layers.Flatten()(hidden))
     model = functional.from_keras(keras.Model(inputs, logits))
-    with pytest.raises(knowledge.DoesNotApply, match="dense"):
+    with pytest.raises(knowledge.DoesNotApply, match="zero_padding2d"):
+        r_gap_layers.read_chain(model)
+
+
+def test_a_refusal_says_that_there_is_no_convolution():
+    inputs = keras.Input((8, 8, 1))
+    logits = keras.layers.Dense(3)(keras.layers.Flatten()(inputs))
+    model = functional.from_keras(keras.Model(inputs, logits))
+    with pytest.raises(knowledge.DoesNotApply, match="it has no convolution"):
         r_gap_layers.read_chain(model)
 
 
