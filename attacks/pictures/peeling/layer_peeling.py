@@ -21,7 +21,7 @@ from attacks import target as target_lib
 from attacks.continuous.analytic import closed_form
 from attacks.continuous.first_order import recipes, starts
 from attacks.optimisers import blas
-from attacks.pictures.peeling import descent, peel, top
+from attacks.pictures.peeling import descent, peel, top, walk
 from attacks.pictures.peeling import search as search_lib
 from attacks.structure import network as network_lib
 from federated import views
@@ -88,6 +88,7 @@ def build_layer_peeling(
         search = search_lib.Search(
             problem=peel.Problem(network, knowledge.model.spec, view.weights, target),
             compiled=lambda depth: shared.of(descent.build_advance, network, depth),
+            walks=lambda depth: shared.of(walk.build, network, depth),
             deadline=None if seconds is None else began + seconds,
             progress=progress,
         )
@@ -132,7 +133,7 @@ def _reconstruct(
     if resisted and left > 1:
         scout = search_lib.run(search, level, first, max(1, int(left * _SCOUTING)))
         left, first = left - scout.iterations, scout.image
-        level, _ = peel.descend(problem, level, [first], deadline)
+        level, _ = peel.descend(problem, level, [first], deadline, search.walks)
     done = 0 if scout is None else scout.iterations
     if level.depth == 0:
         image = peel.picture(problem, level)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from attacks import effort as effort_lib
 from attacks.continuous.first_order import engine as first_order
-from attacks.pictures.peeling import descent, peel
+from attacks.pictures.peeling import descent, peel, walk
 
 _CHUNK = 50
 """Iterations between two looks at the clock, and two reports of progress."""
@@ -21,12 +21,14 @@ class Search(NamedTuple):
     Attributes:
       problem: The network and its gradient.
       compiled: A depth -> the compiled search below it, made once each.
+      walks: A block's index -> the compiled walk on its input, made once each.
       deadline: By `time.monotonic()`, or None.
       progress: Called after every fifty iterations, or None.
     """
 
     problem: peel.Problem
     compiled: Callable[[int], descent.Advance]
+    walks: Callable[[int], walk.Walk]
     deadline: float | None
     progress: effort_lib.Progress | None
 

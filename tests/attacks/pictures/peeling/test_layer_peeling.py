@@ -98,11 +98,11 @@ def test_a_layer_that_resisted_is_tried_again(easy, monkeypatch):
     image = picture(easy.model.input_shape)
     calls, descend = [], peel.descend
 
-    def stubborn(problem, level, candidates, deadline=None):
+    def stubborn(problem, level, candidates, deadline=None, walks=None):
         calls.append(len(candidates))
         if len(calls) == 1:
             return level, True
-        return descend(problem, level, candidates, deadline)
+        return descend(problem, level, candidates, deadline, walks)
 
     monkeypatch.setattr(peel, "descend", stubborn)
     found = attack(easy, view_of(easy, image), 90)
