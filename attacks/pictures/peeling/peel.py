@@ -21,8 +21,8 @@ _ROUNDING = 1e-6
 """Activations below this share of their root mean square are zeros that were rounded."""
 
 _HOPELESS = 0.05
-"""A residual after a walk beyond which further walks are not worth their time: those that
-came to an end in trained networks were below 0.02 after the first."""
+"""A residual after a walk beyond which no further ones are tried: on a trained ConvNet one
+that became exact was at 0.01 after the first, and one that did not stayed at 0.1."""
 
 _MOST_POSITIONS = 1500
 _MOST_POOLED = 400
