@@ -56,8 +56,9 @@ class Entry:
       one_picture: Whether it is for batches of one only.
       sees: What it is on.
       local_training: Whether it takes messages of several local steps.
-      cost: "cheap" attacks are members of an envelope where they apply; "costly" ones
-        are not, because every member is made again for each rehearsal.
+      cost: "algebra" and "cheap" attacks are members of an envelope where they apply,
+        the former first, because an exact result ends it; "costly" ones are not,
+        because every member is made again for each rehearsal.
       envelope: Whether it is made of the other attacks.
     """
 
@@ -71,7 +72,7 @@ class Entry:
     one_picture: bool = False
     sees: Sees = "message"
     local_training: bool = False
-    cost: Literal["cheap", "costly"] = "cheap"
+    cost: Literal["algebra", "cheap", "costly"] = "cheap"
     envelope: bool = False
 
     @property
@@ -81,7 +82,7 @@ class Entry:
         The attack on a cohort is about other pictures: its knowledge counts those of
         all clients, and its result has them all.
         """
-        return self.cost == "cheap" and not self.envelope and self.sees != "cohort"
+        return self.cost != "costly" and not self.envelope and self.sees != "cohort"
 
     @property
     def takes_rounds(self) -> bool:
@@ -138,24 +139,30 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
             "attacks.continuous.analytic.dense_inversion:build_dense_inversion",
             kinds=ANY,
             finds_numbers=True,
-        ),
-        "completion": Entry(
-            "attacks.continuous.analytic.completion:build_completion",
-            kinds=ANY,
-            finds_numbers=True,
+            cost="algebra",
         ),
         "feature_inversion": Entry(
-            "attacks.continuous.features.feature_inversion:build_feature_inversion"
+            "attacks.continuous.features.feature_inversion:build_feature_inversion",
+            cost="algebra",
         ),
         "feature_inversion_dct": Entry(
             "attacks.pictures.features.feature_inversion_dct:"
             "build_feature_inversion_dct",
             inputs="pictures",
+            cost="algebra",
+        ),
+        # After those, because it may end in a search.
+        "completion": Entry(
+            "attacks.continuous.analytic.completion:build_completion",
+            kinds=ANY,
+            finds_numbers=True,
+            cost="algebra",
         ),
         "r_gap": Entry(
             "attacks.continuous.analytic.r_gap:build_r_gap",
             inputs="pictures",
             one_picture=True,
+            cost="algebra",
         ),
         "layer_peeling": Entry(
             "attacks.pictures.peeling.layer_peeling:build_layer_peeling",
@@ -266,7 +273,9 @@ def build(
                     attacks=attacks,
                 ),
             )
-            for member, offer in attacks.items()
+            for member, offer in sorted(
+                attacks.items(), key=lambda item: item[1].cost != "algebra"
+            )
             if offer.is_member
         }
     taken = inspect.signature(builder).parameters

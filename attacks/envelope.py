@@ -9,6 +9,8 @@ measured in the same way for all of them.
 import math
 import time
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -37,6 +39,23 @@ FAILURES: tuple[type[Exception], ...] = (
 on. A `TypeError`, an `AttributeError` and the like are mistakes in the code: they end
 the study, as an interruption by the user does."""
 
+ROUNDING = 1e-8
+"""Visible error up to which what is left is the rounding of messages and pictures."""
+
+
+class Ran(NamedTuple):
+    """What became of the attacks.
+
+    Attributes:
+      members: In the order of the attacks. One that does not apply, fails or was not
+        needed any more is there with its reason.
+      exact: The one whose result is exact, after which no other ran; None if there is
+        none.
+    """
+
+    members: tuple[Member, ...]
+    exact: str | None
+
 
 def run(
     attacks: Mapping[str, Attack],
@@ -45,8 +64,8 @@ def run(
     knowledge: knowledge_lib.Knowledge,
     seed: Seed,
     source: target_lib.Source,
-) -> tuple[Member, ...]:
-    """Runs attacks one after another, and measures their visible error.
+) -> Ran:
+    """Runs attacks one after another until one is exact, and measures their error.
 
     Runs on: attacker. Sees: what the attacks see; never the truth.
 
@@ -59,8 +78,7 @@ def run(
       source: What the attacks were built to attack: the error is about this message.
 
     Returns:
-      The members, in the order of the attacks. One that does not apply or fails is
-      there with its reason.
+      The members, and which of them is exact (`is_exact`).
 
     Raises:
       ValueError: If view, knowledge and `source` do not go together.
@@ -88,7 +106,47 @@ def run(
             )
         return Member(name, "ok", "", found, error, math.nan, seconds)
 
-    return tuple(member(name, attack) for name, attack in attacks.items())
+    entries = int(np.count_nonzero(target.visible))
+    members: list[Member] = []
+    exact: str | None = None
+    for name, attack in attacks.items():
+        if exact is not None:
+            reason = f"Not run: the result of {exact} is exact."
+            skipped = Member(
+                name, "does_not_apply", reason, None, math.nan, math.nan, 0.0
+            )
+            members.append(skipped)
+            continue
+        members.append(member(name, attack))
+        if is_exact(members[-1], entries):
+            exact = name
+    return Ran(tuple(members), exact)
+
+
+def is_exact(member: Member, entries: int) -> bool:
+    """Whether nobody can do better: a result that is the only one, as far as is known.
+
+    It comes from algebra that left nothing open, not from a search, which may end at a
+    wrong picture that fits as well; it explains all that is visible up to rounding; and
+    no fewer entries are visible than numbers were found.
+
+    Args:
+      member: From `run`.
+      entries: How many entries are visible.
+
+    Returns:
+      Whether it is.
+    """
+    found = member.reconstruction
+    return (
+        found is not None
+        and found.converged
+        and found.stop == "closed_form"
+        and found.label_source != "guessed"
+        and entries >= found.images.size
+        # Not its own word: measured alike for all. NaN is no number below the bound.
+        and member.visible_error < ROUNDING
+    )
 
 
 def text_of(failure: Exception) -> str:
@@ -97,11 +155,20 @@ def text_of(failure: Exception) -> str:
     return f"{type(failure).__name__}: {first}"
 
 
-def choose(members: Sequence[Member]) -> tuple[Reconstruction, Choice] | None:
+def choose(
+    members: Sequence[Member],
+    plays: Mapping[str, Sequence[float]] = MappingProxyType({}),
+    exact: str | None = None,
+) -> tuple[Reconstruction, Choice] | None:
     """The result that the attacker believes, and what decided.
 
-    The best in the rehearsal; without one the smallest visible error; where that is
-    undefined for all, the first that uses no gradient; else the first with a result.
+    The exact one, if there is one; else the best in the rehearsal; without one the
+    smallest visible error; where that is undefined for all, the first that uses no
+    gradient; else the first with a result.
+
+    A guess that uses no gradient is the rehearsal's choice unless another member is
+    better than it by more than the uncertainty: a few plays, on which a search happened
+    to do well, are no reason to leave it.
 
     Prior knowledge that a member used does not enter the visible error, so where the
     visible entries do not determine the pictures, it prefers a search that fits them
@@ -109,6 +176,9 @@ def choose(members: Sequence[Member]) -> tuple[Reconstruction, Choice] | None:
 
     Args:
       members: From `run`, perhaps with what the rehearsal said.
+      plays: How each did in the rehearsal, dB, by name; the first plays of all are the
+        same.
+      exact: From `run`.
 
     Returns:
       The chosen member's reconstruction, and the choice; None if no member has a
@@ -117,12 +187,15 @@ def choose(members: Sequence[Member]) -> tuple[Reconstruction, Choice] | None:
     results = [
         (one, one.reconstruction) for one in members if one.reconstruction is not None
     ]
-    rehearsed = [pair for pair in results if math.isfinite(pair[0].rehearsal_db)]
+    rehearsed = [pair for pair in results if plays.get(pair[0].name)]
+    certain = [pair for pair in results if pair[0].name == exact]
     defined = [pair for pair in results if math.isfinite(pair[0].visible_error)]
     guesses = [pair for pair in results if pair[1].stop == "prior_only"]
     by: ChosenBy
-    if rehearsed:
-        by, best = "rehearsal", max(rehearsed, key=lambda pair: pair[0].rehearsal_db)
+    if certain:
+        by, best = "criterion", certain[0]
+    elif rehearsed:
+        by, best = "rehearsal", _best_rehearsed(rehearsed, plays)
     elif defined:
         by, best = "criterion", min(defined, key=lambda pair: pair[0].visible_error)
     elif results:
@@ -130,3 +203,42 @@ def choose(members: Sequence[Member]) -> tuple[Reconstruction, Choice] | None:
     else:
         return None
     return best[1], Choice(best[0].name, by, tuple(members))
+
+
+def _best_rehearsed(
+    results: Sequence[tuple[Member, Reconstruction]],
+    plays: Mapping[str, Sequence[float]],
+) -> tuple[Member, Reconstruction]:
+    """The guess without a gradient, or the best of those that clearly beat it."""
+
+    def mean(pair: tuple[Member, Reconstruction]) -> float:
+        return float(np.mean(plays[pair[0].name]))
+
+    guesses = [pair for pair in results if pair[1].stop == "prior_only"]
+    others = [pair for pair in results if pair[1].stop != "prior_only"]
+    if not guesses:
+        return max(others, key=mean)
+    guess = max(guesses, key=mean)
+    usual = plays[guess[0].name]
+    better = [pair for pair in others if clearly_better(plays[pair[0].name], usual)]
+    return max(better, key=mean, default=guess)
+
+
+def clearly_better(values: Sequence[float], usual: Sequence[float]) -> bool:
+    """Whether values exceed others of the same plays by more than the uncertainty.
+
+    That is the standard error of the mean difference. A single difference has none; how
+    far the others vary from play to play stands in for it.
+
+    Args:
+      values: On the first plays, dB; at least one.
+      usual: On the same, and perhaps on more.
+
+    Returns:
+      Whether they do.
+    """
+    count = min(len(values), len(usual))
+    differences = np.subtract(values[:count], usual[:count])
+    varying = differences if count > 1 else np.array(usual)
+    error = np.std(varying, ddof=1) / np.sqrt(count) if len(varying) > 1 else 0.0
+    return bool(np.mean(differences) > error)

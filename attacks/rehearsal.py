@@ -8,7 +8,7 @@ and is right: the visible error alone would choose the former.
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -24,19 +24,27 @@ from federated import views
 from selenc_tf.models import local_steps
 from selenc_tf.types import Seed
 
+OFTEN = 16
+"""Plays of what costs nothing: its distribution, where others have a few samples."""
+
 
 class Score(NamedTuple):
     """How an attack did.
 
     Attributes:
-      psnr_db: Mean over the batches, at most 120; NaN if it failed on one.
+      values: The PSNR in dB of each batch, at most 120; () if it failed on one.
       reason: Why, or "".
       seconds: Wall-clock time of all batches together.
     """
 
-    psnr_db: float
+    values: tuple[float, ...]
     reason: str
     seconds: float
+
+    @property
+    def psnr_db(self) -> float:
+        """The mean over the batches; NaN if it failed on one."""
+        return float(np.mean(self.values)) if self.values else float("nan")
 
 
 class Play(NamedTuple):
@@ -60,6 +68,7 @@ def rehearse(
     seed: Seed,
     source: target_lib.Source,
     rehearsals: int,
+    often: Collection[str] = (),
 ) -> Mapping[str, Score]:
     """Attacks messages of public pictures with every method.
 
@@ -68,50 +77,58 @@ def rehearse(
     Args:
       attacks: By name.
       view: For weights and mask.
-      knowledge: With public pictures; the first batches are the rehearsal's, and the
-        attacks get the others.
+      knowledge: With public pictures; the first batches are the rehearsal's. In each
+        the attacks have all pictures but those that they are to find.
       seed: Of the attacks.
       source: What the attacks were built to attack: the played message takes its place.
       rehearsals: How many batches.
+      often: Names of attacks that are rehearsed on up to `OFTEN` batches, those of the
+        others first.
 
     Returns:
       Scores by name; empty where there are too few public pictures.
     """
-    plays = _plays(view, knowledge, source, rehearsals)
+    public, size = knowledge.public_pictures, knowledge.batch_size
+    if public is None or not rehearsals or len(public.images) <= 2 * rehearsals * size:
+        return {}
+    most = min(OFTEN, (len(public.images) - 1) // (2 * size))
+    count = max(rehearsals, most) if set(often) & set(attacks) else rehearsals
+    plays = tuple(
+        _play(view, knowledge, public, source, index) for index in range(count)
+    )
     return {
-        name: _score(attack, plays, seed) for name, attack in attacks.items() if plays
+        name: _score(attack, plays if name in often else plays[:rehearsals], seed)
+        for name, attack in attacks.items()
     }
 
 
-def _plays(
+def _play(
     view: views.ServerView,
     knowledge: knowledge_lib.Knowledge,
+    public: knowledge_lib.PublicPictures,
     source: target_lib.Source,
-    rehearsals: int,
-) -> tuple[Play, ...]:
-    public, size = knowledge.public_pictures, knowledge.batch_size
-    taken = rehearsals * size
-    if public is None or len(public.images) <= 2 * taken:
-        return ()
-    rest = knowledge_lib.PublicPictures(public.images[taken:], public.labels[taken:])
-    plays = []
-    for begin in range(0, taken, size):
-        images = public.images[begin : begin + size]
-        labels = public.labels[begin : begin + size]
-        told = None if knowledge.labels is None else _told(labels)
-        seen, *earlier = (
-            _view_of(one, knowledge, source, images, labels)
-            for one in (view, *knowledge.earlier)
-        )
-        known = dataclasses.replace(
-            knowledge,
-            public_pictures=rest,
-            labels=told,
-            client_sizes=None,
-            earlier=tuple(earlier),
-        )
-        plays.append(Play(seen, known, images))
-    return tuple(plays)
+    index: int,
+) -> Play:
+    """The round with a batch of public pictures, which the attacker does not have."""
+    size = knowledge.batch_size
+    played = slice(index * size, (index + 1) * size)
+    images, labels = public.images[played], public.labels[played]
+    rest = knowledge_lib.PublicPictures(
+        np.delete(public.images, played, axis=0),
+        np.delete(public.labels, played, axis=0),
+    )
+    seen, *earlier = (
+        _view_of(one, knowledge, source, images, labels)
+        for one in (view, *knowledge.earlier)
+    )
+    known = dataclasses.replace(
+        knowledge,
+        public_pictures=rest,
+        labels=None if knowledge.labels is None else _told(labels),
+        client_sizes=None,
+        earlier=tuple(earlier),
+    )
+    return Play(seen, known, images)
 
 
 def _told(labels: np.ndarray) -> knowledge_lib.Labels:
@@ -150,12 +167,12 @@ def _score(attack: Attack, plays: tuple[Play, ...], seed: Seed) -> Score:
             found = attack(play.view, play.knowledge, seed)
         except envelope.FAILURES as failure:
             reason = f"rehearsal: {envelope.text_of(failure)}"
-            return Score(float("nan"), reason, time.monotonic() - began)
+            return Score((), reason, time.monotonic() - began)
         values.append(_psnr_db(found.images, play.images))
-    mean = float(np.mean(values))
     seconds = time.monotonic() - began
-    reason = "" if np.isfinite(mean) else "rehearsal: its pictures are not finite"
-    return Score(mean, reason, seconds)
+    if not np.all(np.isfinite(values)):
+        return Score((), "rehearsal: its pictures are not finite", seconds)
+    return Score(tuple(values), "", seconds)
 
 
 def _psnr_db(found: np.ndarray, images: np.ndarray) -> float:

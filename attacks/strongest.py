@@ -22,14 +22,17 @@ def build_strongest(
 ) -> knowledge_lib.Attack:
     """Builds the envelope of attacks on one gradient.
 
-    Every member is made on the message. Those with a result are then rehearsed on
-    public pictures (`rehearsal.py`), so that each of them costs `rehearsals` times as
-    much again; a single one with a result is not.
+    Members are made on the message, until one is exact (`envelope.is_exact`): that one
+    is believed. Else those with a result are rehearsed on public pictures
+    (`rehearsal.py`), so that each of them costs `rehearsals` times as much again; a
+    single one with a result is not. Guesses that use no gradient cost nothing and are
+    rehearsed more often.
 
     Runs on: attacker. Sees: what the members see, and public pictures.
 
     Args:
-      members: Attacks by name, built for `source`, in the order in which they run.
+      members: Attacks by name, built for `source`, in the order in which they run: what
+        may be exact and costs little first.
       source: One client's message by its index, or "aggregate".
       programs: What is compiled already, shared with the members; None for its own.
       rehearsals: Public batches that are attacked to choose among the methods. With 0,
@@ -55,12 +58,24 @@ def build_strongest(
     ) -> knowledge_lib.Reconstruction:
         began = time.monotonic()
         compiled = shared.of(matching.build_matching, knowledge.model)
-        made = envelope.run(members, compiled, view, knowledge, seed, source)
-        able = {one.name: members[one.name] for one in made if one.reconstruction}
-        count = rehearsals if len(able) > 1 else 0
-        scores = rehearsal.rehearse(able, view, knowledge, seed, source, count)
+        made, exact = envelope.run(members, compiled, view, knowledge, seed, source)
+        able = {
+            one.name: one.reconstruction
+            for one in made
+            if one.reconstruction is not None
+        }
+        scores = rehearsal.rehearse(
+            {name: members[name] for name in able},
+            view,
+            knowledge,
+            seed,
+            source,
+            rehearsals if len(able) > 1 and exact is None else 0,
+            [name for name, one in able.items() if one.stop == "prior_only"],
+        )
         made = tuple(_with_score(one, scores.get(one.name)) for one in made)
-        chosen = envelope.choose(made)
+        plays = {name: score.values for name, score in scores.items()}
+        chosen = envelope.choose(made, plays, exact)
         if chosen is None:
             raise _nothing(made)
         reconstruction, choice = chosen

@@ -12,6 +12,7 @@ from experiments.outputs import environment, files, results, run_directory, text
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.text_tables import Table
 from experiments.study.settings import Settings
+from experiments.suites import regret
 
 BEST = "the best of them"
 """The highest PSNR of each picture, in hindsight."""
@@ -141,7 +142,7 @@ def write(asked: Settings, runs: Sequence[Point], command: str) -> None:
         "messages a cell; after R rounds of averaging, batches of b.\n",
         f"{environment.in_words(environment.describe())}.\n",
         *(text_tables.to_markdown(table) for table in _tables(asked, runs, found)),
-        *(f"{line}\n" for line in _reasons(found)),
+        *(f"{line}\n" for line in (*_regrets(asked, runs), *_reasons(found))),
     ]
     here = folder(asked)
     here.mkdir(parents=True, exist_ok=True)
@@ -150,11 +151,11 @@ def write(asked: Settings, runs: Sequence[Point], command: str) -> None:
 
 
 def show(asked: Settings, runs: Sequence[Point], stream: TextIO) -> None:
-    """Prints the tables and the reasons of what has no result."""
+    """Prints the tables, the regret, and the reasons of what has no result."""
     found = _collected(asked, runs)
     for table in _tables(asked, runs, found):
         text_tables.show(table, stream)
-    for line in _reasons(found):
+    for line in (*_regrets(asked, runs), *_reasons(found)):
         print(line, file=stream)
 
 
@@ -191,6 +192,24 @@ def _collected(asked: Settings, runs: Sequence[Point]) -> dict[_Place, Found]:
                         found[place] = Found((), (_ONE_PICTURE,))
                 found[_Place(point, metric, ratio, BEST)] = _best(of_mask)
     return found
+
+
+def _regrets(asked: Settings, runs: Sequence[Point]) -> Iterator[str]:
+    """What attackers who choose among several attacks give away by their choice."""
+    records = [
+        record
+        for point in runs
+        for record in results.load(folder(asked) / point.name)
+        if isinstance(record, AttackRecord)
+    ]
+    for name in asked.attack.methods:
+        found = regret.mean([one for one in records if one.attack == name])
+        if found is not None:
+            yield (
+                f"`{name}`: its best member in hindsight is {found:.1f} dB above the "
+                f"chosen one (mean over cells; all above {regret.EXACT_DB:g} dB counted "
+                "as equal)."
+            )
 
 
 def _found(records: Sequence[AttackRecord]) -> Found:

@@ -28,7 +28,8 @@ def compiled(model):
 
 
 def run(attacks, view, known):
-    return envelope.run(attacks, compiled(known.model), view, known, cases.SEED, 0)
+    made = envelope.run(attacks, compiled(known.model), view, known, cases.SEED, 0)
+    return made.members
 
 
 def chosen(attacks, view, known):
@@ -177,12 +178,106 @@ def test_a_rehearsal_overrules_the_visible_error(tiny, known):
     attacks = {"exact": returns(truth.images), "mean": baselines.build_mean_picture()}
     exact, mean = run(attacks, view, known)
     assert envelope.choose((exact, mean))[1].name == "exact"
-    scored = (exact._replace(rehearsal_db=10.0), mean._replace(rehearsal_db=11.0))
-    found, choice = envelope.choose(scored)
+    plays = {"exact": (10.0,), "mean": (11.0,)}
+    found, choice = envelope.choose((exact, mean), plays)
     assert (choice.name, choice.by) == ("mean", "rehearsal")
     assert found is mean.reconstruction
     # Without a rehearsal of its own a member is not believed either.
-    assert envelope.choose((exact, scored[1]))[1].name == "mean"
+    for missing in ({"mean": (11.0,)}, {"exact": (), "mean": (11.0,)}):
+        assert envelope.choose((exact, mean), missing)[1].name == "mean"
+
+
+def test_a_guess_is_left_for_what_is_clearly_better(tiny, known):
+    view, truth = cases.case(tiny, 0.5)
+    attacks = {
+        "lucky": returns(truth.images, stop="stalled"),
+        "steady": returns(truth.images, stop="retrieved"),
+        "mean": baselines.build_mean_picture(),
+    }
+    members = run(attacks, view, known)
+
+    def believed(**plays):
+        return envelope.choose(members, plays)[1].name
+
+    usual = (12.0, 10.0, 15.0, 9.0)
+    # Better once by far and worse once: 8 +- 12 dB more. 2 +- 0.5 dB more is enough.
+    assert believed(lucky=(32.0, 6.0), mean=usual) == "mean"
+    assert believed(lucky=(32.0, 6.0), steady=(13.5, 12.5), mean=usual) == "steady"
+    assert believed(lucky=(32.0, 30.0), steady=(13.5, 12.5), mean=usual) == "lucky"
+    # The guess's other plays say nothing of a difference.
+    assert believed(steady=(13.5, 12.5), mean=(12.0, 10.0, 90.0, 90.0)) == "steady"
+    # Nothing else: the best.
+    assert believed(lucky=(32.0, 6.0), steady=(13.5, 12.5)) == "lucky"
+    assert believed(mean=usual) == "mean"
+
+
+def test_clearly_better_by_hand():
+    # Differences 1 and 3: 2 with a standard error of sqrt(2) / sqrt(2) = 1.
+    assert envelope.clearly_better((11.0, 13.0), (10.0, 10.0))
+    # -1 and 3: 1 with one of 2.
+    assert not envelope.clearly_better((9.0, 13.0), (10.0, 10.0))
+    # One play: the others vary by sqrt(2) dB.
+    assert not envelope.clearly_better((11.0,), (10.0, 12.0))
+    assert envelope.clearly_better((11.5,), (10.0, 12.0))
+    assert envelope.clearly_better((11.0,), (10.0,))
+    assert not envelope.clearly_better((10.0, 10.0), (10.0, 10.0))
+
+
+def exact(images, labels=(1,), **changes):
+    """An attack that says that its result is the only one."""
+
+    def attack(view, knowledge, seed):
+        found = returns(images, labels, "closed_form")(view, knowledge, seed)
+        return found._replace(converged=True, **changes)
+
+    return attack
+
+
+def test_an_exact_result_ends_it(tiny, known):
+    view, truth = cases.case(tiny, 0.5)
+    attacks = {
+        "unfit": fails(DoesNotApply("no dense layer")),
+        "mean": baselines.build_mean_picture(),
+        "algebra": exact(truth.images),
+        "search": fails(AssertionError("it ran")),
+    }
+    made = envelope.run(attacks, compiled(tiny), view, known, cases.SEED, 0)
+    assert made.exact == "algebra"
+    assert [one.name for one in made.members] == list(attacks)
+    search = made.members[-1]
+    assert (search.status, search.reconstruction) == ("does_not_apply", None)
+    assert search.reason == "Not run: the result of algebra is exact."
+    found, choice = envelope.choose(made.members, {"mean": (99.0,)}, made.exact)
+    assert (choice.name, choice.by) == ("algebra", "criterion")
+    assert found is made.members[2].reconstruction
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"converged": False},
+        {"stop": "tolerance"},
+        {"label_source": "guessed"},
+        {"images": np.full((1, 4, 4, 1), 0.5, np.float32)},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_is_not_exact(tiny, known, changes):
+    """A search that converged, a guess, and a claim that the gradient refutes."""
+    view, truth = cases.case(tiny, 0.5)
+
+    def attack(view, knowledge, seed):
+        return exact(truth.images)(view, knowledge, seed)._replace(**changes)
+
+    attacks = {"a": attack, "mean": baselines.build_mean_picture()}
+    made = envelope.run(attacks, compiled(tiny), view, known, cases.SEED, 0)
+    assert made.exact is None and made.members[1].status == "ok"
+
+
+def test_fewer_entries_than_numbers_show_nothing_exactly(tiny, known):
+    view, truth = cases.case(tiny, 0.5)
+    (member,) = run({"a": exact(truth.images)}, view, known)
+    assert envelope.is_exact(member, 16) and not envelope.is_exact(member, 15)
 
 
 def test_hidden_entries_do_not_decide(tiny, known):

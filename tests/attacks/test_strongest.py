@@ -60,6 +60,7 @@ def test_rehearsal_tells_what_works(tiny, known):
     names = ("completion", "idlg", "retrieval", "mean_picture")
     attacks = {name: member(name) for name in names}
     scores = rehearse(attacks, view_of(tiny, 0.0), known)
+    assert all(len(score.values) == 1 for score in scores.values())
     values = {name: score.psnr_db for name, score in scores.items()}
     assert values["completion"] > 60 > 20 > values["mean_picture"]
     assert values["idlg"] > values["retrieval"]
@@ -91,6 +92,27 @@ def test_what_is_attacked_is_what_is_rehearsed(tiny, known, source):
     assert played.messages[0] is view.messages[0]
 
 
+def test_a_guess_is_rehearsed_often_on_the_same_plays(tiny, known):
+    seen = []
+
+    def watched(view, told, seed):
+        seen.append(view.messages[0].plain)
+        # Of every play the attacker has all pictures but the one that is looked for.
+        assert len(told.public_pictures.images) == 29
+        return baselines.build_mean_picture()(view, told, seed)
+
+    attacks = {"search": watched, "mean": baselines.build_mean_picture()}
+    scores = rehearsal.rehearse(
+        attacks, view_of(tiny, 0.3), known, SEED, 0, 2, often=("mean",)
+    )
+    assert len(seen) == len(scores["search"].values) == 2
+    assert not np.array_equal(*seen)
+    # At most half of the public pictures.
+    assert len(scores["mean"].values) == 14
+    assert scores["mean"].values[:2] == scores["search"].values
+    assert scores["mean"].psnr_db == pytest.approx(np.mean(scores["mean"].values))
+
+
 def test_earlier_rounds_are_rehearsed_too(tiny, known):
     view = view_of(tiny, 0.95)
     other = view_of(tiny, 0.0)._replace(mask=~view.mask)
@@ -117,14 +139,17 @@ def test_recovers_where_a_member_does(tiny, known):
     public = known.public_pictures
     few = knowledge.PublicPictures(public.images[:12], public.labels[:12])
     known = dataclasses.replace(known, public_pictures=few)
-    found = catalog.build("strongest", **SHARED)(view_of(tiny, 0.5), known, SEED)
+    found = catalog.build("strongest", **SHARED)(view_of(tiny, 0.8), known, SEED)
     truth = evaluation.Truth(victims.tiny_pictures(1), np.array([1]))
     (leak,) = evaluation.evaluate(found, truth)
     assert leak.psnr > 60 and leak.label_correct
     choice = found.choice
     assert choice.by == "rehearsal"
     expected = [name for name, entry in catalog.ATTACKS.items() if entry.is_member]
-    assert [one.name for one in choice.members] == expected
+    ran = [one.name for one in choice.members]
+    assert sorted(ran) == sorted(expected)
+    # What is algebra comes before what searches.
+    assert max(map(ran.index, ("completion", "r_gap"))) < ran.index("dlg")
     by_name = {one.name: one for one in choice.members}
     assert by_name["multi_round"].status == "does_not_apply"
     assert "earlier" in by_name["multi_round"].reason
@@ -134,6 +159,19 @@ def test_recovers_where_a_member_does(tiny, known):
     np.testing.assert_array_equal(
         found.images, by_name[choice.name].reconstruction.images
     )
+
+
+def test_an_exact_result_ends_it(tiny, known):
+    """Half of a dense layer's entries are enough; nothing is searched or rehearsed."""
+    attacks = {
+        "completion": member("completion"),
+        "search": fails_on(1, TypeError("it ran")),
+    }
+    found = of(attacks)(view_of(tiny, 0.5), known, SEED)
+    assert (found.choice.name, found.choice.by) == ("completion", "criterion")
+    first, second = found.choice.members
+    assert np.isnan(first.rehearsal_db) and second.reason.startswith("Not run:")
+    np.testing.assert_allclose(found.images, victims.tiny_pictures(1), atol=1e-4)
 
 
 def test_without_public_pictures_the_visible_error_decides(tiny, tiny_knowledge):

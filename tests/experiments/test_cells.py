@@ -9,9 +9,10 @@ import pytest
 
 from experiments import cells, run
 from experiments.outputs import results, run_directory
-from experiments.outputs.records import AttackRecord, Cell
+from experiments.outputs.records import AttackRecord, Cell, MemberRecord
 from experiments.study import command
 from experiments.suites import cells as suite
+from experiments.suites import regret
 from tests.experiments.command import read
 
 CELL = Cell("mnist-5k", "lenet", "random", "public_seed", 0.5, "server_blind", 1, 0)
@@ -143,6 +144,51 @@ def test_every_run_and_the_tables_of_what_is_there(tmp_path, made):
     assert "`r_gap` does not apply: no chain [lenet (b = 1)]" in text
     assert "accuracy 0.75" in text and "diverged" in text
     assert "The best of them" in shown
+
+
+def chosen(ratio, image, psnr, *members):
+    """A record of "strongest" whose members reached these."""
+    made = tuple(
+        MemberRecord("a", "ok", "", one, None, None, None, 0.0) for one in members
+    )
+    whole = record("strongest", ratio, image, psnr)
+    return dataclasses.replace(whole, members=made)
+
+
+def test_regret_by_hand():
+    one = chosen(0.5, 0, 10.0, 12.0, None, math.nan, 10.0)
+    assert regret.of_record(one) == pytest.approx(2.0)
+    exact = chosen(0.0, 0, 125.0, math.inf, 125.0)
+    assert regret.of_record(exact) == 0.0
+    assert regret.of_record(chosen(0.0, 0, 100.0, math.inf)) == pytest.approx(20.0)
+    for without in (chosen(0.5, 0, None, None), record("dlg", 0.5, 0, 30.0)):
+        assert regret.of_record(without) is None
+    # The cell at 0.5 has 2 and 6 dB, the other 0.
+    other = chosen(0.5, 1, 10.0, 16.0)
+    assert regret.mean([one, other, exact]) == pytest.approx(2.0)
+    assert regret.mean([record("dlg", 0.5, 0, 30.0)]) is None
+
+
+def test_regret_stands_below_the_tables(tmp_path, monkeypatch):
+    def execute(settings, line, errors):
+        folder = run_directory.open_run(
+            run.pathlib.Path(settings.output.logdir),
+            settings.output.run_name,
+            run_directory.RunConfig({}, (), (), {}, {}),
+            {},
+            line,
+        ).path
+        with results.ResultsWriter(folder) as writer:
+            writer.write(chosen(0.5, 0, 10.0, 13.5, 10.0))
+        return 0
+
+    monkeypatch.setattr(run, "execute", execute)
+    settings = asked(tmp_path, "--attacks=strongest", "--cell_models=lenet")
+    status, shown, _ = executed(settings)
+    assert status == 0
+    said = "`strongest`: its best member in hindsight is 3.5 dB above the chosen one"
+    assert said in " ".join(shown.split())
+    assert said in (tmp_path / "study" / "cells.md").read_text()
 
 
 @pytest.mark.parametrize(

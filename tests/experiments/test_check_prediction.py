@@ -77,6 +77,7 @@ def test_files_of_a_comparison(tmp_path):
                         "metric": "magnitude",
                         "ratio": ratio,
                         "predicted_db": predicted + picture,
+                        "without_box_db": predicted - 10,
                         "attack_db": attack,
                         "guess_db": 9.0,
                     }
@@ -87,6 +88,10 @@ def test_files_of_a_comparison(tmp_path):
     comparison.publish(tmp_path, cases, ["Who knows more"], "the command", stream)
     shown = stream.getvalue()
     assert "not beaten in 2 of 4 masks" in shown and "at most by 5.0 dB" in shown
+    # 80 dB and 10 dB are the bounds of who does not know the box.
+    said = " ".join(shown.split())
+    assert "The number without the box, for who knows the prior alone, was not" in said
+    assert "at most by 15.0 dB" in said
     assert "Who knows more" in shown
     assert "the command" in (tmp_path / "check.md").read_text()
     assert len((tmp_path / "check.csv").read_text().splitlines()) == 5
