@@ -89,7 +89,9 @@ def correlation(
         for drawn in generator.integers(0, len(groups), [_RESAMPLES, len(groups)])
     ]
     tail = 100 * (1 - _LEVEL) / 2
-    low, high = np.nanpercentile(resampled, [tail, 100 - tail])
+    known = [value for value in resampled if not math.isnan(value)]
+    ends = [tail, 100 - tail]
+    low, high = np.percentile(known, ends) if known else (math.nan, math.nan)
     return Correlation(
         _spearman(np.concatenate(groups)),
         float(low),

@@ -56,6 +56,11 @@ def test_what_is_exact_in_8_bits_counts_as_equal():
     assert capped.coefficient == pytest.approx(1)
 
 
+def test_what_does_not_vary_has_no_correlation():
+    found = agreement.correlation([case(p, 90.0, 99.0) for p in range(3)], 0, 58.9)
+    assert all(math.isnan(value) for value in found[:3])
+
+
 def test_a_guess_counts_where_the_attack_fails():
     assert case(0, 90, math.nan, guess=8.0).measured_db == 8.0
     assert case(0, 90, 3.0, guess=8.0).measured_db == 8.0
