@@ -17,7 +17,8 @@ that
   be it only a field that nobody reads;
 - leaves through an operation with effects outside of the graph, as its input, or because
   it decides whether or how often the operation runs;
-- is a result of the computation (but clients may keep what they opened).
+- is a result of the computation, at whatever place: whoever drives the computation gets
+  it, and may give it back as an argument.
 
 Nothing is taken for harmless that is not known to be: an operation on none of our lists
 (`pure_ops.py`, `op_kinds.py`) counts as a key that comes in and as a way out, and ciphers
@@ -26,6 +27,9 @@ leaks no key and no opened single message through what it computes. That holds a
 
 - operations do what TensorFlow documents, and files that are read as `key_store.read`
   reads a key are key files;
+- arguments hold no secret: a key that somebody put into one, or wrote into the computation
+  as a constant, is no secret any more. Keys of the files that the computation reads are
+  looked for among its constants where `check` may read these files;
 - the cipher is sound: a ciphertext tells nothing, a sum no more than the sum.
 
 Not shown, because it is not in what is computed: how many clients a sum has (of one client
@@ -40,9 +44,11 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated.key_flow import key_files
+from federated.key_flow import key_files, literals
 from federated.key_flow.cipher_ops import CipherOps
-from federated.key_flow.graph_taint import Kept
+from federated.key_flow.graph_taint import NOTHING_KEPT
+from federated.key_flow.labels import Label
+from federated.key_flow.literals import contains_bytes
 from federated.key_flow.report import (
     Crossing,
     Field,
@@ -66,6 +72,8 @@ __all__ = (
     "check",
     "contains_bytes",
 )
+
+_LITERAL = (Violation(Label.KEY, "standing in the computation", "", "Const", ()),)
 
 
 def check(
@@ -134,12 +142,14 @@ def analyse(
         )
     path = None if key_path is None else key_path.encode()
     named = path is None or any(path in g.SerializeToString() for g in graphs)
-    kept: dict[str, Kept] = {}
+    names = set().union(*keys) | ({path} if path else set())
+    literal = literals.stands_in(computation, names)
+    kept = NOTHING_KEPT
     while True:
-        walk = Walk(known, dict(kept))
+        walk = Walk(known, kept)
         walk.run(block)
         if walk.kept == kept:
-            return walk.report(named)
+            return walk.report(named, _LITERAL if literal else ())
         kept = walk.kept
 
 
@@ -154,25 +164,3 @@ def _graphs_in(block: Any) -> list[tf.compat.v1.GraphDef]:
 
     tff.framework.transform_postorder(block, collect)
     return graphs
-
-
-def contains_bytes(computation: Any, secret: bytes, window: int = 16) -> bool:
-    """Whether a part of a secret stands in a computation's serialised form.
-
-    Args:
-      computation: any `tff.Computation`.
-      secret: e.g. the content of a key file.
-      window: length of the parts looked for; a copy of twice that length is found
-        wherever it starts. Parts of fewer than `window / 2` distinct bytes are not
-        looked for: runs of zeros say nothing.
-
-    Returns:
-      True if one of the parts was found.
-    """
-    text = tff.framework.serialize_computation(computation).SerializeToString()
-    parts = (secret[at : at + window] for at in range(0, len(secret), window))
-    return any(
-        part in text
-        for part in parts
-        if len(part) == window and len(set(part)) >= window // 2
-    )

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from federated.key_flow.cipher_ops import CipherOps
-from federated.key_flow.graph_taint import NOTHING_KEPT, GraphTaint, Kept
+from federated.key_flow.graph_taint import GraphTaint, Kept
 from federated.key_flow.labels import SECRET, SHOWN, Label, Labels
 from federated.key_flow.report import Crossing, Field, KeyFlowReport, Source, Violation
 from federated.key_flow.taint_values import (
@@ -36,12 +36,13 @@ _CLIENTS, _SERVER, _UNPLACED = "clients", "server", "unplaced"
 class Walk:
     """One evaluation of a computation on labels."""
 
-    def __init__(self, ops: CipherOps, kept: dict[str, Kept]):
+    def __init__(self, ops: CipherOps, kept: Kept):
         """Prepares the evaluation.
 
         Args:
           ops: the functions that are trusted.
-          kept: what each party keeps from graph to graph.
+          kept: what is kept from graph to graph, by whomever: state that has a name may
+            be that of another party too.
         """
         self._ops = ops
         self.kept = kept
@@ -62,14 +63,16 @@ class Walk:
         self._keep_out(
             result,
             type_spec,
-            SECRET - {Label.OPENED_OWN},
+            SECRET,
             "among the computation's results",
         )
 
-    def report(self, reads_key_path: bool) -> KeyFlowReport:
-        """What was found."""
+    def report(
+        self, reads_key_path: bool, others: tuple[Violation, ...] = ()
+    ) -> KeyFlowReport:
+        """What was found, and what others found beside."""
         return KeyFlowReport(
-            violations=tuple(self._violations),
+            violations=(*self._violations, *others),
             to_server=self._in_direction(Direction.CLIENTS_TO_SERVER),
             to_clients=self._in_direction(Direction.SERVER_TO_CLIENTS),
             sources=tuple(self._sources),
@@ -117,9 +120,7 @@ class Walk:
     def _graph(self, block: Any, argument: Value) -> Value:
         """Runs a TensorFlow graph on labels."""
         message, type_spec = block.proto.tensorflow, block.type_signature
-        taint = GraphTaint(
-            graph_of(block), self._ops, self.kept.get(self._placement, NOTHING_KEPT)
-        )
+        taint = GraphTaint(graph_of(block), self._ops, self.kept)
         given = (
             []
             if type_spec.parameter is None
@@ -130,8 +131,7 @@ class Walk:
             {name.split(":")[0]: frozenset(leaf) for name, leaf in feeds},
             list(_tensor_names(message.result)),
         )
-        if taint.kept != NOTHING_KEPT:
-            self.kept[self._placement] = taint.kept
+        self.kept = taint.kept
         self._note_sites(taint)
         origins = ", ".join(sorted({site.op for site in taint.sources}))
         leaves = [self._traced(labels, given, origins) for labels in outputs]

@@ -867,7 +867,7 @@ def test_key_that_leaves_its_graph_sideways(path, spill):
 
 
 def test_what_is_no_leak(path):
-    """Encrypting, opening a sum, and keeping what was opened."""
+    """Encrypting, opening a sum, and using what was opened."""
     encrypt = tf_comp(CIPHER.encrypt, np.str_, ROW)
     opened = tf_comp(CIPHER.decrypt, np.str_, BLOCKS)
 
@@ -890,13 +890,99 @@ def test_what_is_no_leak(path):
             ),
             tf_comp(CIPHER.add, tff.TensorType(np.str_, [None, None])),
         )
+        # What a client opened of its own it may use, as long as nobody gets it.
         own = tff.federated_map(opened, (key, ciphertext))
+        del own
         shared = tff.federated_map(opened, (key, tff.federated_broadcast(total)))
-        return send(shared), own, total
+        return send(shared), shared, total
 
     report = key_flow.check(process, path)
     labels = [field.labels for c in report.to_server for field in c.fields]
     assert labels == [frozenset({Label.CIPHERTEXT}), frozenset({Label.DECRYPTED})]
+
+
+def test_an_opened_message_is_no_result(path):
+    """Whoever drives the computation gets it, and may send it as the next argument."""
+    reopened = tf_comp(
+        lambda key, x: CIPHER.decrypt(key, CIPHER.encrypt(key, x)), np.str_, ROW
+    )
+
+    @fed_comp(tff.FederatedType(ROW, tff.CLIENTS), tff.FederatedType(ROW, tff.CLIENTS))
+    def process(carried, x):
+        own = tff.federated_map(reopened, (key_at_clients(path), x))
+        return own, tff.federated_sum(carried)
+
+    with pytest.raises(key_flow.KeyLeakError, match="among the computation's results"):
+        key_flow.check(process, path)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_key_as_a_constant(path, known):
+    secret = key_store.read(find(path), CIPHER).numpy()
+    length = tf_comp(lambda key: tf.zeros([], tf.int32), np.str_)
+
+    @fed_comp
+    def process():
+        literal = tff.federated_eval(tf_comp(lambda: tf.constant(secret)), tff.SERVER)
+        return literal, tff.federated_map(length, key_at_clients(path))
+
+    with pytest.raises(key_flow.KeyLeakError, match="standing in the computation"):
+        key_flow.check(process, path if known else None)
+
+
+def test_a_file_that_an_attribute_names_is_read(path):
+    """Candidates are drawn by what stands in the file."""
+
+    @tf_comp
+    def sampled():
+        return tf.raw_ops.FixedUnigramCandidateSampler(
+            true_classes=tf.constant([[1]], tf.int64),
+            num_true=1,
+            num_sampled=2,
+            unique=False,
+            range_max=5,
+            vocab_file=path,
+        )[1]
+
+    report = key_flow.analyse(
+        fed_comp(lambda: tff.federated_eval(sampled, tff.SERVER)), path
+    )
+    assert Label.KEY in {violation.label for violation in report.violations}
+
+
+def test_state_by_name_may_be_another_partys(path):
+    """Runtimes keep parties apart; nothing in the computation says so."""
+
+    def table():
+        return tf.raw_ops.MutableHashTableV2(
+            key_dtype=tf.int64, value_dtype=tf.int64, shared_name="everybody's"
+        )
+
+    @tf_comp(np.str_)
+    def put(key):
+        octet = tf.cast(tf.io.decode_raw(key, tf.uint8)[:1], tf.int64)
+        zero = tf.zeros([1], tf.int64)
+        written = tf.raw_ops.LookupTableInsertV2(
+            table_handle=table(), keys=zero, values=octet
+        )
+        with tf.control_dependencies([written]):
+            return tf.constant(0)
+
+    @tf_comp
+    def look_up():
+        return tf.raw_ops.LookupTableFindV2(
+            table_handle=table(),
+            keys=tf.zeros([1], tf.int64),
+            default_value=tf.constant(-1, tf.int64),
+        )
+
+    @fed_comp
+    def process():
+        sent = tff.federated_sum(tff.federated_map(put, key_at_clients(path)))
+        return sent, tff.federated_eval(look_up, tff.SERVER)
+
+    report = key_flow.analyse(process, path)
+    assert any("computed server" in one.place for one in report.violations)
 
 
 def test_two_keys_are_refused(path, tmp_path):
