@@ -258,6 +258,7 @@ def test_saturated_entries_are_counted(summing, federation):
     )
 
 
+@pytest.mark.slow
 def test_saturated_entries_are_counted_whatever_the_bits(parts, federation):
     """4 bits carry numbers up to 7, and three clients have 400 entries each."""
     encryption = parts(public(1.0), IDENTITY, dataclasses.replace(CODEC, bits=4))

@@ -192,6 +192,7 @@ def built(model, keys):
     return trace
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "wrong", "when"), TABLE)
 def test_blind_mean(model, built, federation, name, wrong, when):
     process, weights = built("blind", False), rounds.weights_of(model)

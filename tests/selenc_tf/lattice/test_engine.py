@@ -234,15 +234,14 @@ def test_the_last_codes_count_saturated_values(party):
     assert party.engine.count_saturated(opened, m) == 2 * count
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(
     st.integers(2, 32),
-    st.integers(1, 1500),
+    st.integers(1, 400),
     st.lists(st.floats(0, 1), min_size=1, max_size=3),
 )
-@example(4, 400, [1.0, 1.0, 1.0])
 @example(4, 1200, [1.0])
-@example(2, 1023, [1.0, 0.5, 0.0])
+@example(2, 400, [1.0, 0.5, 0.0])
 def test_saturated_values_are_counted_exactly_with_any_bits(bits, m, shares):
     """Whatever the bits, over chunks' ends, and over sums."""
     engine = Engine(
@@ -258,7 +257,7 @@ def test_saturated_values_are_counted_exactly_with_any_bits(bits, m, shares):
     assert engine.count_saturated(opened, m) == sum(counts)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(
     st.integers(2, 32),
     st.integers(0, 70),

@@ -48,7 +48,9 @@ def test_an_activation_that_cannot_be_undone_is_left():
     assert source.activation_below(model, found.layer.name) == activations.LINEAR
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "leaky_relu"])
+@pytest.mark.parametrize(
+    "activation", ["sigmoid", pytest.param("leaky_relu", marks=pytest.mark.slow)]
+)
 def test_gradients_of_a_chain(activation):
     """Values are the client's gradient; derivatives are differences of values."""
     model = (
