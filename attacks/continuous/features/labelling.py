@@ -92,8 +92,7 @@ def misfits(layer: layer_lib.Layer, pieces: pieces_lib.Pieces) -> np.ndarray:
     model = layer.slopes.slopes(each, np.tile(np.eye(count), (size, 1)))
     model = model.reshape(size, count, -1)[..., pieces.units]
     # A label counts as its derivative does: that of probability one.
-    none = layer.slopes.slopes(outputs, np.zeros((size, count)))
-    effect = np.abs(model - none[:, None, pieces.units])
+    effect = np.abs(model - model.mean(axis=1, keepdims=True))
     data = pieces.slopes[:, None, pieces.units]
     sigma = pieces.slope_errors[:, None, pieces.units] + _EPSILON * effect
     error = np.sqrt(np.sum(np.square(model - data), axis=-1))

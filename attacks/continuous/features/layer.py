@@ -81,7 +81,11 @@ def of(
     part = completed_target.read_layer(vector, target.visible, cut.layer)
     values, known = part.values, part.known
     if cut.layer.head and model.kind == "classes":
-        values, known = head_lib.conserve(values, known)
+        # Only in columns that show nothing. The sum of the others cancels where a class
+        # is nearly sure: more exact than the entries beside it, it would not fit them.
+        filled, now = head_lib.conserve(values, known)
+        blank = ~known.any(axis=0)
+        values, known = np.where(blank, filled, values), np.where(blank, now, known)
     double = tuple(tf.constant(one, tf.float64) for one in weights)
     at = programs.of(slopes_lib.build, cut.after, model.kind)
     into: Callable[..., tf.Tensor] = cut.into

@@ -94,6 +94,39 @@ def test_without_a_bias_the_model_says_the_scale():
     check(*read("tanh", 1, mask))
 
 
+def test_a_class_that_is_nearly_sure():
+    """Its entries have lost digits that the sum of the others has; parts are hidden."""
+    inputs = keras.Input((WIDTH,))
+    hidden = keras.layers.Dense(20, activation="sigmoid", name="lower")(inputs)
+    logits = keras.layers.Dense(CLASSES, name="head")(hidden)
+    own = keras.Model(inputs, logits, name="sure")
+    own.get_layer("head").bias.assign([0.0, 12.0, 0.0, 0.0, 0.0])
+    model = functional.from_keras(own)
+    images, _ = examples(1)
+    gradient = victims.gradient(model, images, (1,))
+    lower, head = cut.cuts(model)
+    mask = np.zeros(model.spec.size, np.bool_)
+    mask[lower.layer.kernel] = mask[lower.layer.bias] = True
+    column = np.arange(20) * CLASSES + 1
+    mask[head.layer.kernel.start + column[::2]] = True
+    known = knowledge.Knowledge(model)
+    view = victims.view_of(model, [gradient], mask)
+    at, found = reading.read(
+        model,
+        (lower, head),
+        target_lib.build_target(view, known, 0, "mask_aware"),
+        view.weights,
+        known,
+        (0, 0),
+        effort.Effort(),
+        victims.PROGRAMS,
+    )
+    double = tuple(tf.cast(one, tf.float64) for one in model.initial_weights)
+    expected = head.below(double, tf.constant(images, tf.float64)).numpy()
+    assert at.layer.name == "head" and found.labels.tolist() == [1]
+    np.testing.assert_allclose(found.values, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("hidden", [0.0, 0.3])
 @pytest.mark.parametrize("activation", ["relu", "silu"])
 def test_batches(activation, hidden):
