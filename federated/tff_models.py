@@ -33,7 +33,9 @@ def tff_model(
 
     With TFF's own builders the statistics of batch normalisation stay what they were:
     their clients return changes of weights alone. `federated.build_weighted_fed_avg`
-    averages them too.
+    averages them too. `tff.learning.algorithms.build_fed_sgd` of TFF 0.87.0 adds up
+    lists of gradients only, and these have names: for gradients in place of updates
+    take `build_weighted_fed_avg` with one batch a client and a server rate.
 
     Args:
       model: A Keras model, or a learning task made of one.
