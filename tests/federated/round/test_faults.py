@@ -39,12 +39,21 @@ FEW = (
 )
 """Fault, client and round of what is run by default."""
 
+SOME = ((0, 0), (1, 1), (3, 0))
+"""Client and round of what the slow tier runs of every fault."""
+
+
+def _mark(name, wrong, when):
+    """The whole table is long; in the slow tier every fault has some cases."""
+    return pytest.mark.slow if (wrong, when) in SOME else pytest.mark.long
+
+
 TABLE = [
     pytest.param(
         name,
         wrong,
         when,
-        marks=[] if (name, wrong, when) in FEW else [pytest.mark.slow],
+        marks=[] if (name, wrong, when) in FEW else [_mark(name, wrong, when)],
         id=f"{name}-client {wrong}-round {when}",
     )
     for name in FAULTS
@@ -213,7 +222,13 @@ def test_blind_mean(model, built, federation, name, wrong, when):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
-@pytest.mark.parametrize("wrong", range(CLIENTS))
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        client if client == 1 else pytest.param(client, marks=pytest.mark.long)
+        for client in range(CLIENTS)
+    ],
+)
 def test_mask_of_the_scores(model, built, federation, name, wrong):
     process, weights = built("score_sum", False), rounds.weights_of(model)
     cohort = rounds.batches(1, 3, 2, 2)
