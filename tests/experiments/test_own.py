@@ -158,7 +158,7 @@ def test_one_event_of_a_table_by_its_own_clients(patients, tmp_path, capfd):
     assert "rated %" in shown and "Raise `--codec_bound`" in shown
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_weights_that_have_learned_through_run_and_analyse(
     tmp_path, monkeypatch, capfd
 ):

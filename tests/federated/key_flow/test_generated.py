@@ -44,21 +44,21 @@ def test_there_are_several_hundred():
     assert len({case.name for case in HARMLESS}) == len(HARMLESS) > 500
 
 
-@pytest.mark.parametrize("part", tiers(22, 120))
+@pytest.mark.parametrize("part", tiers(22, 60))
 def test_leaks_are_caught(part):
     cases = drawn(LEAKS, part)
     passed = [case.name for case in cases if not generated.analyse(case).leaks]
     assert cases and not passed
 
 
-@pytest.mark.parametrize("part", tiers(10, 80))
+@pytest.mark.parametrize("part", tiers(10, 40))
 def test_what_is_harmless_passes(part):
     found = {case.name: generated.analyse(case) for case in drawn(HARMLESS, part)}
     assert found
     assert not {name: one for name, one in found.items() if one.leaks or one.kept}
 
 
-@pytest.mark.parametrize("part", tiers(3, 40))
+@pytest.mark.parametrize("part", tiers(3, 15))
 def test_leaks_leak(part, tmp_path, capfd):
     """The same computation leaves other traces under another key."""
     keys, uploads = generated.draw_pair()
