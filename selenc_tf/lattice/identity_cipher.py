@@ -5,7 +5,7 @@ import hashlib
 import tensorflow as tf
 
 from selenc_tf import validation
-from selenc_tf.lattice import block_checks, cipher
+from selenc_tf.lattice import block_checks, cipher, traced_once
 from selenc_tf.lattice.parameters import Parameters
 
 _WORD_BYTES = 8
@@ -77,21 +77,16 @@ def build_identity_cipher_INSECURE(
         # A serialised tensor ends with its content.
         return tf.strings.substr(serialised, -block_bytes, block_bytes)
 
-    @tf.function(input_signature=[], autograph=False)
+    @traced_once.traced_once([])
     def keygen() -> tf.Tensor:
         return tf.constant(b"no key")
 
-    @tf.function(
-        input_signature=[key_spec, tf.TensorSpec([None, num_slots], tf.int64)],
-        autograph=False,
-    )
+    @traced_once.traced_once([key_spec, tf.TensorSpec([None, num_slots], tf.int64)])
     def encrypt(secret_key: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         del secret_key
         return write(values)
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, None], tf.string)], autograph=False
-    )
+    @traced_once.traced_once([tf.TensorSpec([None, None], tf.string)])
     def add(ciphertexts: tf.Tensor) -> tf.Tensor:
         counted = block_checks.check_summands(ciphertexts, max_summands)
         # Reduced after every addition: the sum of many residues may not fit into int64.
@@ -102,9 +97,7 @@ def build_identity_cipher_INSECURE(
         )
         return write(total)
 
-    @tf.function(
-        input_signature=[key_spec, tf.TensorSpec([None], tf.string)], autograph=False
-    )
+    @traced_once.traced_once([key_spec, tf.TensorSpec([None], tf.string)])
     def decrypt(secret_key: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
         del secret_key
         return tf.ensure_shape(centred(read(blocks)), [None, num_slots])

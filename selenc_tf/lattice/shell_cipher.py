@@ -16,6 +16,7 @@ from selenc_tf.lattice import (
     coefficient_sum,
     framing,
     shell_context,
+    traced_once,
 )
 from selenc_tf.lattice.parameters import Parameters
 
@@ -43,16 +44,13 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
     key_spec = tf.TensorSpec([], tf.string)
 
     # Functions: they run as fast when called eagerly as inside of a graph.
-    @tf.function(input_signature=[], autograph=False)
+    @traced_once.traced_once([])
     def keygen() -> tf.Tensor:
         with tf.device(_HOST):
             context = shell_context.make(parameters, shell_context.unmergeable_zero())
             return layouts.key.strip(shell_ops.key_gen64(context))
 
-    @tf.function(
-        input_signature=[key_spec, tf.TensorSpec([None, slots], tf.int64)],
-        autograph=False,
-    )
+    @traced_once.traced_once([key_spec, tf.TensorSpec([None, slots], tf.int64)])
     def encrypt(secret_key: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         with tf.device(_HOST):
             zero = shell_context.unmergeable_zero()
@@ -63,9 +61,7 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
             key = layouts.read_key(secret_key, zero)
             return layouts.block.strip_all(_encrypt(context, key, values))
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, None], tf.string)], autograph=False
-    )
+    @traced_once.traced_once([tf.TensorSpec([None, None], tf.string)])
     def add_ciphertexts(ciphertexts: tf.Tensor) -> tf.Tensor:
         with tf.device(_HOST):
             counted = layouts.check_blocks(
@@ -73,9 +69,7 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
             )
             return coefficient_sum.add(parameters, counted)
 
-    @tf.function(
-        input_signature=[key_spec, tf.TensorSpec([None], tf.string)], autograph=False
-    )
+    @traced_once.traced_once([key_spec, tf.TensorSpec([None], tf.string)])
     def decrypt(secret_key: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
         with tf.device(_HOST):
             columns = shell_ops.decrypt64(

@@ -137,7 +137,12 @@ class TestCipherOps:
         changed = {key: type(value)() for key, value in library.items()}
         for key, value in library.items():
             changed[key].CopyFrom(value)
-        constants = [one for one in changed[name].node_def if one.op == "Const"]
+        constants = [
+            one
+            for body in changed.values()
+            for one in body.node_def
+            if one.op == "Const"
+        ]
         value = constants[-1].attr["value"].tensor
         other = tf.make_ndarray(value)
         value.CopyFrom(tf.make_tensor_proto(other + other.dtype.type(1)))

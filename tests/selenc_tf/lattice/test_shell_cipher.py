@@ -233,14 +233,19 @@ def seeded_encryption(key, zero):
 
 def what_contexts_depend_on(function):
     """The kinds of operations before any `ContextImport64` in a function's graph."""
-    graph = function.get_concrete_function().graph
-    pending = [op for op in graph.get_operations() if op.type == "ContextImport64"]
-    assert pending
+    library = function.get_concrete_function().graph.as_graph_def().library
+    (nodes,) = (
+        {node.name: node for node in body.node_def}
+        for body in library.function
+        if any(node.op == "ContextImport64" for node in body.node_def)
+    )
+    pending = [node for node in nodes.values() if node.op == "ContextImport64"]
     found = set()
     while pending:
-        for tensor in pending.pop().inputs:
-            found.add(tensor.op.type)
-            pending.append(tensor.op)
+        for name in pending.pop().input:
+            before = nodes[name.removeprefix("^").split(":")[0]]
+            found.add(before.op)
+            pending.append(before)
     return found
 
 

@@ -1,0 +1,40 @@
+"""A function whose body is traced once, and not again in every graph that calls it.
+
+TensorFlow traces a `tf.function` anew for every graph; a federated process has dozens of
+graphs, and the functions of a cipher hundreds of operations.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+
+def traced_once(
+    signature: Sequence[tf.TensorSpec],
+) -> Callable[[Callable[..., tf.Tensor]], Any]:
+    """Decorates a pure function of at most two tensors.
+
+    Args:
+      signature: Of its arguments.
+
+    Returns:
+      The decorator. It gives a `tf.function` with this input signature, whose graph is one
+      call of the body. Where it is made, the body is traced, in a graph of its own.
+    """
+
+    def decorate(function: Callable[..., tf.Tensor]) -> Any:
+        # Outside of whatever graph is being traced.
+        with tf.init_scope():
+            body = tf.function(function, input_signature=signature, autograph=False)
+            concrete = body.get_concrete_function()
+        # TFF takes functions with named arguments only.
+        calls: tuple[Callable[..., tf.Tensor], ...] = (
+            lambda: concrete(),
+            lambda first: concrete(first),
+            lambda first, second: concrete(first, second),
+        )
+        call = calls[len(signature)]
+        return tf.function(call, input_signature=signature, autograph=False)
+
+    return decorate
