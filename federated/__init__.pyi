@@ -3,6 +3,7 @@ from .aggregators import SelectiveEncryption as SelectiveEncryption
 from .aggregators import selective_encryption as selective_encryption
 from .averaging import build_weighted_fed_avg as build_weighted_fed_avg
 from .checking import check_model as check_model
+from .counts import uncounted as uncounted
 from .metric_sums import encrypted_metrics as encrypted_metrics
 from .restoring import to_keras as to_keras
 from .runtime import install as install

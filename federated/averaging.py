@@ -29,7 +29,12 @@ def build_weighted_fed_avg(
         tff.learning.ClientWeighting.NUM_EXAMPLES
     ),
     model_aggregator: tff.aggregators.WeightedAggregationFactory | None = None,
-    metrics_aggregator: Callable[..., tff.Computation] | None = None,
+    metrics_aggregator: (
+        aggregators.SelectiveEncryption
+        | tff.aggregators.WeightedAggregationFactory
+        | Callable[..., tff.Computation]
+        | None
+    ) = None,
 ) -> tff.learning.templates.LearningProcess:
     """Builds federated averaging of weights and statistics.
 
@@ -45,11 +50,12 @@ def build_weighted_fed_avg(
       client_weighting: What a client counts.
       model_aggregator: `federated.selective_encryption(...)`, for example; TFF's
         unencrypted mean by default.
-      metrics_aggregator: Sums and finalises metrics, as TFF's builders take it. By
-        default they are encrypted where `model_aggregator` is one of
-        `federated.selective_encryption`, under the same key, and summed in the clear
-        where it is something else; if that has encryption inside, pass
-        `federated.encrypted_metrics(...)` here.
+      metrics_aggregator: Sums and finalises metrics: what
+        `federated.selective_encryption` returned, to encrypt them under its key, or a
+        function as TFF's builders take it. By default they are encrypted where
+        `model_aggregator` is one of `federated.selective_encryption`, under the same
+        key, and summed in the clear where it is something else; if that has encryption
+        inside, pass the encryption here by itself.
 
     Returns:
       A learning process with TFF's state and metrics.
@@ -94,14 +100,14 @@ class _Training(NamedTuple):
 
 def _metrics(
     model_fn: ModelFn,
-    given: Callable[..., tff.Computation] | None,
+    given: Any,
     factory: tff.aggregators.WeightedAggregationFactory,
 ) -> Callable[[tff.Value, tff.Value], tff.Value]:
     """`(number of the round@SERVER, metrics@CLIENTS) -> metrics@SERVER`, wired."""
     with tf.Graph().as_default():
         finalizers = model_fn().metric_finalizers()
-    encryption = aggregators.encryption_of(factory)
-    if given is None and encryption is not None:
+    encryption = aggregators.encryption_of(factory if given is None else given)
+    if encryption is not None:
         parts = encryption
         return lambda number, sums: metric_sums.finalize(
             finalizers, metric_sums.encrypted_sums(sums, parts, number)
@@ -181,8 +187,8 @@ def _train(
             return examples + tf.cast(output.num_examples, tf.int64), state
 
         specs = tuple(tf.TensorSpec(v.shape, v.dtype) for v in listed)
-        examples, _ = data.reduce(
-            (tf.constant(0, tf.int64), optimizer.initialize(specs)), step
+        examples, _ = _over(
+            data, (tf.constant(0, tf.int64), optimizer.initialize(specs)), step
         )
         update = collections.OrderedDict(
             (key, before - variables[key].read_value())
@@ -209,6 +215,17 @@ def _train(
 
     update, weight, sums = run(initial, data)
     return tff.learning.templates.ClientResult(update, weight), sums
+
+
+@tf.function
+def _over(data: tf.data.Dataset, carried: Any, step: Callable[[Any, Any], Any]) -> Any:
+    """`data.reduce(carried, step)`, which is far slower where there are few steps.
+
+    AutoGraph makes one loop of the graph of it, as in TFF's `DATASET_ITERATOR`.
+    """
+    for batch in iter(data):
+        carried = step(carried, batch)
+    return carried
 
 
 def _none(model: tff.learning.models.VariableModel) -> Any:

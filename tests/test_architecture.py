@@ -42,6 +42,7 @@ ONLY_IN_EXPERIMENTS = ("absl.flags", "absl.logging", "absl.app", "logging", "arg
 TFF_DECORATED = (
     "federated/aggregators.py",
     "federated/averaging.py",
+    "federated/counts.py",
     "federated/mask_rounds.py",
     "federated/metric_sums.py",
     "federated/processes.py",

@@ -13,7 +13,7 @@ from experiments.study.settings import (
     EncryptionSettings,
     TrainingSettings,
 )
-from federated import aggregators
+from federated import aggregators, counts
 from selenc_tf import catalog
 from selenc_tf.lattice import key_folders, key_store, parameters
 from selenc_tf.lattice.codec import FixedPointCodec
@@ -34,6 +34,18 @@ class Lattice(NamedTuple):
     engine: Engine
     bound: float
     keys: KeySet
+
+
+class Aggregation(NamedTuple):
+    """How what clients send is summed.
+
+    Attributes:
+      updates: The weighted mean, maybe behind clipping.
+      metrics: The encryption itself, which sums metrics too.
+    """
+
+    updates: tff.aggregators.WeightedAggregationFactory
+    metrics: tff.aggregators.WeightedAggregationFactory
 
 
 class Lattices(NamedTuple):
@@ -110,8 +122,8 @@ def selective(
     agreed: agreement.MaskAgreement,
     names: tuple[str, ...],
     lattice: Lattice,
-) -> tff.aggregators.WeightedAggregationFactory:
-    """The aggregator of a cohort.
+) -> Aggregation:
+    """The aggregators of a cohort.
 
     Args:
       asked: Where bounds come from, and what happens to damaged messages.
@@ -121,7 +133,8 @@ def selective(
       lattice: What to encrypt with.
 
     Returns:
-      The weighted mean, behind clipping if the bounds come from a clipping norm.
+      The weighted mean, behind clipping if the bounds come from a clipping norm, and
+      what metrics are summed by.
     """
     mean = aggregators.selective_encryption(
         aggregators.SelectiveEncryption(
@@ -136,8 +149,11 @@ def selective(
         )
     )
     if asked.scales == "clipping_norm":
-        return tff.aggregators.clipping_factory(asked.codec_bound, mean)
-    return mean
+        clipped = tff.aggregators.clipping_factory(
+            asked.codec_bound, mean, clipped_count_sum_factory=counts.uncounted()
+        )
+        return Aggregation(clipped, mean)
+    return Aggregation(mean, mean)
 
 
 def check_fits(bits: int, cohorts: Mapping[str, int]) -> None:

@@ -116,7 +116,7 @@ def _train(
 ) -> Iterator[RoundRecord]:
     """One training, with what comes before it: agreeing on masks."""
     model, asked = inputs.model, settings.training
-    agreed = aggregator = None
+    agreed = aggregation = None
     if cell.policy != training.PLAIN:
         agreed = training.agree(
             model,
@@ -127,14 +127,14 @@ def _train(
             lattices.scores,
             recorder,
         )
-        aggregator = encryption.selective(
+        aggregation = encryption.selective(
             settings.encryption,
             asked.min_clients,
             agreed.agreement,
             layouts.of_task(model.task).spec.names,
             lattices.training(),
         )
-    process = training.build_process(model, asked, settings.seed, aggregator)
+    process = training.build_process(model, asked, settings.seed, aggregation)
     yield from training.train(
         process, model, asked, cell, inputs.training, agreed, recorder, session
     )

@@ -29,7 +29,7 @@ from selenc_tf.masks import agreement
 from selenc_tf.models.functional import FunctionalModel
 
 PLAIN = PLAIN_RELEASE
-"""The policy of the baseline: TFF's own mean, no part of ours."""
+"""The policy of the baseline: TFF's own mean instead of an encrypted one."""
 
 
 def weight(clients: Sequence[Dataset], asked: Federation) -> int:
@@ -150,7 +150,7 @@ def build_process(
     model: FunctionalModel,
     asked: Federation,
     seed: int,
-    aggregator: tff.aggregators.WeightedAggregationFactory | None,
+    aggregation: encryption.Aggregation | None,
 ) -> tff.learning.templates.LearningProcess:
     """Federated averaging, of a model's statistics too if it has some.
 
@@ -158,26 +158,17 @@ def build_process(
       model: What is trained.
       asked: The optimisers.
       seed: Of dropout and noise.
-      aggregator: Of the updates; None for a plain mean.
+      aggregation: Of updates and metrics; None for TFF's mean and sums in the clear.
 
     Returns:
       The process.
     """
-    model_fn = tff_models.tff_model(model.task, seed=(seed, 0))
-    client = optimizers.build(asked.client_optimizer, asked.learning_rate)
-    server = optimizers.build(asked.server_optimizer, asked.server_learning_rate)
-    if model.task.state_spec is not None:
-        return averaging.build_weighted_fed_avg(
-            model_fn, client, server, model_aggregator=aggregator
-        )
-    return tff.learning.algorithms.build_weighted_fed_avg(
-        model_fn,
-        client_optimizer_fn=client,
-        server_optimizer_fn=server,
-        model_aggregator=aggregator,
-        # The default, `DATASET_REDUCE`, is far slower in rounds of few local steps: the
-        # time goes into every client's call, not into its steps.
-        loop_implementation=tff.learning.LoopImplementation.DATASET_ITERATOR,
+    return averaging.build_weighted_fed_avg(
+        tff_models.tff_model(model.task, seed=(seed, 0)),
+        optimizers.build(asked.client_optimizer, asked.learning_rate),
+        optimizers.build(asked.server_optimizer, asked.server_learning_rate),
+        model_aggregator=aggregation.updates if aggregation else None,
+        metrics_aggregator=aggregation.metrics if aggregation else None,
     )
 
 

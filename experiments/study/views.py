@@ -200,7 +200,7 @@ def _revealing(
             agreed,
             rounds.model.spec.names,
             lattice,
-        ),
+        ).updates,
         _work(rounds.asked),
     )
 

@@ -2,8 +2,6 @@
 
 import time
 
-import tensorflow_federated as tff
-
 from experiments.outputs.records import Cell
 from experiments.study import clients as clients_lib
 from experiments.study import encryption, layouts, masking, subjects, training
@@ -50,7 +48,7 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
                 model,
                 settings.training,
                 settings.seed,
-                _aggregator(settings, cell, model, lattices),
+                _aggregation(settings, cell, model, lattices),
             )
             for cell in cells
         ]
@@ -75,12 +73,12 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
     )
 
 
-def _aggregator(
+def _aggregation(
     settings: Settings,
     cell: Cell,
     model: FunctionalModel,
     lattices: encryption.Lattices,
-) -> tff.aggregators.WeightedAggregationFactory | None:
+) -> encryption.Aggregation | None:
     if cell.policy == training.PLAIN:
         return None
     layout = layouts.of_task(model.task)
