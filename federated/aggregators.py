@@ -87,9 +87,10 @@ class SelectiveEncryption:
         cohort exceeds: clients tell beforehand the power of two above their weights, or
         the weights themselves if these are not hidden. Otherwise bounds cover weight
         times value.
-      hide_weights: Whether weights are encrypted with the values, so that the server
-        learns their sum alone. They must lie between 2^-16 and 2^63 then, and every
-        message has at least one ciphertext block.
+      hide_weights: Whether weights are encrypted with the values, so that the server is
+        told their sum alone. Visible entries, which are multiples of them, give them away
+        all the same (docs/threat-model.md). They must lie between 2^-16 and 2^63 then,
+        and every message has at least one ciphertext block.
     """
 
     agreement: MaskAgreement
@@ -110,7 +111,7 @@ class SelectiveEncryption:
           ValueError: If the cipher cannot hold the codec's sums, or the cohort may be
             so small that its sum is a single client's vector.
         """
-        validation.check_at_least("min_clients", self.min_clients, 2)
+        validation.check_count("min_clients", self.min_clients, 2)
         if self.cipher.max_summands < self.min_clients:
             raise ValueError(
                 f"`cipher` adds up to {self.cipher.max_summands} ciphertexts, fewer than"

@@ -132,7 +132,7 @@ def build_score_sum(
     Raises:
       ValueError: If a single client's scores could be the sum.
     """
-    validation.check_at_least("min_clients", min_clients, 2)
+    validation.check_count("min_clients", min_clients, 2)
     spec = scoring.model.spec
     rules = collecting.Rules(engine, keys, (spec.size,), fail)
 

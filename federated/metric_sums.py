@@ -7,7 +7,8 @@ process = tff.learning.algorithms.build_weighted_fed_avg(
 
 TFF sums metrics in the clear: the server sees each client's. Here they are a vector of a
 few numbers that is hidden completely, under the same key as the updates, and the server
-learns the sums. Every number is sent exactly (`selenc_tf/lattice/exact_numbers.py`).
+learns the sums. They are exact (`selenc_tf/lattice/exact_numbers.py`, `exact_integers`)
+before they are rounded to their type.
 """
 
 import collections
@@ -31,7 +32,7 @@ from federated.round import (
 from federated.round.announcement import Announcement
 from federated.round.collecting import Rules
 from federated.round.upload_phase import Contribution
-from selenc_tf.lattice import exact_numbers
+from selenc_tf.lattice import exact_integers, exact_numbers
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.masks import wire
@@ -112,15 +113,17 @@ def encrypted_sums(
 
     Returns:
       The sums of the clients' numbers, in their structure and types, at SERVER. A sum
-      with a number that is not finite, or beyond 2^64, is NaN.
+      with a number that is not finite, or is 2^128 or more, is NaN; what a float64
+      number has below 2^-149 is rounded away. Sums of integers wrap.
 
     Raises:
-      TypeError: If there is something else than numbers of static shape.
+      TypeError: If there is something else than real numbers of static shape.
       ValueError: If the cipher adds more messages than sums of digits can hold.
     """
     member = values.type_signature.member
     structure = tff.types.structure_from_tensor_type_tree(_number_spec, member)
-    rules = _rules(encryption, tf.nest.flatten(structure))
+    leaves = tf.nest.flatten(structure)
+    rules = _rules(encryption, leaves)
     largest = rules.engine.codec.max_abs_code
 
     def everything(sent: MetricsBroadcast) -> Announcement:
@@ -130,11 +133,7 @@ def encrypted_sums(
         )
 
     def contribute(value: Any) -> Contribution:
-        parts = [
-            tf.reshape(tf.cast(leaf, tf.float64), [-1])
-            for leaf in tf.nest.flatten(value)
-        ]
-        codes = exact_numbers.encode(tf.concat(parts, 0), largest)
+        codes = _encode(tf.nest.flatten(value), largest)
         vector = tf.reshape(tf.cast(codes, tf.float32), [rules.num_parameters])
         return Contribution(
             vector, tf.cast(tf.reduce_any(tf.not_equal(vector, 0.0)), tf.float32)
@@ -146,8 +145,7 @@ def encrypted_sums(
         terms = announcement.terms_of(announced, rules)
         summed = server.assemble(total, opened, terms.mask, terms.bound, rules.engine)
         codes = tf.cast(tf.round(summed.vector), tf.int64)
-        rows = tf.reshape(codes, [-1, exact_numbers.num_codes(largest)])
-        return _like(exact_numbers.decode(rows, largest), structure)
+        return tf.nest.pack_sequence_as(structure, _decode(codes, leaves, largest))
 
     begun = wiring.apply(
         lambda number: MetricsBroadcast(drawing.draw(), number), round_number
@@ -188,8 +186,10 @@ def _rules(encryption: SelectiveEncryption, leaves: list[tf.TensorSpec]) -> Rule
             "parameters for a smaller cohort."
         )
     codec = FixedPointCodec(min(encryption.codec.bits, _BITS))
-    numbers = sum(leaf.shape.num_elements() for leaf in leaves)
-    codes = numbers * exact_numbers.num_codes(codec.max_abs_code)
+    codes = sum(
+        leaf.shape.num_elements() * _arithmetic(leaf).num_codes(codec.max_abs_code)
+        for leaf in leaves
+    )
     return Rules(
         engine=Engine(codec, encryption.cipher),
         keys=encryption.keys,
@@ -199,23 +199,47 @@ def _rules(encryption: SelectiveEncryption, leaves: list[tf.TensorSpec]) -> Rule
 
 
 def _number_spec(leaf: tff.TensorType) -> tf.TensorSpec:
-    shape = tf.TensorShape(leaf.shape)
-    if not np.issubdtype(leaf.dtype, np.number) or not shape.is_fully_defined():
+    shape, dtype = tf.TensorShape(leaf.shape), leaf.dtype
+    real = np.issubdtype(dtype, np.integer) or np.issubdtype(dtype, np.floating)
+    if not real or not shape.is_fully_defined():
         raise TypeError(
-            "Metrics that are summed under encryption must be numbers of static shape, "
-            f"but there is {leaf}. Sum it by a `metrics_aggregator` of your own."
+            "Metrics that are summed under encryption must be real numbers of static "
+            f"shape, but there is {leaf}. Sum it by a `metrics_aggregator` of your own."
         )
-    return tf.TensorSpec(shape, tf.as_dtype(leaf.dtype))
+    return tf.TensorSpec(shape, tf.as_dtype(dtype))
 
 
-def _like(numbers: tf.Tensor, structure: Any) -> Any:
-    """A vector as tensors of the given structure, shapes and types."""
-    leaves = tf.nest.flatten(structure)
-    parts = tf.split(numbers, [leaf.shape.num_elements() for leaf in leaves])
-    return tf.nest.pack_sequence_as(
-        structure,
-        [
-            tf.cast(tf.reshape(part, leaf.shape), leaf.dtype)
-            for part, leaf in zip(parts, leaves, strict=True)
-        ],
-    )
+def _arithmetic(leaf: tf.TensorSpec | tf.Tensor) -> Any:
+    """What cuts numbers of the leaf's type into codes."""
+    return exact_integers if leaf.dtype.is_integer else exact_numbers
+
+
+def _encode(leaves: list[tf.Tensor], largest: int) -> tf.Tensor:
+    """The codes of all numbers, leaf by leaf."""
+    parts = []
+    for leaf in leaves:
+        wide = tf.int64 if leaf.dtype.is_integer else tf.float64
+        numbers = tf.reshape(tf.cast(leaf, wide), [-1])
+        codes = _arithmetic(leaf).encode(numbers, largest)
+        parts.append(tf.reshape(codes, [-1]))
+    return tf.concat(parts, 0)
+
+
+def _decode(
+    codes: tf.Tensor, leaves: list[tf.TensorSpec], largest: int
+) -> list[tf.Tensor]:
+    """The numbers of sums of such codes, in the shapes and types of the leaves."""
+    rows = [_arithmetic(leaf).num_codes(largest) for leaf in leaves]
+    sizes = [
+        leaf.shape.num_elements() * row for leaf, row in zip(leaves, rows, strict=True)
+    ]
+    return [
+        tf.cast(
+            tf.reshape(
+                _arithmetic(leaf).decode(tf.reshape(part, [-1, row]), largest),
+                leaf.shape,
+            ),
+            leaf.dtype,
+        )
+        for leaf, row, part in zip(leaves, rows, tf.split(codes, sizes), strict=True)
+    ]

@@ -1,6 +1,7 @@
 """Checks of arguments whose errors say what was expected, what was found, what to do."""
 
 import math
+import numbers
 from collections.abc import Collection
 from typing import TypeVar
 
@@ -48,6 +49,19 @@ def check_at_least(name: str, value: float, least: float) -> float:
     if not math.isfinite(value) or value < least:
         raise ValueError(f"`{name}` must be at least {least}, got {value!r}.")
     return value
+
+
+def check_count(name: str, value: int, least: int) -> int:
+    """Returns `value` if it is a whole number and not below `least`.
+
+    Raises:
+      TypeError: If it is no whole number.
+      ValueError: If it is too small.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"`{name}` must be a whole number, got {value!r}.")
+    check_at_least(name, value, least)
+    return int(value)
 
 
 def check_positive(name: str, value: float) -> float:

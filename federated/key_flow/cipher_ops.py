@@ -22,7 +22,7 @@ class Role(enum.Enum):
     ENTROPY = "draws secret randomness from the operating system"
     ENCRYPT = "encrypts"
     ADD = "adds ciphertexts"
-    DECRYPT = "decrypts"
+    OPEN = "decrypts behind check values"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Trusted:
 
     Attributes:
       role: what it does.
-      key: index of the argument that is the key; for ENCRYPT and DECRYPT.
+      key: index of the argument that is the key; for ENCRYPT and OPEN.
       data: index of the argument that is encrypted, added or decrypted.
     """
 
@@ -79,7 +79,7 @@ _ROLES = {
     "keygen": Trusted(Role.KEYGEN),
     "encrypt": Trusted(Role.ENCRYPT, key=0, data=1),
     "add": Trusted(Role.ADD, data=0),
-    "decrypt": Trusted(Role.DECRYPT, key=0, data=1),
+    "open": Trusted(Role.OPEN, key=0, data=1),
 }
 
 

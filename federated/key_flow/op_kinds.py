@@ -109,7 +109,7 @@ DATASETS = frozenset(
         "AssertCardinalityDataset BatchDataset BatchDatasetV2 ConcatenateDataset "
         "DatasetCardinality DatasetToSingleElement DenseToSparseBatchDataset "
         "FilterDataset FinalizeDataset FlatMapDataset GroupByReducerDataset "
-        "GroupByWindowDataset IgnoreErrorsDataset InterleaveDataset MapAndBatchDataset "
+        "GroupByWindowDataset InterleaveDataset MapAndBatchDataset "
         "MapDataset MaxIntraOpParallelismDataset ModelDataset OptionsDataset "
         "PaddedBatchDataset PaddedBatchDatasetV2 ParallelBatchDataset "
         "ParallelFilterDataset ParallelInterleaveDatasetV2 ParallelInterleaveDatasetV3 "

@@ -115,6 +115,8 @@ class KeyLeakError(ValueError):
         """Names what leaks."""
         lines = "\n".join(f"- {violation}" for violation in violations)
         super().__init__(
-            f"Expected a computation whose secrets stay at the clients; found:\n{lines}"
+            f"Expected a computation whose secrets stay at the clients; found:\n{lines}\n"
+            "What the analysis does not know to be harmless (files, clocks, Python code) "
+            "counts as a key: compute that outside, and pass it as an argument."
         )
         self.violations = violations

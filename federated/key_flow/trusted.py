@@ -5,7 +5,7 @@ Function | output | on condition that
 encrypts | CIPHERTEXT, made by the cipher | its key is the key as the declared reader gave
 it, chosen by no secret; else an ordinary value with all labels of the inputs
 adds | a sum | what it adds was made by the cipher; else an ordinary value
-decrypts | DECRYPTED | its key is as above, and the ciphertext a sum that came out of a
+opens | DECRYPTED | its key is as above, and the ciphertext a sum that came out of a
 server's aggregation, moved only; else OPENED_OWN, and KEY too if the cipher did not make it
 
 A key that is encrypted stays a key. An opened value that is encrypted is hidden if its

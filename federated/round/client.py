@@ -32,8 +32,8 @@ class Upload(NamedTuple):
       nonce: int64, drawn afresh: orders the clients without naming them.
       contributes: bool, whether the client has something to add. If not, the vectors
         are empty and the numbers zero.
-      checksum: int64, of `plain`, `weight`, `nonce` and `contributes`; the message has
-        its own.
+      checksum: int64, of all of that. Of the message it takes the header, which has the
+        checksum of the blocks: whose message it is shows here.
     """
 
     plain: tf.Tensor
@@ -158,8 +158,9 @@ def sealed_upload(
 
 
 def checksum(upload: Upload) -> tf.Tensor:
-    """Of the parts of an upload that are not encrypted: int64. Runs on: any party."""
-    parts = (upload.plain, upload.weight, upload.nonce)
+    """Of the parts of an upload, of its message the header: int64. Runs on: any party."""
+    header = tf.fingerprint(upload.ciphertext[:1])
+    parts = (upload.plain, upload.weight, upload.nonce, header)
     octets = [tf.reshape(tf.bitcast(part, tf.uint8), [-1]) for part in parts]
     octets.append(tf.cast(upload.contributes, tf.uint8)[tf.newaxis])
     return tf.bitcast(tf.fingerprint(tf.concat(octets, 0)[tf.newaxis]), tf.int64)[0]

@@ -132,7 +132,13 @@ def collect(collected: Collected, upload: Upload, rules: Rules) -> Collected:
     """
     intact = tf.equal(upload.checksum, client.checksum(upload))
     idle = intact & tf.logical_not(upload.contributes)
-    verdict = tf.where(idle, int(Refusal.ACCEPTED), _judge_alone(upload, intact, rules))
+    alone = _judge_alone(upload, intact, rules)
+    known = tf.concat([one.nonces for one in collected.sums], 0)
+    again = tf.reduce_any(tf.equal(known, upload.nonce))
+    alone = tf.where(
+        again & tf.equal(alone, int(Refusal.ACCEPTED)), int(Refusal.DUPLICATE), alone
+    )
+    verdict = tf.where(idle, int(Refusal.ACCEPTED), alone)
     if rules.fail:
         with tf.control_dependencies([must_be_accepted(verdict)]):
             verdict = tf.identity(verdict)

@@ -87,16 +87,19 @@ def add_ciphertexts(collected: Collected, expected: Context, rules: Rules) -> Ci
                 settled.idle,
                 "Uploads refused:",
                 tf.reduce_sum(settled.refusals),
-                "by reason, in the order of `Refusal`:",
-                settled.refusals,
+                "by reason:",
+                _by_reason(settled.refusals),
             ],
-            summarize=len(Refusal),
         ),
-        tf.debugging.assert_less_equal(
-            clients,
-            largest,
-            f"More ciphertexts than `max_summands` = {largest} were to be added: the "
-            "sum would not decrypt. Choose parameters for this many clients",
+        tf.debugging.Assert(
+            clients <= largest,
+            [
+                "The cohort has more clients than the cipher adds messages of "
+                f"(`max_clients`, or `max_summands` of its parameters, is {largest}): the "
+                "sum would not decrypt. Choose parameters for as many. Clients that "
+                "contribute:",
+                clients,
+            ],
         ),
     ]
     with tf.control_dependencies([op for op in checks if op is not None]):
@@ -150,8 +153,31 @@ def assemble(
 
     Returns:
       The decrypted sum.
+
+    Raises:
+      InvalidArgumentError: When run, if a share is missing.
     """
-    in_order = tf.gather(opened.codes, tf.argsort(opened.rank))
+    clients = tf.size(total.cohort)
+    # Those who are not in the sum have an empty share of a rank behind the last.
+    ranks = tf.sort(tf.boolean_mask(opened.rank, opened.rank < clients))
+    needed = tf.range(clients)
+    complete = tf.debugging.Assert(
+        tf.logical_and(
+            tf.equal(tf.size(ranks), clients),
+            tf.reduce_all(tf.equal(ranks[:clients], needed[: tf.size(ranks)])),
+        ),
+        [
+            "Every client whose upload was taken must open its share of the sum, each "
+            "one. Shares that came:",
+            tf.size(ranks),
+            "clients:",
+            clients,
+            "Clients left the round, or uploads of another execution were sent: run it "
+            "again",
+        ],
+    )
+    with tf.control_dependencies([op for op in (complete,) if op is not None]):
+        in_order = tf.gather(opened.codes, tf.argsort(opened.rank))
     dtype = client.sum_dtype(engine)
     codes = tf.map_fn(
         lambda text: tf.io.parse_tensor(text, dtype),
@@ -164,11 +190,23 @@ def assemble(
         vector=client.merge(total.visible_sum, hidden, mask),
         saturated=engine.count_saturated(codes, m),
         hidden=m,
-        clients=tf.size(total.cohort),
+        clients=clients,
         weight_sum=tf.cast(engine.number_of(codes, m), tf.float32)
         if engine.more_codes
         else total.weight_sum,
     )
+
+
+def _by_reason(refusals: tf.Tensor) -> tf.Tensor:
+    """Counts [len(Refusal)] as "2 WRONG_RUN, 1 CROWDED_OUT"; "none" without any."""
+    counted = tf.strings.join(
+        [tf.strings.as_string(refusals), tf.constant([one.name for one in Refusal])],
+        " ",
+    )
+    named = tf.strings.reduce_join(
+        tf.boolean_mask(counted, refusals > 0), separator=", "
+    )
+    return tf.where(tf.reduce_any(refusals > 0), named, "none")
 
 
 def no_shares() -> client.OpenedShare:

@@ -30,7 +30,12 @@ class Cipher(NamedTuple):
         randomness from the OS in every run and at every place in a graph.
       add: `(string [k, b]) -> string [b]`, the sum over the k ciphertexts, block by
         block. Runs on: server, which needs no key. k >= 1, b >= 0.
-      decrypt: `(secret_key, string [b]) -> int64 [b, N]`. Runs on: client.
+      decrypt: `(secret_key, string [b]) -> int64 [b, N]`, whatever the blocks are. Runs on:
+        tests and measurements; what it makes of a sum beyond `max_summands` tells of
+        the key.
+      open: `(secret_key, string [b], int64 [b, 1]) -> int64 [b, N - 1]`: decrypts blocks
+        whose last slots must be the given checks, and gives out the others. Runs on:
+        client. InvalidArgumentError (`GARBLED`) if a check differs.
     """
 
     name: str
@@ -43,3 +48,4 @@ class Cipher(NamedTuple):
     encrypt: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     add: Callable[[tf.Tensor], tf.Tensor]
     decrypt: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    open: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]

@@ -1,16 +1,17 @@
 """Real numbers of any size as a few codes each, whose sums are sums of the numbers.
 
 A vector is rounded to a step that suits its bound; a metric or a weight has no bound that
-everybody knows. So a number is cut into digits of a fixed-point number with 40 binary
-places, from -2^64 to 2^64: each digit is a code of its own, with the number's sign, and
-sums of digits are the digits of a sum. One more code counts numbers that are not finite
-or too large: with one of these in it, a sum is NaN, as it is without encryption.
+everybody knows. So a number is cut into digits of a fixed-point number that spans what
+float32 does, from 2^-149 to 2^128: each digit is a code of its own, with the number's
+sign, and sums of digits are the digits of a sum. One more code counts numbers that are not
+finite or too large: with one of these in it, a sum is NaN.
 
-Exact are the sums of numbers with up to 40 binary places (whole numbers, and float32
-numbers of 2^-17 or more in magnitude); of others each loses less than 2^-40.
+Exact are the sums of all float32 numbers, and of float64 numbers below 2^128 of which no
+bit is below 2^-149; of others each loses less than 2^-149. Integers have digits of their
+own (`exact_integers`).
 
 >>> codes = encode(tf.constant([3.5, -1e9], tf.float64), 32767)
->>> codes.shape.as_list() == [2, num_codes(32767)] == [2, 14]
+>>> codes.shape.as_list() == [2, num_codes(32767)] == [2, 36]
 True
 >>> decode(codes + codes, 32767).numpy().tolist()
 [7.0, -2000000000.0]
@@ -18,8 +19,8 @@ True
 
 import tensorflow as tf
 
-_PLACES = 40
-_LIMIT = 2.0**64
+_PLACES = 149
+_LIMIT_BITS = 128
 _LARGEST_DIGIT_BITS = 8
 """So that a digit, and a sum of 65,536 of them, is exact in float32 too."""
 
@@ -33,7 +34,7 @@ def num_codes(max_abs_code: int) -> int:
     Args:
       max_abs_code: Q of the codec, at least 1.
     """
-    return -(-(_PLACES + 64) // _digit_bits(max_abs_code)) + 1
+    return -(-(_PLACES + _LIMIT_BITS) // digit_bits(max_abs_code)) + 1
 
 
 def encode(numbers: tf.Tensor, max_abs_code: int) -> tf.Tensor:
@@ -49,8 +50,8 @@ def encode(numbers: tf.Tensor, max_abs_code: int) -> tf.Tensor:
       int64 [c, num_codes(Q)] in [-Q, Q]: the digits, lowest first, and whether the
       number is none that can be added.
     """
-    bits = _digit_bits(max_abs_code)
-    fits = tf.abs(numbers) < _LIMIT  # False for NaN.
+    bits = digit_bits(max_abs_code)
+    fits = tf.abs(numbers) < 2.0**_LIMIT_BITS  # False for NaN.
     known = tf.where(fits, numbers, tf.zeros_like(numbers))
     sign = tf.cast(tf.sign(known), tf.int64)
     rest, digits = tf.round(tf.abs(known) * 2.0**_PLACES), []
@@ -72,7 +73,7 @@ def decode(sums: tf.Tensor, max_abs_code: int) -> tf.Tensor:
     Returns:
       float64 [c]; NaN where a summand was not finite or too large.
     """
-    bits = _digit_bits(max_abs_code)
+    bits = digit_bits(max_abs_code)
     powers = [2.0 ** (bits * place - _PLACES) for place in range(sums.shape[1] - 1)]
     parts = tf.cast(sums[:, :-1], tf.float64) * tf.constant(powers, tf.float64)
     # The highest first: the lower ones are what is added to it, and round it once.
@@ -82,5 +83,10 @@ def decode(sums: tf.Tensor, max_abs_code: int) -> tf.Tensor:
     return tf.where(tf.equal(sums[:, -1], 0), total, float("nan"))
 
 
-def _digit_bits(max_abs_code: int) -> int:
+def digit_bits(max_abs_code: int) -> int:
+    """Bits of a digit.
+
+    Args:
+      max_abs_code: Q.
+    """
     return min((max_abs_code + 1).bit_length() - 1, _LARGEST_DIGIT_BITS)

@@ -5,7 +5,7 @@ import hashlib
 import tensorflow as tf
 
 from selenc_tf import validation
-from selenc_tf.lattice import block_checks, cipher, traced_once
+from selenc_tf.lattice import block_checks, checked_opening, cipher, traced_once
 from selenc_tf.lattice.parameters import Parameters
 
 _WORD_BYTES = 8
@@ -97,7 +97,6 @@ def build_identity_cipher_INSECURE(
         )
         return write(total)
 
-    @traced_once.traced_once([key_spec, tf.TensorSpec([None], tf.string)])
     def decrypt(secret_key: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
         del secret_key
         return tf.ensure_shape(centred(read(blocks)), [None, num_slots])
@@ -113,5 +112,8 @@ def build_identity_cipher_INSECURE(
         keygen=keygen,
         encrypt=encrypt,
         add=add,
-        decrypt=decrypt,
+        decrypt=traced_once.traced_once([key_spec, tf.TensorSpec([None], tf.string)])(
+            decrypt
+        ),
+        open=checked_opening.of(decrypt),
     )

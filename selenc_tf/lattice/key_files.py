@@ -147,7 +147,9 @@ def remove(files: Iterable[pathlib.Path]) -> int:
 def check_private(path: pathlib.Path) -> None:
     """Refuses a key, or a series of them, that other users can read or replace.
 
-    Warns where they can only see which keys there are.
+    They can replace it where they may change it, and where everybody may rename what
+    lies in one of the folders above it. Warns where they can only see which keys there
+    are.
 
     Args:
       path: A key file or the folder of a series; nothing is said if it is not there.
@@ -156,6 +158,10 @@ def check_private(path: pathlib.Path) -> None:
       PermissionError: If others can; the sentence says what to do.
     """
     files = [path]
+    for folder in path.parents if path.exists() else ():
+        mode = folder.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise _open_to_others(folder, mode, "exchange what lies in")
     if path.is_dir():
         mode = path.stat().st_mode
         if mode & _OTHERS_WRITE and not mode & stat.S_ISVTX:
@@ -175,6 +181,9 @@ def check_private(path: pathlib.Path) -> None:
 def _open_to_others(path: pathlib.Path, mode: int, may: str) -> PermissionError:
     return PermissionError(
         f"A key must be for its owner only, but other users may {may} {path} (mode "
+        f"{stat.S_IMODE(mode):04o}). Make a new key if they may have, or: chmod go-w {path}"
+        if stat.S_ISDIR(mode)
+        else f"A key must be for its owner only, but other users may {may} {path} (mode "
         f"{stat.S_IMODE(mode):04o}). Make a new key if they may have, or: chmod go= {path}"
     )
 

@@ -284,11 +284,14 @@ def _must_equal(found: tf.Tensor, expected: tf.Tensor, what: str) -> tf.Operatio
 
 
 def _read_id(path: pathlib.Path, digest: str | None = None) -> str:
-    """The public id in a key file, of given parameters; the key is not looked at."""
+    """The public id in a key file, of given parameters; the key must be whole."""
     try:
-        records = tf.data.TFRecordDataset([str(path)]).take(2)
-        found, key_id = [record.numpy().decode() for record in records]
+        records = tf.data.TFRecordDataset([str(path)])
+        found, key_id = [record.numpy().decode() for record in records.take(2)]
         bytes.fromhex(key_id)
+        count = records.reduce(0, lambda count, _: count + 1)
+        if int(count) != _PUBLIC + 1:
+            raise ValueError
     except (tf.errors.DataLossError, ValueError):
         raise ValueError(
             f"`path` must be a key file, but {path} is damaged or something else."

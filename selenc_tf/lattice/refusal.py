@@ -30,6 +30,7 @@ class Refusal(enum.IntEnum):
     WRONG_WEIGHT = 15
     CROWDED_OUT = 16
     GARBLED = 17
+    DUPLICATE = 18
 
 
 EXPLANATIONS = {
@@ -57,6 +58,7 @@ EXPLANATIONS = {
         "a block does not decrypt to its check value: another key, a sum of other "
         "ciphertexts than the header says, or noise beyond the budget"
     ),
+    Refusal.DUPLICATE: "an upload with its nonce was taken before it",
 }
 """What each verdict means, to follow "the message is refused because ..."."""
 

@@ -12,6 +12,7 @@ from tf_shell.python import shell_ops
 
 from selenc_tf.lattice import (
     block_checks,
+    checked_opening,
     cipher,
     coefficient_sum,
     framing,
@@ -69,7 +70,6 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
             )
             return coefficient_sum.add(parameters, counted)
 
-    @traced_once.traced_once([key_spec, tf.TensorSpec([None], tf.string)])
     def decrypt(secret_key: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
         with tf.device(_HOST):
             columns = shell_ops.decrypt64(
@@ -93,7 +93,10 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
         keygen=keygen,
         encrypt=encrypt,
         add=add_ciphertexts,
-        decrypt=decrypt,
+        decrypt=traced_once.traced_once([key_spec, tf.TensorSpec([None], tf.string)])(
+            decrypt
+        ),
+        open=checked_opening.of(decrypt),
     )
 
 

@@ -9,6 +9,7 @@ import tensorflow_federated as tff
 
 import federated
 from federated import aggregators, mask_rounds, observed, views
+from federated.round import client
 from selenc_tf.lattice import engine as engine_lib
 from selenc_tf.lattice import key_store, scales
 from selenc_tf.lattice import message as message_lib
@@ -31,6 +32,8 @@ from tests.federated.rounds import (
     run,
     weights_of,
 )
+
+UNUSED = key_store.KeySet("unused", "ff" * 8)
 
 
 def opened(upload, keys, view, run_number):
@@ -59,7 +62,7 @@ def test_view_of_a_blind_server(model, keys, blind, federation, source, sizes):
     assert view.mask.sum() == M and len(view.messages) == len(sizes)
     for found, weight in zip(view.weights, model.initial_weights, strict=True):
         assert found.tobytes() == weight.numpy().tobytes()
-    for client, (message, batch) in enumerate(zip(view.messages, cohort, strict=True)):
+    for number, (message, batch) in enumerate(zip(view.messages, cohort, strict=True)):
         gradient = gradient_of(model, batch)
         assert message.plain.tobytes() == gradient[~view.mask].tobytes()
         assert message.weight == 1.0
@@ -67,7 +70,7 @@ def test_view_of_a_blind_server(model, keys, blind, federation, source, sizes):
         np.testing.assert_allclose(
             hidden, gradient[view.mask], atol=CODEC.max_abs_error(BOUND, 1)
         )
-        picture = views.visible_gradient(view, client)
+        picture = views.visible_gradient(view, number)
         assert np.all(picture[view.mask] == 0)
         assert picture[~view.mask].tobytes() == message.plain.tobytes()
     if source is OWN:
@@ -291,3 +294,30 @@ def test_crossings_of_something_else(model, blind, federation, drop, words):
 def test_no_crossings():
     with pytest.raises(ValueError, match="none of the 0 does"):
         observed.server_view([], N)
+
+
+def test_visible_entries_give_a_whole_weight_away():
+    """Why docs/threat-model.md says that a weight is hidden where everything is."""
+    rng = np.random.default_rng(0)
+    vector, weight = rng.normal(size=1000).astype(np.float32), 37
+    sent = client.protect(
+        tf.constant(weight * vector),
+        tf.constant(float(weight)),
+        tf.zeros([1000], tf.bool),
+        tf.constant(BOUND),
+        ENGINE.context(UNUSED, tf.zeros([125], tf.uint8), 0, 0),
+        CIPHER.keygen(),
+        tf.constant(1, tf.int64),
+        ENGINE,
+    )
+    seen = sent.plain.numpy()
+
+    def explains(candidate):
+        """Whether every visible entry is a float32 number times the candidate."""
+        near = (seen / np.float32(candidate)).astype(np.float32)
+        around = [near, np.nextafter(near, np.inf, dtype=np.float32)]
+        around.append(np.nextafter(near, -np.inf, dtype=np.float32))
+        return np.all(np.any([one * candidate == seen for one in around], axis=0))
+
+    # Up to the power of two, which is announced, and which explains everything.
+    assert [k for k in range(33, 65) if explains(np.float32(k))] == [weight, 64]

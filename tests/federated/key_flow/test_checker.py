@@ -1,6 +1,7 @@
 """The analysis of key flow: our processes leak nothing, and leaking ones are caught."""
 
 import collections
+import dataclasses
 import functools
 import types
 
@@ -14,7 +15,8 @@ import federated  # noqa: F401
 from federated import aggregators, key_flow, runtime, tff_models
 from federated.key_flow import graph_taint, key_files
 from federated.key_flow.labels import SHOWN, Label
-from selenc_tf.lattice import key_store, parameters, scales
+from selenc_tf.lattice import key_store, parameters, scales, shell_cipher
+from tests.federated.key_flow.openings import open_blocks
 from tests.federated.rounds import BOUND, CIPHER, CODEC, HISTORY, OWN, SEED
 
 tf_comp = tff.tensorflow.computation
@@ -131,7 +133,8 @@ def test_our_processes_leak_nothing(name, process_named, path):
     for _, field in fields:
         for label in field.labels:
             by_label[label].append(field.name)
-    assert by_label[Label.CIPHERTEXT] == ["ciphertext"]
+    # The checksum is of the message too.
+    assert by_label[Label.CIPHERTEXT] == ["ciphertext", "checksum"]
     revealing = OPENED in expected
     assert by_label[Label.DECRYPTED] == (["codes"] if revealing else [])
     assert not by_label[Label.KEY] and not by_label[Label.OPENED_OWN]
@@ -256,7 +259,7 @@ def appended_to_plain(path):
 
 def opens_its_own_ciphertext(path):
     encrypt = tf_comp(CIPHER.encrypt, np.str_, ROW)
-    opened = tf_comp(CIPHER.decrypt, np.str_, BLOCKS)
+    opened = tf_comp(open_blocks, np.str_, BLOCKS)
 
     @fed_comp(tff.FederatedType(ROW, tff.CLIENTS))
     def process(x):
@@ -444,7 +447,7 @@ def client_adds_to_itself(path):
     def twice(key, x):
         ciphertext = CIPHER.encrypt(key, x)
         total = CIPHER.add(tf.stack([ciphertext, ciphertext]))
-        return CIPHER.decrypt(key, total)
+        return open_blocks(key, total)
 
     @fed_comp(tff.FederatedType(ROW, tff.CLIENTS))
     def process(x):
@@ -470,7 +473,7 @@ def server_picks_a_client_sum(path):
             tf_comp(lambda _, new: tf.identity(new), BLOCKS, BLOCKS),
             tf_comp(lambda total: tf.identity(total), BLOCKS),
         )
-        opened = tf_comp(CIPHER.decrypt, np.str_, BLOCKS)
+        opened = tf_comp(open_blocks, np.str_, BLOCKS)
         return send(tff.federated_map(opened, (key, tff.federated_broadcast(last))))
 
     return process
@@ -532,10 +535,10 @@ def through_a_file(path):
     return process
 
 
-def opened_at_the_clients(path, make):
+def opened_at_the_clients(path, make, open_=open_blocks):
     """Clients open what the server made of their ciphertexts, for the server."""
     encrypt = tf_comp(CIPHER.encrypt, np.str_, ROW)
-    opened = tf_comp(CIPHER.decrypt, np.str_, BLOCKS)
+    opened = tf_comp(open_, np.str_, BLOCKS)
     stacked = tff.TensorType(np.str_, [None, None])
 
     @fed_comp(tff.FederatedType(ROW, tff.CLIENTS))
@@ -555,6 +558,25 @@ def opened_at_the_clients(path, make):
 
 def opens(make):
     return lambda path: opened_at_the_clients(path, make)
+
+
+def decrypted_without_checks(make, decrypt=CIPHER.decrypt):
+    """What a sum of too many decrypts to, for one, tells the noise and so the key."""
+    return lambda path: opened_at_the_clients(path, make, decrypt)
+
+
+def sum_of_sums(blocks):
+    for _ in range(5):
+        blocks = CIPHER.add(tf.tile(blocks[:1], [4, 1]))[tf.newaxis]
+    return blocks[0]
+
+
+def with_another_modulus():
+    known = parameters.choose_parameters(4, CODEC.bits)
+    other = parameters.choose_parameters(4, 16).plaintext_modulus
+    return shell_cipher.build_shell_cipher(
+        dataclasses.replace(known, plaintext_modulus=other)
+    ).decrypt
 
 
 def beside_the_sum(blocks):
@@ -591,7 +613,7 @@ def a_sum_less_another(blocks):
 def encrypted_by_a_mixture(path):
     @tf_comp(np.str_, ROW)
     def encrypt(key, x):
-        opened = CIPHER.decrypt(key, CIPHER.encrypt(key, x))
+        opened = open_blocks(key, CIPHER.encrypt(key, x))
         known = tf.fill([], "\x00" * 30720)
         return CIPHER.encrypt(tf.where(x[0, 0] > 0, key, known), opened)
 
@@ -605,7 +627,7 @@ def encrypted_by_a_mixture(path):
 def number_of_blocks(path):
     @tf_comp(np.str_, ROW)
     def encrypt(key, x):
-        opened = CIPHER.decrypt(key, CIPHER.encrypt(key, x))
+        opened = open_blocks(key, CIPHER.encrypt(key, x))
         rows = tf.zeros(tf.stack([opened[0, 0], CIPHER.num_slots]), tf.int64)
         return CIPHER.encrypt(key, rows)
 
@@ -619,7 +641,7 @@ def number_of_blocks(path):
 def prints_what_it_opened(path):
     @tf_comp(np.str_, ROW)
     def careless(key, x):
-        opened = CIPHER.decrypt(key, CIPHER.encrypt(key, x))
+        opened = open_blocks(key, CIPHER.encrypt(key, x))
         with tf.control_dependencies([tf.print(opened)]):
             return tf.constant(1)
 
@@ -721,6 +743,13 @@ LEAKS = {
     "number of blocks": (number_of_blocks, Label.OPENED_OWN, AGGREGATED),
     "printed": (prints_what_it_opened, Label.OPENED_OWN, "leaving its graph"),
     "known noise": (encrypted_with_known_noise, Label.KEY, AGGREGATED),
+    "no checks": (decrypted_without_checks(CIPHER.add), Label.KEY, AGGREGATED),
+    "sum of sums": (decrypted_without_checks(sum_of_sums), Label.KEY, AGGREGATED),
+    "other parameters": (
+        lambda path: opened_at_the_clients(path, CIPHER.add, with_another_modulus()),
+        Label.KEY,
+        AGGREGATED,
+    ),
     "last record": (record_behind_the_public_ones, Label.KEY, AGGREGATED),
 }
 
@@ -730,7 +759,15 @@ LEAKS = {
     [
         # Longer; "picked sum", say, is the same leak as "one upload" in few operations.
         pytest.param(name, marks=pytest.mark.slow)
-        if name in ("one upload", "difference", "difference, added", "number of blocks")
+        if name
+        in (
+            "one upload",
+            "difference",
+            "difference, added",
+            "number of blocks",
+            "sum of sums",
+            "other parameters",
+        )
         else name
         for name in LEAKS
     ],
@@ -869,7 +906,7 @@ def test_key_that_leaves_its_graph_sideways(path, spill):
 def test_what_is_no_leak(path):
     """Encrypting, opening a sum, and using what was opened."""
     encrypt = tf_comp(CIPHER.encrypt, np.str_, ROW)
-    opened = tf_comp(CIPHER.decrypt, np.str_, BLOCKS)
+    opened = tf_comp(open_blocks, np.str_, BLOCKS)
 
     @fed_comp(tff.FederatedType(ROW, tff.CLIENTS))
     def process(x):
@@ -904,7 +941,7 @@ def test_what_is_no_leak(path):
 def test_an_opened_message_is_no_result(path):
     """Whoever drives the computation gets it, and may send it as the next argument."""
     reopened = tf_comp(
-        lambda key, x: CIPHER.decrypt(key, CIPHER.encrypt(key, x)), np.str_, ROW
+        lambda key, x: open_blocks(key, CIPHER.encrypt(key, x)), np.str_, ROW
     )
 
     @fed_comp(tff.FederatedType(ROW, tff.CLIENTS), tff.FederatedType(ROW, tff.CLIENTS))

@@ -167,6 +167,8 @@ def damage(one, kind):
         return client.sealed_upload(short, *one[1:-1])
     if kind in WEIGHTS:
         return client.sealed_upload(*one[:2], WEIGHTS[kind], *one[3:-1])
+    if kind == "ciphertext of another":
+        return one._replace(ciphertext=upload(9, 2.0)[1].ciphertext)
     if kind == "idle bit":
         return one._replace(contributes=False)
     raise AssertionError(kind)
@@ -185,6 +187,7 @@ def damage(one, kind):
         ("weight", Refusal.CORRUPTED),
         ("plain length", Refusal.WRONG_PLAIN_PART),
         ("idle bit", Refusal.CORRUPTED),
+        ("ciphertext of another", Refusal.CORRUPTED),
         *[(kind, Refusal.WRONG_WEIGHT) for kind in WEIGHTS],
     ],
 )
@@ -240,6 +243,14 @@ def test_late_uploads_of_a_whole_round():
     assert refused(total) == {Refusal.WRONG_ROUND: 10}
 
 
+def test_an_upload_that_comes_twice_counts_once():
+    vectors, uploads = zip(*(upload(seed) for seed in range(3)), strict=True)
+    first, second, third = uploads
+    total = add_up(gather([first, second, first, third, third]))
+    check_sum(total, vectors)
+    assert refused(total) == {Refusal.DUPLICATE: 2}
+
+
 def test_failing_instead_of_dropping():
     stale = upload(50, round_number=2)[1]
     for order in ((stale, upload(1)[1]), (upload(1)[1], stale)):
@@ -253,12 +264,12 @@ def test_nothing_that_can_be_taken():
         tf.errors.InvalidArgumentError, match="cohort is empty"
     ) as error:
         add_up(gather(damaged))
-    assert "refused" in str(error.value)
+    assert "3 CORRUPTED" in str(error.value)
 
 
 def test_more_than_the_parameters_allow():
     uploads = [upload(seed)[1] for seed in range(SUMMANDS + 1)]
-    with pytest.raises(tf.errors.InvalidArgumentError, match="max_summands"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more clients than"):
         add_up(gather(uploads))
 
 

@@ -208,6 +208,27 @@ def test_a_folder_that_others_can_write_to_is_refused(tmp_path):
         key_store.find(made.path)
 
 
+@pytest.mark.parametrize("above", [".", "above"])
+def test_a_key_in_a_folder_that_everybody_may_write_is_refused(above, tmp_path):
+    folder = tmp_path / "above" / "keys"
+    folder.mkdir(parents=True)
+    keys = key_store.create(folder / "cohort.key", CIPHER)
+    series = key_store.create_series(folder / "series", CIPHER, 1)
+    open_folder = folder.parent if above == "above" else folder
+    open_folder.chmod(0o777)
+    for one in (keys, series):
+        for use in (
+            lambda one: key_store.find(one.path),
+            lambda one: key_store.read(one, CIPHER),
+        ):
+            with pytest.raises(PermissionError, match="exchange what lies in") as error:
+                use(one)
+            assert f"chmod go-w {open_folder}" in str(error.value)
+    open_folder.chmod(0o1777)  # As /tmp: nobody may rename what is another's.
+    assert key_store.find(keys.path) == keys
+    assert key_store.find(series.path) == series
+
+
 def test_not_through_a_link_that_somebody_laid(tmp_path, monkeypatch):
     """The name of the unfinished file is guessed: it is not written through."""
     monkeypatch.setattr(key_files.secrets, "token_hex", lambda count: "0" * 16)

@@ -332,10 +332,10 @@ class TestInFederatedComputations:
         assert labels(CIPHER.keygen) == {Label.KEY}
         assert labels(CIPHER.encrypt, key, values) == {Label.CIPHERTEXT}
         assert labels(CIPHER.add, (many, {Label.SUM})) == total
-        assert labels(CIPHER.decrypt, key, (blocks, total)) == {Label.DECRYPTED}
-        assert labels(CIPHER.decrypt, key, (blocks, {Label.CIPHERTEXT})) == {
-            Label.OPENED_OWN
-        }
+        checks = (tf.TensorSpec([None, 1], tf.int64), ())
+        assert labels(CIPHER.open, key, (blocks, total), checks) == {Label.DECRYPTED}
+        own = (blocks, {Label.CIPHERTEXT})
+        assert labels(CIPHER.open, key, own, checks) == {Label.OPENED_OWN}
 
 
 def test_a_plaintext_modulus_above_a_prime_is_refused():
