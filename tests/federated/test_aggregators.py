@@ -570,6 +570,7 @@ def as_bytes(weights):
     return [tensor.tobytes() for tensor in weights]
 
 
+@pytest.mark.slow
 def test_ratio_zero_trains_as_plain_averaging_bit_for_bit(model, averaging, federation):
     build = tff.learning.algorithms.build_weighted_fed_avg
     # One of the clients has no examples.

@@ -135,10 +135,8 @@ def test_messages_of_local_training(observe, model):
     assert len(later.messages) == 1 and later.aggregate is None
 
 
-@pytest.mark.parametrize(
-    "agreement",
-    ["previous_aggregate", pytest.param("score_sum", marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("agreement", ["previous_aggregate", "score_sum"])
 def test_a_cohort(observe, agreement):
     (view,) = observe(
         lambda rounds: views_lib.of_a_cohort(rounds, "magnitude", RATIO),

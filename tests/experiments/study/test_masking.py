@@ -78,7 +78,13 @@ def test_what_people_read_of_the_masks(flags, expected):
     assert masking.describe(parse(*flags).masks) == expected
 
 
-@pytest.mark.parametrize("metric", catalog.METRICS)
+@pytest.mark.parametrize(
+    "metric",
+    [
+        pytest.param(n, marks=pytest.mark.slow) if n == "leverage" else n
+        for n in catalog.METRICS
+    ],
+)
 def test_every_metric_makes_a_mask(model, metric):
     mask = lone_mask(masks_of(f"--significance={metric}"), metric, model)
     assert np.count_nonzero(mask) == policy.hidden_count(RATIO, model.spec.size)

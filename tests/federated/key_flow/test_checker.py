@@ -1079,6 +1079,7 @@ def test_bytes_in_the_computation_are_found(path):
     assert not key_flow.contains_bytes(sends_the_key(path), secret)
 
 
+@pytest.mark.slow
 def test_no_optimiser_puts_the_key_into_a_graph(blind, path):
     """TFF's compiler evaluates what it can ahead of time, in aggressive mode."""
     secret = key_store.read(find(path), CIPHER).numpy()

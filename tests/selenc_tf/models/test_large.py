@@ -23,6 +23,7 @@ def test_published_sizes():
     assert resnet18.resnet18((32, 32, 3), 10, 0).spec.size == 11_173_962
 
 
+@pytest.mark.slow
 def test_quarter_width():
     model = convnet64.convnet16((32, 32, 3), 10, 0)
     assert model.spec.size == 187_114 and model.name == "convnet16"

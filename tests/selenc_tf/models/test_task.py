@@ -10,7 +10,17 @@ from tests.selenc_tf.models.architectures import ARCHITECTURES
 
 QUICK = ("softmax", "regularised", "batch normalisation", "two outputs")
 """Also tried in inference mode by default."""
-LONG = ("BERT", "language model")
+LONG = (
+    "BERT",
+    "language model",
+    "embedding, LSTM",
+    "attention",
+    "multi-label",
+    "adapter",
+    "separable convolution",
+    "hinge",
+    "smoothed labels",
+)
 """Seconds to trace."""
 
 

@@ -94,7 +94,13 @@ def check(name, model):
     np.testing.assert_array_equal(scores, graph(name, model)(context))
 
 
-@pytest.mark.parametrize("name", catalog.METRICS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.slow) if n == "leverage" else n
+        for n in catalog.METRICS
+    ],
+)
 def test_conformance(name):
     check(name, "dense")
 
