@@ -1,0 +1,1 @@
+"""Language models of KerasHub as pure functions of their weights."""

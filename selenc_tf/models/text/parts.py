@@ -1,0 +1,224 @@
+"""A KerasHub model cut at the places where attacks enter it.
+
+The functions here call the layers of a model and are run with the values of its
+variables set from outside (`keras.StatelessScope`). They give what the model gives; the
+normalisations are ours (`normalising.py`).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import keras_hub
+import tensorflow as tf
+
+from selenc_tf.models.text.gpt2_classifier import GPT2TextClassifier
+from selenc_tf.models.text.normalising import normalised
+
+_Tensors = Callable[..., tf.Tensor]
+
+
+class Parts(NamedTuple):
+    """How a model computes, step by step. `t` is Keras' training mode.
+
+    Attributes:
+      model: The KerasHub model.
+      embed: `(token_ids [b, l]) -> [b, l, d]`, the sum of the embeddings.
+      enter: `(embedded, t) -> [b, l, d]`, what goes into block 0.
+      blocks: The Transformer layers.
+      attention_inputs: `(block, x) -> [b, l, d]`, what its projections multiply.
+      feedforward_inputs: `(block, x, mask, t) -> [b, l, d]`, what its feed-forward
+        kernels multiply.
+      through: `(block, x, mask, t) -> [b, l, d]`, what the block returns.
+      head: `(x, mask, t) -> logits`, [b, c] or [b, l, v], of the last block's output.
+      causal: Whether a position sees only those before it.
+      normalise_first: Whether a block normalises what enters it.
+      next_token: Whether the head predicts the next token, or else a class.
+      logits: The head's dense layer, or None where the token table is the head.
+    """
+
+    model: keras.Model
+    embed: _Tensors
+    enter: _Tensors
+    blocks: Sequence[Any]
+    attention_inputs: _Tensors
+    feedforward_inputs: _Tensors
+    through: _Tensors
+    head: _Tensors
+    causal: bool
+    normalise_first: bool
+    next_token: bool
+    logits: Any
+
+
+def of_model(model: keras.Model) -> Parts:
+    """Cuts a model.
+
+    Args:
+      model: A KerasHub BERT text classifier, GPT-2 or Llama causal language model, or a
+        `GPT2TextClassifier`.
+
+    Returns:
+      Its parts.
+
+    Raises:
+      ValueError: If the model is another.
+    """
+    if isinstance(model, keras_hub.models.BertTextClassifier):
+        return _bert(model)
+    if isinstance(model, keras_hub.models.GPT2CausalLM | GPT2TextClassifier):
+        return _gpt2(model)
+    if isinstance(model, keras_hub.models.LlamaCausalLM):
+        return _llama(model)
+    raise ValueError(
+        "`model` must be a BertTextClassifier, GPT2CausalLM, LlamaCausalLM or "
+        "Llama3CausalLM of KerasHub, or a GPT2TextClassifier of ours, got "
+        f"{type(model).__name__} {model.name!r}. Other models can be trained "
+        "(`task.from_keras`), but their embeddings and blocks are not known here."
+    )
+
+
+def _bert(model: keras.Model) -> Parts:
+    backbone = model.backbone
+
+    def embed(token_ids: tf.Tensor) -> tf.Tensor:
+        words = backbone.token_embedding(token_ids)
+        segments = backbone.segment_embedding(tf.zeros_like(token_ids))
+        positions = backbone.position_embedding(words)
+        return backbone.embeddings_add((words, positions, segments))
+
+    def enter(embedded: tf.Tensor, t: bool) -> tf.Tensor:
+        normal = normalised(backbone.embeddings_layer_norm, embedded)
+        return backbone.embeddings_dropout(normal, training=t)
+
+    def feedforward_inputs(
+        block: Any, x: tf.Tensor, mask: tf.Tensor, t: bool
+    ) -> tf.Tensor:
+        seen = mask[:, tf.newaxis, :]
+        attended = block._self_attention_layer(
+            query=x, value=x, attention_mask=seen, training=t
+        )
+        kept = block._self_attention_dropout(attended, training=t)
+        return normalised(block._self_attention_layer_norm, x + kept)
+
+    def through(block: Any, x: tf.Tensor, mask: tf.Tensor, t: bool) -> tf.Tensor:
+        attended = feedforward_inputs(block, x, mask, t)
+        made = _feedforward(block, attended, t)
+        return normalised(block._feedforward_layer_norm, attended + made)
+
+    def head(x: tf.Tensor, mask: tf.Tensor, t: bool) -> tf.Tensor:
+        pooled = backbone.pooled_dense(x[:, backbone.cls_token_index, :])
+        return model.output_dense(model.output_dropout(pooled, training=t))
+
+    return Parts(
+        model,
+        embed,
+        enter,
+        backbone.transformer_layers,
+        lambda block, x: x,
+        feedforward_inputs,
+        through,
+        head,
+        causal=False,
+        normalise_first=False,
+        next_token=False,
+        logits=model.output_dense,
+    )
+
+
+def _gpt2(model: keras.Model) -> Parts:
+    backbone = model.backbone
+    classifies = isinstance(model, GPT2TextClassifier)
+
+    def embed(token_ids: tf.Tensor) -> tf.Tensor:
+        words = backbone.token_embedding(token_ids)
+        return backbone.embeddings_add((words, backbone.position_embedding(words)))
+
+    def attended(block: Any, x: tf.Tensor, mask: tf.Tensor, t: bool) -> tf.Tensor:
+        normal = normalised(block._self_attention_layer_norm, x)
+        seen = _causal(block, x, mask, use_causal_mask=True)
+        found = block._self_attention_layer(
+            query=normal, value=normal, attention_mask=seen, training=t
+        )
+        return x + block._self_attention_dropout(found, training=t)
+
+    def feedforward_inputs(
+        block: Any, x: tf.Tensor, mask: tf.Tensor, t: bool
+    ) -> tf.Tensor:
+        return normalised(block._feedforward_layer_norm, attended(block, x, mask, t))
+
+    def through(block: Any, x: tf.Tensor, mask: tf.Tensor, t: bool) -> tf.Tensor:
+        kept = attended(block, x, mask, t)
+        normal = normalised(block._feedforward_layer_norm, kept)
+        return kept + _feedforward(block, normal, t)
+
+    def head(x: tf.Tensor, mask: tf.Tensor, t: bool) -> tf.Tensor:
+        normal = normalised(backbone.layer_norm, x)
+        if classifies:
+            return model.classified(normal, mask, training=t)
+        return backbone.token_embedding(normal, reverse=True)
+
+    return Parts(
+        model,
+        embed,
+        lambda embedded, t: backbone.embeddings_dropout(embedded, training=t),
+        backbone.transformer_layers,
+        lambda block, x: normalised(block._self_attention_layer_norm, x),
+        feedforward_inputs,
+        through,
+        head,
+        causal=True,
+        normalise_first=True,
+        next_token=not classifies,
+        logits=model.output_dense if classifies else None,
+    )
+
+
+def _llama(model: keras.Model) -> Parts:
+    backbone = model.backbone
+
+    def feedforward_inputs(
+        block: Any, x: tf.Tensor, mask: tf.Tensor, t: bool
+    ) -> tf.Tensor:
+        attended = block._self_attention_layer(
+            hidden_states=block._self_attention_layernorm(x),
+            attention_mask=_causal(block, x, mask),
+        )
+        kept = block._self_attention_dropout(attended, training=t)
+        return block._feedforward_layernorm(x + kept)
+
+    def head(x: tf.Tensor, mask: tf.Tensor, t: bool) -> tf.Tensor:
+        return backbone.token_embedding(backbone.layer_norm(x), reverse=True)
+
+    return Parts(
+        model,
+        backbone.token_embedding,
+        lambda embedded, t: embedded,
+        backbone.transformer_layers,
+        lambda block, x: block._self_attention_layernorm(x),
+        feedforward_inputs,
+        lambda block, x, mask, t: block(x, decoder_padding_mask=mask, training=t),
+        head,
+        causal=True,
+        normalise_first=True,
+        next_token=True,
+        logits=None,
+    )
+
+
+def _feedforward(block: Any, x: tf.Tensor, t: bool) -> tf.Tensor:
+    inner = block._feedforward_intermediate_dense(x)
+    made = block._feedforward_output_dense(inner)
+    return block._feedforward_dropout(made, training=t)
+
+
+def _causal(block: Any, x: tf.Tensor, mask: tf.Tensor, **more: bool) -> tf.Tensor:
+    """What each position may look at, as the block itself computes it."""
+    return block._compute_self_attention_mask(
+        decoder_sequence=x,
+        decoder_padding_mask=mask,
+        decoder_attention_mask=None,
+        self_attention_cache=None,
+        self_attention_cache_update_index=None,
+        **more,
+    )
