@@ -1,0 +1,1 @@
+"""How much of true sentences a reconstruction shows."""
