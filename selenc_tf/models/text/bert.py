@@ -105,7 +105,7 @@ def from_preset(
       WeightsNotFoundError: If there is no such preset here, and none to be had.
       ValueError: As `token_model.from_keras`.
     """
-    backbone = presets.backbone(keras_hub.models.BertBackbone, preset, dropout=dropout)
+    backbone = presets.load(keras_hub.models.BertBackbone, preset, dropout=dropout)
     model = keras_hub.models.BertTextClassifier(
         backbone, num_classes, dropout=dropout, name=name
     )

@@ -111,7 +111,7 @@ def from_preset(
       WeightsNotFoundError: If there is no such preset here, and none to be had.
       ValueError: As `token_model.from_keras`.
     """
-    backbone = presets.backbone(keras_hub.models.GPT2Backbone, preset, dropout=dropout)
+    backbone = presets.load(keras_hub.models.GPT2Backbone, preset, dropout=dropout)
     model = with_head(backbone, num_classes, name, dropout)
     if num_classes is not None:
         initial.draw(model.output_dense.variables, seed)

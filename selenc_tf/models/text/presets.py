@@ -14,13 +14,13 @@ class WeightsNotFoundError(FileNotFoundError):
     """Nothing delivers the weights; the message says what to do."""
 
 
-def backbone(kind: Any, preset: str | pathlib.Path, dropout: float = 0.0) -> Any:
-    """Loads a backbone.
+def load(kind: Any, preset: str | pathlib.Path, **more: Any) -> Any:
+    """Loads a backbone or a tokenizer.
 
     Args:
-      kind: A class of KerasHub, such as `BertBackbone`.
+      kind: A class of KerasHub, such as `BertBackbone` or `BertTokenizer`.
       preset: A name that it knows, or a folder.
-      dropout: Rate in [0, 1).
+      **more: Arguments of its own, such as `dropout`.
 
     Returns:
       It, with the preset's weights.
@@ -35,15 +35,16 @@ def backbone(kind: Any, preset: str | pathlib.Path, dropout: float = 0.0) -> Any
             raise WeightsNotFoundError(
                 f"`preset` must be a folder with weights, but {folder} is none. {_ADVICE}."
             )
+        preset = str(folder)
     elif preset not in kind.presets:
         raise WeightsNotFoundError(
             f"`preset` must be a folder, or one of: {', '.join(sorted(kind.presets))}; "
             f"got {preset!r}."
         )
     try:
-        return kind.from_preset(str(preset), dropout=dropout)
+        return kind.from_preset(preset, **more)
     except (OSError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsNotFoundError(
-            f"The weights of {str(preset)!r} could not be loaded ({reason}). {_ADVICE}."
+            f"The weights of {preset!r} could not be loaded ({reason}). {_ADVICE}."
         ) from error

@@ -1,0 +1,1 @@
+"""Sentences, and the weights and vocabularies of language models."""
