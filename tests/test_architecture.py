@@ -36,7 +36,9 @@ MAY_NOT_KNOW = (
     ("experiments.outputs", ("experiments.study", "experiments.data")),
     ("experiments.study", ("experiments.suites", "experiments.analysis")),
 )
-ENTRY_POINTS = {"run", "analyse", "benchmark", "cells", "check_prediction", "keys"}
+ENTRY_POINTS = {
+    "run", "analyse", "benchmark", "cells", "check_prediction", "keys", "pretrain"
+}  # fmt: skip
 WITHOUT_TFF = ("selenc_tf", "attacks")
 ONLY_IN_EXPERIMENTS = ("absl.flags", "absl.logging", "absl.app", "logging", "argparse")
 TFF_DECORATED = (

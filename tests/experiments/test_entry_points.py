@@ -16,6 +16,7 @@ FLAG_OF = {
     "benchmark": "--torch_python",
     "keys": "--before_round",
     "cells": "--cell_models",
+    "pretrain": "--epochs",
 }
 COMMANDS = tuple(FLAG_OF)
 also_slow = functools.partial(pytest.param, marks=pytest.mark.slow)

@@ -7,7 +7,7 @@ import re
 import pytest
 from absl import flags as absl_flags
 
-from experiments import benchmark, cells, check_prediction, keys
+from experiments import benchmark, cells, check_prediction, keys, pretrain
 from experiments.analysis import options
 from experiments.outputs import run_directory
 from experiments.study import flag_table, settings
@@ -20,6 +20,7 @@ TABLES = {
     "benchmark": benchmark.Benchmark,
     "keys": keys.Keys,
     "cells": cells.Cells,
+    "pretrain": pretrain.Pretraining,
 }
 
 # Where a flag is whose place is not called as it is.

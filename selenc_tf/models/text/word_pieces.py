@@ -63,9 +63,11 @@ def of_pieces(pieces: Sequence[str], name: str, lowercase: bool = True) -> Vocab
             f"each piece once, but it has {len(pieces) - len(places)} twice and lacks "
             f"{', '.join(missing) or 'none'}."
         )
+    # KerasHub keeps accents by default, and takes words that have them for unknown.
     tokenizer = keras_hub.models.BertTokenizer(
         vocabulary=[*pieces, *([] if _MASK in places else [_MASK])],
         lowercase=lowercase,
+        strip_accents=lowercase,
         dtype="int32",
     )
     start, end, pad, unknown = (places[one] for one in _SPECIAL)

@@ -99,6 +99,10 @@ def test_byte_pairs_keep_every_text(text):
     assert vocabulary.decode(small, small.split(text)) == text
 
 
+def test_words_have_no_capitals_and_no_accents():
+    assert words().split("The f\u00eflm, U\u0301nable") == [4, 5, 1, 8, 9]
+
+
 def test_byte_pairs_are_joined_in_order():
     assert pairs().split("the the") == [256, 101, 257, 101]
     assert vocabulary.decode(pairs(), [258, 256, 258], special=True) == f"{END}th{END}"
