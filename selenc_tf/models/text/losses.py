@@ -54,14 +54,23 @@ def of_positions(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     logs = tf.nn.log_softmax(logits, axis=-1)
     if labels.shape.rank == 3:
         return -tf.reduce_sum(labels * logs, axis=-1)
-    rule = labels_lib.Rule(
-        tf.TensorSpec([None, None], tf.int32),
-        logits.shape[-1],
-        ignored=tokens_lib.NO_LABEL,
-    )
-    known = labels_lib.checked(rule, labels)
+    known = labels_lib.checked(rule_of_positions(None, logits.shape[-1]), labels)
     of_labels = tf.gather(logs, tf.maximum(known, 0), batch_dims=2)
     return -tf.where(known == tokens_lib.NO_LABEL, tf.zeros_like(of_labels), of_labels)
+
+
+def rule_of_positions(length: int | None, tokens: int) -> labels_lib.Rule:
+    """Which labels a model that predicts the next token takes.
+
+    Args:
+      length: L, or None for any.
+      tokens: v.
+
+    Returns:
+      The rule of integers [b, L].
+    """
+    spec = tf.TensorSpec([None, length], tf.int32)
+    return labels_lib.Rule(spec, tokens, ignored=tokens_lib.NO_LABEL)
 
 
 def of_next_tokens(length: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:

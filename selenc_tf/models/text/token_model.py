@@ -1,5 +1,6 @@
 """A language model as pure functions of its weights, with an entry from embeddings on."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -129,6 +130,12 @@ def from_keras(
         # Keras takes the mean over [b, L], so that this is the mean of the losses.
         loss = losses_lib.of_positions
     task = task_lib.from_keras(wrapped, loss, name=name or model.name)
+    if parts.next_token:
+        # So that whoever trains knows what labels are, and a wrong one is refused.
+        size = int(model.backbone.vocabulary_size)
+        rules = losses_lib.rule_of_positions(length, size)
+        objective = dataclasses.replace(task.objective, name="next_token", rules=rules)
+        task = dataclasses.replace(task, objective=objective)
     if wrapped.losses:
         raise ValueError(
             f"`model` must add nothing to its loss, but {model.name!r} does (a "
