@@ -77,9 +77,13 @@ def of_pairs(
       The vocabulary.
 
     Raises:
-      ValueError: If numbers are missing or there twice.
+      ValueError: If numbers are missing or there twice, or there is no pair.
     """
     words = sorted(places, key=lambda word: places[word])
+    if not pairs:
+        raise ValueError(
+            f"The vocabulary {name!r} must join at least one pair, got none."
+        )
     if [places[word] for word in words] != list(range(len(words))):
         raise ValueError(
             f"The tokens of {name!r} must have the numbers from 0 to {len(words) - 1}, "

@@ -49,8 +49,9 @@ def test_without_the_internet_it_says_what_to_do(tmp_path, monkeypatch):
 
 def test_a_folder_of_another_size_does_not_get_the_name(tmp_path):
     small = keras_hub.models.GPT2Backbone(60, 1, 2, 16, 32, max_sequence_length=8)
-    letters = {"<|endoftext|>": 0, **{f"b{at}": 1 + at for at in range(59)}}
-    words = keras_hub.models.GPT2Tokenizer(vocabulary=letters, merges=[])
+    letters = ["<|endoftext|>", "a", "b", "ab", *(f"c{number}" for number in range(56))]
+    places = {one: place for place, one in enumerate(letters)}
+    words = keras_hub.models.GPT2Tokenizer(vocabulary=places, merges=["a b"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Of Keras and numpy 2.
         small.save_to_preset(tmp_path)

@@ -150,7 +150,9 @@ def test_pieces_without_special_tokens_are_refused():
 
 def test_a_vocabulary_with_a_gap_is_refused():
     with pytest.raises(ValueError, match="the numbers from 0 to 1"):
-        byte_pairs.of_pairs({"a": 0, "b": 2}, [], "gap", SpecialTokens(), [])
+        byte_pairs.of_pairs({"a": 0, "b": 2}, ["a b"], "gap", SpecialTokens(), [])
+    with pytest.raises(ValueError, match="at least one pair"):
+        byte_pairs.of_pairs({"a": 0}, [], "none", SpecialTokens(), [])
 
 
 def test_a_vocabulary_that_does_not_fit_the_weights_is_refused():
