@@ -7,6 +7,7 @@ offered by flags, covered by the conformance tests, and a member of `strongest`.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
@@ -19,23 +20,22 @@ from attacks.programs import Programs
 from selenc_tf import validation
 
 if TYPE_CHECKING:
-    from attacks.knowledge import Attack, Knowledge, Reconstruction
+    from attacks.knowledge import AnyKnowledge, Attack, Reconstruction
     from federated.views import ServerView
-    from selenc_tf.models.objectives import Kind
     from selenc_tf.types import Seed
 
 Sees: TypeAlias = Literal["message", "rounds", "cohort"]
 """What an attack is on: one client's message (or a published aggregate), messages of one
 client from several rounds, or all messages of a round with the published aggregate."""
 
-Kinds: TypeAlias = tuple["Kind", ...]
+Kinds: TypeAlias = tuple[str, ...]
 
 ANY: Kinds = ("classes", "binary", "values")
 CLASSES: Kinds = ("classes",)
 
 BOTH = words.MODES
 AWARE: tuple[words.Mode, ...] = ("mask_aware",)
-_PUBLIC = frozenset({"public_pictures"})
+_PUBLIC = frozenset({"public_examples"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,30 +46,31 @@ class Entry:
       build: "module:function" of the builder, which may take `mode`, `source`, `effort`,
         `progress` and `programs` (and `members` of an envelope) and gets those it takes.
       modes: What it can make of hidden entries.
-      inputs: What the model must take: "pictures" [height, width, channels], or any
-        "numbers".
+      inputs: What the model must take: "pictures" [height, width, channels], any
+        "numbers", "tokens", or the word of another modality.
       kinds: What the model may learn.
       finds_numbers: Whether it goes without known labels where those are numbers.
       needs: The fields of `Knowledge` without which it does not apply.
       infers: The fields of `Knowledge` that it infers: where they are known it does what
         another attack of the catalogue does.
-      one_picture: Whether it is for batches of one only.
+      one_example: Whether it is for batches of one only.
       sees: What it is on.
       local_training: Whether it takes messages of several local steps.
       cost: "algebra" and "cheap" attacks are members of an envelope where they apply,
         the former first, because an exact result ends it; "costly" ones are not,
         because every member is made again for each rehearsal.
-      envelope: Whether it is made of the other attacks.
+      envelope: Whether it is made of the other attacks; it is then for any model that
+        one of them is for.
     """
 
     build: str
     modes: tuple[words.Mode, ...] = AWARE
-    inputs: words.Inputs = "numbers"
+    inputs: str = words.NUMBERS
     kinds: Kinds = CLASSES
     finds_numbers: bool = False
     needs: frozenset[str] = frozenset()
     infers: frozenset[str] = frozenset()
-    one_picture: bool = False
+    one_example: bool = False
     sees: Sees = "message"
     local_training: bool = False
     cost: Literal["algebra", "cheap", "costly"] = "cheap"
@@ -79,14 +80,14 @@ class Entry:
     def is_member(self) -> bool:
         """Whether an envelope on a client's message or an aggregate has it.
 
-        The attack on a cohort is about other pictures: its knowledge counts those of
+        The attack on a cohort is about other examples: its knowledge counts those of
         all clients, and its result has them all.
         """
         return self.cost != "costly" and not self.envelope and self.sees != "cohort"
 
     @property
     def takes_rounds(self) -> bool:
-        """Whether earlier views of the same pictures are of use to it."""
+        """Whether earlier views of the same examples are of use to it."""
         return self.sees == "rounds" or self.envelope
 
 
@@ -103,7 +104,7 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
             "attacks.continuous.second_order.idlg:build_idlg",
             BOTH,
             infers=frozenset({"labels"}),
-            one_picture=True,
+            one_example=True,
             local_training=True,
         ),
         # Its recipe takes thousands of iterations; `quick_inversion` searches the same
@@ -111,7 +112,7 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
         "inverting_gradients": Entry(
             "attacks.pictures.first_order.inverting_gradients:build_inverting_gradients",
             BOTH,
-            inputs="pictures",
+            inputs=words.PICTURES,
             kinds=ANY,
             cost="costly",
         ),
@@ -124,14 +125,14 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
         "modern": Entry(
             "attacks.pictures.first_order.modern:build_modern",
             BOTH,
-            inputs="pictures",
+            inputs=words.PICTURES,
             cost="costly",
         ),
         # The same, for a group of starts.
         "gradinversion": Entry(
             "attacks.pictures.first_order.gradinversion:build_gradinversion",
             BOTH,
-            inputs="pictures",
+            inputs=words.PICTURES,
             kinds=ANY,
             cost="costly",
         ),
@@ -148,7 +149,7 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
         "feature_inversion_dct": Entry(
             "attacks.pictures.features.feature_inversion_dct:"
             "build_feature_inversion_dct",
-            inputs="pictures",
+            inputs=words.PICTURES,
             cost="algebra",
         ),
         # After those, because it may end in a search.
@@ -160,14 +161,14 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
         ),
         "r_gap": Entry(
             "attacks.continuous.analytic.r_gap:build_r_gap",
-            inputs="pictures",
-            one_picture=True,
+            inputs=words.PICTURES,
+            one_example=True,
             cost="algebra",
         ),
         "layer_peeling": Entry(
             "attacks.pictures.peeling.layer_peeling:build_layer_peeling",
-            inputs="pictures",
-            one_picture=True,
+            inputs=words.PICTURES,
+            one_example=True,
         ),
         "imputation": Entry(
             "attacks.pictures.statistical.imputation:build_imputation", needs=_PUBLIC
@@ -210,8 +211,6 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
         ),
         "strongest": Entry(
             "attacks.strongest:build_strongest",
-            kinds=ANY,
-            finds_numbers=True,
             local_training=True,
             envelope=True,
         ),
@@ -260,8 +259,17 @@ def build(
         "progress": progress,
         "programs": shared,
     }
-    if entry.envelope:
-        options["members"] = {
+    taken = inspect.signature(builder).parameters
+    given = {
+        option: value
+        for option, value in options.items()
+        if option in taken and value is not None
+    }
+
+    @functools.cache
+    def envelope_of(inputs: tuple[str, ...]) -> Attack:
+        """The envelope of what is for such a model: others are not even imported."""
+        members = {
             member: _as_member(
                 offer,
                 build(
@@ -276,22 +284,24 @@ def build(
             for member, offer in sorted(
                 attacks.items(), key=lambda item: item[1].cost != "algebra"
             )
-            if offer.is_member
+            if offer.is_member and offer.inputs in inputs
         }
-    taken = inspect.signature(builder).parameters
-    attack: Attack = builder(
-        **{
-            option: value
-            for option, value in options.items()
-            if option in taken and value is not None
-        }
-    )
+        made: Attack = builder(**given, members=members)
+        return made
+
+    def enveloped(
+        view: ServerView, knowledge: AnyKnowledge, seed: Seed
+    ) -> Reconstruction:
+        inputs = tuple(knowledge.modality.inputs(knowledge.model))
+        return envelope_of(inputs)(view, knowledge, seed)
+
+    attack: Attack = enveloped if entry.envelope else builder(**given)
     return _refusing(
         _without_draws(attack, shared), lambda knowledge: why_not(entry, knowledge)
     )
 
 
-def why_not(entry: Entry, knowledge: Knowledge) -> str | None:
+def why_not(entry: Entry, knowledge: AnyKnowledge) -> str | None:
     """Why an attack does not apply, as far as that can be told without running it.
 
     Args:
@@ -301,19 +311,22 @@ def why_not(entry: Entry, knowledge: Knowledge) -> str | None:
     Returns:
       The reason, or None. Whether it fits the model's layers the attack finds out.
     """
-    model = knowledge.model
-    if entry.inputs == "pictures" and len(model.input_shape) != 3:
+    model, modality = knowledge.model, knowledge.modality
+    offered = modality.inputs(model)
+    # An envelope is for what its members are for.
+    if entry.inputs not in offered and not entry.envelope:
+        shape = " [height, width, channels]" if entry.inputs == words.PICTURES else ""
         return (
-            "`knowledge.model` must take pictures [height, width, channels] for this "
-            f"attack, got examples of shape {list(model.input_shape)}"
+            f"`knowledge.model` must take {entry.inputs}{shape} for this attack, got "
+            f"{offered[-1]} of shape {list(modality.shape(model))}"
         )
-    if model.kind not in entry.kinds:
+    if model.kind not in entry.kinds and not entry.envelope:
         return (
             f"`knowledge.model` must learn {' or '.join(entry.kinds)} for this attack, got "
             f"{model.kind}"
         )
-    numbers = model.kind != "classes" and knowledge.labels is None
-    if numbers and not entry.finds_numbers:
+    numbers = model.kind in words.NUMERIC_LABELS and knowledge.labels is None
+    if numbers and not (entry.finds_numbers or entry.envelope):
         return (
             "`knowledge.labels` must be there for this attack on a model that learns "
             f"{model.kind}, got none"
@@ -323,10 +336,10 @@ def why_not(entry: Entry, knowledge: Knowledge) -> str | None:
             "`knowledge.without_draws` must be declared for a model that draws random "
             "numbers (dropout, noise), whose seeds the attacker does not know"
         )
-    if entry.one_picture and knowledge.batch_size > 1:
+    if entry.one_example and knowledge.batch_size > 1:
         return (
             "`knowledge.batch_size` must be 1 for this attack, whose equations are for "
-            f"a single picture, got {knowledge.batch_size}"
+            f"a single example, got {knowledge.batch_size}"
         )
     missing = sorted(name for name in entry.needs if not getattr(knowledge, name))
     if missing:
@@ -342,10 +355,9 @@ def why_not(entry: Entry, knowledge: Knowledge) -> str | None:
 def _without_draws(attack: Attack, programs: Programs) -> Attack:
     """The attack, on the model without what clients draw where that is declared."""
 
-    def silent(view: ServerView, knowledge: Knowledge, seed: Seed) -> Reconstruction:
+    def silent(view: ServerView, knowledge: AnyKnowledge, seed: Seed) -> Reconstruction:
         if knowledge.model.task.is_random and knowledge.without_draws:
-            without = pkgutil.resolve_name("attacks.draws:without")
-            model = programs.of(without, knowledge.model)
+            model = programs.of(knowledge.modality.without_draws, knowledge.model)
             knowledge = dataclasses.replace(knowledge, model=model)
         return attack(view, knowledge, seed)
 
@@ -355,7 +367,7 @@ def _without_draws(attack: Attack, programs: Programs) -> Attack:
 def _as_member(entry: Entry, attack: Attack) -> Attack:
     """The attack, where it does not repeat what another member does."""
 
-    def repeats(knowledge: Knowledge) -> str | None:
+    def repeats(knowledge: AnyKnowledge) -> str | None:
         known = [name for name in entry.infers if getattr(knowledge, name) is not None]
         return (
             f"{', '.join(known)} known: it would be another member" if known else None
@@ -364,13 +376,15 @@ def _as_member(entry: Entry, attack: Attack) -> Attack:
     return _refusing(attack, repeats)
 
 
-def _refusing(attack: Attack, why: Callable[[Knowledge], str | None]) -> Attack:
+def _refusing(attack: Attack, why: Callable[[AnyKnowledge], str | None]) -> Attack:
     """The attack, which raises `DoesNotApply` where there is a reason."""
 
-    def refusing(view: ServerView, knowledge: Knowledge, seed: Seed) -> Reconstruction:
+    def refusing(
+        view: ServerView, knowledge: AnyKnowledge, seed: Seed
+    ) -> Reconstruction:
         reason = why(knowledge)
         if reason is not None:
-            raise pkgutil.resolve_name("attacks.knowledge:DoesNotApply")(f"{reason}.")
+            raise pkgutil.resolve_name("attacks.refusal:DoesNotApply")(f"{reason}.")
         return attack(view, knowledge, seed)
 
     return refusing

@@ -1,19 +1,21 @@
 """The attacker's own criterion: how well a guess explains what is visible."""
 
+import itertools
+
 import numpy as np
 import tensorflow as tf
 
-from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
+from attacks.knowledge import AnyKnowledge, AttackedModel
 from attacks.matching import matching, objectives
 
 
 def visible_error(
-    compiled: matching.Matching,
+    precise: AttackedModel,
     view_weights: tuple[np.ndarray, ...],
     target: target_lib.Target,
-    knowledge: knowledge_lib.Knowledge,
-    images: np.ndarray,
+    knowledge: AnyKnowledge,
+    examples: np.ndarray,
     labels: np.ndarray,
 ) -> float:
     """The relative squared error of a guess's gradient on the visible entries.
@@ -24,11 +26,11 @@ def visible_error(
     Runs on: attacker. Sees: the weights, the visible entries and the guess.
 
     Args:
-      compiled: The model's objective.
+      precise: The model that it is computed with (`Modality.precise`).
       view_weights: The weights of the round.
       target: The gradient as far as it is visible.
-      knowledge: For the number of classes, and how messages are made.
-      images: float [b, *input_shape] in [0, 1].
+      knowledge: For the modality, and how messages are made.
+      examples: [b, ...], as `Reconstruction.examples`.
       labels: As `Reconstruction.labels`.
 
     Returns:
@@ -36,25 +38,21 @@ def visible_error(
     """
     if not np.any(target.visible):
         return float("nan")
-    dtype = compiled.dtype
+    dtype = precise.initial_weights[0].dtype
     vector = np.where(target.visible, target.vector, np.float32(0))
-    observed = matching.Observed(
-        weights=tuple(tf.constant(tensor, dtype) for tensor in view_weights),
-        target=tf.constant(vector, dtype),
-        entry_weights=tf.constant(
-            objectives.normalised_weights(vector, target.visible), dtype
-        ),
-        shares=tf.constant(target.shares, dtype),
-    )
-    candidate = matching.group_gradient(
-        compiled.model,
-        observed,
-        target.sizes,
-        tf.constant(images, dtype),
-        matching.as_targets(knowledge.model, labels, dtype),
-        knowledge.local_training,
-    )
+    weights = tuple(tf.constant(tensor, dtype) for tensor in view_weights)
+    bounds = [0, *itertools.accumulate(target.sizes)]
+    messages = [
+        knowledge.modality.message(
+            precise, weights, examples[at:end], labels[at:end], knowledge.local_training
+        )
+        for at, end in itertools.pairwise(bounds)
+    ]
     error = float(
-        objectives.squared_error(candidate, observed.target, observed.entry_weights)
+        objectives.squared_error(
+            matching.shared_sum(messages, tf.constant(target.shares, dtype)),
+            tf.constant(vector, dtype),
+            tf.constant(objectives.normalised_weights(vector, target.visible), dtype),
+        )
     )
     return error if np.isfinite(error) else float("nan")

@@ -6,22 +6,23 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from attacks import knowledge as knowledge_lib
+from attacks.modality import AttackedModel
+from attacks.refusal import DoesNotApply
 from selenc_tf.models import functional, rebuilding, tracing, variables
 
 _RATES = ("rate", "dropout", "recurrent_dropout", "stddev")
 """What Keras' random layers call the strength of what they draw."""
 
 
-def check(knowledge: knowledge_lib.Knowledge) -> None:
+def check(model: AttackedModel) -> None:
     """Refuses to compute as if a client's random draws were known.
 
     Raises:
       DoesNotApply: If the model draws random numbers in a step.
     """
-    if knowledge.model.task.is_random:
-        raise knowledge_lib.DoesNotApply(
-            f"`knowledge.model` ({knowledge.model.name}) must not draw random numbers "
+    if model.task.is_random:
+        raise DoesNotApply(
+            f"`knowledge.model` ({model.name}) must not draw random numbers "
             "(dropout, noise), whose seeds at the client nobody else knows. Declare "
             "`knowledge.without_draws`, with which an attack of the catalogue computes "
             "without them."
@@ -76,8 +77,8 @@ def without(model: functional.FunctionalModel) -> functional.FunctionalModel:
     return found
 
 
-def _cannot(model: functional.FunctionalModel) -> knowledge_lib.DoesNotApply:
-    return knowledge_lib.DoesNotApply(
+def _cannot(model: functional.FunctionalModel) -> DoesNotApply:
+    return DoesNotApply(
         f"`knowledge.model` ({model.name}) must have random layers that a rate of 0 "
         "silences, as Keras' dropout, but some layer still draws. Give the attacker a "
         "model without it."

@@ -2,7 +2,7 @@
 
 A defence is as good as its strongest attacker makes it look. Which one that is must be
 decided without the truth: by how well each did on messages that the attacker made
-itself, or else by how well a member's pictures and labels explain what is visible,
+itself, or else by how well a member's examples and labels explain what is visible,
 measured in the same way for all of them.
 """
 
@@ -19,7 +19,6 @@ from attacks import criterion
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
 from attacks.knowledge import Attack, Choice, Member, Reconstruction
-from attacks.matching import matching
 from attacks.words import ChosenBy
 from federated import views
 from selenc_tf.types import Seed
@@ -40,7 +39,7 @@ on. A `TypeError`, an `AttributeError` and the like are mistakes in the code: th
 the study, as an interruption by the user does."""
 
 ROUNDING = 1e-8
-"""Visible error up to which what is left is the rounding of messages and pictures."""
+"""Visible error up to which what is left is the rounding of messages and examples."""
 
 
 class Ran(NamedTuple):
@@ -59,9 +58,9 @@ class Ran(NamedTuple):
 
 def run(
     attacks: Mapping[str, Attack],
-    compiled: matching.Matching,
+    precise: knowledge_lib.AttackedModel,
     view: views.ServerView,
-    knowledge: knowledge_lib.Knowledge,
+    knowledge: knowledge_lib.AnyKnowledge,
     seed: Seed,
     source: target_lib.Source,
 ) -> Ran:
@@ -71,7 +70,7 @@ def run(
 
     Args:
       attacks: By name, in the order in which they are to run.
-      compiled: The model's objective, for the visible error.
+      precise: The model that the visible error is computed with.
       view: The server's view of a round.
       knowledge: What the attacker knows beside it, the same for all.
       seed: The same for all.
@@ -92,11 +91,11 @@ def run(
         try:
             found = attack(view, knowledge, seed)
             seconds = time.monotonic() - began
-            if not np.all(np.isfinite(found.images)):
-                reason = "its pictures are not finite numbers"
+            if not np.all(np.isfinite(found.examples)):
+                reason = "its examples are not finite numbers"
                 return nothing._replace(reason=reason, seconds=seconds)
             error = criterion.visible_error(
-                compiled, weights, target, knowledge, found.images, found.labels
+                precise, weights, target, knowledge, found.examples, found.labels
             )
         except knowledge_lib.DoesNotApply as reason:
             return nothing._replace(status="does_not_apply", reason=str(reason))
@@ -143,7 +142,7 @@ def is_exact(member: Member, entries: int) -> bool:
         and found.converged
         and found.stop == "closed_form"
         and found.label_source != "guessed"
-        and entries >= found.images.size
+        and entries >= found.examples.size
         # Not its own word: measured alike for all. NaN is no number below the bound.
         and member.visible_error < ROUNDING
     )
@@ -171,12 +170,12 @@ def choose(
     to do well, are no reason to leave it.
 
     Prior knowledge that a member used does not enter the visible error, so where the
-    visible entries do not determine the pictures, it prefers a search that fits them
-    exactly to a likelier picture that fits them less well.
+    visible entries do not determine the examples, it prefers a search that fits them
+    exactly to a likelier guess that fits them less well.
 
     Args:
       members: From `run`, perhaps with what the rehearsal said.
-      plays: How each did in the rehearsal, dB, by name; the first plays of all are the
+      plays: How each did in the rehearsal, by name; the first plays of all are the
         same.
       exact: From `run`.
 
@@ -231,7 +230,7 @@ def clearly_better(values: Sequence[float], usual: Sequence[float]) -> bool:
     far the others vary from play to play stands in for it.
 
     Args:
-      values: On the first plays, dB; at least one.
+      values: Scores on the first plays; at least one.
       usual: On the same, and perhaps on more.
 
     Returns:

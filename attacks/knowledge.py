@@ -2,70 +2,68 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias, cast
+from typing import Any, Generic, NamedTuple, TypeAlias, cast
 
 import numpy as np
-import tensorflow as tf
+from typing_extensions import TypeVar
 
 from attacks import words
+from attacks.continuous.modality import NUMBERS
+from attacks.modality import AttackedModel as AttackedModel
+from attacks.modality import Labels as Labels
+from attacks.modality import Modality as Modality
+from attacks.modality import PublicExamples as PublicExamples
+from attacks.refusal import DoesNotApply as DoesNotApply
 from federated import views
 from selenc_tf import validation
-from selenc_tf.models import functional, value_range
-from selenc_tf.models import labels as labels_lib
+from selenc_tf.models import functional
 from selenc_tf.models.local_steps import LocalTraining
 from selenc_tf.types import Seed
 
-Labels: TypeAlias = tuple[int, ...] | tuple[tuple[float, ...], ...]
-"""Of a batch: classes, or rows of numbers where the loss is one of events or values."""
-
-
-class PublicPictures(NamedTuple):
-    """Examples like the clients', which the attacker has from elsewhere.
-
-    Attributes:
-      images: float32 [a, *input_shape] in [0, 1]; none of them is a victim.
-      labels: Integers [a] where the model learns classes, else float [a, num_classes].
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
+M = TypeVar(
+    "M", bound=AttackedModel, covariant=True, default=functional.FunctionalModel
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class Knowledge:
+class Knowledge(Generic[M]):
     """The declared side information of an attacker; part of every claim made with it.
 
-    The interval that numbers lie in is always granted: everything here is in [0, 1], as
-    `FunctionalModel` takes it. "Pictures" are tables' rows where the model takes those.
+    What an example is depends on the modality. Of numbers, pictures among them, the
+    interval that they lie in is always granted: everything here is in [0, 1], as
+    `FunctionalModel` takes it.
 
     Attributes:
       model: The architecture, with the mode in which gradients are taken. Its
         `initial_weights` are not used: the weights of the round are in the view.
-      batch_size: Number of pictures behind the attacked gradient: one client's batch,
+      batch_size: Number of examples behind the attacked gradient: one client's batch,
         or all the cohort's batches together where the aggregate is attacked.
-      labels: The class of each picture, or its row of numbers [num_classes] where the
-        model learns events or values; None if the attacker does not know them.
-      client_sizes: Only for the aggregate: each client's number of pictures, in the
+      labels: The class of each example, or its row of numbers [num_classes] where the
+        model learns events or values; None if the attacker does not know them, or they
+        are the examples themselves (the next token).
+      client_sizes: Only for the aggregate: each client's number of examples, in the
         order of the messages. None means that the messages' weights are in proportion
         to them (federated averaging), so that the aggregate is the mean over the union.
-      public_pictures: Pictures from the same source, or None.
+      public_examples: Examples from the same source, or None.
       local_training: How the messages were made, or None for one gradient.
       earlier: What the server kept of earlier rounds in which the attacked clients had
-        the same pictures, in the same order of messages.
+        the same examples, in the same order of messages.
       without_draws: Whether the attacker computes without the clients' random draws
         (dropout, noise), whose seeds it does not know. Nothing else can be done about
         them, and what is found is less exact, so that it has to be said; of no effect
         on models that draw nothing.
+      modality: What an example of the model is: numbers, or that of another folder.
     """
 
-    model: functional.FunctionalModel
+    model: M
     batch_size: int = 1
     labels: Labels | None = None
     client_sizes: tuple[int, ...] | None = None
-    public_pictures: PublicPictures | None = None
+    public_examples: PublicExamples | None = None
     local_training: LocalTraining | None = None
     earlier: tuple[views.ServerView, ...] = ()
     without_draws: bool = False
+    modality: Modality = NUMBERS
 
     @property
     def classes(self) -> tuple[int, ...] | None:
@@ -78,10 +76,10 @@ class Knowledge:
         """Checks that the fields fit each other.
 
         Raises:
-          ValueError: If the model's input is not numbers, a count is below 1, a label is
-            none of the loss, or the parts do not add up to `batch_size`.
+          ValueError: If a count is below 1, the parts do not add up to `batch_size`, or
+            model, labels and public examples do not go together in the modality, as a
+            model of other examples or a label that is none of the loss.
         """
-        _check_input(self.model)
         validation.check_at_least("batch_size", self.batch_size, 1)
         counted = (self.batch_size, *(self.classes or ()), *(self.client_sizes or ()))
         if not all(isinstance(one, int | np.integer) for one in counted):
@@ -93,9 +91,8 @@ class Knowledge:
             if len(self.labels) != self.batch_size:
                 raise ValueError(
                     f"`labels` must name one class for each of the {self.batch_size} "
-                    f"pictures of `batch_size`, got {len(self.labels)}."
+                    f"examples of `batch_size`, got {len(self.labels)}."
                 )
-            _check_labels("labels", self.labels, self.batch_size, self.model)
         if self.client_sizes is not None:
             if min(self.client_sizes, default=0) < 1:
                 raise ValueError(
@@ -107,66 +104,20 @@ class Knowledge:
                     "`client_sizes` must add up to `batch_size` = "
                     f"{self.batch_size}, got {self.client_sizes}."
                 )
-        if self.public_pictures is not None:
-            _check_pictures(self.public_pictures, self.model)
+        self.modality.check(
+            self.model, self.batch_size, self.labels, self.public_examples
+        )
         if self.local_training is not None:
             _check_local_training(self.local_training)
 
 
-def label_array(model: functional.FunctionalModel, labels: Labels) -> np.ndarray:
+AnyKnowledge: TypeAlias = Knowledge[AttackedModel]
+"""Of whatever examples: what the shared part of attacks takes."""
+
+
+def label_array(model: AttackedModel, labels: Labels) -> np.ndarray:
     """Labels as reconstructions have them: int64 [b], or float32 [b, num_classes]."""
     return np.array(labels, np.int64 if model.kind == "classes" else np.float32)
-
-
-def _check_input(model: functional.FunctionalModel) -> None:
-    single = isinstance(model.task.inputs, tf.TensorSpec)
-    # Several inputs are joined only where all of them are numbers.
-    if single and not model.task.inputs.dtype.is_floating:
-        raise ValueError(
-            f"`model` ({model.name}) must take numbers that can be searched for, but its "
-            f"input is {model.task.inputs.dtype.name}: no attack looks for tokens."
-        )
-
-
-def _check_labels(
-    name: str,
-    labels: Labels | np.ndarray,
-    count: int,
-    model: functional.FunctionalModel,
-) -> None:
-    """Checks classes [count], or numbers [count, num_classes]; they are not printed."""
-    classes = model.kind == "classes"
-    wanted = (count,) if classes else (count, model.num_classes)
-    found = np.shape(labels)
-    if found != wanted:
-        raise ValueError(
-            f"`{name}` must have the shape {list(wanted)} for {model.name}, which learns "
-            f"{model.kind}, got {list(found)}."
-        )
-    if classes and not np.issubdtype(np.asarray(labels).dtype, np.integer):
-        raise ValueError(
-            f"`{name}` must be integers, the numbers of classes, got the type "
-            f"{np.asarray(labels).dtype}."
-        )
-    rule = model.task.objective.rules
-    if classes:
-        # The loss may take rows of probabilities; attackers name the class.
-        rule = labels_lib.Rule(tf.TensorSpec([None], tf.int32), model.num_classes)
-    labels_lib.check(rule, np.asarray(labels), f"`{name}`")
-
-
-def _check_pictures(
-    pictures: PublicPictures, model: functional.FunctionalModel
-) -> None:
-    if pictures.images.shape[1:] != model.input_shape or not len(pictures.images):
-        raise ValueError(
-            f"`public_pictures.images` must be [a, *{model.input_shape}] with a >= 1, "
-            f"got shape {list(pictures.images.shape)}."
-        )
-    value_range.check_unit("public_pictures.images", pictures.images)
-    _check_labels(
-        "public_pictures.labels", pictures.labels, len(pictures.images), model
-    )
 
 
 def _check_local_training(training: LocalTraining) -> None:
@@ -180,13 +131,15 @@ class Reconstruction(NamedTuple):
     """What an attacker recovered, with its own account of how it went.
 
     Attributes:
-      images: float32 [b, *input_shape] in [0, 1].
+      examples: [b, ...], as the modality has them: float32 [b, *input_shape] in [0, 1]
+        of numbers.
       labels: The classes it was told, inferred, or ended with, int64 [b]; numbers where
-        the loss takes numbers, float32 [b, num_classes].
+        the loss takes numbers, float32 [b, num_classes]; int64 [b, 0] where the
+        examples are their own labels.
       label_source: "known", "inferred" (analytically), "enumerated" (several were
         possible, the matching error chose), "guessed" (the visible entries leave more)
         or "optimised" (jointly).
-      objective: The matching error of `images`, relative to the matched entries'
+      objective: The matching error of `examples`, relative to the matched entries'
         squared norm: the attacker's own criterion. NaN if no start was finite.
       start_objectives: The best error of each start, for judging how reliable one is.
       iterations: L-BFGS-B iterations, over all starts.
@@ -201,7 +154,7 @@ class Reconstruction(NamedTuple):
       choice: How it was chosen among the results of several attacks, or None.
     """
 
-    images: np.ndarray
+    examples: np.ndarray
     labels: np.ndarray
     label_source: str
     objective: float
@@ -225,8 +178,8 @@ class Member(NamedTuple):
       reconstruction: What it returned, or None.
       visible_error: `criterion.visible_error` of the reconstruction, 0 for a perfect
         match; NaN where that is undefined.
-      rehearsal_db: Its mean PSNR on messages that the attacker made itself; NaN if it
-        was not rehearsed, or failed there.
+      rehearsal: Its mean score on messages that the attacker made itself, in the
+        modality's unit (PSNR in dB of numbers); NaN if it was not rehearsed, or failed.
       seconds: Wall-clock time, rehearsals included.
     """
 
@@ -235,7 +188,7 @@ class Member(NamedTuple):
     reason: str
     reconstruction: Reconstruction | None
     visible_error: float
-    rehearsal_db: float
+    rehearsal: float
     seconds: float
 
 
@@ -253,18 +206,14 @@ class Choice(NamedTuple):
     members: tuple[Member, ...]
 
 
-Attack: TypeAlias = Callable[[views.ServerView, Knowledge, Seed], Reconstruction]
+Attack: TypeAlias = Callable[[views.ServerView, Knowledge[Any], Seed], Reconstruction]
 """A pure function of the view, the declared knowledge and the seed.
 
 Raises `DoesNotApply` where it does not fit them.
 """
 
 
-class DoesNotApply(ValueError):
-    """The attack does not fit the model, target or knowledge; there is no number."""
-
-
-def check_classes(knowledge: Knowledge, attack: str) -> None:
+def check_classes(knowledge: AnyKnowledge, attack: str) -> None:
     """Checks that a model learns classes.
 
     Args:
@@ -299,7 +248,7 @@ def check_pictures(model: functional.FunctionalModel, what: str) -> None:
         )
 
 
-def check_one_picture(knowledge: Knowledge, attack: str) -> None:
+def check_one_picture(knowledge: AnyKnowledge, attack: str) -> None:
     """Checks that an attack for single pictures gets one.
 
     Args:

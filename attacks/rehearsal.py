@@ -1,7 +1,7 @@
 """The rehearsal: how well attacks do on messages that the attacker makes itself.
 
-He plays clients with his own public pictures, at the weights and under the mask of the
-round, and attacks their messages. Where hidden entries leave many pictures possible, a
+He plays clients with his own public examples, at the weights and under the mask of the
+round, and attacks their messages. Where hidden entries leave many examples possible, a
 search finds one that fits exactly and is wrong, while a learned guess fits less well
 and is right: the visible error alone would choose the former.
 """
@@ -12,16 +12,12 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
-from scipy import optimize
 
 from attacks import envelope
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
 from attacks.knowledge import Attack
-from attacks.matching import matching
 from federated import views
-from selenc_tf.models import local_steps
 from selenc_tf.types import Seed
 
 OFTEN = 16
@@ -32,7 +28,7 @@ class Score(NamedTuple):
     """How an attack did.
 
     Attributes:
-      values: The PSNR in dB of each batch, at most 120; () if it failed on one.
+      values: The modality's score of each batch; () if it failed on one.
       reason: Why, or "".
       seconds: Wall-clock time of all batches together.
     """
@@ -42,7 +38,7 @@ class Score(NamedTuple):
     seconds: float
 
     @property
-    def psnr_db(self) -> float:
+    def mean(self) -> float:
         """The mean over the batches; NaN if it failed on one."""
         return float(np.mean(self.values)) if self.values else float("nan")
 
@@ -53,32 +49,32 @@ class Play(NamedTuple):
     Attributes:
       view: What the server would see of it.
       knowledge: What the attacker would know.
-      images: float32 [b, h, w, c], the pictures.
+      examples: The batch.
     """
 
     view: views.ServerView
-    knowledge: knowledge_lib.Knowledge
-    images: np.ndarray
+    knowledge: knowledge_lib.AnyKnowledge
+    examples: np.ndarray
 
 
 def rehearse(
     attacks: Mapping[str, Attack],
     view: views.ServerView,
-    knowledge: knowledge_lib.Knowledge,
+    knowledge: knowledge_lib.AnyKnowledge,
     seed: Seed,
     source: target_lib.Source,
     rehearsals: int,
     often: Collection[str] = (),
 ) -> Mapping[str, Score]:
-    """Attacks messages of public pictures with every method.
+    """Attacks messages of public examples with every method.
 
-    Runs on: attacker. Sees: the weights, the mask and its public pictures.
+    Runs on: attacker. Sees: the weights, the mask and its public examples.
 
     Args:
       attacks: By name.
       view: For weights and mask.
-      knowledge: With public pictures; the first batches are the rehearsal's. In each
-        the attacks have all pictures but those that they are to find.
+      knowledge: With public examples; the first batches are the rehearsal's. In each
+        the attacks have all of them but those that they are to find.
       seed: Of the attacks.
       source: What the attacks were built to attack: the played message takes its place.
       rehearsals: How many batches.
@@ -86,12 +82,16 @@ def rehearse(
         others first.
 
     Returns:
-      Scores by name; empty where there are too few public pictures.
+      Scores by name; empty where there are too few public examples.
     """
-    public, size = knowledge.public_pictures, knowledge.batch_size
-    if public is None or not rehearsals or len(public.images) <= 2 * rehearsals * size:
+    public, size = knowledge.public_examples, knowledge.batch_size
+    if (
+        public is None
+        or not rehearsals
+        or len(public.examples) <= 2 * rehearsals * size
+    ):
         return {}
-    most = min(OFTEN, (len(public.images) - 1) // (2 * size))
+    most = min(OFTEN, (len(public.examples) - 1) // (2 * size))
     count = max(rehearsals, most) if set(often) & set(attacks) else rehearsals
     plays = tuple(
         _play(view, knowledge, public, source, index) for index in range(count)
@@ -104,31 +104,31 @@ def rehearse(
 
 def _play(
     view: views.ServerView,
-    knowledge: knowledge_lib.Knowledge,
-    public: knowledge_lib.PublicPictures,
+    knowledge: knowledge_lib.AnyKnowledge,
+    public: knowledge_lib.PublicExamples,
     source: target_lib.Source,
     index: int,
 ) -> Play:
-    """The round with a batch of public pictures, which the attacker does not have."""
+    """The round with a batch of public examples, which the attacker does not have."""
     size = knowledge.batch_size
     played = slice(index * size, (index + 1) * size)
-    images, labels = public.images[played], public.labels[played]
-    rest = knowledge_lib.PublicPictures(
-        np.delete(public.images, played, axis=0),
+    examples, labels = public.examples[played], public.labels[played]
+    rest = knowledge_lib.PublicExamples(
+        np.delete(public.examples, played, axis=0),
         np.delete(public.labels, played, axis=0),
     )
     seen, *earlier = (
-        _view_of(one, knowledge, source, images, labels)
+        _view_of(one, knowledge, source, examples, labels)
         for one in (view, *knowledge.earlier)
     )
     known = dataclasses.replace(
         knowledge,
-        public_pictures=rest,
+        public_examples=rest,
         labels=None if knowledge.labels is None else _told(labels),
         client_sizes=None,
         earlier=tuple(earlier),
     )
-    return Play(seen, known, images)
+    return Play(seen, known, examples)
 
 
 def _told(labels: np.ndarray) -> knowledge_lib.Labels:
@@ -140,18 +140,14 @@ def _told(labels: np.ndarray) -> knowledge_lib.Labels:
 
 def _view_of(
     view: views.ServerView,
-    knowledge: knowledge_lib.Knowledge,
+    knowledge: knowledge_lib.AnyKnowledge,
     source: target_lib.Source,
-    images: np.ndarray,
+    examples: np.ndarray,
     labels: np.ndarray,
 ) -> views.ServerView:
-    """The view of a round in which these pictures are behind what is attacked."""
-    vector = local_steps.update(
-        knowledge.model,
-        tuple(tf.constant(tensor) for tensor in view.weights),
-        tf.constant(images),
-        matching.as_targets(knowledge.model, labels, tf.float32),
-        knowledge.local_training,
+    """The view of a round in which these examples are behind what is attacked."""
+    vector = knowledge.modality.message(
+        knowledge.model, view.weights, examples, labels, knowledge.local_training
     ).numpy()
     if source == "aggregate":
         return view._replace(aggregate=vector)
@@ -168,19 +164,8 @@ def _score(attack: Attack, plays: tuple[Play, ...], seed: Seed) -> Score:
         except envelope.FAILURES as failure:
             reason = f"rehearsal: {envelope.text_of(failure)}"
             return Score((), reason, time.monotonic() - began)
-        values.append(_psnr_db(found.images, play.images))
+        values.append(play.knowledge.modality.score(found.examples, play.examples))
     seconds = time.monotonic() - began
     if not np.all(np.isfinite(values)):
-        return Score((), "rehearsal: its pictures are not finite", seconds)
+        return Score((), "rehearsal: its examples are not finite", seconds)
     return Score(tuple(values), "", seconds)
-
-
-def _psnr_db(found: np.ndarray, images: np.ndarray) -> float:
-    """The mean over a batch, in the order that fits best; NaN if not finite."""
-    if not np.all(np.isfinite(found)):
-        return float("nan")
-    squares = np.square(found[:, np.newaxis] - images[np.newaxis])
-    errors = np.mean(squares.reshape(len(found), len(images), -1), axis=2)
-    best = errors[optimize.linear_sum_assignment(errors)]
-    # At most 120 dB, so that one exact picture does not decide alone.
-    return float(np.mean(-10 * np.log10(np.maximum(best, 1e-12))))

@@ -7,7 +7,6 @@ from attacks import envelope, rehearsal
 from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
 from attacks import target as target_lib
-from attacks.matching import matching
 from federated import views
 from selenc_tf import validation
 from selenc_tf.types import Seed
@@ -23,12 +22,12 @@ def build_strongest(
     """Builds the envelope of attacks on one gradient.
 
     Members are made on the message, until one is exact (`envelope.is_exact`): that one
-    is believed. Else those with a result are rehearsed on public pictures
+    is believed. Else those with a result are rehearsed on public examples
     (`rehearsal.py`), so that each of them costs `rehearsals` times as much again; a
     single one with a result is not. Guesses that use no gradient cost nothing and are
     rehearsed more often.
 
-    Runs on: attacker. Sees: what the members see, and public pictures.
+    Runs on: attacker. Sees: what the members see, and public examples.
 
     Args:
       members: Attacks by name, built for `source`, in the order in which they run: what
@@ -36,7 +35,7 @@ def build_strongest(
       source: One client's message by its index, or "aggregate".
       programs: What is compiled already, shared with the members; None for its own.
       rehearsals: Public batches that are attacked to choose among the methods. With 0,
-        or without public pictures for them and for the attacks themselves, the smallest
+        or without public examples for them and for the attacks themselves, the smallest
         visible error decides.
 
     Returns:
@@ -54,11 +53,13 @@ def build_strongest(
     shared = programs or programs_lib.Programs()
 
     def attack(
-        view: views.ServerView, knowledge: knowledge_lib.Knowledge, seed: Seed
+        view: views.ServerView,
+        knowledge: knowledge_lib.AnyKnowledge,
+        seed: Seed,
     ) -> knowledge_lib.Reconstruction:
         began = time.monotonic()
-        compiled = shared.of(matching.build_matching, knowledge.model)
-        made, exact = envelope.run(members, compiled, view, knowledge, seed, source)
+        precise = knowledge.modality.precise(shared, knowledge.model)
+        made, exact = envelope.run(members, precise, view, knowledge, seed, source)
         able = {
             one.name: one.reconstruction
             for one in made
@@ -96,7 +97,7 @@ def _with_score(
     if score is None:
         return member
     return member._replace(
-        rehearsal_db=score.psnr_db,
+        rehearsal=score.mean,
         reason=score.reason,
         seconds=member.seconds + score.seconds,
     )

@@ -11,7 +11,6 @@ from attacks.words import Mode as Mode
 from attacks.words import Source as Source
 from federated import views
 from selenc_tf import validation
-from selenc_tf.models import functional
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -22,7 +21,7 @@ class Target:
       vector: float32 [n], zero where hidden.
       visible: bool [n], what the server sees.
       matched: bool [n], what the objective compares: all under `naive`.
-      sizes: The pictures of each group; the gradient is a weighted mean of the groups'
+      sizes: The examples of each group; the gradient is a weighted mean of the groups'
         mean gradients.
       shares: float64 [len(sizes)], the groups' weights, which sum to 1.
       penalty: float32 [n], what the model's regularisers add to the gradient, or 0.0;
@@ -61,7 +60,7 @@ class Target:
 
 def build_target(
     view: views.ServerView,
-    knowledge: knowledge_lib.Knowledge,
+    knowledge: knowledge_lib.AnyKnowledge,
     source: Source,
     mode: Mode,
 ) -> Target:
@@ -87,7 +86,7 @@ def build_target(
     """
     validation.check_in("mode", mode, MODES)
     check_view(view, knowledge.model)
-    draws.check(knowledge)
+    draws.check(knowledge.model)
     if source == "aggregate":
         return _from_aggregate(view, knowledge)
     if isinstance(source, bool) or not isinstance(source, int | np.integer):
@@ -98,7 +97,7 @@ def build_target(
     return _from_client(view, knowledge, int(source), mode)
 
 
-def check_view(view: views.ServerView, model: functional.FunctionalModel) -> None:
+def check_view(view: views.ServerView, model: knowledge_lib.AttackedModel) -> None:
     """Checks that a view is of this model.
 
     Raises:
@@ -132,11 +131,12 @@ def check_view(view: views.ServerView, model: functional.FunctionalModel) -> Non
 
 
 def penalty_of(
-    view: views.ServerView, knowledge: knowledge_lib.Knowledge
+    view: views.ServerView,
+    knowledge: knowledge_lib.AnyKnowledge,
 ) -> np.ndarray | float | None:
     """`Target.penalty` of every gradient of a round."""
     weights = tuple(np.asarray(tensor) for tensor in view.weights)
-    found = coupling.penalty_gradient(knowledge.model, weights)
+    found = knowledge.modality.penalty(knowledge.model, weights)
     # Between local steps the weights move, and with them their penalty.
     several = knowledge.local_training is not None
     return None if several and not isinstance(found, float) else found
@@ -144,7 +144,7 @@ def penalty_of(
 
 def _from_client(
     view: views.ServerView,
-    knowledge: knowledge_lib.Knowledge,
+    knowledge: knowledge_lib.AnyKnowledge,
     client: int,
     mode: Mode,
 ) -> Target:
@@ -170,7 +170,8 @@ def _from_client(
 
 
 def _from_aggregate(
-    view: views.ServerView, knowledge: knowledge_lib.Knowledge
+    view: views.ServerView,
+    knowledge: knowledge_lib.AnyKnowledge,
 ) -> Target:
     if view.aggregate is None:
         raise ValueError(
@@ -180,7 +181,7 @@ def _from_aggregate(
     unknown = knowledge.client_sizes is None and len(view.messages) > 1
     if unknown and coupling.mixes_examples(knowledge.model):
         raise knowledge_lib.DoesNotApply(
-            "`knowledge.client_sizes` must say which pictures are of one batch where the "
+            "`knowledge.client_sizes` must say which examples are of one batch where the "
             f"model ({knowledge.model.name}) normalises by statistics of the batch, got "
             "None."
         )

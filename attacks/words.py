@@ -14,11 +14,15 @@ MODES: tuple[Mode, ...] = ("naive", "mask_aware")
 Source: TypeAlias = int | Literal["aggregate"]
 """What is attacked: the message of one client, by index, or the published aggregate."""
 
-Inputs: TypeAlias = Literal["pictures", "numbers"]
-"""What the model of an attack takes: [height, width, channels], or numbers of any shape."""
+NUMBERS, PICTURES, TOKENS = "numbers", "pictures", "tokens"
+"""What the model of an attack takes: numbers of any shape, [height, width, channels], or
+tokens. Modalities of other folders have words of their own (`Modality.inputs`)."""
+
+NUMERIC_LABELS = ("binary", "values")
+"""Kinds of models whose labels are numbers, which an attacker has to know or to find."""
 
 Status: TypeAlias = Literal["ok", "does_not_apply", "failed"]
-"""How an attack ended: with pictures; without, because it does not fit the model, the
+"""How an attack ended: with a result; without, because it does not fit the model, the
 target or the knowledge; without, because its numbers or the machine's memory gave out.
 """
 

@@ -20,7 +20,7 @@ derivative of max-pooling, and takes seconds to compile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
@@ -146,12 +146,25 @@ def group_gradient(
     gradients = [
         local_steps.update(model, observed.weights, *part, training) for part in parts
     ]
-    several = observed.shares.shape.rank == 2
+    return shared_sum(gradients, observed.shares)
+
+
+def shared_sum(gradients: Sequence[Vector], shares: tf.Tensor) -> Vector:
+    """What a server sees of groups' messages.
+
+    Args:
+      gradients: [n] of each group.
+      shares: [groups], or [o, groups].
+
+    Returns:
+      The shares' weighted sums: [n], or [o, n].
+    """
+    several = shares.shape.rank == 2
     if len(gradients) == 1 and not several:
         return gradients[0]
     if several:
-        return tf.matmul(observed.shares, tf.stack(gradients))
-    return tf.linalg.matvec(tf.stack(gradients, axis=1), observed.shares)
+        return tf.matmul(shares, tf.stack(gradients))
+    return tf.linalg.matvec(tf.stack(gradients, axis=1), shares)
 
 
 def build_matching(

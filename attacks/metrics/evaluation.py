@@ -67,8 +67,8 @@ def evaluate(
             "`truth.labels` must have one entry for each of the "
             f"{len(truth.images)} pictures, got {len(truth.labels)}."
         )
-    order = assignment.match_pictures(reconstruction.images, truth.images)
-    matched = reconstruction.images[order]
+    order = assignment.match_pictures(reconstruction.examples, truth.images)
+    matched = reconstruction.examples[order]
     picture = truth.images.ndim == 4
     large = picture and min(truth.images.shape[1:3]) >= image_quality.SSIM_WINDOW
     ssim = (

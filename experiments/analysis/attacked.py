@@ -151,7 +151,7 @@ def _attacked(
         model=model,
         batch_size=len(labels),
         labels=examples.declared(model, labels),
-        public_pictures=knowledge_lib.PublicPictures(
+        public_examples=knowledge_lib.PublicExamples(
             made.dataset.images[public],
             examples.truth(model, made.dataset.labels[public]),
         ),

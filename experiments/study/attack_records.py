@@ -90,7 +90,7 @@ def measured(subject: Subject, found: knowledge_lib.Reconstruction) -> list[Resu
         dataset.images[rows], examples.truth(subject.model, dataset.labels[rows])
     )
     leaks = evaluation.evaluate(found, truth)
-    matched = found.images[[leak.reconstruction_index for leak in leaks]]
+    matched = found.examples[[leak.reconstruction_index for leak in leaks]]
     further = picture_metrics.measure(
         subject.model,
         subject.view.weights,
@@ -133,7 +133,7 @@ def _member(
             psnr_db=psnr,
             ssim=ssim,
             visible_error=_number(member.visible_error),
-            rehearsal_db=_number(member.rehearsal_db),
+            rehearsal_db=_number(member.rehearsal),
             seconds=member.seconds,
         )
         for psnr, ssim in leaks

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attacks import catalog, effort, words
-from attacks.knowledge import Attack, DoesNotApply, Knowledge, PublicPictures
+from attacks.knowledge import Attack, DoesNotApply, Knowledge, PublicExamples
 from attacks.programs import Programs
 from experiments.data.dataset import Dataset
 from experiments.study import examples
@@ -21,13 +21,13 @@ class Attackers(NamedTuple):
     Attributes:
       model: The attacked model.
       asked: What they may do and know.
-      public_pictures: What they have from elsewhere, or None.
+      public_examples: What they have from elsewhere, or None.
       programs: What is compiled already, made once each.
     """
 
     model: FunctionalModel
     asked: AttackSettings
-    public_pictures: PublicPictures | None
+    public_examples: PublicExamples | None
     programs: Programs
 
 
@@ -51,7 +51,7 @@ def attackers(
     public = None
     if public_rows:
         rows = list(public_rows)
-        public = PublicPictures(
+        public = PublicExamples(
             dataset.images[rows], examples.truth(model, dataset.labels[rows])
         )
     return Attackers(model, asked, public, Programs())
@@ -120,7 +120,7 @@ def _knowledge(
         model=shared.model,
         batch_size=len(labels),
         labels=examples.declared(shared.model, labels) if told else None,
-        public_pictures=shared.public_pictures,
+        public_examples=shared.public_examples,
         local_training=study_views.local_training(shared.asked),
         earlier=earlier,
         # Clients keep the seeds of dropout to themselves.

@@ -174,7 +174,7 @@ def _attacks(settings: Settings) -> Iterator[str]:
 def _attack(
     asked: AttackSettings, method: str, entry: Entry, least: int
 ) -> Iterator[str]:
-    if entry.one_picture and asked.batch_size > 1:
+    if entry.one_example and asked.batch_size > 1:
         yield (
             f"`--attacks={method}` is for one picture, so it needs "
             f"`--attack_batch_size=1`, got {asked.batch_size}. Use `--attacks=dlg`."
@@ -184,7 +184,7 @@ def _attack(
             f"`--attacks={method}` needs `--attackers=mask_aware`: it has no form that "
             "takes hidden entries for zeros."
         )
-    if "public_pictures" in entry.needs and not asked.public_images:
+    if "public_examples" in entry.needs and not asked.public_images:
         yield (
             f"`--attacks={method}` needs pictures from elsewhere, but "
             "`--attack_public_images` is 0. Set it to 500, for example."

@@ -123,7 +123,7 @@ def _methods(asked: Settings, point: Point) -> tuple[str, ...]:
     return tuple(
         name
         for name in asked.attack.methods
-        if point.batch_size == 1 or not ATTACKS[name].one_picture
+        if point.batch_size == 1 or not ATTACKS[name].one_example
     )
 
 

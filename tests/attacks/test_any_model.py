@@ -47,7 +47,7 @@ def public_of(kind, model):
     labels = generator.uniform(size=(30, model.num_classes)).astype(np.float32)
     if kind == "classes":
         labels = np.arange(30) % 3
-    return knowledge.PublicPictures(tables.rows(30, 5), labels)
+    return knowledge.PublicExamples(tables.rows(30, 5), labels)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_every_attack_on_a_table_is_right_or_refuses(kind):
         known = knowledge.Knowledge(
             model,
             size,
-            public_pictures=public_of(kind, model) if entry.needs else None,
+            public_examples=public_of(kind, model) if entry.needs else None,
             earlier=(view,) if entry.sees == "rounds" else (),
         )
         reason = catalog.why_not(entry, known)
@@ -87,8 +87,8 @@ def test_every_attack_on_a_table_is_right_or_refuses(kind):
             assert str(refusal.value) == f"{reason}."
             continue
         found = attack(name, view, known)
-        assert found.images.shape == (size, 6) and found.images.dtype == np.float32
-        assert np.all((found.images >= 0) & (found.images <= 1))
+        assert found.examples.shape == (size, 6) and found.examples.dtype == np.float32
+        assert np.all((found.examples >= 0) & (found.examples <= 1))
         if found.converged:
             records = leaks(found, examples[:size], labels[:size])
             assert all(one.psnr > 60 and one.label_correct for one in records), name
@@ -205,7 +205,7 @@ class TestBatchStatistics:
         target = target_lib.build_target(view, known, "aggregate", "mask_aware")
         compiled = victims.PROGRAMS.of(matching.build_matching, model)
         error = criterion.visible_error(
-            compiled, view.weights, target, known, examples, np.array(labels)
+            compiled.model, view.weights, target, known, examples, np.array(labels)
         )
         assert error < 1e-10
         united = knowledge.Knowledge(model, 5, labels)

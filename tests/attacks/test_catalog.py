@@ -115,8 +115,8 @@ def test_a_member_does_not_repeat_another(tiny, tiny_knowledge, with_labels):
 @pytest.mark.parametrize(
     ("fields", "changes", "reason"),
     [
-        ({"one_picture": True}, {"batch_size": 2}, "`knowledge.batch_size` must be 1"),
-        ({"needs": frozenset({"public_pictures"})}, {}, "`knowledge.public_pictures`"),
+        ({"one_example": True}, {"batch_size": 2}, "`knowledge.batch_size` must be 1"),
+        ({"needs": frozenset({"public_examples"})}, {}, "`knowledge.public_examples`"),
         ({"needs": frozenset({"earlier"})}, {}, "`knowledge.earlier` must be there"),
         (
             {},

@@ -75,7 +75,7 @@ def known(name, model, view, **changes):
     """What the attack needs, and no more."""
     pictures = victims.tiny_pictures(12, seed=5)
     has = {
-        "public_pictures": knowledge.PublicPictures(pictures, np.arange(12) % 3),
+        "public_examples": knowledge.PublicExamples(pictures, np.arange(12) % 3),
         "earlier": (view,),
     }
     needs = catalog.ATTACKS[name].needs
@@ -98,8 +98,10 @@ def view_for(name, model, gradients, mask):
 
 def check_well_formed(found, name):
     size = size_of(name)
-    assert found.images.shape == (size, 4, 4, 1) and found.images.dtype == np.float32
-    assert np.all((found.images >= 0) & (found.images <= 1))
+    assert (
+        found.examples.shape == (size, 4, 4, 1) and found.examples.dtype == np.float32
+    )
+    assert np.all((found.examples >= 0) & (found.examples <= 1))
     assert found.labels.shape == (size,) and found.labels.dtype == np.int64
     assert np.all((found.labels >= 0) & (found.labels < 3))
     assert found.seconds >= 0 and found.stop and found.label_source
@@ -122,7 +124,7 @@ def test_hidden_entries_are_never_read(name, mode):
     attack = built(name, mode)
     first, second = (attack(view, known(name, model, views[0]), SEED) for view in views)
     check_well_formed(first, name)
-    np.testing.assert_array_equal(first.images, second.images)
+    np.testing.assert_array_equal(first.examples, second.examples)
     np.testing.assert_array_equal(first.labels, second.labels)
     np.testing.assert_equal(first.objective, second.objective)
 
@@ -187,7 +189,7 @@ def test_missing_knowledge_is_named(name, field):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, entry in catalog.ATTACKS.items() if entry.one_picture]
+    "name", [name for name, entry in catalog.ATTACKS.items() if entry.one_example]
 )
 def test_several_pictures_are_refused_by_attacks_on_one(name):
     model = model_for(name)

@@ -28,7 +28,9 @@ def compiled(model):
 
 
 def run(attacks, view, known):
-    made = envelope.run(attacks, compiled(known.model), view, known, cases.SEED, 0)
+    made = envelope.run(
+        attacks, compiled(known.model).model, view, known, cases.SEED, 0
+    )
     return made.members
 
 
@@ -241,7 +243,7 @@ def test_an_exact_result_ends_it(tiny, known):
         "algebra": exact(truth.images),
         "search": fails(AssertionError("it ran")),
     }
-    made = envelope.run(attacks, compiled(tiny), view, known, cases.SEED, 0)
+    made = envelope.run(attacks, compiled(tiny).model, view, known, cases.SEED, 0)
     assert made.exact == "algebra"
     assert [one.name for one in made.members] == list(attacks)
     search = made.members[-1]
@@ -270,7 +272,7 @@ def test_what_is_not_exact(tiny, known, changes):
         return exact(truth.images)(view, knowledge, seed)._replace(**changes)
 
     attacks = {"a": attack, "mean": baselines.build_mean_picture()}
-    made = envelope.run(attacks, compiled(tiny), view, known, cases.SEED, 0)
+    made = envelope.run(attacks, compiled(tiny).model, view, known, cases.SEED, 0)
     assert made.exact is None and made.members[1].status == "ok"
 
 
@@ -297,7 +299,7 @@ def test_hidden_entries_do_not_decide(tiny, known):
 def test_truth_has_no_way_in():
     """No parameter for it, and no import of the metrics in any attack."""
     names = set(inspect.signature(envelope.run).parameters)
-    assert names == {"attacks", "compiled", "view", "knowledge", "seed", "source"}
+    assert names == {"attacks", "precise", "view", "knowledge", "seed", "source"}
     folder = pathlib.Path(envelope.__file__).parent
     paths = [path for path in folder.rglob("*.py") if path.parent.name != "metrics"]
     assert folder / "continuous" / "second_order" / "dlg.py" in paths
@@ -313,6 +315,6 @@ def test_criterion_where_it_is_undefined(tiny, known):
     weights = tuple(np.asarray(tensor) for tensor in view.weights)
     assert np.isnan(
         criterion.visible_error(
-            compiled(tiny), weights, target, known, truth.images, truth.labels
+            compiled(tiny).model, weights, target, known, truth.images, truth.labels
         )
     )

@@ -63,16 +63,16 @@ def test_tokens_are_refused():
         (
             np.full((2, 6), 1.5),
             np.zeros(2, int),
-            r"`public_pictures.images` must be in",
+            r"`public_examples.examples` must be in",
         ),
-        (np.ones((2, 6)), np.array([0, 3]), r"`public_pictures.labels`.* in \[0, 3\)"),
-        (np.ones((2, 6)), np.array([0, -1]), r"`public_pictures.labels`.* in \[0, 3\)"),
+        (np.ones((2, 6)), np.array([0, 3]), r"`public_examples.labels`.* in \[0, 3\)"),
+        (np.ones((2, 6)), np.array([0, -1]), r"`public_examples.labels`.* in \[0, 3\)"),
         (np.ones((2, 6)), np.zeros((2, 1), int), r"must have the shape \[2\]"),
         (np.ones((2, 6)), np.zeros(2), "must be integers"),
         (np.ones((2, 5)), np.zeros(2, int), r"must be \[a, \*\(6,\)\]"),
     ],
 )
 def test_public_pictures_are_checked(images, labels, message):
-    public = knowledge.PublicPictures(images, labels)
+    public = knowledge.PublicExamples(images, labels)
     with pytest.raises(ValueError, match=message):
-        knowledge.Knowledge(tables.row_model("classes"), public_pictures=public)
+        knowledge.Knowledge(tables.row_model("classes"), public_examples=public)

@@ -19,8 +19,8 @@ SHARED = {"effort": EFFORT, "programs": victims.PROGRAMS}
 @pytest.fixture(scope="module")
 def known(tiny_knowledge):
     pictures = victims.tiny_pictures(30, seed=5)
-    public = knowledge.PublicPictures(pictures, np.arange(30) % 3)
-    return dataclasses.replace(tiny_knowledge, public_pictures=public)
+    public = knowledge.PublicExamples(pictures, np.arange(30) % 3)
+    return dataclasses.replace(tiny_knowledge, public_examples=public)
 
 
 def view_of(tiny, ratio):
@@ -61,14 +61,14 @@ def test_rehearsal_tells_what_works(tiny, known):
     attacks = {name: member(name) for name in names}
     scores = rehearse(attacks, view_of(tiny, 0.0), known)
     assert all(len(score.values) == 1 for score in scores.values())
-    values = {name: score.psnr_db for name, score in scores.items()}
+    values = {name: score.mean for name, score in scores.items()}
     assert values["completion"] > 60 > 20 > values["mean_picture"]
     assert values["idlg"] > values["retrieval"]
     # The victim's message has no part in it.
     poisoned = view_of(tiny, 0.0)
     message = poisoned.messages[0]._replace(plain=poisoned.messages[0].plain * np.nan)
     again = rehearse(attacks, poisoned._replace(messages=(message,)), known)
-    assert values == {name: score.psnr_db for name, score in again.items()}
+    assert values == {name: score.mean for name, score in again.items()}
 
 
 @pytest.mark.parametrize("source", [1, "aggregate"])
@@ -84,11 +84,11 @@ def test_what_is_attacked_is_what_is_rehearsed(tiny, known, source):
         return member("completion", source)(view, known, seed)
 
     score = rehearse({"completion": watched}, view, known, source=source)["completion"]
-    assert score.psnr_db > 60
+    assert score.mean > 60
     ((played, told),) = seen
     assert np.array_equal(played.mask, view.mask)
     # The rehearsed picture is none of those that the attack may learn from.
-    assert len(told.public_pictures.images) == 29
+    assert len(told.public_examples.examples) == 29
     assert played.messages[0] is view.messages[0]
 
 
@@ -98,7 +98,7 @@ def test_a_guess_is_rehearsed_often_on_the_same_plays(tiny, known):
     def watched(view, told, seed):
         seen.append(view.messages[0].plain)
         # Of every play the attacker has all pictures but the one that is looked for.
-        assert len(told.public_pictures.images) == 29
+        assert len(told.public_examples.examples) == 29
         return baselines.build_mean_picture()(view, told, seed)
 
     attacks = {"search": watched, "mean": baselines.build_mean_picture()}
@@ -110,7 +110,7 @@ def test_a_guess_is_rehearsed_often_on_the_same_plays(tiny, known):
     # At most half of the public pictures.
     assert len(scores["mean"].values) == 14
     assert scores["mean"].values[:2] == scores["search"].values
-    assert scores["mean"].psnr_db == pytest.approx(np.mean(scores["mean"].values))
+    assert scores["mean"].mean == pytest.approx(np.mean(scores["mean"].values))
 
 
 def test_earlier_rounds_are_rehearsed_too(tiny, known):
@@ -121,14 +121,14 @@ def test_earlier_rounds_are_rehearsed_too(tiny, known):
     known = dataclasses.replace(known, earlier=(earlier,))
     attacks = {name: member(name) for name in ("multi_round", "idlg")}
     scores = rehearse(attacks, view, known)
-    assert scores["multi_round"].psnr_db > 60 > scores["idlg"].psnr_db
+    assert scores["multi_round"].mean > 60 > scores["idlg"].mean
 
 
 def test_too_few_public_pictures_rehearse_nothing(tiny, known):
-    few = knowledge.PublicPictures(
-        known.public_pictures.images[:4], known.public_pictures.labels[:4]
+    few = knowledge.PublicExamples(
+        known.public_examples.examples[:4], known.public_examples.labels[:4]
     )
-    made = dataclasses.replace(known, public_pictures=few)
+    made = dataclasses.replace(known, public_examples=few)
     attacks = {"mean": baselines.build_mean_picture()}
     assert rehearse(attacks, view_of(tiny, 0.0), made, 2) == {}
     assert rehearse(attacks, view_of(tiny, 0.0), known, 0) == {}
@@ -136,9 +136,9 @@ def test_too_few_public_pictures_rehearse_nothing(tiny, known):
 
 def test_recovers_where_a_member_does(tiny, known):
     """With every member of the catalogue."""
-    public = known.public_pictures
-    few = knowledge.PublicPictures(public.images[:12], public.labels[:12])
-    known = dataclasses.replace(known, public_pictures=few)
+    public = known.public_examples
+    few = knowledge.PublicExamples(public.examples[:12], public.labels[:12])
+    known = dataclasses.replace(known, public_examples=few)
     found = catalog.build("strongest", **SHARED)(view_of(tiny, 0.8), known, SEED)
     truth = evaluation.Truth(victims.tiny_pictures(1), np.array([1]))
     (leak,) = evaluation.evaluate(found, truth)
@@ -153,11 +153,11 @@ def test_recovers_where_a_member_does(tiny, known):
     by_name = {one.name: one for one in choice.members}
     assert by_name["multi_round"].status == "does_not_apply"
     assert "earlier" in by_name["multi_round"].reason
-    assert by_name["imputation"].rehearsal_db > 20
+    assert by_name["imputation"].rehearsal > 20
     assert found.iterations >= by_name[choice.name].reconstruction.iterations
     assert found.seconds >= sum(one.seconds for one in choice.members)
     np.testing.assert_array_equal(
-        found.images, by_name[choice.name].reconstruction.images
+        found.examples, by_name[choice.name].reconstruction.examples
     )
 
 
@@ -170,8 +170,8 @@ def test_an_exact_result_ends_it(tiny, known):
     found = of(attacks)(view_of(tiny, 0.5), known, SEED)
     assert (found.choice.name, found.choice.by) == ("completion", "criterion")
     first, second = found.choice.members
-    assert np.isnan(first.rehearsal_db) and second.reason.startswith("Not run:")
-    np.testing.assert_allclose(found.images, victims.tiny_pictures(1), atol=1e-4)
+    assert np.isnan(first.rehearsal) and second.reason.startswith("Not run:")
+    np.testing.assert_allclose(found.examples, victims.tiny_pictures(1), atol=1e-4)
 
 
 def test_without_public_pictures_the_visible_error_decides(tiny, tiny_knowledge):
@@ -194,9 +194,9 @@ def test_a_failure_in_the_rehearsal_is_shown(tiny, known):
     found = of(attacks)(view_of(tiny, 0.3), known, SEED)
     fragile, mean = found.choice.members
     assert (found.choice.name, found.choice.by) == ("mean", "rehearsal")
-    assert fragile.status == "ok" and np.isnan(fragile.rehearsal_db)
+    assert fragile.status == "ok" and np.isnan(fragile.rehearsal)
     assert fragile.reason == "rehearsal: FloatingPointError: overflow"
-    assert np.isfinite(mean.rehearsal_db) and mean.reason == ""
+    assert np.isfinite(mean.rehearsal) and mean.reason == ""
 
 
 def test_a_mistake_in_the_rehearsal_is_not_caught(tiny, known):

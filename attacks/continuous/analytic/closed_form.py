@@ -69,8 +69,8 @@ def fill(
       float32 of that shape: the mean public picture where there are any, else the mean
       of the picture's determined pixels, else mid-grey.
     """
-    if knowledge.public_pictures is not None:
-        mean = np.mean(knowledge.public_pictures.images, axis=0, dtype=np.float64)
+    if knowledge.public_examples is not None:
+        mean = np.mean(knowledge.public_examples.examples, axis=0, dtype=np.float64)
         return np.where(determined, images, mean).astype(np.float32)
     axes = tuple(range(1, images.ndim))
     counts = np.count_nonzero(determined, axis=axes, keepdims=True)
@@ -166,7 +166,7 @@ def report(
     """
     objective = matching_error(view, target, knowledge, images, labels)
     return knowledge_lib.Reconstruction(
-        images=images,
+        examples=images,
         labels=labels,
         label_source=label_source,
         objective=objective,

@@ -45,9 +45,9 @@ def isotropic_prior(knowledge: knowledge_lib.Knowledge) -> prior_lib.GaussianPri
       Their means and their variance; without any that differ, those of numbers that are
       uniform in [0, 1].
     """
-    public, shape = knowledge.public_pictures, knowledge.model.input_shape
-    if public is not None and np.ptp(public.images) > 0:
-        return prior_lib.isotropic(public.images)
+    public, shape = knowledge.public_examples, knowledge.model.input_shape
+    if public is not None and np.ptp(public.examples) > 0:
+        return prior_lib.isotropic(public.examples)
     mean = np.full(int(np.prod(shape)), _MEAN)
     return prior_lib.GaussianPrior("uniform", (1, *shape), mean, _VARIANCE, ())
 

@@ -133,7 +133,7 @@ def _reconstruct(
     best = int(np.argmin(np.where(finite, found.errors, np.inf)))
     per_start = found.iterations * len(found.images)
     return knowledge_lib.Reconstruction(
-        images=found.images[best],
+        examples=found.images[best],
         labels=knowledge_lib.label_array(knowledge.model, labels),
         label_source=found_labels.source,
         objective=float(found.errors[best]) if finite[best] else float("nan"),

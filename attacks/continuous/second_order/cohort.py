@@ -130,7 +130,7 @@ def _check(
     one: views.ServerView, view: views.ServerView, knowledge: knowledge_lib.Knowledge
 ) -> None:
     target_lib.check_view(one, knowledge.model)
-    draws.check(knowledge)
+    draws.check(knowledge.model)
     if len(one.messages) < 2 or len(one.messages) != len(view.messages):
         raise knowledge_lib.DoesNotApply(
             "`view.messages` must be those of at least two clients, the same in every "

@@ -179,7 +179,7 @@ def search(
     shape = (knowledge.batch_size, *knowledge.model.input_shape)
     pixels = math.prod(shape)
     return knowledge_lib.Reconstruction(
-        images=best.point[:pixels].reshape(shape).astype(np.float32),
+        examples=best.point[:pixels].reshape(shape).astype(np.float32),
         labels=knowledge_lib.label_array(knowledge.model, classes),
         label_source=labels.source if hypotheses else "optimised",
         objective=best.value,

@@ -21,8 +21,8 @@ def dct_prior_of(knowledge: knowledge_lib.Knowledge) -> prior_lib.GaussianPrior:
       DoesNotApply: If the model takes no pictures.
     """
     knowledge_lib.check_pictures(knowledge.model, "a prior by frequency")
-    public = knowledge.public_pictures
-    if public is not None and np.ptp(public.images) > 0:
-        return dct_prior.dct(public.images)
+    public = knowledge.public_examples
+    if public is not None and np.ptp(public.examples) > 0:
+        return dct_prior.dct(public.examples)
     height, width, channels = knowledge.model.input_shape
     return dct_prior.photographs((height, width, channels))

@@ -148,7 +148,7 @@ def build_retrieval(
             case.target.visible, max_entries, case.generator
         )
         chosen, labels, looked_at = _fill_places(case, entries, distance, max_pictures)
-        images = case.pictures.images[chosen]
+        images = case.pictures.examples[chosen]
         return prior_pictures.as_reconstruction(
             images,
             labels,

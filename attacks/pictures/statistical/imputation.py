@@ -123,7 +123,7 @@ def build_imputation(
             iterations += last.iterations
             evaluations += last.evaluations
         return knowledge_lib.Reconstruction(
-            images=found.images.astype(np.float32),
+            examples=found.images.astype(np.float32),
             labels=found.labels,
             label_source=hypotheses.source,
             objective=case.visible_error(found.images, found.labels),

@@ -130,7 +130,7 @@ def build_learned_start(
         )
         last = found.minimum
         return knowledge_lib.Reconstruction(
-            images=found.images.astype(np.float32),
+            examples=found.images.astype(np.float32),
             labels=found.labels,
             label_source=hypotheses.source,
             objective=last.value,

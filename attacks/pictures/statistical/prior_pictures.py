@@ -35,7 +35,7 @@ def prior_pictures(
       float32 [b, *input_shape] in [0, 1].
     """
     size = knowledge.batch_size
-    pictures = knowledge.public_pictures
+    pictures = knowledge.public_examples
     if pictures is None or prior == "grey":
         return np.full((size, *knowledge.model.input_shape), 0.5, np.float32)
     unknown = labels is None or prior == "mean" or knowledge.model.kind != "classes"
@@ -48,11 +48,11 @@ def prior_pictures(
     return np.clip(np.stack(chosen), 0, 1).astype(np.float32)
 
 
-def _pool(pictures: knowledge_lib.PublicPictures, label: Any) -> np.ndarray:
+def _pool(pictures: knowledge_lib.PublicExamples, label: Any) -> np.ndarray:
     if label is None:
-        return pictures.images
+        return pictures.examples
     same = pictures.labels == label
-    return pictures.images[same] if np.any(same) else pictures.images
+    return pictures.examples[same] if np.any(same) else pictures.examples
 
 
 def prior_labels(knowledge: knowledge_lib.Knowledge) -> np.ndarray:
@@ -67,7 +67,7 @@ def prior_labels(knowledge: knowledge_lib.Knowledge) -> np.ndarray:
     """
     if knowledge.labels is not None:
         return knowledge_lib.label_array(knowledge.model, knowledge.labels)
-    pictures = knowledge.public_pictures
+    pictures = knowledge.public_examples
     if knowledge.model.kind != "classes":
         width = knowledge.model.num_classes
         mean = np.zeros(width) if pictures is None else np.mean(pictures.labels, axis=0)
@@ -106,7 +106,7 @@ def as_reconstruction(
       The reconstruction; `converged` is False, because nothing was matched exactly.
     """
     return knowledge_lib.Reconstruction(
-        images=np.clip(images, 0.0, 1.0).astype(np.float32),
+        examples=np.clip(images, 0.0, 1.0).astype(np.float32),
         labels=labels.astype(
             np.float32 if np.issubdtype(labels.dtype, np.floating) else np.int64
         ),

@@ -33,7 +33,7 @@ class Case(NamedTuple):
     view_weights: tuple[np.ndarray, ...]
     target: target_lib.Target
     knowledge: knowledge_lib.Knowledge
-    pictures: knowledge_lib.PublicPictures
+    pictures: knowledge_lib.PublicExamples
     generator: np.random.Generator
     compiled: matching.Matching
     programs: programs_lib.Programs
@@ -47,7 +47,7 @@ class Case(NamedTuple):
     def visible_error(self, images: np.ndarray, labels: np.ndarray) -> float:
         """`criterion.visible_error` of a guess."""
         return criterion.visible_error(
-            self.compiled,
+            self.compiled.model,
             self.view_weights,
             self.target,
             self.knowledge,

@@ -21,7 +21,7 @@ class Pairs(NamedTuple):
 
 
 def split_pictures(
-    pictures: knowledge_lib.PublicPictures, share: float, generator: np.random.Generator
+    pictures: knowledge_lib.PublicExamples, share: float, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Divides the public pictures at random.
 
@@ -30,7 +30,7 @@ def split_pictures(
     Returns:
       int64 indices for training and held-out ones, at least one of each.
     """
-    order = generator.permutation(len(pictures.images))
+    order = generator.permutation(len(pictures.examples))
     held_out = max(1, round(share * len(order)))
     return order[held_out:], order[:held_out]
 
@@ -76,7 +76,7 @@ def make_pairs(
         entries,
         programs=case.programs,
     )
-    rows = pictures.images[batches.indices].reshape(len(gradients), -1)
+    rows = pictures.examples[batches.indices].reshape(len(gradients), -1)
     return Pairs(gradients, rows.astype(np.float32))
 
 
@@ -101,11 +101,11 @@ def ordered_labels(labels: tuple[int, ...], sizes: tuple[int, ...]) -> tuple[int
 
 
 def _in_order(
-    pictures: knowledge_lib.PublicPictures,
+    pictures: knowledge_lib.PublicExamples,
     batches: public_gradients.Batches,
     sizes: tuple[int, ...],
 ) -> public_gradients.Batches:
-    rows = pictures.images.reshape(len(pictures.images), -1)
+    rows = pictures.examples.reshape(len(pictures.examples), -1)
     brightness = rows.mean(axis=1)[batches.indices]
     groups = np.broadcast_to(np.repeat(np.arange(len(sizes)), sizes), brightness.shape)
     order = np.lexsort((brightness, batches.labels, groups), axis=-1)

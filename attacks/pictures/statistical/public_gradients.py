@@ -36,7 +36,7 @@ class Batches(NamedTuple):
 
 def require_pictures(
     knowledge: knowledge_lib.Knowledge, least: int = 1
-) -> knowledge_lib.PublicPictures:
+) -> knowledge_lib.PublicExamples:
     """The public pictures, for an attack that cannot do without them.
 
     Args:
@@ -51,12 +51,12 @@ def require_pictures(
         the model learns no classes.
     """
     knowledge_lib.check_classes(knowledge, "an attack that learns from pictures")
-    pictures = knowledge.public_pictures
-    if pictures is None or len(pictures.images) < least:
-        found = "None" if pictures is None else f"{len(pictures.images)} pictures"
+    pictures = knowledge.public_examples
+    if pictures is None or len(pictures.examples) < least:
+        found = "None" if pictures is None else f"{len(pictures.examples)} pictures"
         raise knowledge_lib.DoesNotApply(
-            f"`knowledge.public_pictures` must have at least {least} pictures for an "
-            f"attack that learns from them, got {found}. Set `public_pictures` to "
+            f"`knowledge.public_examples` must have at least {least} pictures for an "
+            f"attack that learns from them, got {found}. Set `public_examples` to "
             "pictures like the clients', or use an attack that needs none."
         )
     if knowledge.local_training is not None:
@@ -69,7 +69,7 @@ def require_pictures(
 
 
 def draw_batches(
-    pictures: knowledge_lib.PublicPictures,
+    pictures: knowledge_lib.PublicExamples,
     batch_size: int,
     labels: tuple[int, ...] | None,
     count: int,
@@ -93,7 +93,7 @@ def draw_batches(
     Returns:
       The batches. A batch repeats a picture only where there are fewer than it needs.
     """
-    everything = np.arange(len(pictures.images)) if among is None else among
+    everything = np.arange(len(pictures.examples)) if among is None else among
     pools: dict[int, np.ndarray] = {}
     for label in set(labels or ()):
         same = everything[pictures.labels[everything] == label]
@@ -123,7 +123,7 @@ def draw_batches(
 def batch_gradients(
     model: functional.FunctionalModel,
     weights: tuple[np.ndarray, ...],
-    pictures: knowledge_lib.PublicPictures,
+    pictures: knowledge_lib.PublicExamples,
     batches: Batches,
     target: target_lib.Target,
     columns: np.ndarray,
@@ -164,7 +164,7 @@ def batch_gradients(
     shared = (
         tuple(tf.constant(tensor, dtype) for tensor in weights),
         tf.constant(target.shares, dtype),
-        tf.constant(pictures.images, dtype),
+        tf.constant(pictures.examples, dtype),
         tf.constant(columns, tf.int64),
     )
     result = np.empty((len(batches.indices), len(columns)), np.float32)

@@ -50,7 +50,7 @@ def attack(
     except knowledge_lib.DoesNotApply as refusal:
         return Reached({}, math.nan, time.perf_counter() - began, 0, str(refusal))
     seconds, cpu = time.perf_counter() - began, time.process_time() - worked
-    best = recovery.psnr(found.images[0], case.images[picture])
+    best = recovery.psnr(found.examples[0], case.images[picture])
     end = seconds, cpu if beside == "CPU s" else found.iterations
     reached = {level: end for level in levels if best >= level}
     return Reached(reached, best, seconds, found.evaluations)

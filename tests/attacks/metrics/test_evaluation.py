@@ -9,7 +9,7 @@ from attacks.metrics import assignment, evaluation
 
 def reconstruction(images, labels):
     return knowledge.Reconstruction(
-        images=images,
+        examples=images,
         labels=np.array(labels),
         label_source="known",
         objective=0.0,

@@ -150,7 +150,7 @@ def test_knowledge_is_what_is_declared(model):
     known = attacking.knowledge(attackers, np.array([2]), ())
     assert isinstance(known, knowledge.Knowledge)
     assert known.labels == (2,) and known.local_training.epochs == 2
-    np.testing.assert_array_equal(known.public_pictures.images, PICTURES.images[:2])
+    np.testing.assert_array_equal(known.public_examples.examples, PICTURES.images[:2])
     hidden = attacking.attackers(model, parse().attack, PICTURES, ())
     known = attacking.knowledge(hidden, np.array([2]), ())
-    assert (known.labels, known.public_pictures) == (None, None)
+    assert (known.labels, known.public_examples) == (None, None)

@@ -67,7 +67,7 @@ class TestConformance:
         assert found.stop == "closed_form" and found.converged
         assert found.labels.tolist() == [2] and found.label_source == "inferred"
         assert found.objective < 1e-10
-        assert found.images.dtype == np.float32 and found.labels.dtype == np.int64
+        assert found.examples.dtype == np.float32 and found.labels.dtype == np.int64
         assert found.matched_entries > 0
 
     def test_hidden_entries_are_never_read(self, name, model):
@@ -143,14 +143,16 @@ def test_undetermined_pixels_are_filled(dense):
     view = victims.view_of(dense, [vector], mask)
     found = build_completion()(view, knowledge.Knowledge(dense), SEED)
     assert found.stop == "partly_determined" and not found.converged
-    flat, truth = found.images.ravel(), images.ravel()
+    flat, truth = found.examples.ravel(), images.ravel()
     np.testing.assert_allclose(flat[3:], truth[3:], atol=1e-4)
     np.testing.assert_allclose(flat[:3], truth[3:].mean(), atol=1e-4)
-    public = knowledge.PublicPictures(pictures(dense, 3, 1), np.zeros(3, np.int64))
-    known = knowledge.Knowledge(dense, public_pictures=public)
+    public = knowledge.PublicExamples(pictures(dense, 3, 1), np.zeros(3, np.int64))
+    known = knowledge.Knowledge(dense, public_examples=public)
     for attack in (build_completion(), dense_inversion.build_dense_inversion()):
-        filled = attack(view, known, SEED).images.ravel()[:3]
-        np.testing.assert_allclose(filled, public.images.mean(axis=0).ravel()[:3], 1e-6)
+        filled = attack(view, known, SEED).examples.ravel()[:3]
+        np.testing.assert_allclose(
+            filled, public.examples.mean(axis=0).ravel()[:3], 1e-6
+        )
 
 
 class TestBatches:

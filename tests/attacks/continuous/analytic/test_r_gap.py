@@ -108,7 +108,7 @@ def test_hidden_kernels_leave_the_rank_short(chain):
     view = victims.view_of(chain, [vector], mask)
     result = r_gap.build_r_gap()(view, knowledge.Knowledge(chain), SEED)
     assert result.stop == "rank_deficient" and not result.converged
-    assert np.all((result.images >= 0) & (result.images <= 1))
+    assert np.all((result.examples >= 0) & (result.examples <= 1))
 
 
 def test_the_scale_follows_without_any_bias():

@@ -122,8 +122,8 @@ def test_a_digit_through_the_lenet_under_magnitude_masks(ratio, least):
         pictures.images,
         pictures.labels,
         largest(vector, ratio),
-        public_pictures=knowledge.PublicPictures(
-            public.images, np.array(public.labels)
+        public_examples=knowledge.PublicExamples(
+            public.examples, np.array(public.labels)
         ),
     )
     assert leak.psnr > least

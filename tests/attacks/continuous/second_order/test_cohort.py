@@ -101,7 +101,7 @@ def test_everything_hidden_is_the_attack_on_the_aggregate(tiny, with_labels):
     np.testing.assert_allclose(values[0][1], values[1][1], rtol=1e-9, atol=1e-15)
     joint = build_cohort()(view, known, SEED)
     mean = build_dlg(source="aggregate")(view, known, SEED)
-    np.testing.assert_allclose(joint.images, mean.images, atol=1e-3)
+    np.testing.assert_allclose(joint.examples, mean.examples, atol=1e-3)
 
 
 def test_two_clients_at_half_hidden(tiny, with_labels):
@@ -143,7 +143,7 @@ def test_earlier_rounds_join(tiny, with_labels):
     known = dataclasses.replace(with_labels(*LABELS), earlier=(view,))
     once = build_cohort(budget=QUICK)(view, with_labels(*LABELS), SEED)
     twice = build_cohort(budget=QUICK)(view, known, SEED)
-    np.testing.assert_allclose(once.images, twice.images, atol=1e-6)
+    np.testing.assert_allclose(once.examples, twice.examples, atol=1e-6)
     assert twice.matched_entries == 2 * once.matched_entries
 
 
@@ -151,7 +151,7 @@ def test_hidden_entries_of_messages_are_never_read(tiny, with_labels):
     views = [round_of(tiny, 0.5, spoil=value)[1] for value in (None, np.nan)]
     attack = build_cohort(budget=QUICK)
     first, second = (attack(view, with_labels(*LABELS), SEED) for view in views)
-    np.testing.assert_array_equal(first.images, second.images)
+    np.testing.assert_array_equal(first.examples, second.examples)
     assert first.objective == second.objective
 
 
@@ -159,7 +159,7 @@ def test_not_finite_is_reported(tiny, with_labels):
     _, view = round_of(tiny, 0.5)
     broken = view._replace(aggregate=np.full_like(view.aggregate, np.nan))
     found = build_cohort(budget=QUICK)(broken, with_labels(*LABELS), SEED)
-    assert found.stop == "not_finite" and np.all(np.isfinite(found.images))
+    assert found.stop == "not_finite" and np.all(np.isfinite(found.examples))
 
 
 def test_errors_name_the_argument(tiny, with_labels):

@@ -172,7 +172,7 @@ def test_same_seed_same_bits_and_hidden_entries_are_never_read(wide, vector, vie
     assert first.label_source == "enumerated"
     for other in (view, victims.view_of(wide.model, [poisoned], mask)):
         again = attack(other, wide, SEED)
-        np.testing.assert_array_equal(first.images, again.images)
+        np.testing.assert_array_equal(first.examples, again.examples)
         np.testing.assert_array_equal(first.labels, again.labels)
         assert first.start_objectives == again.start_objectives
         assert (first.iterations, first.evaluations) == (
@@ -180,7 +180,7 @@ def test_same_seed_same_bits_and_hidden_entries_are_never_read(wide, vector, vie
             again.evaluations,
         )
     other = attack(view, wide, (1, 3))
-    assert other.labels == first.labels and np.any(other.images != first.images)
+    assert other.labels == first.labels and np.any(other.examples != first.examples)
 
 
 @pytest.mark.parametrize("after", [0, 2])
@@ -207,7 +207,7 @@ def test_nothing_is_finite(wide):
     found = build_idlg(effort=LARGE)(view, wide, SEED)
     assert found.label_source == "enumerated"
     assert found.stop == "not_finite" and not found.converged
-    assert np.isnan(found.objective) and np.all(np.isfinite(found.images))
+    assert np.isnan(found.objective) and np.all(np.isfinite(found.examples))
 
 
 class TestEffort:
@@ -249,7 +249,7 @@ class TestEffort:
         # One round of all trials may come on top.
         assert time.monotonic() - began < 0.4 + CLASSES * 2 * 0.03 + 2
         assert found.stop == "seconds" and found.label_source == "enumerated"
-        assert np.all(np.isfinite(found.images))
+        assert np.all(np.isfinite(found.examples))
 
 
 def test_naive_attack_knows_no_doubt(wide, view):
@@ -261,7 +261,7 @@ def test_an_extra_start_goes_with_the_leader(wide, view):
     found = build_idlg(extra_starts=IMAGES[np.newaxis], effort=LEAST)(view, wide, SEED)
     assert found.label_source == "enumerated"
     assert found.labels == [LABEL] and found.objective <= 1e-12
-    np.testing.assert_allclose(found.images, IMAGES, atol=1e-6)
+    np.testing.assert_allclose(found.examples, IMAGES, atol=1e-6)
 
 
 def test_several_rounds_race_together(wide, view):

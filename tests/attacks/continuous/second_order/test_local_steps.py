@@ -128,4 +128,4 @@ def test_one_local_step_is_dlg(tiny, tiny_knowledge):
     first, second = (
         build_dlg(budget=budget)(view, one, SEED) for one in (known, stepped)
     )
-    np.testing.assert_allclose(first.images, second.images, atol=1e-6)
+    np.testing.assert_allclose(first.examples, second.examples, atol=1e-6)

@@ -43,7 +43,7 @@ def picture(reconstruction, truth, labels):
 
 
 def assert_identical(first, second):
-    np.testing.assert_array_equal(first.images, second.images)
+    np.testing.assert_array_equal(first.examples, second.examples)
     np.testing.assert_array_equal(first.labels, second.labels)
     untimed = {"images": None, "labels": None, "seconds": 0.0}
     np.testing.assert_equal(first._replace(**untimed), second._replace(**untimed))
@@ -59,9 +59,11 @@ class TestEveryForm:
         assert leakage.psnr > 60 and leakage.label_correct
         assert found.converged and found.stop == "tolerance"
         assert found.objective <= 1e-12
-        assert found.images.shape == (1, 4, 4, 1) and found.images.dtype == np.float32
+        assert (
+            found.examples.shape == (1, 4, 4, 1) and found.examples.dtype == np.float32
+        )
         assert found.labels.shape == (1,) and found.labels.dtype == np.int64
-        assert found.images.min() >= 0 and found.images.max() <= 1
+        assert found.examples.min() >= 0 and found.examples.max() <= 1
         assert found.matched_entries == 243
         assert found.evaluations > found.iterations > 0 and found.seconds > 0
 
@@ -80,7 +82,7 @@ class TestEveryForm:
         attack = BUILDS[name](budget=lbfgs.Budget(max_iterations=2))
         first = attack(view, tiny_knowledge, (1, 2))
         second = attack(view, tiny_knowledge, (1, 3))
-        assert np.any(first.images != second.images)
+        assert np.any(first.examples != second.examples)
 
     def test_hidden_entries_are_never_read(self, tiny, tiny_knowledge, name):
         vector = victims.gradient(tiny, victims.tiny_pictures(1), (1,))
@@ -108,7 +110,7 @@ class TestEveryForm:
         )
         assert found.stop == "not_finite" and not found.converged
         assert np.isnan(found.objective)
-        assert np.all(np.isfinite(found.images))
+        assert np.all(np.isfinite(found.examples))
 
     def test_view_of_another_model_is_refused(self, tiny_knowledge, name):
         other = victims.tiny_model(num_classes=4)
@@ -168,7 +170,7 @@ class TestEverythingHidden:
         found = build_dlg("mask_aware", initial=initial)(view, tiny_knowledge, SEED)
         target = target_lib.build_target(view, tiny_knowledge, 0, "mask_aware")
         guess = starts.draw_start(((target, 1),), tiny_knowledge, initial, SEED, 0)
-        np.testing.assert_array_equal(found.images, guess.images.astype(np.float32))
+        np.testing.assert_array_equal(found.examples, guess.images.astype(np.float32))
         assert found.objective == 0 and found.matched_entries == 0
         assert found.stop == "nothing_visible" and not found.converged
 
@@ -352,14 +354,14 @@ class TestExtraStarts:
             budget=lbfgs.Budget(max_iterations=7, scout_iterations=1),
         )(victims.view_of(tiny, [vector], mask), tiny_knowledge, SEED)
         assert found.labels == [2] and found.objective <= 1e-12
-        np.testing.assert_allclose(found.images, images, atol=1e-6)
+        np.testing.assert_allclose(found.examples, images, atol=1e-6)
 
     def test_nothing_visible_gives_the_extra_one_back(self, tiny, with_labels):
         extra = victims.tiny_pictures(1, seed=5)[np.newaxis]
         vector = victims.gradient(tiny, victims.tiny_pictures(1), (0,))
         view = victims.view_of(tiny, [vector], np.ones(243, np.bool_))
         found = build_dlg(extra_starts=extra)(view, with_labels(0), SEED)
-        np.testing.assert_array_equal(found.images, extra[0])
+        np.testing.assert_array_equal(found.examples, extra[0])
         assert found.stop == "nothing_visible"
 
     def test_bad_ones_are_refused(self, tiny, with_labels):

@@ -49,7 +49,7 @@ def attack(views, known, **options):
 
 
 def same(first, second):
-    np.testing.assert_array_equal(first.images, second.images)
+    np.testing.assert_array_equal(first.examples, second.examples)
     assert first.objective == second.objective and first.stop == second.stop
 
 
@@ -98,7 +98,7 @@ def test_a_broken_round_is_reported(tiny, with_labels):
     nothing = np.full(tiny.spec.size, np.nan, np.float32)
     views[1] = victims.view_of(tiny, [nothing])
     found = attack(views, with_labels(0), budget=QUICK)
-    assert found.stop == "not_finite" and np.all(np.isfinite(found.images))
+    assert found.stop == "not_finite" and np.all(np.isfinite(found.examples))
 
 
 def test_nothing_visible(tiny, with_labels):

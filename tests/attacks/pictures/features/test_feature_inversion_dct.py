@@ -18,11 +18,11 @@ def test_priors():
     model = victims.tiny_model()
     general = frequencies.dct_prior_of(knowledge.Knowledge(model))
     assert general.name == "photographs" and general.shape == (1, 4, 4, 1)
-    public = knowledge.PublicPictures(victims.tiny_pictures(5), np.zeros(5, np.int64))
-    own = frequencies.dct_prior_of(knowledge.Knowledge(model, public_pictures=public))
+    public = knowledge.PublicExamples(victims.tiny_pictures(5), np.zeros(5, np.int64))
+    own = frequencies.dct_prior_of(knowledge.Knowledge(model, public_examples=public))
     assert own.name == "dct"
-    alike = public._replace(images=np.full((5, 4, 4, 1), 0.3, np.float32))
-    known = knowledge.Knowledge(model, public_pictures=alike)
+    alike = public._replace(examples=np.full((5, 4, 4, 1), 0.3, np.float32))
+    known = knowledge.Knowledge(model, public_examples=alike)
     assert frequencies.dct_prior_of(known).name == "photographs"
     with pytest.raises(knowledge.DoesNotApply, match="must take pictures"):
         frequencies.dct_prior_of(knowledge.Knowledge(tables.row_model("classes")))
@@ -66,10 +66,10 @@ def test_a_photograph_through_the_lenet_with_all_convolutions_hidden():
     image = picture.images[4:5]
     mask = np.zeros(model.spec.size, np.bool_)
     mask[: 900 + 12 + 3600 + 12 + 3600 + 12] = True
-    public = knowledge.PublicPictures(
+    public = knowledge.PublicExamples(
         np.delete(picture.images, 4, axis=0), np.delete(np.array(picture.labels), 4)
     )
     _, psnr = leak_of(
-        "feature_inversion_dct", model, image, mask, public_pictures=public
+        "feature_inversion_dct", model, image, mask, public_examples=public
     )
     assert psnr > 20

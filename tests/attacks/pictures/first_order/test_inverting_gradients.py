@@ -48,7 +48,7 @@ def view_of(model, label=1, hidden=0.0, poison=False):
 
 
 def assert_identical(first, second):
-    np.testing.assert_array_equal(first.images, second.images)
+    np.testing.assert_array_equal(first.examples, second.examples)
     np.testing.assert_array_equal(first.labels, second.labels)
     untimed = {"images": None, "labels": None, "seconds": 0.0}
     np.testing.assert_equal(first._replace(**untimed), second._replace(**untimed))
@@ -65,8 +65,10 @@ class TestConformance:
         effort = effort_lib.Effort(restarts=2, max_iterations=300)
         found = built(name, effort=effort)(view_of(tiny), with_labels(1), SEED)
         assert psnr(found) > 20
-        assert found.images.shape == (1, 4, 4, 1) and found.images.dtype == np.float32
-        assert found.images.min() >= 0 and found.images.max() <= 1
+        assert (
+            found.examples.shape == (1, 4, 4, 1) and found.examples.dtype == np.float32
+        )
+        assert found.examples.min() >= 0 and found.examples.max() <= 1
         assert found.labels.dtype == np.int64 and found.label_source == "known"
         assert found.objective == min(found.start_objectives)
         assert found.iterations == found.evaluations == 300
@@ -80,7 +82,7 @@ class TestConformance:
         again = attack(view_of(tiny, hidden=0.3, poison=True), tiny_knowledge, SEED)
         assert_identical(first, again)
         other = attack(view_of(tiny, hidden=0.3), tiny_knowledge, (1, 3))
-        assert np.any(other.images != first.images)
+        assert np.any(other.examples != first.examples)
 
     def test_modes_agree_when_nothing_is_hidden(self, tiny, with_labels, name):
         naive, aware = (
@@ -94,7 +96,7 @@ class TestConformance:
         vector = np.full(tiny.spec.size, np.nan, np.float32)
         found = built(name)(victims.view_of(tiny, [vector]), with_labels(1), SEED)
         assert found.stop == "not_finite" and np.isnan(found.objective)
-        assert np.all(np.isfinite(found.images))
+        assert np.all(np.isfinite(found.examples))
 
     def test_nothing_visible(self, tiny, tiny_knowledge, name):
         found = built(name)(view_of(tiny, hidden=1.0), tiny_knowledge, SEED)
@@ -104,7 +106,7 @@ class TestConformance:
     def test_zeros_are_survived(self, tiny, with_labels, name):
         view = victims.view_of(tiny, [np.zeros(tiny.spec.size, np.float32)])
         found = built(name)(view, with_labels(1), SEED)
-        assert np.isfinite(found.objective) and np.all(np.isfinite(found.images))
+        assert np.isfinite(found.objective) and np.all(np.isfinite(found.examples))
 
     def test_bad_mode_is_refused(self, name):
         with pytest.raises(ValueError, match="`mode` must be one of"):
@@ -144,7 +146,7 @@ def test_batch_labels_are_read_off(tiny):
     found = built("inverting_gradients")(victims.view_of(tiny, [vector]), known, SEED)
     # That there are two of class 2 is an estimate.
     assert found.label_source == "guessed" and sorted(found.labels) == [0, 2, 2]
-    assert found.images.shape == (3, 4, 4, 1)
+    assert found.examples.shape == (3, 4, 4, 1)
 
 
 def test_aggregate_of_unequal_clients_weighs_pictures(tiny):

@@ -50,8 +50,8 @@ def assert_identical(first, second):
 
 def check_well_formed(found, net):
     shape = (1, *net.model.input_shape)
-    assert found.images.shape == shape and found.images.dtype == np.float32
-    assert np.all((found.images >= 0) & (found.images <= 1))
+    assert found.examples.shape == shape and found.examples.dtype == np.float32
+    assert np.all((found.examples >= 0) & (found.examples <= 1))
     assert found.labels.shape == (1,) and found.labels.dtype == np.int64
     assert found.converged == (found.stop == "closed_form")
 

@@ -24,10 +24,10 @@ def smooth_pictures(count, seed):
 
 
 def with_public(known, count=60, **changes):
-    public = knowledge.PublicPictures(
+    public = knowledge.PublicExamples(
         smooth_pictures(count, seed=11), np.arange(count) % 3
     )
-    return dataclasses.replace(known, public_pictures=public, **changes)
+    return dataclasses.replace(known, public_examples=public, **changes)
 
 
 def case(model, hidden, seed=1, label=1, count=1):
@@ -44,14 +44,14 @@ def psnr(found, truth):
 
 
 def check_result(found, count=1):
-    assert found.images.shape == (count, 4, 4, 1)
-    assert found.images.dtype == np.float32 and found.labels.dtype == np.int64
-    assert np.all(np.isfinite(found.images))
-    assert found.images.min() >= 0 and found.images.max() <= 1
+    assert found.examples.shape == (count, 4, 4, 1)
+    assert found.examples.dtype == np.float32 and found.labels.dtype == np.int64
+    assert np.all(np.isfinite(found.examples))
+    assert found.examples.min() >= 0 and found.examples.max() <= 1
 
 
 def assert_identical(first, second):
-    np.testing.assert_array_equal(first.images, second.images)
+    np.testing.assert_array_equal(first.examples, second.examples)
     np.testing.assert_array_equal(first.labels, second.labels)
     np.testing.assert_equal(first.objective, second.objective)
 
@@ -95,6 +95,6 @@ def check_undefined_cases(attack, model, known):
 
 def check_needs_pictures(attack, model, known):
     view, _ = case(model, 0.5)
-    bare = dataclasses.replace(known, public_pictures=None)
-    with pytest.raises(ValueError, match=r"`knowledge.public_pictures` must have"):
+    bare = dataclasses.replace(known, public_examples=None)
+    with pytest.raises(ValueError, match=r"`knowledge.public_examples` must have"):
         attack(view, bare, SEED)

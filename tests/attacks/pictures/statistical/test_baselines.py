@@ -20,13 +20,13 @@ class TestPriorOnly:
         return baselines.build_prior_only(prior)(view, known, cases.SEED)
 
     def test_means_by_hand(self, tiny, known):
-        images = known.public_pictures.images
+        images = known.public_examples.examples
         found = self.run(tiny, known, "mean")
-        np.testing.assert_allclose(found.images[0], images.mean(axis=0), rtol=1e-6)
+        np.testing.assert_allclose(found.examples[0], images.mean(axis=0), rtol=1e-6)
         labelled = dataclasses.replace(known, labels=(2,))
         found = self.run(tiny, labelled, "class_mean")
         np.testing.assert_allclose(
-            found.images[0], images[2::3].mean(axis=0), rtol=1e-6
+            found.examples[0], images[2::3].mean(axis=0), rtol=1e-6
         )
         assert found.labels == [2] and found.label_source == "known"
 
@@ -34,17 +34,17 @@ class TestPriorOnly:
         labelled = dataclasses.replace(known, labels=(2,))
         view, _ = cases.case(tiny, 0.5)
         np.testing.assert_array_equal(
-            baselines.build_mean_picture()(view, labelled, cases.SEED).images,
-            self.run(tiny, labelled, "class_mean").images,
+            baselines.build_mean_picture()(view, labelled, cases.SEED).examples,
+            self.run(tiny, labelled, "class_mean").examples,
         )
 
     def test_random_is_a_public_picture_of_the_class(self, tiny, known):
         labelled = dataclasses.replace(known, batch_size=2, labels=(0, 1))
         view, _ = cases.case(tiny, 0.5)
         found = baselines.build_prior_only("random")(view, labelled, cases.SEED)
-        for picture, label in zip(found.images, (0, 1), strict=True):
-            same = np.all(known.public_pictures.images == picture, axis=(1, 2, 3))
-            assert known.public_pictures.labels[same] == [label]
+        for picture, label in zip(found.examples, (0, 1), strict=True):
+            same = np.all(known.public_examples.examples == picture, axis=(1, 2, 3))
+            assert known.public_examples.labels[same] == [label]
 
     @pytest.mark.parametrize("prior", prior_pictures.PRIORS)
     def test_no_gradient_is_used(self, tiny, known, prior):
@@ -62,13 +62,13 @@ class TestPriorOnly:
     @pytest.mark.parametrize("prior", prior_pictures.PRIORS)
     def test_without_public_pictures_all_are_grey(self, tiny, tiny_knowledge, prior):
         found = self.run(tiny, tiny_knowledge, prior)
-        np.testing.assert_array_equal(found.images, np.full((1, 4, 4, 1), 0.5))
+        np.testing.assert_array_equal(found.examples, np.full((1, 4, 4, 1), 0.5))
 
     def test_most_frequent_class_is_guessed(self, tiny, tiny_knowledge):
-        public = knowledge.PublicPictures(
+        public = knowledge.PublicExamples(
             victims.tiny_pictures(4), np.array([1, 2, 2, 0])
         )
-        known = dataclasses.replace(tiny_knowledge, public_pictures=public)
+        known = dataclasses.replace(tiny_knowledge, public_examples=public)
         assert self.run(tiny, known, "mean").labels == [2]
 
     def test_bad_settings_are_refused(self, tiny, known):
@@ -86,11 +86,11 @@ class TestRetrieval:
         "hidden", [0.0, pytest.param(0.5, marks=pytest.mark.slow), 0.95]
     )
     def test_finds_a_public_victim(self, tiny, known, distance, hidden):
-        public = known.public_pictures
-        vector = victims.gradient(tiny, public.images[7:8], (int(public.labels[7]),))
+        public = known.public_examples
+        vector = victims.gradient(tiny, public.examples[7:8], (int(public.labels[7]),))
         view = victims.view_of(tiny, [vector], victims.random_mask(243, hidden))
         found = baselines.build_retrieval(distance)(view, known, cases.SEED)
-        np.testing.assert_array_equal(found.images[0], public.images[7])
+        np.testing.assert_array_equal(found.examples[0], public.examples[7])
         assert found.labels == [public.labels[7]] and found.label_source == "inferred"
         assert found.stop == "retrieved" and found.evaluations == 30
         assert found.objective < 1e-6
@@ -98,11 +98,11 @@ class TestRetrieval:
     def test_nearest_by_brute_force(self, tiny, known, distance):
         view, truth = cases.case(tiny, 0.5)
         seen = victims.gradient(tiny, truth.images, (1,))[~view.mask]
-        public = known.public_pictures
+        public = known.public_examples
         rows = [
-            victims.gradient(tiny, public.images[i : i + 1], (int(public.labels[i]),))[
-                ~view.mask
-            ]
+            victims.gradient(
+                tiny, public.examples[i : i + 1], (int(public.labels[i]),)
+            )[~view.mask]
             for i in range(30)
         ]
         far = [
@@ -113,19 +113,19 @@ class TestRetrieval:
         ]
         found = baselines.build_retrieval(distance)(view, known, cases.SEED)
         np.testing.assert_array_equal(
-            found.images[0], public.images[int(np.argmin(far))]
+            found.examples[0], public.examples[int(np.argmin(far))]
         )
 
     def test_batch_of_public_pictures(self, tiny, known, distance):
-        public = known.public_pictures
+        public = known.public_examples
         chosen, labels = [4, 12], (1, 0)
-        vector = victims.gradient(tiny, public.images[chosen], labels)
+        vector = victims.gradient(tiny, public.examples[chosen], labels)
         view = victims.view_of(tiny, [vector], victims.random_mask(243, 0.3))
         pair = dataclasses.replace(known, batch_size=2, labels=labels)
         found = baselines.build_retrieval(distance)(view, pair, cases.SEED)
         cases.check_result(found, count=2)
         assert tuple(found.labels) == labels and found.label_source == "known"
-        assert np.any(found.images[0] != found.images[1])
+        assert np.any(found.examples[0] != found.examples[1])
 
     def test_no_leak(self, tiny, known, distance):
         cases.check_no_leak(baselines.build_retrieval(distance), tiny, known)
@@ -138,12 +138,12 @@ class TestRetrieval:
 
 
 def test_one_picture_is_not_taken_twice(tiny, tiny_knowledge):
-    public = knowledge.PublicPictures(victims.tiny_pictures(2), np.array([0, 0]))
-    vector = victims.gradient(tiny, public.images[[0, 0]], (0, 0))
-    pair = dataclasses.replace(tiny_knowledge, batch_size=2, public_pictures=public)
+    public = knowledge.PublicExamples(victims.tiny_pictures(2), np.array([0, 0]))
+    vector = victims.gradient(tiny, public.examples[[0, 0]], (0, 0))
+    pair = dataclasses.replace(tiny_knowledge, batch_size=2, public_examples=public)
     view = victims.view_of(tiny, [vector])
     found = baselines.build_retrieval()(view, pair, cases.SEED)
-    assert np.any(found.images[0] != found.images[1])
+    assert np.any(found.examples[0] != found.examples[1])
 
 
 def test_bad_distance_is_refused():

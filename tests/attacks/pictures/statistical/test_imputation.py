@@ -85,7 +85,7 @@ def test_is_exact_where_the_visible_entries_determine_the_picture(tiny, known):
     vector = victims.gradient(tiny, images, (1,))
     view = victims.view_of(tiny, [vector], view.mask)
     found = imputation.build_imputation()(view, known, cases.SEED)
-    assert np.abs(found.images - images).max() < 1e-3
+    assert np.abs(found.examples - images).max() < 1e-3
     assert found.converged and found.stop == "tolerance"
     assert found.labels == [1] and found.label_source == "inferred"
 

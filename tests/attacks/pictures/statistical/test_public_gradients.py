@@ -18,7 +18,7 @@ LABELS = np.arange(12) % 3
 
 @pytest.fixture(scope="module")
 def public():
-    return knowledge.PublicPictures(victims.tiny_pictures(12, seed=5), LABELS)
+    return knowledge.PublicExamples(victims.tiny_pictures(12, seed=5), LABELS)
 
 
 def target_of(sizes=(1,), shares=(1.0,)):
@@ -41,7 +41,7 @@ def test_rows_are_what_clients_would_send(tiny, public):
     )
     assert found.shape == (3, 4) and found.dtype == np.float32
     for row, index, label in zip(found, (0, 7, 3), (0, 1, 2), strict=True):
-        sent = victims.gradient(tiny, public.images[index : index + 1], (label,))
+        sent = victims.gradient(tiny, public.examples[index : index + 1], (label,))
         np.testing.assert_allclose(row, sent[columns], rtol=1e-4, atol=1e-7)
 
 
@@ -55,8 +55,8 @@ def test_batches_are_weighted_means_of_groups(tiny, public):
         target_of((1, 2), (0.25, 0.75)),
         np.arange(243),
     )
-    first = victims.gradient(tiny, public.images[:1], (0,))
-    second = victims.gradient(tiny, public.images[1:3], (1, 2))
+    first = victims.gradient(tiny, public.examples[:1], (0,))
+    second = victims.gradient(tiny, public.examples[1:3], (1, 2))
     np.testing.assert_allclose(found[0], 0.25 * first + 0.75 * second, atol=1e-6)
 
 
@@ -124,7 +124,7 @@ def test_entries_are_bounded():
 
 
 def test_pairs_have_an_order(tiny, tiny_knowledge, public):
-    known = dataclasses.replace(tiny_knowledge, batch_size=3, public_pictures=public)
+    known = dataclasses.replace(tiny_knowledge, batch_size=3, public_examples=public)
     case = public_attack.Case(
         weights_of(tiny),
         target_of((1, 2), (0.5, 0.5)),
@@ -139,7 +139,7 @@ def test_pairs_have_an_order(tiny, tiny_knowledge, public):
     assert pairs.gradients.shape == (10, 5) and pairs.pictures.shape == (10, 48)
     rows = pairs.pictures.reshape(10, 3, 4, 4, 1)
     index = np.argmin(
-        np.abs(rows[:, :, np.newaxis] - public.images).sum(axis=(3, 4, 5)), axis=2
+        np.abs(rows[:, :, np.newaxis] - public.examples).sum(axis=(3, 4, 5)), axis=2
     )
     keys = LABELS[index] + rows.mean(axis=(2, 3, 4)) / 10
     # The group of one stays first; in the group of two the classes ascend.
@@ -157,11 +157,11 @@ def test_parts_share_no_picture(public):
 
 
 def test_missing_knowledge_is_named(tiny_knowledge, public):
-    with pytest.raises(ValueError, match=r"`knowledge.public_pictures` must have"):
+    with pytest.raises(ValueError, match=r"`knowledge.public_examples` must have"):
         public_gradients.require_pictures(tiny_knowledge)
     several = dataclasses.replace(
         tiny_knowledge,
-        public_pictures=public,
+        public_examples=public,
         local_training=knowledge.LocalTraining(0.1, epochs=2),
     )
     with pytest.raises(ValueError, match=r"`knowledge.local_training` must be None"):
