@@ -10,13 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from attacks.modality import AttackedModel
 from selenc_tf import flatten
 from selenc_tf.models import functional, joining
 from selenc_tf.models import task as task_lib
+from selenc_tf.models.any_model import AnyModel
 
 
-def mixes_examples(model: AttackedModel) -> bool:
+def mixes_examples(model: AnyModel) -> bool:
     """Whether an example's loss depends on the others of its batch.
 
     As under the batch statistics of a normalisation in training mode.

@@ -6,12 +6,13 @@ import numpy as np
 import tensorflow as tf
 
 from attacks import target as target_lib
-from attacks.knowledge import AnyKnowledge, AttackedModel
+from attacks.knowledge import AnyKnowledge
 from attacks.matching import matching, objectives
+from selenc_tf.models.any_model import AnyModel
 
 
 def visible_error(
-    precise: AttackedModel,
+    precise: AnyModel,
     view_weights: tuple[np.ndarray, ...],
     target: target_lib.Target,
     knowledge: AnyKnowledge,

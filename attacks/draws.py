@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from attacks.modality import AttackedModel
 from attacks.refusal import DoesNotApply
 from selenc_tf.models import functional, rebuilding, tracing, variables
+from selenc_tf.models.any_model import AnyModel
 
 _RATES = ("rate", "dropout", "recurrent_dropout", "stddev")
 """What Keras' random layers call the strength of what they draw."""
 
 
-def check(model: AttackedModel) -> None:
+def check(model: AnyModel) -> None:
     """Refuses to compute as if a client's random draws were known.
 
     Raises:

@@ -21,6 +21,7 @@ from attacks import target as target_lib
 from attacks.knowledge import Attack, Choice, Member, Reconstruction
 from attacks.words import ChosenBy
 from federated import views
+from selenc_tf.models.any_model import AnyModel
 from selenc_tf.types import Seed
 
 FAILURES: tuple[type[Exception], ...] = (
@@ -58,7 +59,7 @@ class Ran(NamedTuple):
 
 def run(
     attacks: Mapping[str, Attack],
-    precise: knowledge_lib.AttackedModel,
+    precise: AnyModel,
     view: views.ServerView,
     knowledge: knowledge_lib.AnyKnowledge,
     seed: Seed,

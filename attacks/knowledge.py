@@ -9,7 +9,6 @@ from typing_extensions import TypeVar
 
 from attacks import words
 from attacks.continuous.modality import NUMBERS
-from attacks.modality import AttackedModel as AttackedModel
 from attacks.modality import Labels as Labels
 from attacks.modality import Modality as Modality
 from attacks.modality import PublicExamples as PublicExamples
@@ -17,12 +16,11 @@ from attacks.refusal import DoesNotApply as DoesNotApply
 from federated import views
 from selenc_tf import validation
 from selenc_tf.models import functional
+from selenc_tf.models.any_model import AnyModel
 from selenc_tf.models.local_steps import LocalTraining
 from selenc_tf.types import Seed
 
-M = TypeVar(
-    "M", bound=AttackedModel, covariant=True, default=functional.FunctionalModel
-)
+M = TypeVar("M", bound=AnyModel, covariant=True, default=functional.FunctionalModel)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,11 +109,11 @@ class Knowledge(Generic[M]):
             _check_local_training(self.local_training)
 
 
-AnyKnowledge: TypeAlias = Knowledge[AttackedModel]
+AnyKnowledge: TypeAlias = Knowledge[AnyModel]
 """Of whatever examples: what the shared part of attacks takes."""
 
 
-def label_array(model: AttackedModel, labels: Labels) -> np.ndarray:
+def label_array(model: AnyModel, labels: Labels) -> np.ndarray:
     """Labels as reconstructions have them: int64 [b], or float32 [b, num_classes]."""
     return np.array(labels, np.int64 if model.kind == "classes" else np.float32)
 

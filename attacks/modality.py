@@ -6,49 +6,16 @@ stands in the modality's folder: one value of the type `Modality`, in its `modal
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from attacks.programs import Programs
-from selenc_tf.flatten import FlatSpec
 from selenc_tf.models.local_steps import LocalTraining
-from selenc_tf.models.task import LearningTask
 from selenc_tf.types import Vector, Weights
 
 Labels: TypeAlias = tuple[int, ...] | tuple[tuple[float, ...], ...]
 """Of a batch: classes, or rows of numbers where the loss is one of events or values."""
-
-
-class AttackedModel(Protocol):
-    """A model as the shared part of attacks knows it, whatever its examples are.
-
-    `selenc_tf.models.functional.FunctionalModel` is one.
-    """
-
-    @property
-    def name(self) -> str:
-        """The architecture's name, as results report it."""
-
-    @property
-    def spec(self) -> FlatSpec:
-        """Layout of the flat gradient."""
-
-    @property
-    def initial_weights(self) -> Weights:
-        """The trainable tensors at the start."""
-
-    @property
-    def kind(self) -> str:
-        """What is learned: "classes", or another word that catalogue entries name."""
-
-    @property
-    def num_classes(self) -> int:
-        """Length of an example's label, as numbers."""
-
-    @property
-    def task(self) -> LearningTask:
-        """What clients train."""
 
 
 class PublicExamples(NamedTuple):

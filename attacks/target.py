@@ -11,6 +11,7 @@ from attacks.words import Mode as Mode
 from attacks.words import Source as Source
 from federated import views
 from selenc_tf import validation
+from selenc_tf.models.any_model import AnyModel
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -97,7 +98,7 @@ def build_target(
     return _from_client(view, knowledge, int(source), mode)
 
 
-def check_view(view: views.ServerView, model: knowledge_lib.AttackedModel) -> None:
+def check_view(view: views.ServerView, model: AnyModel) -> None:
     """Checks that a view is of this model.
 
     Raises:

@@ -35,7 +35,7 @@ from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.masks import wire
 from selenc_tf.masks.policy import MaskPolicy
-from selenc_tf.models.functional import FunctionalModel
+from selenc_tf.models.any_model import AnyModel
 from selenc_tf.significance.context import SignificanceFn
 from selenc_tf.types import Mask, Seed, Vector
 
@@ -99,7 +99,7 @@ class Scoring(NamedTuple):
       seed: Two int32, public.
     """
 
-    model: FunctionalModel
+    model: AnyModel
     significance: SignificanceFn
     policy: MaskPolicy
     seed: Seed
@@ -239,7 +239,7 @@ def build_union(scoring: Scoring) -> MaskRound:
 
 
 def _computation(
-    model: FunctionalModel, protocol: Callable[[tff.Value, tff.Value], tff.Value]
+    model: AnyModel, protocol: Callable[[tff.Value, tff.Value], tff.Value]
 ) -> tff.Computation:
     """What all mask rounds begin with."""
 

@@ -26,7 +26,7 @@ from selenc_tf import flatten
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.masks import agreement, wire
-from selenc_tf.models import functional
+from selenc_tf.models.any_model import AnyModel
 from selenc_tf.types import Vector
 
 
@@ -77,7 +77,7 @@ class Round(NamedTuple):
 
 
 def build_reveal_round(
-    model: functional.FunctionalModel,
+    model: AnyModel,
     factory: tff.aggregators.WeightedAggregationFactory,
     work: local_work.LocalWork | None = None,
 ) -> Round:
@@ -119,7 +119,7 @@ def build_reveal_round(
 
 
 def build_server_blind_round(
-    model: functional.FunctionalModel,
+    model: AnyModel,
     mask_source: agreement.MaskAgreement | agreement.OwnMask,
     engine: Engine,
     bound: float,
@@ -243,9 +243,7 @@ def _agreed_masks(
     return _Masks(lambda: source.init(spec), choose)
 
 
-def _own_masks(
-    source: agreement.OwnMask, model: functional.FunctionalModel, bound: float
-) -> _Masks:
+def _own_masks(source: agreement.OwnMask, model: AnyModel, bound: float) -> _Masks:
     """The only client computes the mask and tells the server."""
     spec = model.spec
 

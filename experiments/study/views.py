@@ -181,7 +181,7 @@ def batch(
 ) -> local_work.Batch:
     """A client's batch."""
     return local_work.Batch(
-        images=dataset.images[list(rows)],
+        examples=dataset.images[list(rows)],
         labels=examples.labels(model, dataset.labels[list(rows)]),
     )
 
@@ -249,7 +249,7 @@ def _trajectory(rounds: Rounds) -> list[list[np.ndarray]]:
         slope = functional.gradient(
             model,
             tuple(tf.constant(tensor) for tensor in found[-1]),
-            tf.constant(others.images),
+            tf.constant(others.examples),
             functional.targets(model, tf.constant(others.labels)),
         )
         found.append(

@@ -10,6 +10,7 @@ import tensorflow_federated as tff
 from federated.round import wiring
 from selenc_tf import flatten
 from selenc_tf.models import functional, local_steps
+from selenc_tf.models.any_model import AnyModel
 from selenc_tf.models.local_steps import LocalTraining
 from selenc_tf.significance.context import ScoreBatch, ScoreContext
 from selenc_tf.types import Seed, Vector
@@ -19,11 +20,12 @@ class Batch(NamedTuple):
     """A client's examples.
 
     Attributes:
-      images: float32 [b, *input_shape].
+      examples: As the model's `batch_spec` has them: float32 [b, *input_shape] of
+        numbers.
       labels: As the model's loss takes them: int32 [b] of classes, or float32 numbers.
     """
 
-    images: Any
+    examples: Any
     labels: Any
 
 
@@ -33,12 +35,9 @@ class ModelBroadcast(NamedTuple):
     weights: Any
 
 
-def placed_types(model: functional.FunctionalModel) -> tuple[tff.Type, tff.Type]:
+def placed_types(model: AnyModel) -> tuple[tff.Type, tff.Type]:
     """The types of what a round starts from: the weights@SERVER, a `Batch`@CLIENTS."""
-    batch = Batch(
-        images=tff.TensorType(np.float32, (None, *model.input_shape)),
-        labels=tff.types.tensorflow_to_type(model.task.objective.rules.spec),
-    )
+    batch = Batch(*(tff.types.tensorflow_to_type(part) for part in model.batch_spec))
     return (
         tff.FederatedType(
             [(np.float32, shape) for shape in model.spec.shapes], tff.SERVER
@@ -53,7 +52,7 @@ def broadcast(weights: tff.Value) -> tff.Value:
     return tff.federated_broadcast(sent)
 
 
-def gradient(model: functional.FunctionalModel, weights: Any, batch: Batch) -> Vector:
+def gradient(model: AnyModel, weights: Any, batch: Batch) -> Vector:
     """The client's gradient.
 
     Runs on: client. Sees: its own batch.
@@ -70,7 +69,7 @@ def gradient(model: functional.FunctionalModel, weights: Any, batch: Batch) -> V
       InvalidArgumentError: When run, if the batch is empty.
     """
     return functional.gradient(
-        model, tuple(weights), batch.images, _targets(model, batch)
+        model, tuple(weights), batch.examples, _targets(model, batch)
     )
 
 
@@ -79,15 +78,15 @@ class LocalWork(NamedTuple):
 
     Attributes:
       training: The steps.
-      num_pictures: The number of examples that every client has, static.
+      num_examples: The number of examples that every client has, static.
     """
 
     training: LocalTraining
-    num_pictures: int
+    num_examples: int
 
 
 def vector(
-    model: functional.FunctionalModel,
+    model: AnyModel,
     weights: Any,
     batch: Batch,
     work: LocalWork | None,
@@ -107,15 +106,18 @@ def vector(
 
     Raises:
       InvalidArgumentError: When run, if the batch is neither empty nor of
-        `num_pictures`.
+        `num_examples`.
     """
 
     def work_on() -> Vector:
         if work is None:
             return gradient(model, weights, batch)
-        images = tf.ensure_shape(batch.images, [work.num_pictures, *model.input_shape])
+        own = tf.nest.map_structure(
+            lambda part: tf.ensure_shape(part, [work.num_examples, *part.shape[1:]]),
+            batch.examples,
+        )
         return local_steps.update(
-            model, tuple(weights), images, _targets(model, batch), work.training
+            model, tuple(weights), own, _targets(model, batch), work.training
         )
 
     return if_any(batch, model.spec.size, work_on)
@@ -136,7 +138,7 @@ def presence(batch: Batch) -> tf.Tensor:
 
 
 def score_context(
-    model: functional.FunctionalModel,
+    model: AnyModel,
     weights: Any,
     batch: Batch,
     own_gradient: Vector,
@@ -163,12 +165,12 @@ def score_context(
         spec=model.spec,
         weights=flatten.flatten(list(weights)),
         update=-own_gradient,
-        batch=ScoreBatch(batch.images, _targets(model, batch)),
+        batch=ScoreBatch(batch.examples, _targets(model, batch)),
         model=model,
     )
 
 
-def _targets(model: functional.FunctionalModel, batch: Batch) -> tf.Tensor:
+def _targets(model: AnyModel, batch: Batch) -> tf.Tensor:
     check = tf.debugging.assert_positive(
         tf.shape(batch.labels)[0],
         "A client has no data: give every client of the cohort at least one example",

@@ -6,7 +6,7 @@ functions, so that what is attacked is what was sent.
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -15,6 +15,7 @@ from selenc_tf import eager_tracing, flatten
 from selenc_tf.models import joining, objectives, rebuilding, structures, variables
 from selenc_tf.models import labels as labels_lib
 from selenc_tf.models import task as task_lib
+from selenc_tf.models.any_model import AnyModel
 from selenc_tf.models.objectives import Kind
 from selenc_tf.models.task import LearningTask
 from selenc_tf.models.tracing import Output
@@ -62,6 +63,12 @@ class FunctionalModel(NamedTuple):
     task: LearningTask
     value_range: ValueRange
     seed: Seed
+
+    @property
+    def batch_spec(self) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+        """Examples in [0, 1], and labels as the loss takes them, of any number."""
+        examples = tf.TensorSpec([None, *self.input_shape], tf.float32)
+        return examples, self.task.objective.rules.spec
 
 
 def from_keras(
@@ -220,7 +227,7 @@ def _in_dtype(spec: tf.TensorSpec, dtype: tf.DType) -> tf.TensorSpec:
     return tf.TensorSpec(spec.shape, dtype) if spec.dtype.is_floating else spec
 
 
-def targets(model: FunctionalModel, labels: tf.Tensor) -> tf.Tensor:
+def targets(model: AnyModel, labels: tf.Tensor) -> tf.Tensor:
     """Labels as data have them, as the numbers that `FunctionalModel.losses` takes.
 
     Runs on: client. Sees: its labels.
@@ -231,7 +238,8 @@ def targets(model: FunctionalModel, labels: tf.Tensor) -> tf.Tensor:
         [b, num_classes].
 
     Returns:
-      float32 [b, num_classes].
+      float32 [b, num_classes]; the labels themselves where only the loss knows what
+      they are.
 
     Raises:
       ValueError: If they have another shape.
@@ -243,14 +251,14 @@ def targets(model: FunctionalModel, labels: tf.Tensor) -> tf.Tensor:
 
 
 def mean_loss(
-    model: FunctionalModel, weights: Weights, inputs: tf.Tensor, labels: tf.Tensor
+    model: AnyModel, weights: Weights, inputs: Any, labels: tf.Tensor
 ) -> tf.Tensor:
     """The mean loss of a batch, a scalar; see `FunctionalModel.losses`."""
     return tf.reduce_mean(model.losses(weights, inputs, labels))
 
 
 def gradient(
-    model: FunctionalModel, weights: Weights, inputs: tf.Tensor, labels: tf.Tensor
+    model: AnyModel, weights: Weights, inputs: Any, labels: tf.Tensor
 ) -> Vector:
     """The flat gradient of the mean loss with respect to the weights.
 
@@ -260,7 +268,8 @@ def gradient(
     Args:
       model: The model.
       weights: Where the gradient is taken.
-      inputs: [b, *input_shape], in the dtype of the weights.
+      inputs: [b, *input_shape], in the dtype of the weights; of other models, what
+        their `losses` take.
       labels: [b, num_classes] of that dtype, see `targets`.
 
     Returns:

@@ -11,11 +11,13 @@ attacker declares (`Knowledge.labels`) have to be sorted into the batches, and
 reconstructed pictures come out in that order.
 """
 
-from typing import NamedTuple
+import operator
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from selenc_tf.models import functional
+from selenc_tf.models.any_model import AnyModel
 from selenc_tf.types import Vector, Weights
 
 
@@ -58,23 +60,24 @@ def num_steps(training: LocalTraining | None, num_pictures: int) -> int:
 
 
 def update(
-    model: functional.FunctionalModel,
+    model: AnyModel,
     weights: Weights,
-    images: tf.Tensor,
+    examples: Any,
     labels: tf.Tensor,
     training: LocalTraining | None,
 ) -> Vector:
     """(weights before - after) / learning rate, after local gradient descent.
 
     Runs on: client (its own examples), and the attacker (a candidate). Differentiable by
-    images and labels. It is computed as the sum of the steps' gradients, which is the same
-    number without the cancellation; so one step over all pictures gives
+    examples and labels. It is the sum of the steps' gradients, which is the same number
+    without the cancellation; so one step over all examples gives
     `functional.gradient` exactly.
 
     Args:
       model: The model.
       weights: Before the first step.
-      images: [b, *input_shape], in the order in which they are taken.
+      examples: [b, *input_shape], in the order in which they are taken; of other models,
+        what their `losses` take, with the batch axis first everywhere.
       labels: [b, num_classes] probabilities.
       training: The steps; None for one gradient.
 
@@ -85,8 +88,8 @@ def update(
       Two steps with gradients g1 (at w) and g2 (at w - rate * g1) give g1 + g2.
     """
     if training is None:
-        return functional.gradient(model, weights, images, labels)
-    count = int(images.shape[0])
+        return functional.gradient(model, weights, examples, labels)
+    count = int(tf.nest.flatten(examples)[0].shape[0])
     size = training.batch_size or count
     total = None
     steps = num_steps(training, count)
@@ -94,7 +97,8 @@ def update(
     for step in range(steps):
         first = (step % per_epoch) * size
         part = slice(first, min(first + size, count))
-        slope = functional.gradient(model, weights, images[part], labels[part])
+        own = tf.nest.map_structure(operator.itemgetter(part), examples)
+        slope = functional.gradient(model, weights, own, labels[part])
         total = slope if total is None else total + slope
         if step + 1 < steps:
             weights = _moved(model, weights, slope, training.learning_rate)
@@ -102,7 +106,7 @@ def update(
 
 
 def _moved(
-    model: functional.FunctionalModel,
+    model: AnyModel,
     weights: Weights,
     slope: Vector,
     learning_rate: float,

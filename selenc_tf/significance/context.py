@@ -1,12 +1,12 @@
 """What a significance metric may look at, and what it needs."""
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
 from selenc_tf.flatten import FlatSpec
-from selenc_tf.models.functional import FunctionalModel
+from selenc_tf.models.any_model import AnyModel
 from selenc_tf.types import Vector
 
 
@@ -14,11 +14,11 @@ class ScoreBatch(NamedTuple):
     """The examples behind a gradient.
 
     Attributes:
-      inputs: float32 [b, *input_shape].
+      inputs: float32 [b, *input_shape]; of other models, as their `batch_spec` has them.
       labels: float32 [b, num_classes], probabilities.
     """
 
-    inputs: tf.Tensor
+    inputs: Any
     labels: tf.Tensor
 
 
@@ -43,7 +43,7 @@ class ScoreContext(NamedTuple):
     weights: Vector | None = None
     update: Vector | None = None
     batch: ScoreBatch | None = None
-    model: FunctionalModel | None = None
+    model: AnyModel | None = None
 
 
 SignificanceFn: TypeAlias = Callable[[ScoreContext], Vector]

@@ -83,13 +83,18 @@ def examples(context: ScoreContext, metric: str) -> Examples:
       metric: The metric's name, for the message.
 
     Raises:
-      ValueError: If model, weights or batch are missing, or weights and model do not
-        go together.
+      ValueError: If model, weights or batch are missing, weights and model do not go
+        together, or the model is one of other examples than numbers.
       InvalidArgumentError: When run, if the batch is empty.
     """
     fix = "Only a client has its examples: run this metric there."
     model = _present(context.model, "model", metric, "Pass the functional model.")
     batch = _present(context.batch, "batch", metric, fix)
+    if not isinstance(model, FunctionalModel):
+        raise ValueError(
+            f"`{metric}` needs `ScoreContext.model` to be one of pictures or numbers, got "
+            f"{model.name!r}. Choose a metric that needs no examples, such as `magnitude`."
+        )
     tensors = flatten.unflatten(weights(context, metric), model.spec)
     return Examples(model, tensors, _not_empty(batch))
 

@@ -54,7 +54,7 @@ def gradient_of(
     return functional.gradient(
         model,
         model.initial_weights,
-        tf.constant(batch.images),
+        tf.constant(batch.examples),
         tf.one_hot(batch.labels, model.num_classes),
     ).numpy()
 

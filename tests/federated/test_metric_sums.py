@@ -144,7 +144,7 @@ def model():
 
 def data(*sizes):
     return [
-        tf.data.Dataset.from_tensor_slices((one.images, one.labels)).batch(4)
+        tf.data.Dataset.from_tensor_slices((one.examples, one.labels)).batch(4)
         for one in batches(*sizes)
     ]
 

@@ -226,7 +226,7 @@ def test_the_view_of_a_training(builder, model, keys, federation, averaging):
             model_aggregator=factory(parts),
         )
     data = [
-        tf.data.Dataset.from_tensor_slices((one.images, one.labels)).batch(4)
+        tf.data.Dataset.from_tensor_slices((one.examples, one.labels)).batch(4)
         for one in batches(5, 7)
     ]
     state = process.initialize()

@@ -32,7 +32,7 @@ TO_SERVER = tap.Direction.CLIENTS_TO_SERVER
 
 def test_types(blind, reveal):
     tensors = "<float32[5,6],float32[6],float32[6,3],float32[3]>"
-    batch = "{<images=float32[?,5],labels=int32[?]>}@CLIENTS"
+    batch = "{<examples=float32[?,5],labels=int32[?]>}@CLIENTS"
     parameter = reveal(HISTORY).next.type_signature.parameter
     assert parameter.compact_representation() == (
         "<state=<agreement=<has_history=bool,previous=float32[57],policy=<>>,scales=<>,"

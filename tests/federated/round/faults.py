@@ -199,7 +199,7 @@ def marked_presence(real):
     """`local_work.presence` where the first number of a picture may be the mark."""
 
     def presence(batch):
-        first = tf.reduce_max(tf.concat([[0.0], batch.images[:, 0]], 0))
+        first = tf.reduce_max(tf.concat([[0.0], batch.examples[:, 0]], 0))
         return tf.where(first >= MARK, first, real(batch))
 
     return presence

@@ -173,7 +173,7 @@ def test_what_no_header_shows_fails_the_round(revealing, federation):
 def marked(batches, wrong, name):
     """The cohort, of which one client has the fault."""
     changed = list(batches)
-    images = np.array(changed[wrong].images)
+    images = np.array(changed[wrong].examples)
     images[:, 0] = faults.mark(name)
     changed[wrong] = local_work.Batch(images, changed[wrong].labels)
     return changed
