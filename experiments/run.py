@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from experiments import outputs, study
+from experiments import modalities, outputs, study
 from experiments.study import command, flag_table, rules
 from experiments.study.settings import Settings
 
@@ -77,7 +77,8 @@ def check(settings: Settings, stream: TextIO) -> "Inputs":
     given, neutral = flag_table.as_dict(settings), flag_table.neutral(settings)
     outputs.run_directory.check_name(settings.output.run_name)
     outputs.run_directory.check_place(logdir / settings.output.run_name, given, neutral)
-    return study.inputs.load(settings, stream)
+    modality = modalities.catalog.of(settings)
+    return study.inputs.load(settings, modality, stream)
 
 
 def rehearse(settings: Settings) -> "Callable[[Inputs], int]":
@@ -106,11 +107,15 @@ def work(settings: Settings, inputs: "Inputs", folder: "RunFolder") -> int:
     notes = study.publishing.Notes(
         study.masking.describe(settings.masks), inputs.weights_note
     )
+
+    def publish() -> None:
+        study.publishing.everything(folder.path, inputs.dataset, notes, inputs.modality)
+
     with outputs.native_output.redirected(folder.path) as stream:
         try:
             study.running.run(settings, inputs, folder, stream)
         except KeyboardInterrupt:
-            study.publishing.everything(folder.path, inputs.dataset, notes)
+            publish()
             print(
                 f"\nStopped. What was finished is in {folder.path}; the same command "
                 "goes on from there.",
@@ -119,15 +124,17 @@ def work(settings: Settings, inputs: "Inputs", folder: "RunFolder") -> int:
             )
             return command.STOPPED
         except ValueError as error:
-            study.publishing.everything(folder.path, inputs.dataset, notes)
+            publish()
             print(
                 f"\n{error}\nWhat was finished before is in {folder.path}.",
                 file=stream,
                 flush=True,
             )
             return command.REFUSED
-        study.publishing.everything(folder.path, inputs.dataset, notes)
-        study.publishing.summary(folder.path, inputs.dataset, notes, stream)
+        publish()
+        study.publishing.summary(
+            folder.path, inputs.dataset, notes, inputs.modality, stream
+        )
     return 0
 
 

@@ -12,7 +12,12 @@ from collections.abc import Mapping
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGES = ("selenc_tf", "federated", "attacks", "experiments")
 
-CATALOGUES = ("selenc_tf.catalog", "attacks.catalog", "experiments.data.catalog")
+CATALOGUES = (
+    "selenc_tf.catalog",
+    "attacks.catalog",
+    "experiments.data.catalog",
+    "experiments.modalities.catalog",
+)
 """Tables whose entries name what they stand for as "package.module:attribute"."""
 
 _NAMED = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.\w+)+:\w+")

@@ -34,7 +34,10 @@ MAY_NOT_KNOW = (
     ("selenc_tf.significance", ("selenc_tf.masks", "selenc_tf.distance")),
     ("experiments.data", ("experiments.study", "experiments.outputs")),
     ("experiments.outputs", ("experiments.study", "experiments.data")),
-    ("experiments.study", ("experiments.suites", "experiments.analysis")),
+    (
+        "experiments.study",
+        ("experiments.suites", "experiments.analysis", "experiments.modalities"),
+    ),
 )
 ENTRY_POINTS = {
     "run", "analyse", "benchmark", "cells", "check_prediction", "keys", "pretrain"
@@ -122,7 +125,7 @@ def test_tff_computations_stand_in_these_files():
 @pytest.mark.parametrize("catalogue", source_code.CATALOGUES)
 def test_a_catalogue_names_what_its_package_has(catalogue):
     names = source_code.named_by(catalogue)
-    assert len(names) > 4
+    assert names
     assert {name.split(".")[0] for name in names} == {catalogue.split(".")[0]}
     modules = [name.split(":")[0] for name in names]
     assert [name for name in modules if name not in source_code.modules()] == []

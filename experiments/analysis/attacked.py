@@ -22,8 +22,8 @@ from attacks.metrics import evaluation
 from experiments.analysis.agreement import Case
 from experiments.analysis.results import Analysed, Row
 from experiments.analysis.study import Study
+from experiments.modalities.pictures import examples
 from experiments.outputs import files, progress
-from experiments.study import examples
 from federated import views
 from selenc_tf.distance import cramer_rao
 from selenc_tf.masks import policy
@@ -98,7 +98,7 @@ def _attacks(
 ) -> Iterator[dict[str, Any]]:
     dataset, rows = work.study.dataset, list(analysed.pictures)
     model = work.study.model
-    images, labels = dataset.images[rows], dataset.labels[rows]
+    images, labels = dataset.examples[rows], dataset.labels[rows]
     one_hot = examples.targets(model, labels)
     gradient = functional.gradient(
         model, model.initial_weights, tf.constant(images), tf.constant(one_hot)
@@ -152,7 +152,7 @@ def _attacked(
         batch_size=len(labels),
         labels=examples.declared(model, labels),
         public_examples=knowledge_lib.PublicExamples(
-            made.dataset.images[public],
+            made.dataset.examples[public],
             examples.truth(model, made.dataset.labels[public]),
         ),
         without_draws=model.task.is_random,

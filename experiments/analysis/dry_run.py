@@ -8,8 +8,9 @@ import numpy as np
 from experiments.analysis import report as report_lib
 from experiments.analysis.inputs import Inputs
 from experiments.analysis.options import Options
-from experiments.study import dry_run, examples
-from experiments.study.subjects import Studied
+from experiments.modalities.pictures import examples
+from experiments.study import dry_run
+from experiments.study.modality import Studied
 from selenc_tf.masks import policy
 
 
@@ -29,7 +30,7 @@ def report(asked: Options, loaded: Inputs) -> Iterator[str]:
         yield loaded.weights_note
     yield report_lib.assumed(made.prior.name, len(made.public))
     rows = list(loaded.batches[0])
-    images = made.dataset.images[rows]
+    images = made.dataset.examples[rows]
     labels = examples.targets(made.model, made.dataset.labels[rows])
     spec = made.model.spec
     for metric in asked.metrics:

@@ -9,7 +9,9 @@ from experiments.analysis import catalog
 from experiments.analysis import study as study_lib
 from experiments.analysis.options import Options
 from experiments.data.dataset import Dataset
-from experiments.study import after_rounds, clients, subjects
+from experiments.modalities.pictures import loading
+from experiments.modalities.pictures.modality import PICTURES
+from experiments.study import after_rounds, clients
 from experiments.study.clients import TrainingData
 from experiments.study.flag_table import SettingsError
 from selenc_tf.distance import sketch
@@ -22,7 +24,7 @@ class Inputs(NamedTuple):
     Attributes:
       study: Model, data, scores and prior.
       batches: Indices of the examples behind each gradient.
-      facts: Of `subjects.Studied` and `after_rounds.Learned`.
+      facts: Of `Studied` and `after_rounds.Learned`.
       weights_note: Which weights are analysed, for people; "" for the first ones.
     """
 
@@ -46,7 +48,7 @@ def load(asked: Options, stream: TextIO) -> Inputs:
       SettingsError: If the options cannot be used on these data.
       DataNotFoundError: If no source has the data set.
     """
-    dataset, first, facts = subjects.load(asked)
+    dataset, first, facts = loading.load(asked)
     data = TrainingData((), dataset)
     if asked.training.weights_after_rounds:
         data = clients.shared_out(dataset, asked.training, asked.seed)
@@ -54,7 +56,7 @@ def load(asked: Options, stream: TextIO) -> Inputs:
     batches = choose_pictures(asked, dataset, order)
     check_memory(asked, first)
     learned = after_rounds.of(
-        first, asked.training, asked.seed, data, stream, asked.dry_run
+        PICTURES, first, asked.training, asked.seed, data, stream, asked.dry_run
     )
     public = order[len(batches) * asked.batch_size :]
     return Inputs(

@@ -14,7 +14,7 @@ from experiments.analysis import catalog, families, noises
 from experiments.analysis.options import Options
 from experiments.analysis.results import Analysed, Row, Threshold
 from experiments.data.dataset import Dataset
-from experiments.study import examples
+from experiments.modalities.pictures import examples
 from selenc_tf import catalog as methods
 from selenc_tf import flatten
 from selenc_tf.distance import box, jacobian
@@ -101,7 +101,7 @@ def build_study(
         model=model,
         derivatives=jacobian.compile_derivatives(functional.in_float64(model)),
         public=known,
-        prior=build_prior(dataset.images[list(known)], options.batch_size),
+        prior=build_prior(dataset.examples[list(known)], options.batch_size),
         weights=model.initial_weights,
         score=score,
     )
@@ -121,7 +121,7 @@ def analyse(
       All that was asked for.
     """
     began = time.monotonic()
-    images = study.dataset.images[list(rows)]
+    images = study.dataset.examples[list(rows)]
     labels = examples.targets(study.model, study.dataset.labels[list(rows)])
     linear = jacobian.linearise(study.derivatives, study.weights, images, labels)
 

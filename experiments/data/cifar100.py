@@ -76,7 +76,7 @@ def load_examples(reason: str = "") -> dataset_lib.Dataset:
     note = f"{len(found.paths)} examples of CIFAR-100, from {found.source}."
     return dataset_lib.Dataset(
         name=f"cifar100-{len(found.paths)}",
-        images=dataset_lib.from_bytes(np.stack([_pixels(p) for p in found.paths])),
+        examples=dataset_lib.from_bytes(np.stack([_pixels(p) for p in found.paths])),
         # cifar100_<number>_<label>.png
         labels=np.array([int(p.stem.split("_")[2]) for p in found.paths], np.int32),
         num_classes=100,
@@ -100,7 +100,7 @@ def _from_archive(path: pathlib.Path) -> dataset_lib.Dataset:
     labels = np.concatenate([train_labels, test_labels])
     return dataset_lib.Dataset(
         name="cifar100",
-        images=dataset_lib.from_bytes(np.concatenate([train_images, test_images])),
+        examples=dataset_lib.from_bytes(np.concatenate([train_images, test_images])),
         labels=labels,
         num_classes=100,
         source="cifar-100-python.tar.gz, sha256 verified",

@@ -18,11 +18,12 @@ class DataNotFoundError(FileNotFoundError):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled pictures, or examples of other numbers. The arrays are read-only.
+    """Labelled examples: pictures, rows, symbols. The arrays are read-only.
 
     Attributes:
       name: What the data really is ("mnist-5k" for 5,000 pictures of MNIST).
-      images: float32 [N, ...] in [0, 1]: pictures [N, h, w, c], rows of a table [N, d].
+      examples: float32 [N, ...] in [0, 1]: pictures [N, h, w, c], rows of a table [N, d];
+        or int32 [N, length]: tokens and other symbols, -1 where an example has ended.
       labels: int32 [N] in [0, num_classes), or float32 [N, num_classes].
       num_classes: The number of classes of the task, which may be more than occur; of
         labels that are numbers, how many an example has.
@@ -38,7 +39,7 @@ class Dataset:
     """
 
     name: str
-    images: NDArray[np.float32]
+    examples: NDArray[Any]
     labels: NDArray[np.int32]
     num_classes: int
     source: str
@@ -58,12 +59,13 @@ class Dataset:
         Raises:
           ValueError: If an array is not as the attributes say.
         """
-        if self.images.ndim < 2 or self.images.dtype != np.float32:
+        symbols = self.examples.dtype == np.int32
+        if self.examples.ndim < 2 or not (symbols or self.examples.dtype == np.float32):
             raise ValueError(
-                "`images` must be float32 [N, ...], got "
-                f"{self.images.dtype} {list(self.images.shape)}."
+                "`examples` must be float32 [N, ...], or int32 for symbols, got "
+                f"{self.examples.dtype} {list(self.examples.shape)}."
             )
-        size = len(self.images)
+        size = len(self.examples)
         values = [size, self.num_classes] if self.labels.ndim == 2 else [size]
         for name, array, dtype, shape in (
             ("labels", self.labels, np.float32 if values[1:] else np.int32, values),
@@ -77,9 +79,13 @@ class Dataset:
             ):
                 raise ValueError(
                     f"`{name}` must be {np.dtype(dtype)} {shape}, one entry for each "
-                    f"image, got {array.dtype} {list(array.shape)}."
+                    f"example, got {array.dtype} {list(array.shape)}."
                 )
-        _check_range("images", self.images, 0.0, 1.0, "divide 8-bit pixels by 255")
+        if symbols:
+            _check_range("examples", self.examples, -1, np.inf, "-1 stands for none")
+        else:
+            advice = "divide 8-bit pixels by 255"
+            _check_range("examples", self.examples, 0.0, 1.0, advice)
         if self.has_classes:
             last = self.num_classes - 1
             _check_range("labels", self.labels, 0, last, "see `num_classes`")
@@ -101,7 +107,7 @@ class Dataset:
                     "each class."
                 )
         arrays: tuple[NDArray[Any] | None, ...] = (
-            self.images,
+            self.examples,
             self.labels,
             self.test_rows,
             self.groups,
@@ -124,7 +130,7 @@ class Dataset:
     @property
     def example_shape(self) -> tuple[int, ...]:
         """The shape of one example."""
-        return self.images.shape[1:]
+        return self.examples.shape[1:]
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -162,13 +168,13 @@ def take(
     outside = indices[(indices < 0) | (indices >= len(dataset))]
     if outside.size:
         raise IndexError(
-            f"Image indices must be in [0, {len(dataset) - 1}], as {dataset.name!r} has"
+            f"Indices must be in [0, {len(dataset) - 1}], as {dataset.name!r} has"
             f" {len(dataset)} examples here; got {int(outside[0])}. Choose a smaller "
             "index or another data set."
         )
     return dataclasses.replace(
         dataset,
-        images=dataset.images[indices],
+        examples=dataset.examples[indices],
         labels=dataset.labels[indices],
         note=f"{dataset.note} {note}".strip(),
         test_rows=None if dataset.test_rows is None else dataset.test_rows[indices],
@@ -199,7 +205,7 @@ def of_own(own: OwnData, inputs_specs: Any) -> Dataset:
     labels, outputs = joined.labels(own)
     return Dataset(
         name=own.name,
-        images=np.asarray(interval.to_unit(values), np.float32),
+        examples=np.asarray(interval.to_unit(values), np.float32),
         labels=labels,
         num_classes=outputs,
         source=own.source,
@@ -229,7 +235,7 @@ def _check_extent(dataset: Dataset) -> None:
     shape, names = dataset.example_shape, dataset.feature_names
     if names is not None and shape != (len(names),):
         raise ValueError(
-            f"`feature_names` must be one for each column of `images` [N, d], got "
+            f"`feature_names` must be one for each column of `examples` [N, d], got "
             f"{len(names)} for examples {list(shape)}."
         )
     for bound in dataset.value_range:

@@ -79,7 +79,7 @@ def load_subset(reason: str = "") -> dataset_lib.Dataset:
     note = f"5,000 of MNIST's 70,000 pictures, 500 a digit, from {found.source}."
     return dataset_lib.Dataset(
         name="mnist-5k",
-        images=dataset_lib.from_bytes(table[:, :-1].reshape(-1, 28, 28, 1)),
+        examples=dataset_lib.from_bytes(table[:, :-1].reshape(-1, 28, 28, 1)),
         labels=table[:, -1].astype(np.int32),
         num_classes=10,
         source=found.source,
@@ -101,7 +101,7 @@ def _from_npz(path: pathlib.Path) -> dataset_lib.Dataset:
         train_size = len(arrays["y_train"])
     return dataset_lib.Dataset(
         name="mnist",
-        images=dataset_lib.from_bytes(images[..., np.newaxis]),
+        examples=dataset_lib.from_bytes(images[..., np.newaxis]),
         labels=labels.astype(np.int32),
         num_classes=10,
         source="Keras' mnist.npz, sha256 verified",

@@ -76,7 +76,7 @@ def load() -> dataset_lib.Dataset:
     source = ", ".join(sources)
     return dataset_lib.Dataset(
         name=f"photo_patches-{len(cut)}",
-        images=dataset_lib.from_bytes(images),
+        examples=dataset_lib.from_bytes(images),
         labels=labels.astype(np.int32),
         num_classes=len(cut),
         source=source,

@@ -1,7 +1,8 @@
 """What leaked in a setting: the best that attackers made of each example."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from attacks.metrics import success
 from attacks.metrics.success import Rate
 from experiments.outputs import statistic
+from experiments.outputs.leaks import Leaks, Share
 from experiments.outputs.records import ATTACKERS, AttackRecord, MemberRecord
 from experiments.outputs.statistic import Statistic
 
@@ -17,28 +19,20 @@ class Leakage(NamedTuple):
     """What attacks on one setting give; None where nothing was measured.
 
     A sample is one example under one seed. Where several attacks were made on it, the
-    best of them counts (highest PSNR): the defence gets no credit for an attack that
+    best of them counts (most leaked): the defence gets no credit for an attack that
     failed while another did not. Intervals are of 95 %: of medians by the bootstrap over
     examples, of shares by Wilson's formula, which takes samples for independent and is
     too narrow where several seeds share an example.
 
     Attributes:
-      psnr_naive: dB, the best attack that takes hidden entries for zeros.
-      psnr_mask_aware: dB, the best attack that knows the mask.
-      psnr_strongest: dB, the best of all.
-      ssim_strongest: Of the reconstructions behind `psnr_strongest`.
-      perceptual_strongest: Of the same, their distance in a fixed random network, which
-        is not LPIPS; 0 = equal.
-      feature_mse_strongest: Of the same, their mean squared difference in the model's
-        logits.
-      success_20db: Share of samples whose strongest reconstruction has at least 20 dB;
-        a sample on which every attack diverged is a failure.
-      success_25db: The same, 25 dB.
-      success_30db: The same, 30 dB.
-      identified: Share of samples whose strongest reconstruction is nearer in pixels to
-        its original than to any other picture (`AttackRecord.identified`):
-        identifiability precision.
-      strongest: The attack and attacker with the highest median PSNR.
+      naive: The modality's main measure, of the best attack that takes hidden entries
+        for zeros.
+      mask_aware: The same of the best attack that knows the mask.
+      best: The same of the best of all.
+      numbers: Of the reconstructions behind `best`, by `Number.name`: what else was
+        measured.
+      shares: By `Share.name`; a sample on which every attack diverged is a failure.
+      strongest: The attack and attacker with the highest median.
       label_accuracy: Share of the strongest reconstructions whose label was recovered.
       diverged: Number of attacks that ended without a number; they count as failures
         in the shares above, and not in the medians.
@@ -47,16 +41,11 @@ class Leakage(NamedTuple):
       attack_seconds: Of one attack.
     """
 
-    psnr_naive: Statistic | None = None
-    psnr_mask_aware: Statistic | None = None
-    psnr_strongest: Statistic | None = None
-    ssim_strongest: Statistic | None = None
-    perceptual_strongest: Statistic | None = None
-    feature_mse_strongest: Statistic | None = None
-    success_20db: Rate | None = None
-    success_25db: Rate | None = None
-    success_30db: Rate | None = None
-    identified: Rate | None = None
+    naive: Statistic | None = None
+    mask_aware: Statistic | None = None
+    best: Statistic | None = None
+    numbers: Mapping[str, Statistic] = MappingProxyType({})
+    shares: Mapping[str, Rate] = MappingProxyType({})
     strongest: str = ""
     label_accuracy: float | None = None
     diverged: int = 0
@@ -64,13 +53,14 @@ class Leakage(NamedTuple):
     attack_seconds: Statistic | None = None
 
 
-def summarise(records: Sequence[AttackRecord]) -> Leakage:
+def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
     """Aggregates the attacks on one setting over examples and seeds.
 
     Attacks without a reconstruction enter no number: they are named.
 
     Args:
       records: Of one setting and one target, at least one.
+      leaks: What is measured.
 
     Returns:
       The leakage.
@@ -80,79 +70,74 @@ def summarise(records: Sequence[AttackRecord]) -> Leakage:
         name: [record for record in group if record.attacker == name]
         for name in ATTACKERS
     }
-    best = _best(group)
-    finished = _finished(best)
+    key = leaks.main.key
+    best = _best(group, key)
+    finished = _finished(best, key)
     labels = [r.label_correct for r in finished if r.label_correct is not None]
-    # A sample on which every attack diverged is none that succeeded.
-    rates = success.success_rates([_psnr_of(one) for one in best]) if best else {}
+    numbers = {one.name: _statistic(finished, one.key) for one in leaks.numbers}
+    shares = {one.name: _share(best, one) for one in leaks.shares}
     return Leakage(
-        psnr_naive=_psnr(by_attacker["naive"]),
-        psnr_mask_aware=_psnr(by_attacker["mask_aware"]),
-        psnr_strongest=_psnr(group),
-        ssim_strongest=_statistic(finished, "ssim"),
-        perceptual_strongest=_statistic(finished, "perceptual"),
-        feature_mse_strongest=_statistic(finished, "feature_mse"),
-        success_20db=rates.get(20.0),
-        success_25db=rates.get(25.0),
-        success_30db=rates.get(30.0),
-        identified=_identified(best),
-        strongest=_strongest(group),
+        naive=_main(by_attacker["naive"], key),
+        mask_aware=_main(by_attacker["mask_aware"], key),
+        best=_main(group, key),
+        numbers={name: found for name, found in numbers.items() if found},
+        shares={name: found for name, found in shares.items() if found},
+        strongest=_strongest(group, key),
         label_accuracy=sum(labels) / len(labels) if labels else None,
-        diverged=sum(math.isnan(_psnr_of(record)) for record in group),
+        diverged=sum(math.isnan(record.number(key)) for record in group),
         without_result=_without_result(records),
         attack_seconds=statistic.summarise(record.seconds for record in group),
     )
 
 
-def _best(group: Iterable[AttackRecord]) -> list[AttackRecord]:
-    """The record with the highest PSNR of each example and seed; NaN loses."""
+def _best(group: Iterable[AttackRecord], key: str) -> list[AttackRecord]:
+    """The record with the most leakage of each example and seed; NaN loses."""
     best: dict[tuple[int, int], AttackRecord] = {}
     for record in group:
         sample = (record.image_index, record.cell.seed)
-        if sample not in best or _order(record) > _order(best[sample]):
+        if sample not in best or _order(record, key) > _order(best[sample], key):
             best[sample] = record
     return list(best.values())
 
 
-def _psnr_of(record: AttackRecord) -> float:
-    return math.nan if record.psnr_db is None else record.psnr_db
+def _order(record: AttackRecord, key: str) -> float:
+    value = record.number(key)
+    return -math.inf if math.isnan(value) else value
 
 
-def _order(record: AttackRecord) -> float:
-    return -math.inf if math.isnan(_psnr_of(record)) else _psnr_of(record)
+def _finished(best: Iterable[AttackRecord], key: str) -> list[AttackRecord]:
+    return [record for record in best if not math.isnan(record.number(key))]
 
 
-def _finished(best: Iterable[AttackRecord]) -> list[AttackRecord]:
-    return [record for record in best if not math.isnan(_psnr_of(record))]
+def _main(group: Iterable[AttackRecord], key: str) -> Statistic | None:
+    return _statistic(_finished(_best(group, key), key), key)
 
 
-def _psnr(group: Iterable[AttackRecord]) -> Statistic | None:
-    return _statistic(_finished(_best(group)), "psnr_db")
-
-
-def _statistic(best: Iterable[AttackRecord], name: str) -> Statistic | None:
-    """A field of the records; seeds of one picture depend on each other."""
-    measured = [
-        (value, record.image_index)
-        for record in best
-        if (value := getattr(record, name)) is not None
-    ]
+def _statistic(best: Iterable[AttackRecord], key: str) -> Statistic | None:
+    """A measure of the records; seeds of one example depend on each other."""
+    measured = [record for record in best if key in record.measures]
     return statistic.summarise(
-        [value for value, _ in measured], of=[index for _, index in measured]
+        [record.number(key) for record in measured],
+        of=[record.image_index for record in measured],
     )
 
 
-def _identified(best: Iterable[AttackRecord]) -> Rate | None:
-    found = [record.identified for record in best if record.identified is not None]
+def _share(best: Sequence[AttackRecord], share: Share) -> Rate | None:
+    """Of samples; one on which every attack diverged is none that succeeded."""
+    if share.at_least is not None:
+        reached = [record.number(share.key) for record in best]
+        rates = success.success_rates(reached, [share.at_least]) if best else {}
+        return rates.get(share.at_least)
+    found = [bool(one.measures[share.key]) for one in best if share.key in one.measures]
     return success.rate(np.array(found)) if found else None
 
 
-def _strongest(group: Iterable[AttackRecord]) -> str:
-    """The attack and attacker with the highest median PSNR, or "" if all diverged."""
+def _strongest(group: Iterable[AttackRecord], key: str) -> str:
+    """The attack and attacker with the highest median, or "" if all diverged."""
     methods: dict[str, list[AttackRecord]] = {}
     for record in group:
         methods.setdefault(_name(record), []).append(record)
-    medians = {name: _psnr(of_method) for name, of_method in methods.items()}
+    medians = {name: _main(of_method, key) for name, of_method in methods.items()}
     known = {name: value for name, value in medians.items() if value is not None}
     return max(known, key=lambda name: known[name].median, default="")
 

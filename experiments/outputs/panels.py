@@ -11,6 +11,7 @@ import matplotlib.figure
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.records import ATTACKERS
 
 Place: TypeAlias = tuple[float, str, str]
@@ -97,7 +98,7 @@ def figure(
             ]
             if shown:
                 best = max(shown, key=lambda panel: _orderable(panel.psnr_db))
-                _show(axis, best.image, _decibels(best.psnr_db))
+                _show(axis, best.image, PICTURES.shown(best.psnr_db))
             else:
                 axis.axis("off")
                 _say(axis, reasons.get((ratio, policy, attacker), ""))
@@ -140,12 +141,6 @@ def _show(axis: matplotlib.axes.Axes, image: NDArray[np.floating], below: str) -
     axis.set_xticks([])
     axis.set_yticks([])
     axis.set_xlabel(below, fontsize=13)
-
-
-def _decibels(psnr_db: float) -> str:
-    if math.isnan(psnr_db):
-        return "diverged"
-    return "exact" if math.isinf(psnr_db) else f"{psnr_db:.1f} dB"
 
 
 def _orderable(psnr_db: float) -> float:

@@ -1,8 +1,9 @@
-"""The pictures that attackers drew, kept so that a resumed run can still show them."""
+"""What attackers reconstructed, kept so that a resumed run can still show it."""
 
 import hashlib
 import io
 import pathlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,28 +14,28 @@ from experiments.outputs.records import AttackKey
 FOLDER_NAME = "reconstructions"
 
 
-def save(run_folder: pathlib.Path, key: AttackKey, image: NDArray[np.floating]) -> None:
+def save(run_folder: pathlib.Path, key: AttackKey, example: NDArray[Any]) -> None:
     """Keeps a reconstruction. Call it before the record is written.
 
     Args:
       run_folder: The folder of the run.
-      key: Of the record that the picture belongs to.
-      image: [h, w, c]; stored as float32.
+      key: Of the record that the example belongs to.
+      example: One example as its modality has them, without objects.
     """
     path = _path(run_folder, key)
     path.parent.mkdir(exist_ok=True)
     buffer = io.BytesIO()
-    np.save(buffer, np.asarray(image, np.float32), allow_pickle=False)
+    np.save(buffer, example, allow_pickle=False)
     files.write_atomically(path, buffer.getvalue())
 
 
-def load(run_folder: pathlib.Path, key: AttackKey) -> NDArray[np.float32] | None:
-    """Returns a kept reconstruction, float32 [h, w, c], or None if there is none."""
+def load(run_folder: pathlib.Path, key: AttackKey) -> NDArray[Any] | None:
+    """Returns a kept reconstruction, or None if there is none."""
     path = _path(run_folder, key)
     if not path.exists():
         return None
-    image: NDArray[np.float32] = np.load(path, allow_pickle=False)
-    return image
+    example: NDArray[Any] = np.load(path, allow_pickle=False)
+    return example
 
 
 def _path(run_folder: pathlib.Path, key: AttackKey) -> pathlib.Path:

@@ -1,6 +1,7 @@
 """What is measured: one record per attacked example and one per training round."""
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
@@ -9,6 +10,7 @@ import numpy as np
 
 from attacks import words
 from experiments.outputs import files
+from experiments.outputs.pictures import flat_records
 from selenc_tf import validation
 
 Target: TypeAlias = Literal["client", "aggregate", "cohort"]
@@ -91,11 +93,10 @@ class MemberRecord:
       name: The attack.
       status: How it ended: "ok", "does_not_apply" or "failed".
       reason: Why it has no result, or no rehearsal; "" if all went well.
-      psnr_db: Of its own reconstruction; None without one.
-      ssim: Of the same; None without one, or where it was not measured.
+      measures: Of its own reconstruction; empty without one.
       visible_error: How well it explains what is visible, 0 for a perfect match; None
         without a reconstruction, or where nothing is visible.
-      rehearsal_db: Its mean PSNR on messages that the attacker made itself; None if it
+      rehearsal: Its mean score on messages that the attacker made itself; None if it
         was not rehearsed.
       seconds: Wall-clock time, rehearsals included.
     """
@@ -103,10 +104,9 @@ class MemberRecord:
     name: str
     status: words.Status
     reason: str
-    psnr_db: float | None
-    ssim: float | None
+    measures: Mapping[str, Any]
     visible_error: float | None
-    rehearsal_db: float | None
+    rehearsal: float | None
     seconds: float
 
     def __post_init__(self) -> None:
@@ -137,25 +137,15 @@ class AttackRecord:
       target: "client" (one client's message), "aggregate" (the published average) or
         "cohort" (all messages of a round and its average together).
       batch_size: Examples behind the attacked gradient.
-      mse: Mean squared error of the reconstruction, pixels in [0, 1]; NaN if the attack
-        diverged, None without a reconstruction.
-      psnr_db: Peak signal-to-noise ratio; infinite for an exact reconstruction, NaN if
-        the attack diverged, None without a reconstruction.
-      ssim: Structural similarity in [-1, 1], or None where it was not measured.
+      measures: What the modality measured on the reconstruction, by name: numbers, which
+        are NaN if the attack diverged, and truth values (`outputs/pictures/leaks.py`
+        says which of pictures). Empty without a reconstruction.
       recovered_label: The attacker's label, or None if it had no say in it.
       label_correct: Whether that is the true one, or None.
       objective: The attacker's own loss at the end, or None.
       iterations: Its steps, of all restarts together.
       seconds: Wall-clock time of the attack.
       session: Index into the sessions of `config.json`: which device and versions.
-      perceptual: Distance in [0, 4) in a fixed random network, 0 for an equal picture;
-        it is not LPIPS. None if the attack diverged, or for other than 1 or 3 channels.
-      feature_mse: Mean squared difference of the model's logits at the weights of the
-        attacked round, in squared logits; None if it is not finite.
-      identified: Whether the reconstruction is nearer in pixels to its original than to
-        any other picture of the batch and of the data set, or of 2,000 of it
-        (`picture_metrics.references`); False if the attack diverged. All three are None
-        in records of versions that did not measure them.
       status: How the attack ended: "ok" with a reconstruction; "does_not_apply", because
         it does not fit the model, the target or the knowledge; "failed", because its
         numbers or the machine's memory gave out.
@@ -165,6 +155,7 @@ class AttackRecord:
       members: Of the same: what each of them made of the example, in their order.
       weights_after_rounds: Rounds of averaging behind the weights of the attacked round;
         0 for the first weights.
+      modality: Whose measures these are.
       details: Further numbers of this attack.
     """
 
@@ -177,24 +168,20 @@ class AttackRecord:
     attacker: words.Mode
     target: Target
     batch_size: int
-    mse: float | None
-    psnr_db: float | None
-    ssim: float | None
+    measures: Mapping[str, Any]
     recovered_label: int | None
     label_correct: bool | None
     objective: float | None
     iterations: int
     seconds: float
     session: int = 0
-    perceptual: float | None = None
-    feature_mse: float | None = None
-    identified: bool | None = None
     status: words.Status = "ok"
     reason: str = ""
     chosen: str | None = None
     chosen_by: words.ChosenBy | None = None
     members: tuple[MemberRecord, ...] = ()
     weights_after_rounds: int = 0
+    modality: str = flat_records.MODALITY
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -207,11 +194,12 @@ class AttackRecord:
         validation.check_in("attacker", self.attacker, words.MODES)
         validation.check_in("target", self.target, TARGETS)
         validation.check_in("status", self.status, words.STATUSES)
-        numbers = (self.mse, self.psnr_db, self.ssim, self.objective)
-        if self.status != "ok" and (numbers != (None,) * 4 or not self.reason):
+        numbers = bool(self.measures) or self.objective is not None
+        if self.status != "ok" and (numbers or not self.reason):
             raise ValueError(
                 f"A record of status {self.status!r} must have a `reason` and no number "
-                f"of a reconstruction, got {self.reason!r} and {numbers}."
+                f"of a reconstruction, got {self.reason!r}, {dict(self.measures)} and "
+                f"{self.objective}."
             )
 
     @property
@@ -225,6 +213,10 @@ class AttackRecord:
             self.target,
             self.batch_size,
         )
+
+    def number(self, key: str) -> float:
+        """A measure; NaN where there is none, as if the attack had diverged."""
+        return float(self.measures.get(key, math.nan))
 
     @property
     def hidden_share(self) -> float:
@@ -305,7 +297,7 @@ def to_dict(record: Record) -> dict[str, Any]:
     }
     if isinstance(record, AttackRecord):
         own["members"] = [dataclasses.asdict(one) for one in record.members]
-    return {"kind": kind, **dataclasses.asdict(record.cell), **own}
+    return {"kind": kind, **dataclasses.asdict(record.cell), **flat_records.flat(own)}
 
 
 def from_dict(values: Mapping[str, Any]) -> Record:
@@ -331,13 +323,11 @@ def from_dict(values: Mapping[str, Any]) -> Record:
         if field.name in rest
     }
     cell = _made_of(Cell, point)
-    if "members" in rest:
-        rest["members"] = tuple(_made_of(MemberRecord, one) for one in rest["members"])
-    if "measures" in rest:
-        rest["measures"] = {
-            name: files.number_from_json(value)
-            for name, value in rest["measures"].items()
-        }
+    if record_class is AttackRecord:
+        rest = flat_records.nested(rest)
+        rest["members"] = tuple(
+            _made_of(MemberRecord, one) for one in rest.get("members", ())
+        )
     return _made_of(record_class, {"cell": cell, **rest})
 
 
@@ -354,12 +344,16 @@ def _made_of(kind: type[_Kind], values: Mapping[str, Any]) -> _Kind:
             "version, or start a new run with another `--run_name`."
         )
     floats = {name for name, field in own.items() if "float" in str(field.type)}
-    return kind(
-        **{
-            name: files.number_from_json(value) if name in floats else value
-            for name, value in values.items()
+    decoded = {
+        name: files.number_from_json(value) if name in floats else value
+        for name, value in values.items()
+    }
+    if "measures" in values:
+        decoded["measures"] = {
+            name: files.number_from_json(value)
+            for name, value in values["measures"].items()
         }
-    )
+    return kind(**decoded)
 
 
 def _has_default(field: dataclasses.Field[Any]) -> bool:

@@ -8,6 +8,8 @@ from experiments.outputs import records as records_lib
 from experiments.outputs.cost_summary import PLAIN_RELEASE as PLAIN_RELEASE
 from experiments.outputs.cost_summary import Cost, Setting
 from experiments.outputs.leakage_summary import Leakage
+from experiments.outputs.leaks import Leaks
+from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.records import AttackRecord, Record, RoundRecord
 
 
@@ -71,7 +73,9 @@ class SummaryRow(NamedTuple):
     cost: Cost
 
 
-def summarise(records: Iterable[Record]) -> tuple[SummaryRow, ...]:
+def summarise(
+    records: Iterable[Record], leaks: Leaks = PICTURES
+) -> tuple[SummaryRow, ...]:
     """Aggregates the records of a run over examples, rounds and seeds.
 
     "Plain" is the rounds of the release `PLAIN_RELEASE`, or else those with nothing
@@ -80,7 +84,8 @@ def summarise(records: Iterable[Record]) -> tuple[SummaryRow, ...]:
     cost of the one training with the same data set, model, policy and ratio.
 
     Args:
-      records: Of one run or of several.
+      records: Of one run or of several, of one modality.
+      leaks: What is measured there.
 
     Returns:
       The rows, sorted by context, encryption ratio and policy; plain ones come first.
@@ -102,7 +107,7 @@ def summarise(records: Iterable[Record]) -> tuple[SummaryRow, ...]:
             context,
             setting,
             group[0],
-            leakage_summary.summarise(group),
+            leakage_summary.summarise(group, leaks),
             cost_summary.cost_of(setting, costs),
         )
         for (setting, context), group in attacks.items()

@@ -1,7 +1,7 @@
 """Summary rows as CSV for programs and as a table for people."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TextIO
 
 import rich.box
@@ -12,6 +12,8 @@ from attacks.metrics.success import Rate
 from experiments.outputs import text_tables
 from experiments.outputs.cost_summary import Cost
 from experiments.outputs.leakage_summary import Leakage
+from experiments.outputs.leaks import Leaks, Number
+from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.statistic import Statistic
 from experiments.outputs.summary import Context, SummaryRow
 
@@ -21,10 +23,20 @@ _WIDE_COLUMNS = 100
 _ROOMY_COLUMNS = 120
 _POLICY, _STRONGEST = _TEXTS = ("Policy", "Strongest\nattacker")
 _NESTED = (SummaryRow, Context, Leakage, Cost, Statistic, Rate)
+_MAIN: Mapping[str, str] = {
+    "naive": "naive",
+    "mask_aware": "mask_aware",
+    "best": "strongest",
+}
+_MEASURED_LISTS: Mapping[str, Any] = {
+    "numbers": (Statistic, "_strongest", lambda leaks: leaks.numbers),
+    "shares": (Rate, "", lambda leaks: leaks.shares),
+}
+_MEASURED = (*_MAIN, *_MEASURED_LISTS)
 _COUNTS = ("n", "successes", "trials", "diverged")
 
 
-def to_csv(rows: Sequence[SummaryRow]) -> str:
+def to_csv(rows: Sequence[SummaryRow], leaks: Leaks = PICTURES) -> str:
     """Writes rows as CSV; None is an empty field.
 
     A statistic becomes six columns (`psnr_strongest_median`, ..), a share five
@@ -33,17 +45,21 @@ def to_csv(rows: Sequence[SummaryRow]) -> str:
 
     Args:
       rows: From `summarise`.
+      leaks: What is measured.
 
     Returns:
       The text with a header. An infinite PSNR reads "inf".
     """
-    names = [name for name, _ in _cells("", SummaryRow, None)]
-    lines = [[value for _, value in _cells("", SummaryRow, row)] for row in rows]
+    names = [name for name, _ in _cells("", SummaryRow, None, leaks)]
+    lines = [[value for _, value in _cells("", SummaryRow, row, leaks)] for row in rows]
     return text_tables.to_csv([names, *lines])
 
 
 def print_tables(
-    rows: Sequence[SummaryRow], stream: TextIO, width: int | None = None
+    rows: Sequence[SummaryRow],
+    stream: TextIO,
+    width: int | None = None,
+    leaks: Leaks = PICTURES,
 ) -> None:
     """Prints one table for each context, for people.
 
@@ -55,17 +71,18 @@ def print_tables(
       rows: From `summarise`.
       stream: Where to.
       width: Columns to use; that of the terminal (or $COLUMNS, or 80) by default.
+      leaks: What is measured.
     """
     console = text_tables.console(stream, width)
     for context in dict.fromkeys(row.context for row in rows):
         group = [row for row in rows if row.context == context]
         console.print(rich.text.Text(_title(group), style="bold"))
-        console.print(_table(group, console.width))
+        console.print(_table(group, console.width, leaks))
         for line in _costs_in_words(group):
             console.print(rich.text.Text(line))
         for line in _without_result(group):
             console.print(rich.text.Text(line))
-    console.print(rich.text.Text(_caption(console.width), style="dim"))
+    console.print(rich.text.Text(_caption(console.width, leaks), style="dim"))
 
 
 class _Column(NamedTuple):
@@ -75,7 +92,7 @@ class _Column(NamedTuple):
     cell: Callable[[SummaryRow], str]
 
 
-def _table(rows: Sequence[SummaryRow], width: int) -> rich.table.Table:
+def _table(rows: Sequence[SummaryRow], width: int, leaks: Leaks) -> rich.table.Table:
     """A table of rows of one context, at least one, of at most so many columns."""
     roomy = width >= _ROOMY_COLUMNS
     made = rich.table.Table(
@@ -83,7 +100,7 @@ def _table(rows: Sequence[SummaryRow], width: int) -> rich.table.Table:
         pad_edge=False,
         padding=(0, 1 if roomy else 0, 0, 0),
     )
-    columns = _columns(width, rows)
+    columns = _columns(width, rows, leaks)
     for column in columns:
         if column.heading in _TEXTS:
             made.add_column(column.heading, overflow="fold", min_width=9)
@@ -96,7 +113,7 @@ def _table(rows: Sequence[SummaryRow], width: int) -> rich.table.Table:
     return made
 
 
-def _columns(width: int, rows: Sequence[SummaryRow]) -> list[_Column]:
+def _columns(width: int, rows: Sequence[SummaryRow], leaks: Leaks) -> list[_Column]:
     wide, roomy = width >= _WIDE_COLUMNS, width >= _ROOMY_COLUMNS
     one_agreement = len({row.agreement for row in rows}) == 1
     learned = _Column(
@@ -113,12 +130,7 @@ def _columns(width: int, rows: Sequence[SummaryRow]) -> list[_Column]:
     columns = [
         _Column("Encr.\n%", _encrypted),
         _Column(_POLICY, policy),
-        _Column("PSNR\nnaive", lambda row: _decibels(row.leakage.psnr_naive, wide)),
-        _Column(
-            "PSNR\naware", lambda row: _decibels(row.leakage.psnr_mask_aware, wide)
-        ),
-        _Column("Succ. %\n25 dB", lambda row: _percent(row.leakage.success_25db)),
-        _Column("SSIM", lambda row: _median(row.leakage.ssim_strongest, ".2f")),
+        *_leakage_columns(leaks, wide, roomy),
         _Column(_STRONGEST, _strongest),
         _Column("Bytes\nx plain", lambda row: _times(row.cost.relative_bytes)),
         _Column("Time\nx plain", lambda row: _times(row.cost.relative_seconds)),
@@ -130,7 +142,31 @@ def _columns(width: int, rows: Sequence[SummaryRow]) -> list[_Column]:
                 "Satu-\nrated %", lambda row: _share(row.cost.saturated_share, ".2g")
             )
         )
-    return [one for one in columns if roomy or "Succ." not in one.heading]
+    return columns
+
+
+def _leakage_columns(leaks: Leaks, wide: bool, roomy: bool) -> Iterator[_Column]:
+    heading, form = leaks.main.heading, leaks.main.form
+    yield _Column(
+        f"{heading}\nnaive", lambda row: _quartiles(row.leakage.naive, form, wide)
+    )
+    yield _Column(
+        f"{heading}\naware", lambda row: _quartiles(row.leakage.mask_aware, form, wide)
+    )
+    for share in leaks.shares:
+        if share.heading and roomy:
+            yield _Column(share.heading, _share_of(share.name))
+    for number in leaks.numbers:
+        if number.heading:
+            yield _Column(number.heading, _number_of(number))
+
+
+def _share_of(name: str) -> Callable[[SummaryRow], str]:
+    return lambda row: _percent(row.leakage.shares.get(name))
+
+
+def _number_of(number: Number) -> Callable[[SummaryRow], str]:
+    return lambda row: _median(row.leakage.numbers.get(number.name), number.form)
 
 
 def _costs_in_words(rows: Sequence[SummaryRow]) -> Iterator[str]:
@@ -166,7 +202,9 @@ def _share(value: float | None, form: str) -> str:
     return "-" if value is None else format(100 * value, form)
 
 
-def _cells(name: str, annotation: Any, value: Any) -> Iterator[tuple[str, object]]:
+def _cells(
+    name: str, annotation: Any, value: Any, leaks: Leaks
+) -> Iterator[tuple[str, object]]:
     """The columns of a field in the CSV, by name; what is nested is spread out."""
     kind = next((one for one in _NESTED if annotation in (one, one | None)), None)
     if kind is None:
@@ -178,8 +216,25 @@ def _cells(name: str, annotation: Any, value: Any) -> Iterator[tuple[str, object
         # Nothing was measured: the number of measurements is known, nothing else.
         missing = 0 if part in _COUNTS else None
         found = missing if value is None else getattr(value, part)
-        spread = kind in (Statistic, Rate)
-        yield from _cells(f"{name}_{part}" if spread else part, inner, found)
+        if kind is Leakage and part in _MEASURED:
+            yield from _measured_cells(part, found, leaks)
+        else:
+            spread = kind in (Statistic, Rate)
+            yield from _cells(f"{name}_{part}" if spread else part, inner, found, leaks)
+
+
+def _measured_cells(
+    part: str, found: Any, leaks: Leaks
+) -> Iterator[tuple[str, object]]:
+    """The columns of what the modality measures, under its names."""
+    if part in _MAIN:
+        column = f"{leaks.main.name}_{_MAIN[part]}"
+        yield from _cells(column, Statistic, found, leaks)
+        return
+    kind, suffix, listed = _MEASURED_LISTS[part]
+    for one in listed(leaks):
+        value = found.get(one.name) if found else None
+        yield from _cells(f"{one.name}{suffix}", kind, value, leaks)
 
 
 def _title(rows: Sequence[SummaryRow]) -> str:
@@ -188,27 +243,21 @@ def _title(rows: Sequence[SummaryRow]) -> str:
     agreements = {row.agreement for row in rows}
     if len(agreements) == 1:
         parts.append(f"mask: {rows[0].agreement}")
-    samples = [
-        row.leakage.psnr_strongest.n for row in rows if row.leakage.psnr_strongest
-    ]
+    samples = [row.leakage.best.n for row in rows if row.leakage.best]
     if samples:
         least, most = min(samples), max(samples)
         parts.append(f"n={least}" if least == most else f"n={least} to {most}")
     return ", ".join(parts)
 
 
-def _caption(width: int) -> str:
+def _caption(width: int, leaks: Leaks) -> str:
     quartiles = " [quartiles]" if width >= _WIDE_COLUMNS else ""
-    shares = (
-        "Succ.: share of examples that the strongest attacker recovers with at least "
-        "25 dB [95 % interval]. "
-        if width >= _ROOMY_COLUMNS
-        else ""
-    )
+    captions = [one.caption for one in leaks.shares if one.heading]
+    roomy = width >= _ROOMY_COLUMNS
+    shares = "".join(f"{one} [95 % interval]. " for one in captions if roomy)
     return (
-        "PSNR: leakage in dB, median over examples, higher = more leaked"
-        f"{quartiles}; aware = the attacker uses the mask. {shares}Bytes, time: of a "
-        "round, relative to the round without encryption. '-' = not measured."
+        f"{leaks.caption}{quartiles}; aware = the attacker uses the mask. {shares}Bytes, "
+        "time: of a round, relative to the round without encryption. '-' = not measured."
     )
 
 
@@ -238,12 +287,22 @@ def _encrypted(row: SummaryRow) -> str:
     return f"{100 * row.hidden_share:.3g}\n({asked})"
 
 
-def _decibels(value: Statistic | None, wide: bool) -> str:
+def _quartiles(value: Statistic | None, form: str, wide: bool) -> str:
     if value is None:
         return "-"
+    middle = format(value.median, form)
     if not wide or value.n < 2:
-        return f"{value.median:.1f}"
-    return f"{value.median:.1f} [{value.low_quartile:.0f}, {value.high_quartile:.0f}]"
+        return middle
+    # One digit less is enough for the spread.
+    low, high = (
+        format(end, _shorter(form)) for end in (value.low_quartile, value.high_quartile)
+    )
+    return f"{middle} [{low}, {high}]"
+
+
+def _shorter(form: str) -> str:
+    """A format of the form ".1f" with one digit less after the point."""
+    return f".{max(0, int(form[1:-1]) - 1)}f"
 
 
 def _percent(value: Rate | None) -> str:

@@ -11,18 +11,21 @@ import matplotlib.ticker
 import numpy as np
 from matplotlib import patheffects
 
+from experiments.outputs.leaks import Leaks
+from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.statistic import Statistic
-from experiments.outputs.style import COLOURS, MARKERS, drawable_db
+from experiments.outputs.style import COLOURS, MARKERS
 from experiments.outputs.summary import Context, SummaryRow
 
 _NEAR_LOG = 0.08
-_NEAR_DB = 5.0
 
 
-def figure(context: Context, rows: Sequence[SummaryRow]) -> matplotlib.figure.Figure:
+def figure(
+    context: Context, rows: Sequence[SummaryRow], leaks: Leaks = PICTURES
+) -> matplotlib.figure.Figure:
     """Draws leakage against overhead, one line for each policy.
 
-    Across: bytes of a round relative to the plain round, logarithmic. Up: PSNR of the
+    Across: bytes of a round relative to the plain round, logarithmic. Up: leakage to the
     strongest attacker with its 95 % interval (the quartiles where there are fewer than
     three examples), solid, and of the naive attacker, dashed: the gap between the two
     is what a naive evaluation does not see. Points carry the encryption ratio.
@@ -30,6 +33,7 @@ def figure(context: Context, rows: Sequence[SummaryRow]) -> matplotlib.figure.Fi
     Args:
       context: Of the rows; becomes the title.
       rows: From `summary.summarise`; those without measured bytes are left out.
+      leaks: What is measured.
 
     Returns:
       The figure; it says so if there is nothing to draw.
@@ -40,14 +44,10 @@ def figure(context: Context, rows: Sequence[SummaryRow]) -> matplotlib.figure.Fi
     axis.set_xlabel(
         "bytes of a round relative to the plain round (log scale)", fontsize=12
     )
-    axis.set_ylabel("leakage: median PSNR in dB (higher = more leaked)", fontsize=12)
+    axis.set_ylabel(f"leakage: {leaks.axis}", fontsize=12)
     lines: dict[str, list[SummaryRow]] = {}
     for row in rows:
-        if (
-            row.context == context
-            and row.cost.relative_bytes
-            and row.leakage.psnr_strongest
-        ):
+        if row.context == context and row.cost.relative_bytes and row.leakage.best:
             name = f"{row.policy}, {row.agreement}"
             lines.setdefault(name, []).append(row)
     nothing = [
@@ -55,7 +55,7 @@ def figure(context: Context, rows: Sequence[SummaryRow]) -> matplotlib.figure.Fi
         for row in rows
         if row.context == context
         and row.leakage.without_result
-        and not row.leakage.psnr_strongest
+        and not row.leakage.best
     ]
     if nothing:
         text = f"no attack has a result (summary.csv says why): {', '.join(nothing)}"
@@ -72,7 +72,7 @@ def figure(context: Context, rows: Sequence[SummaryRow]) -> matplotlib.figure.Fi
         )
         return made
     for index, (name, of_policy) in enumerate(lines.items()):
-        _draw_policy(axis, index, name, of_policy)
+        _draw_policy(axis, index, name, of_policy, leaks)
     axis.plot([], [], color="0.35", linestyle="--", label="naive attacker")
     axis.plot([], [], color="0.35", linestyle="-", label="strongest attacker, 95 % CI")
     axis.set_xscale("log")
@@ -82,28 +82,32 @@ def figure(context: Context, rows: Sequence[SummaryRow]) -> matplotlib.figure.Fi
     axis.grid(True, which="major", color="0.9")
     axis.spines[["top", "right"]].set_visible(False)
     axis.margins(x=0.08, y=0.1)
-    axis.set_ylim(*_limits([row for of_policy in lines.values() for row in of_policy]))
+    drawn = [row for of_policy in lines.values() for row in of_policy]
+    axis.set_ylim(*_limits(drawn, leaks))
     made.legend(fontsize=11, frameon=False, loc="outside lower center", ncols=2)
     return made
 
 
 def _draw_policy(
-    axis: matplotlib.axes.Axes, index: int, name: str, rows: Sequence[SummaryRow]
+    axis: matplotlib.axes.Axes,
+    index: int,
+    name: str,
+    rows: Sequence[SummaryRow],
+    leaks: Leaks,
 ) -> None:
     ordered = sorted(rows, key=lambda row: row.encryption_ratio)
     colour = COLOURS[index % len(COLOURS)]
     marker = MARKERS[index % len(MARKERS)]
     points = [
-        (row.cost.relative_bytes, row.leakage.psnr_strongest, row.encryption_ratio)
+        (row.cost.relative_bytes, row.leakage.best, row.encryption_ratio)
         for row in ordered
-        if row.cost.relative_bytes is not None
-        and row.leakage.psnr_strongest is not None
+        if row.cost.relative_bytes is not None and row.leakage.best is not None
     ]
-    heights = [drawable_db(strongest.median) for _, strongest, _ in points]
+    heights = [leaks.drawn(strongest.median) for _, strongest, _ in points]
     axis.errorbar(
         [across for across, _, _ in points],
         heights,
-        yerr=np.transpose([_error_bar(strongest) for _, strongest, _ in points]),
+        yerr=np.transpose([_error_bar(strongest, leaks) for _, strongest, _ in points]),
         color=colour,
         marker=marker,
         capsize=3,
@@ -111,9 +115,9 @@ def _draw_policy(
         label=name,
     )
     naive = [
-        (row.cost.relative_bytes, drawable_db(row.leakage.psnr_naive.median))
+        (row.cost.relative_bytes, leaks.drawn(row.leakage.naive.median))
         for row in ordered
-        if row.cost.relative_bytes is not None and row.leakage.psnr_naive is not None
+        if row.cost.relative_bytes is not None and row.leakage.naive is not None
     ]
     axis.plot(
         [across for across, _ in naive],
@@ -129,7 +133,8 @@ def _draw_policy(
         [
             (across, height, ratio)
             for (across, _, ratio), height in zip(points, heights, strict=True)
-        ]
+        ],
+        leaks.near,
     ):
         axis.annotate(
             ", ".join(f"{100 * ratio:g}" for ratio in label.ratios) + " %",
@@ -150,15 +155,17 @@ class _Label(NamedTuple):
     ratios: tuple[float, ...]
 
 
-def _labels(points: Sequence[tuple[float, float, float]]) -> list[_Label]:
-    """Joins the ratios of neighbouring points: within 8 % in x and 5 dB in y."""
+def _labels(
+    points: Sequence[tuple[float, float, float]], near_up: float
+) -> list[_Label]:
+    """Joins the ratios of neighbouring points: within 8 % in x and `near_up` in y."""
     labels: list[_Label] = []
     for across, height, ratio in points:
         near = [
             at
             for at, label in enumerate(labels)
             if abs(np.log(across / label.across)) < _NEAR_LOG
-            and abs(height - label.height) < _NEAR_DB
+            and abs(height - label.height) < near_up
         ]
         if near:
             old = labels[near[0]]
@@ -170,17 +177,17 @@ def _labels(points: Sequence[tuple[float, float, float]]) -> list[_Label]:
     return labels
 
 
-def _limits(rows: Sequence[SummaryRow]) -> tuple[float, float]:
+def _limits(rows: Sequence[SummaryRow], leaks: Leaks) -> tuple[float, float]:
     """The range of the medians and finite intervals; infinite bars leave the axes."""
     heights = [0.0]
     for row in rows:
-        for value in (row.leakage.psnr_strongest, row.leakage.psnr_naive):
+        for value in (row.leakage.best, row.leakage.naive):
             if value is not None:
-                heights.append(drawable_db(value.median))
-        if row.leakage.psnr_strongest is not None:
-            low, high = _interval(row.leakage.psnr_strongest)
+                heights.append(leaks.drawn(value.median))
+        if row.leakage.best is not None:
+            low, high = _interval(row.leakage.best)
             heights += [end for end in (low, high) if math.isfinite(end)]
-    margin = 0.06 * max(1.0, max(heights) - min(heights))
+    margin = 0.06 * max(leaks.near / 5, max(heights) - min(heights))
     return min(heights) - margin, max(heights) + 2 * margin
 
 
@@ -191,11 +198,11 @@ def _interval(value: Statistic) -> tuple[float, float]:
     return value.low_95, value.high_95
 
 
-def _error_bar(value: Statistic) -> tuple[float, float]:
+def _error_bar(value: Statistic, leaks: Leaks) -> tuple[float, float]:
     """Lengths below and above the median."""
     low, high = _interval(value)
-    middle = drawable_db(value.median)
-    return max(0.0, middle - drawable_db(low)), max(0.0, drawable_db(high) - middle)
+    middle = leaks.drawn(value.median)
+    return max(0.0, middle - leaks.drawn(low)), max(0.0, leaks.drawn(high) - middle)
 
 
 def _times(value: float, position: int | None) -> str:

@@ -7,16 +7,15 @@ from . import digests as digests
 from . import dry_run as dry_run
 from . import encryption as encryption
 from . import evaluating as evaluating
-from . import examples as examples
 from . import flag_table as flag_table
 from . import inputs as inputs
 from . import key_actions as key_actions
 from . import layouts as layouts
 from . import leakage as leakage
 from . import masking as masking
+from . import modality as modality
 from . import optimizers as optimizers
 from . import own_model as own_model
-from . import picture_metrics as picture_metrics
 from . import places as places
 from . import protocols as protocols
 from . import publishing as publishing
@@ -24,7 +23,6 @@ from . import recorder as recorder
 from . import rules as rules
 from . import running as running
 from . import settings as settings
-from . import subjects as subjects
 from . import tasks as tasks
 from . import training as training
 from . import views as views

@@ -15,27 +15,29 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
-from typing import Any, NamedTuple, TextIO
+from typing import Any, Generic, NamedTuple, TextIO
 
 import numpy as np
 import tensorflow as tf
 
+from experiments.data import dataset as dataset_lib
 from experiments.data.dataset import Dataset
 from experiments.outputs import progress
-from experiments.study import digests, examples, weights_cache
+from experiments.study import digests, weights_cache
 from experiments.study.clients import TrainingData
 from experiments.study.flag_table import SettingsError
+from experiments.study.modality import M, Modality
 from experiments.study.settings import Federation
 from experiments.study.weights_cache import Arrays, Trained
-from selenc_tf.models import functional, rebuilding
+from selenc_tf.models import functional
 from selenc_tf.models import task as task_lib
-from selenc_tf.models.functional import FunctionalModel
+from selenc_tf.models.any_model import AnyModel
 
 _PROBED = 4
 """Examples on which what the model computes is told from what another one does."""
 
 
-class Learned(NamedTuple):
+class Learned(NamedTuple, Generic[M]):
     """A model at the weights that are attacked.
 
     Attributes:
@@ -45,24 +47,26 @@ class Learned(NamedTuple):
       note: Which weights they are, for people; "" for the first ones.
     """
 
-    model: FunctionalModel
+    model: M
     facts: dict[str, Any]
     note: str
 
 
 def of(
-    model: FunctionalModel,
+    modality: Modality,
+    model: M,
     asked: Federation,
     seed: int,
     data: TrainingData,
     stream: TextIO,
     dry_run: bool = False,
-) -> Learned:
+) -> Learned[M]:
     """Takes the weights from the cache, or trains and keeps them.
 
     An interrupted training leaves nothing behind, and is done again.
 
     Args:
+      modality: What an example is.
       model: At the first weights; it is left as it is.
       asked: The rounds, and how clients work.
       seed: Of the order of examples and of dropout.
@@ -78,17 +82,17 @@ def of(
     """
     if not asked.weights_after_rounds:
         return Learned(model, {}, "")
-    key = _key(model, asked, seed, data)
+    key = _key(modality, model, asked, seed, data)
     found = weights_cache.load(key, _start(model))
     if found is None and dry_run:
         later = "They are not trained yet; what follows is of the first weights."
         return Learned(model, {}, f"{_described(asked, data)}. {later}")
     if found is None:
-        found = _train(model, asked, seed, data, stream)
+        found = _train(modality, model, asked, seed, data, stream)
         weights_cache.save(key, found)
     measured = {name: round(value, 4) for name, value in found.measures.items()}
     return Learned(
-        _at(model, found),
+        _at(modality, model, found),
         {"attacked_weights_sha256": found.sha256, "attacked_weights_test": measured},
         f"{_described(asked, data)}: {_in_words(measured)} on {len(data.test):,} test "
         "examples.",
@@ -113,7 +117,8 @@ def _in_words(measures: dict[str, float]) -> str:
 
 
 def _train(
-    model: FunctionalModel,
+    modality: Modality,
+    model: AnyModel,
     asked: Federation,
     seed: int,
     data: TrainingData,
@@ -126,7 +131,8 @@ def _train(
     runtime.install_if_none()
     process = training.build_process(model, asked, seed, None)
     datasets = [
-        training.client_dataset(model, client, asked, seed) for client in data.clients
+        training.client_dataset(modality, model, client, asked, seed)
+        for client in data.clients
     ]
     state = process.initialize()
     with progress.progress(
@@ -143,13 +149,13 @@ def _train(
     found = Trained(
         tuple(restoring.listed(weights.trainable)),
         tuple(restoring.listed(weights.non_trainable)),
-        evaluating.on(model, data.test)(weights),
+        evaluating.on(modality, model, data.test)(weights),
     )
     _check(model, asked, found)
     return found
 
 
-def _check(model: FunctionalModel, asked: Federation, found: Trained) -> None:
+def _check(model: AnyModel, asked: Federation, found: Trained) -> None:
     """Refuses what came of a training that diverged."""
     numbers: list[Any] = [*found.weights, *found.state, *found.measures.values()]
     start = _start(model)[0]
@@ -163,25 +169,18 @@ def _check(model: FunctionalModel, asked: Federation, found: Trained) -> None:
         )
 
 
-def _at(model: FunctionalModel, trained: Trained) -> FunctionalModel:
-    """The model with other weights and state, in a Keras model of its own."""
+def _at(modality: Modality, model: M, trained: Trained) -> M:
+    """The model with other weights and state."""
     try:
-        copy = rebuilding.rebuilt(model.task.keras_model, dict)
+        moved: M = modality.at_weights(model, trained.weights, trained.state)
     except ValueError as error:
         raise SettingsError(
             f"`--weights_after_rounds` cannot be used with {model.name}: {error}"
         ) from None
-    moving = [copy.non_trainable_variables[at] for at in model.task.places.moving]
-    for variables, values in (
-        (copy.trainable_variables, trained.weights),
-        (moving, trained.state),
-    ):
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
-    return functional.rebound(model, copy)
+    return moved
 
 
-def _start(model: FunctionalModel) -> tuple[Arrays, Arrays]:
+def _start(model: AnyModel) -> tuple[Arrays, Arrays]:
     task = model.task
     return (
         tuple(tensor.numpy() for tensor in task.initial_weights),
@@ -190,7 +189,11 @@ def _start(model: FunctionalModel) -> tuple[Arrays, Arrays]:
 
 
 def _key(
-    model: FunctionalModel, asked: Federation, seed: int, data: TrainingData
+    modality: Modality,
+    model: AnyModel,
+    asked: Federation,
+    seed: int,
+    data: TrainingData,
 ) -> str:
     """A hash of everything that determines the weights and their measures."""
     parts = [
@@ -217,33 +220,35 @@ def _key(
             sort_keys=True,
         ),
         *(_of_examples(part) for part in (*data.clients, data.test)),
-        digests.of_arrays(*(np.asarray(bound) for bound in model.value_range)),
+        digests.of_arrays(*modality.units(model)),
         digests.of_arrays(*_start(model)[0], *_start(model)[1]),
-        _probe(model, data.clients[0]),
+        _probe(modality, model, data.clients[0]),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def _of_examples(part: Dataset) -> str:
-    return digests.of_arrays(part.images, part.labels)
+    return digests.of_arrays(part.examples, part.labels)
 
 
-def _probe(model: FunctionalModel, client: Dataset) -> str:
+def _probe(modality: Modality, model: AnyModel, client: Dataset) -> str:
     """What a step computes: an own model's code may change and its weights stay."""
-    images, known = client.images[:_PROBED], client.labels[:_PROBED]
+    probed = dataset_lib.take(client, range(min(_PROBED, len(client))))
+    examples, known = modality.batch(model, probed, range(len(probed)))
     gradient = functional.gradient(
         model,
         model.initial_weights,
-        tf.constant(images),
-        tf.constant(examples.targets(model, known)),
+        tf.nest.map_structure(tf.constant, examples),
+        functional.targets(model, tf.constant(known)),
     )
+    inputs, labels = modality.inputs(model, probed)
     after = task_lib.step(
         model.task,
         model.task.initial_weights,
         model.task.initial_state,
-        examples.inputs(model, images),
-        tf.constant(examples.labels(model, known)),
-        seed=model.seed,
+        inputs,
+        tf.constant(labels),
+        seed=(0, 0),
     )
     return digests.of_arrays(
         gradient.numpy(), after.loss.numpy(), *(one.numpy() for one in after.state)

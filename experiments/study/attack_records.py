@@ -1,33 +1,30 @@
-"""From what an attack made of a batch to the records of its pictures.
+"""From what an attack made of a batch to the records of its examples.
 
 This is where reconstructions meet the truth.
 """
 
 import dataclasses
 import math
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from attacks import knowledge as knowledge_lib
 from attacks import words
-from attacks.metrics import evaluation
 from experiments.data.dataset import Dataset
 from experiments.outputs.records import AttackRecord, MemberRecord
-from experiments.study import examples, picture_metrics
+from experiments.study.modality import Measured, Modality, Victims
 from experiments.study.tasks import Task
 from federated import views
-from selenc_tf.models.functional import FunctionalModel
-
-MAX_FEATURES = 100
-"""Of a table whose errors are recorded feature by feature."""
+from selenc_tf.models.any_model import AnyModel
 
 
 class Result(NamedTuple):
-    """A record and the picture that belongs to it, float32 [h, w, c], if there is one."""
+    """A record and the reconstruction that belongs to it, if there is one."""
 
     record: AttackRecord
-    image: np.ndarray | None
+    example: np.ndarray | None
 
 
 class Subject(NamedTuple):
@@ -35,7 +32,8 @@ class Subject(NamedTuple):
 
     Attributes:
       task: The attack and its place in the grid.
-      dataset: The pictures.
+      modality: What an example is.
+      dataset: The examples.
       view: What the attacker saw; of several rounds the last.
       model: The attacked model.
       session: Of the run.
@@ -43,11 +41,17 @@ class Subject(NamedTuple):
     """
 
     task: Task
+    modality: Modality
     dataset: Dataset
     view: views.ServerView
-    model: FunctionalModel
+    model: AnyModel
     session: int
     weights_after_rounds: int = 0
+
+    @property
+    def victims(self) -> Victims:
+        """The same as a modality takes it."""
+        return Victims(self.dataset, self.task.rows, self.model, self.view.weights)
 
 
 def without(
@@ -62,7 +66,7 @@ def without(
       seconds: Until it was known.
 
     Returns:
-      One result for each picture.
+      One result for each example.
     """
     return [
         Result(
@@ -83,60 +87,42 @@ def measured(subject: Subject, found: knowledge_lib.Reconstruction) -> list[Resu
       found: What the attack returned.
 
     Returns:
-      One result for each picture.
+      One result for each example.
     """
-    rows, dataset = list(subject.task.rows), subject.dataset
-    truth = evaluation.Truth(
-        dataset.images[rows], examples.truth(subject.model, dataset.labels[rows])
-    )
-    leaks = evaluation.evaluate(found, truth)
-    matched = found.examples[[leak.reconstruction_index for leak in leaks]]
-    further = picture_metrics.measure(
-        subject.model,
-        subject.view.weights,
-        matched,
-        truth.images,
-        truth.labels,
-        picture_metrics.references(dataset),
-    )
-    members = _members(found.choice, truth)
+    victims = subject.victims
+    leaks = subject.modality.measure(victims, found)
+    members = _members(subject.modality, victims, found.choice)
     return [
-        Result(_record(subject, found, leak, more, own, image), image)
-        for leak, more, own, image in zip(leaks, further, members, matched, strict=True)
+        Result(_record(subject, row, found, leak, own), leak.example)
+        for row, leak, own in zip(victims.rows, leaks, members, strict=True)
     ]
 
 
 def _members(
-    choice: knowledge_lib.Choice | None, truth: evaluation.Truth
+    modality: Modality, victims: Victims, choice: knowledge_lib.Choice | None
 ) -> list[tuple[MemberRecord, ...]]:
-    """For each picture, what each member made of it."""
-    made = [_member(one, truth) for one in choice.members] if choice else []
-    return [tuple(one[index] for one in made) for index in range(len(truth.labels))]
+    """For each example, what each member made of it."""
+    made = [_member(modality, victims, one) for one in choice.members] if choice else []
+    return [tuple(one[index] for one in made) for index in range(len(victims.rows))]
 
 
 def _member(
-    member: knowledge_lib.Member, truth: evaluation.Truth
+    modality: Modality, victims: Victims, member: knowledge_lib.Member
 ) -> list[MemberRecord]:
-    leaks: list[tuple[float | None, float | None]]
-    if member.reconstruction is None:
-        leaks = [(None, None)] * len(truth.labels)
-    else:
-        leaks = [
-            (leak.psnr, leak.ssim)
-            for leak in evaluation.evaluate(member.reconstruction, truth)
-        ]
+    leaks: Sequence[Mapping[str, Any]] = [{}] * len(victims.rows)
+    if member.reconstruction is not None:
+        leaks = modality.measure_member(victims, member.reconstruction)
     return [
         MemberRecord(
             name=member.name,
             status=member.status,
             reason=member.reason,
-            psnr_db=psnr,
-            ssim=ssim,
+            measures=measures,
             visible_error=_number(member.visible_error),
-            rehearsal_db=_number(member.rehearsal),
+            rehearsal=_number(member.rehearsal),
             seconds=member.seconds,
         )
-        for psnr, ssim in leaks
+        for measures in leaks
     ]
 
 
@@ -146,28 +132,20 @@ def _number(value: float) -> float | None:
 
 def _record(
     subject: Subject,
+    row: int,
     found: knowledge_lib.Reconstruction,
-    leak: evaluation.PictureLeakage,
-    more: picture_metrics.PictureMetrics,
+    leak: Measured,
     members: tuple[MemberRecord, ...],
-    image: np.ndarray,
 ) -> AttackRecord:
-    told = found.label_source == "known"
-    named = not told and found.labels.ndim == 1
     choice = found.choice
     return dataclasses.replace(
-        _unmeasured(subject, subject.task.rows[leak.true_index]),
-        mse=leak.mse,
-        psnr_db=leak.psnr,
-        ssim=leak.ssim if image.ndim == 3 else None,
-        recovered_label=int(found.labels[leak.reconstruction_index]) if named else None,
-        label_correct=None if told else leak.label_correct,
+        _unmeasured(subject, row),
+        measures=dict(leak.measures),
+        recovered_label=leak.recovered_label,
+        label_correct=leak.label_correct,
         objective=found.objective,
         iterations=found.iterations,
         seconds=found.seconds,
-        perceptual=more.perceptual,
-        feature_mse=more.feature_mse,
-        identified=more.identified,
         chosen=choice.name if choice else None,
         chosen_by=choice.by if choice else None,
         members=members,
@@ -177,21 +155,9 @@ def _record(
             "matched_entries": found.matched_entries,
             "without_draws": subject.model.task.is_random,
             "ciphertext_bytes": len(subject.view.messages[0].ciphertext),
-            "references": min(len(subject.dataset), picture_metrics.MAX_REFERENCES),
-            **_feature_errors(subject, subject.task.rows[leak.true_index], image),
+            **leak.details,
         },
     )
-
-
-def _feature_errors(
-    subject: Subject, row: int, found: np.ndarray
-) -> dict[str, list[float]]:
-    """Of a table that is not too wide: how far off each feature is, in its own units."""
-    truth, units = subject.dataset.images[row], subject.model.value_range
-    if truth.ndim != 1 or len(truth) > MAX_FEATURES:
-        return {}
-    errors = np.abs(units.from_unit(found) - units.from_unit(truth))
-    return {"feature_errors": [float(error) for error in errors]}
 
 
 def _unmeasured(subject: Subject, row: int) -> AttackRecord:
@@ -207,9 +173,7 @@ def _unmeasured(subject: Subject, row: int) -> AttackRecord:
         attacker=task.attacker,
         target=task.target,
         batch_size=len(task.rows),
-        mse=None,
-        psnr_db=None,
-        ssim=None,
+        measures={},
         recovered_label=None,
         label_correct=None,
         objective=None,
@@ -217,4 +181,5 @@ def _unmeasured(subject: Subject, row: int) -> AttackRecord:
         seconds=0.0,
         session=subject.session,
         weights_after_rounds=subject.weights_after_rounds,
+        modality=subject.modality.leaks.modality,
     )

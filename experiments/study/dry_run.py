@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import numpy as np
 import tensorflow as tf
@@ -15,15 +16,14 @@ from experiments.study import (
     masking,
     tasks,
     training,
-    views,
 )
 from experiments.study.inputs import Inputs
+from experiments.study.modality import Studied
 from experiments.study.settings import Settings, Subject
-from experiments.study.subjects import Studied
 from federated.round import local_work
 from selenc_tf import catalog
 from selenc_tf.lattice import header
-from selenc_tf.models.functional import FunctionalModel
+from selenc_tf.models.any_model import AnyModel
 
 _EVALUATIONS = 3
 """Gradients that an iteration of an attack takes, about: it differentiates one."""
@@ -61,7 +61,7 @@ def report(settings: Settings, inputs: Inputs) -> Iterator[str]:
     yield from _minutes(settings, inputs)
 
 
-def subject(asked: Subject, studied: Studied) -> Iterator[str]:
+def subject(asked: Subject, studied: Studied[AnyModel]) -> Iterator[str]:
     """The model and its data."""
     model, dataset = studied.model, studied.dataset
     layout = layouts.of_task(model.task)
@@ -72,15 +72,16 @@ def subject(asked: Subject, studied: Studied) -> Iterator[str]:
         f"Model: {asked.model}, {model.spec.size:,} parameters{more}; loss "
         f"{model.task.objective.name}; gradients in {mode} mode."
     )
-    low, high = (np.asarray(bound) for bound in model.value_range)
-    yield (
-        f"Data: {dataset.note} Units: [{low.min():g}, {high.max():g}] (from "
-        f"{studied.facts['value_range_from']})."
-    )
+    units = ""
+    if "value_range" in studied.facts:
+        low, high = (np.asarray(bound) for bound in studied.facts["value_range"])
+        source = studied.facts["value_range_from"]
+        units = f" Units: [{low.min():g}, {high.max():g}] (from {source})."
+    yield f"Data: {dataset.note}{units}"
 
 
 def metrics(
-    model: FunctionalModel,
+    model: AnyModel,
     inputs: Inputs,
     names: Sequence[str],
     seed: int,
@@ -97,10 +98,9 @@ def metrics(
 
 
 def _scores(
-    model: FunctionalModel, inputs: Inputs, name: str, seed: int, rows: Sequence[int]
+    model: AnyModel, inputs: Inputs, name: str, seed: int, rows: Sequence[int]
 ) -> tf.Tensor:
-    batch = views.batch(model, inputs.dataset, rows)
-    batch = local_work.Batch(*(tf.constant(part) for part in batch))
+    batch = _batch(model, inputs, rows)
     own = local_work.gradient(model, model.initial_weights, batch)
     context = local_work.score_context(
         model, model.initial_weights, batch, own, (seed, 0)
@@ -112,7 +112,11 @@ def _attacks(settings: Settings, inputs: Inputs) -> Iterator[str]:
     asked, attackers = (
         settings.attack,
         attacking.attackers(
-            inputs.attacked, settings.attack, inputs.dataset, inputs.public_rows
+            inputs.modality,
+            inputs.attacked,
+            settings.attack,
+            inputs.dataset,
+            inputs.public_rows,
         ),
     )
     if not asked.num_images and not asked.aggregate_clients:
@@ -122,7 +126,7 @@ def _attacks(settings: Settings, inputs: Inputs) -> Iterator[str]:
     for name in asked.methods:
         try:
             knowledge = attacking.knowledge(attackers, labels, ())
-            entry = attack_catalog.ATTACKS[name]
+            entry = inputs.modality.attacks[name]
             # Earlier rounds are there once they have been run.
             entry = dataclasses.replace(entry, needs=entry.needs - {"earlier"})
             reason = attack_catalog.why_not(entry, knowledge)
@@ -197,6 +201,7 @@ def _minutes(settings: Settings, inputs: Inputs) -> Iterator[str]:
         settings,
         inputs.dataset.name,
         inputs.attacked_rows,
+        inputs.modality,
     )
     attacked = 0.0
     if listed:
@@ -209,18 +214,21 @@ def _minutes(settings: Settings, inputs: Inputs) -> Iterator[str]:
     )
 
 
-def _gradient_seconds(model: FunctionalModel, inputs: Inputs, batch_size: int) -> float:
+def _gradient_seconds(model: AnyModel, inputs: Inputs, batch_size: int) -> float:
     """Seconds of one compiled gradient of a batch."""
-    size = min(batch_size, len(inputs.dataset))
-    batch = views.batch(model, inputs.dataset, range(size))
+    batch = _batch(model, inputs, range(min(batch_size, len(inputs.dataset))))
     compute: Callable[..., tf.Tensor] = tf.function(
-        lambda images, labels: local_work.gradient(
-            model, model.initial_weights, local_work.Batch(images, labels)
+        lambda examples, labels: local_work.gradient(
+            model, model.initial_weights, local_work.Batch(examples, labels)
         ),
         autograph=False,
     )
-    tensors = [tf.constant(part) for part in batch]
-    compute(*tensors)
+    compute(*batch)
     began = time.perf_counter()
-    compute(*tensors).numpy()
+    compute(*batch).numpy()
     return time.perf_counter() - began
+
+
+def _batch(model: AnyModel, inputs: Inputs, rows: Sequence[int]) -> local_work.Batch:
+    found = local_work.Batch(*inputs.modality.batch(model, inputs.dataset, rows))
+    return cast(local_work.Batch, tf.nest.map_structure(tf.constant, found))

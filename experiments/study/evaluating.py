@@ -7,22 +7,23 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from experiments.data.dataset import Dataset
-from experiments.study import examples
+from experiments.study.modality import Modality
 from federated import restoring
 from selenc_tf.models import labels as labels_lib
 from selenc_tf.models import meters
 from selenc_tf.models import task as task_lib
-from selenc_tf.models.functional import FunctionalModel
+from selenc_tf.models.any_model import AnyModel
 
 _BATCH = 500
 
 
 def on(
-    model: FunctionalModel, test: Dataset
+    modality: Modality, model: AnyModel, test: Dataset
 ) -> Callable[[tff.learning.models.ModelWeights], dict[str, float]]:
     """Prepares an evaluation in inference mode.
 
     Args:
+      modality: What an example is.
       model: What is trained.
       test: The examples.
 
@@ -39,7 +40,7 @@ def on(
             for part in (trained.trainable, trained.non_trainable)
         )
         sums = [[tf.constant(value) for value in meter.initial] for meter in measured]
-        for inputs, known in sliced(model, test).batch(_BATCH):
+        for inputs, known in sliced(modality, model, test).batch(_BATCH):
             step = task_lib.step(task, weights, state, inputs, known, training=False)
             known = labels_lib.checked(task.objective.rules, known)
             sums = [
@@ -54,13 +55,10 @@ def on(
     return evaluate
 
 
-def sliced(model: FunctionalModel, found: Dataset) -> tf.data.Dataset:
+def sliced(modality: Modality, model: AnyModel, found: Dataset) -> tf.data.Dataset:
     """Examples one by one, `(inputs, labels)`, in a model's units and nesting."""
-    parts: tuple[Any, Any] = (
-        _in_order(examples.inputs(model, found.images)),
-        examples.labels(model, found.labels),
-    )
-    return tf.data.Dataset.from_tensor_slices(parts)
+    inputs, labels = modality.inputs(model, found)
+    return tf.data.Dataset.from_tensor_slices((_in_order(inputs), labels))
 
 
 def _in_order(nested: Any) -> Any:

@@ -8,31 +8,33 @@ from experiments.study import (
     clients,
     encryption,
     masking,
-    subjects,
     tasks,
 )
 from experiments.study.clients import TrainingData
 from experiments.study.flag_table import SettingsError
+from experiments.study.modality import Modality
 from experiments.study.settings import Settings
-from selenc_tf.models.functional import FunctionalModel
+from selenc_tf.models.any_model import AnyModel
 
 
 class Inputs(NamedTuple):
     """What a run works on.
 
     Attributes:
+      modality: What an example is.
       model: What is trained, at its first weights.
       attacked: The same at the weights with which attacked messages are made.
-      dataset: The whole, in which records index pictures.
+      dataset: The whole, in which records index examples.
       training: The clients' data and the test set.
-      attacked_rows: Indices of the attacked pictures.
-      public_rows: Indices of pictures that attackers have.
-      facts: Of `subjects.Studied` and `after_rounds.Learned`.
+      attacked_rows: Indices of the attacked examples.
+      public_rows: Indices of examples that attackers have.
+      facts: Of `Studied` and `after_rounds.Learned`.
       weights_note: Which weights are attacked, for people; "" for the first ones.
     """
 
-    model: FunctionalModel
-    attacked: FunctionalModel
+    modality: Modality
+    model: AnyModel
+    attacked: AnyModel
     dataset: Dataset
     training: TrainingData
     attacked_rows: tuple[int, ...]
@@ -41,11 +43,12 @@ class Inputs(NamedTuple):
     weights_note: str
 
 
-def load(settings: Settings, stream: TextIO) -> Inputs:
+def load(settings: Settings, modality: Modality, stream: TextIO) -> Inputs:
     """Loads the data, shares them out and builds the model.
 
     Args:
       settings: Whose flags are checked. With `--dry_run` no weights are trained.
+      modality: Of the data and the model that they name.
       stream: Where the progress of training the attacked weights goes.
 
     Returns:
@@ -63,12 +66,12 @@ def load(settings: Settings, stream: TextIO) -> Inputs:
             "aggregate_clients": settings.attack.aggregate_clients,
         },
     )
-    dataset, model, facts = subjects.load(settings)
+    dataset, model, facts = modality.load(settings)
     data = TrainingData((), dataset)
     if asked.rounds or asked.weights_after_rounds:
         data = clients.shared_out(dataset, asked, settings.seed)
     order = clients.order(dataset, asked, settings.seed, data)
-    wanted = tasks.pictures_needed(settings.attack)
+    wanted = tasks.examples_needed(settings.attack, modality.attacks)
     if wanted > len(order):
         raise SettingsError(
             "`--num_images`, `--aggregate_clients`, `--cohort_clients` and "
@@ -77,9 +80,10 @@ def load(settings: Settings, stream: TextIO) -> Inputs:
         )
     masking.check_fits(masking.of_run(settings), model.spec, settings.model)
     learned = after_rounds.of(
-        model, asked, settings.seed, data, stream, settings.output.dry_run
+        modality, model, asked, settings.seed, data, stream, settings.output.dry_run
     )
     return Inputs(
+        modality,
         model,
         learned.model,
         dataset,

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from attacks import catalog, effort, envelope
+from attacks import effort, envelope
 from attacks import knowledge as knowledge_lib
 from experiments.outputs.records import Cell, Target
 from experiments.study import attack_records, attacking
@@ -54,7 +54,7 @@ def run(
       cell_tasks: Tasks of one cell and one target.
 
     Yields:
-      Each task with its results, one for each picture.
+      Each task with its results, one for each example.
     """
     observe = _observer(study.rounds, cell_tasks[0].cell, cell_tasks[0].target)
     seen: dict[tuple[int, ...], tuple[views.ServerView, ...]] = {}
@@ -78,7 +78,8 @@ def _attack(
     study: Study, task: Task, seen: tuple[views.ServerView, ...]
 ) -> list[Result]:
     rows, dataset = list(task.rows), study.rounds.dataset
-    entry = catalog.ATTACKS[task.method]
+    modality = study.attackers.modality
+    entry = modality.attacks[task.method]
     # An attack on one round gets the first; one on several the last, and those before.
     view, earlier = (seen[-1], seen[:-1]) if entry.takes_rounds else (seen[0], ())
     attack = attacking.build(
@@ -90,6 +91,7 @@ def _attack(
     )
     subject = attack_records.Subject(
         task,
+        modality,
         dataset,
         view,
         study.attackers.model,

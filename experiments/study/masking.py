@@ -16,7 +16,7 @@ from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.masks import agreement, always_hide, history
 from selenc_tf.masks.policy import MaskPolicy
-from selenc_tf.models.functional import FunctionalModel
+from selenc_tf.models.any_model import AnyModel
 from selenc_tf.significance.context import ScoreContext
 
 _DECAY = 0.9
@@ -108,7 +108,7 @@ def public_agreement(
     masking: Masking,
     metric: str,
     ratio: float,
-    model: FunctionalModel,
+    model: AnyModel,
     layout: Layout | None = None,
 ) -> agreement.MaskAgreement:
     """An agreement that takes no round of its own.
@@ -145,7 +145,7 @@ def mask_round(
     min_clients: int,
     metric: str,
     ratio: float,
-    model: FunctionalModel,
+    model: AnyModel,
     engine: Engine,
     keys: KeySet,
 ) -> mask_rounds.MaskRound:

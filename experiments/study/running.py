@@ -44,7 +44,12 @@ def run(settings: Settings, inputs: Inputs, folder: RunFolder, stream: TextIO) -
         cell for cell in cells if RoundKey(cell, settings.training.rounds) not in done
     ]
     tasks = tasks_lib.tasks(
-        settings.attack, settings.masks, settings, name, inputs.attacked_rows
+        settings.attack,
+        settings.masks,
+        settings,
+        name,
+        inputs.attacked_rows,
+        inputs.modality,
     )
     attacked = [task for task in tasks if not done.issuperset(task.keys())]
     total, left = len(cells) + len(tasks), len(trained) + len(attacked)
@@ -82,9 +87,14 @@ def run(settings: Settings, inputs: Inputs, folder: RunFolder, stream: TextIO) -
             display.finish()
         study = leakage.Study(
             attackers=attacking.attackers(
-                inputs.attacked, settings.attack, inputs.dataset, inputs.public_rows
+                inputs.modality,
+                inputs.attacked,
+                settings.attack,
+                inputs.dataset,
+                inputs.public_rows,
             ),
             rounds=views.Rounds(
+                modality=inputs.modality,
                 model=inputs.attacked,
                 asked=settings.attack,
                 masking=masking.of_run(settings),
@@ -119,6 +129,7 @@ def _train(
     agreed = aggregation = None
     if cell.policy != training.PLAIN:
         agreed = training.agree(
+            inputs.modality,
             model,
             masking.of_run(settings),
             asked.min_clients,
@@ -136,7 +147,15 @@ def _train(
         )
     process = training.build_process(model, asked, settings.seed, aggregation)
     yield from training.train(
-        process, model, asked, cell, inputs.training, agreed, recorder, session
+        process,
+        inputs.modality,
+        model,
+        asked,
+        cell,
+        inputs.training,
+        agreed,
+        recorder,
+        session,
     )
 
 
@@ -154,8 +173,9 @@ def _attack(
         display.start(_attack_title(listed[0]), steps)
         for number, (_, found) in enumerate(leakage.run(study, listed)):
             for result in found:
-                if result.image is not None:
-                    reconstructions.save(folder.path, result.record.key, result.image)
+                if result.example is not None:
+                    key = result.record.key
+                    reconstructions.save(folder.path, key, result.example)
                 writer.write(result.record)
             display.finish()
             if number + 1 < len(listed):

@@ -1,11 +1,13 @@
 """The attacks of a run, listed before any of them is made."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from attacks import catalog, words
+from attacks import words
+from attacks.catalog import Entry
 from experiments.outputs.records import AttackKey, Cell, Target
 from experiments.study import protocols
+from experiments.study.modality import Modality
 from experiments.study.settings import AttackSettings, MaskSettings, Subject
 
 
@@ -14,9 +16,9 @@ class Task(NamedTuple):
 
     Attributes:
       cell: The point of the grid.
-      rows: Indices of the pictures behind the attacked gradient, in the data set. For
+      rows: Indices of the examples behind the attacked gradient, in the data set. For
         the aggregate and the cohort, one client after the other.
-      method: A name in `attacks.catalog.ATTACKS`.
+      method: A name in the modality's catalogue.
       attacker: "naive" or "mask_aware".
       target: "client", "aggregate" or "cohort".
     """
@@ -28,7 +30,7 @@ class Task(NamedTuple):
     target: Target
 
     def keys(self) -> tuple[AttackKey, ...]:
-        """The keys of the records that the task yields: one for each picture."""
+        """The keys of the records that the task yields: one for each example."""
         return tuple(
             AttackKey(
                 self.cell, row, self.method, self.attacker, self.target, len(self.rows)
@@ -43,6 +45,7 @@ def tasks(
     subject: Subject,
     dataset_name: str,
     rows: Sequence[int],
+    modality: Modality,
 ) -> tuple[Task, ...]:
     """Lists all attacks of a run, cell by cell.
 
@@ -51,7 +54,8 @@ def tasks(
       masks: The metrics and ratios, and how a cohort agrees.
       subject: The model and the seed.
       dataset_name: What the data really is.
-      rows: Indices of the pictures that are attacked, `pictures_needed` of them.
+      rows: Indices of the examples that are attacked, `examples_needed` of them.
+      modality: Which attacks there are.
 
     Returns:
       The tasks; those of a cell stand together.
@@ -78,9 +82,9 @@ def tasks(
 
     grid = [(metric, ratio) for ratio in masks.ratios for metric in masks.metrics]
     attacks = [
-        (method, mode, catalog.ATTACKS[method].sees == "cohort")
+        (method, mode, modality.attacks[method].sees == "cohort")
         for method in asked.methods
-        for mode in modes_of(asked, method)
+        for mode in modes_of(asked, modality.attacks[method])
     ]
     listed = [
         Task(cell(*point, "server_blind", 1), batch, method, mode, "client")
@@ -107,21 +111,20 @@ def tasks(
         everything = cell(
             masks.metrics[0], max(masks.ratios), "reveal_aggregate", clients
         )
-        pictures = _joined(batches[:clients])
-        listed.append(Task(everything, pictures, "dlg", "mask_aware", "aggregate"))
+        examples = _joined(batches[:clients])
+        method = modality.on_aggregate
+        listed.append(Task(everything, examples, method, "mask_aware", "aggregate"))
     return tuple(listed)
 
 
-def modes_of(asked: AttackSettings, method: str) -> tuple[words.Mode, ...]:
+def modes_of(asked: AttackSettings, entry: Entry) -> tuple[words.Mode, ...]:
     """Which of the asked attackers a method can be."""
-    return tuple(
-        mode for mode in catalog.ATTACKS[method].modes if mode in asked.attackers
-    )
+    return tuple(mode for mode in entry.modes if mode in asked.attackers)
 
 
-def pictures_needed(asked: AttackSettings) -> int:
-    """How many pictures are attacked."""
-    cohort = any(catalog.ATTACKS[method].sees == "cohort" for method in asked.methods)
+def examples_needed(asked: AttackSettings, attacks: Mapping[str, Entry]) -> int:
+    """How many examples are attacked."""
+    cohort = any(attacks[method].sees == "cohort" for method in asked.methods)
     return asked.batch_size * max(
         asked.num_images,
         asked.aggregate_clients,

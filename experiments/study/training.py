@@ -13,7 +13,6 @@ from experiments.outputs.summary import PLAIN_RELEASE
 from experiments.study import (
     encryption,
     evaluating,
-    examples,
     layouts,
     optimizers,
     protocols,
@@ -21,12 +20,13 @@ from experiments.study import (
 from experiments.study import masking as masking_lib
 from experiments.study import recorder as recorder_lib
 from experiments.study.clients import TrainingData
+from experiments.study.modality import Modality
 from experiments.study.settings import Federation, Settings, TrainingSettings
 from federated import averaging, mask_rounds, tff_models
 from federated.round import local_work
 from selenc_tf.lattice.refusal import Refusal
 from selenc_tf.masks import agreement
-from selenc_tf.models.functional import FunctionalModel
+from selenc_tf.models.any_model import AnyModel
 
 PLAIN = PLAIN_RELEASE
 """The policy of the baseline: TFF's own mean instead of an encrypted one."""
@@ -52,7 +52,8 @@ class Agreed(NamedTuple):
 
 
 def agree(
-    model: FunctionalModel,
+    modality: Modality,
+    model: AnyModel,
     masking: masking_lib.Masking,
     min_clients: int,
     cell: Cell,
@@ -63,6 +64,7 @@ def agree(
     """Agrees on the masks of a training, in a round of its own where that takes one.
 
     Args:
+      modality: What an example is.
       model: What is trained.
       masking: Of the run.
       min_clients: The smallest cohort whose sum clients decrypt.
@@ -84,7 +86,7 @@ def agree(
         masking, min_clients, metric, ratio, model, lattice.engine, lattice.keys
     )
     batches = [
-        local_work.Batch(client.images, examples.labels(model, client.labels))
+        local_work.Batch(*modality.batch(model, client, range(len(client))))
         for client in clients
     ]
     recorder.take()
@@ -147,7 +149,7 @@ def cell_of(settings: Settings, dataset_name: str, metric: str, ratio: float) ->
 
 
 def build_process(
-    model: FunctionalModel,
+    model: AnyModel,
     asked: Federation,
     seed: int,
     aggregation: encryption.Aggregation | None,
@@ -174,7 +176,8 @@ def build_process(
 
 def train(
     process: tff.learning.templates.LearningProcess,
-    model: FunctionalModel,
+    modality: Modality,
+    model: AnyModel,
     asked: TrainingSettings,
     cell: Cell,
     data: TrainingData,
@@ -186,6 +189,7 @@ def train(
 
     Args:
       process: From `build_process`.
+      modality: What an example is.
       model: What is trained.
       asked: Rounds, and the clients' local work.
       cell: The point of the grid.
@@ -199,9 +203,10 @@ def train(
       One record for each round.
     """
     datasets = [
-        client_dataset(model, client, asked, cell.seed) for client in data.clients
+        client_dataset(modality, model, client, asked, cell.seed)
+        for client in data.clients
     ]
-    evaluate = evaluating.on(model, data.test)
+    evaluate = evaluating.on(modality, model, data.test)
     parameters = layouts.of_task(model.task).spec.size
     state = process.initialize()
     recorder.take()
@@ -267,11 +272,12 @@ def _encryption_measurements(measured: Any) -> Mapping[str, Any] | None:
 
 
 def client_dataset(
-    model: FunctionalModel, client: Dataset, asked: Federation, seed: int
+    modality: Modality, model: AnyModel, client: Dataset, asked: Federation, seed: int
 ) -> tf.data.Dataset:
     """A client's examples as its local training reads them.
 
     Args:
+      modality: What an example is.
       model: In whose units and nesting they are.
       client: The examples.
       asked: Batch size and epochs.
@@ -281,7 +287,7 @@ def client_dataset(
       Batches `(inputs, labels)`.
     """
     return (
-        evaluating.sliced(model, client)
+        evaluating.sliced(modality, model, client)
         .shuffle(len(client), seed=seed)
         .repeat(asked.local_epochs)
         .batch(asked.batch_size)

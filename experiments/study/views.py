@@ -12,25 +12,25 @@ import numpy as np
 import tensorflow as tf
 
 from experiments.data.dataset import Dataset
-from experiments.study import encryption, examples, protocols
+from experiments.study import encryption, protocols
 from experiments.study import masking as masking_lib
 from experiments.study import recorder as recorder_lib
+from experiments.study.modality import Modality
 from experiments.study.settings import AttackSettings, EncryptionSettings
 from federated import mask_rounds, observed, processes, views
 from federated.round import local_work
 from selenc_tf import flatten
 from selenc_tf.masks import agreement
-from selenc_tf.models import functional
-from selenc_tf.models.functional import FunctionalModel
+from selenc_tf.models.any_model import AnyModel
 from selenc_tf.models.local_steps import LocalTraining
 
 Observe: TypeAlias = Callable[[tuple[int, ...]], tuple[views.ServerView, ...]]
-"""Runs the rounds in which the pictures of some rows are sent: one view each, in the
+"""Runs the rounds in which the examples of some rows are sent: one view each, in the
 order of the rounds."""
 
 _OTHERS = 100
 _OTHERS_RATE = 0.1
-"""Pictures behind, and learning rate of, the step that other clients make between two
+"""Examples behind, and learning rate of, the step that other clients make between two
 attacked rounds."""
 
 
@@ -38,19 +38,21 @@ class Rounds(NamedTuple):
     """What the rounds of a study are run with.
 
     Attributes:
+      modality: What an example is.
       model: The attacked model.
       asked: The clients' work, and the number of rounds.
       masking: Of the run.
       encryption: Of the run.
       min_clients: The smallest cohort whose sum clients decrypt.
-      dataset: The pictures.
-      other_rows: Pictures of clients that are not attacked.
+      dataset: The examples.
+      other_rows: Examples of clients that are not attacked.
       lattice: What gradients are encrypted with.
       scores: What scores are encrypted with, where a cohort agrees by their sum.
       recorder: The observer of the installed context.
     """
 
-    model: FunctionalModel
+    modality: Modality
+    model: AnyModel
     asked: AttackSettings
     masking: masking_lib.Masking
     encryption: EncryptionSettings
@@ -82,7 +84,7 @@ def of_messages(rounds: Rounds, metric: str, ratio: float) -> Observe:
     """Views of one client's messages, in as many rounds as `--attack_rounds` says.
 
     Between the rounds the weights move by a step of gradient descent on other clients'
-    pictures; the mask may change, as its policy has it.
+    examples; the mask may change, as its policy has it.
 
     Args:
       rounds: What to run them with.
@@ -107,9 +109,7 @@ def of_messages(rounds: Rounds, metric: str, ratio: float) -> Observe:
         found = []
         for weights in weights_of_rounds:
             rounds.recorder.take()
-            state = made.next(
-                state, weights, [batch(rounds.model, rounds.dataset, rows)]
-            ).state
+            state = made.next(state, weights, [batch(rounds, rows)]).state
             found.append(
                 observed.server_view(rounds.recorder.take(), rounds.model.spec.size)
             )
@@ -176,20 +176,15 @@ def of_a_cohort(rounds: Rounds, metric: str, ratio: float) -> Observe:
     return with_a_mask_round
 
 
-def batch(
-    model: FunctionalModel, dataset: Dataset, rows: Sequence[int]
-) -> local_work.Batch:
+def batch(rounds: Rounds, rows: Sequence[int]) -> local_work.Batch:
     """A client's batch."""
-    return local_work.Batch(
-        examples=dataset.images[list(rows)],
-        labels=examples.labels(model, dataset.labels[list(rows)]),
-    )
+    return local_work.Batch(*rounds.modality.batch(rounds.model, rounds.dataset, rows))
 
 
 def _revealing(
     rounds: Rounds, agreed: agreement.MaskAgreement, repetitions: int
 ) -> Callable[[list[local_work.Batch]], tuple[views.ServerView, ...]]:
-    # Clients multiply by their weight, the number of their pictures.
+    # Clients multiply by their weight, the number of their examples.
     weight = rounds.asked.batch_size
     lattice = rounds.lattice._replace(bound=rounds.lattice.bound * weight)
     round_ = processes.build_reveal_round(
@@ -231,10 +226,7 @@ def _measured(measurements: Any) -> Mapping[str, Any] | None:
 
 def _client_batches(rounds: Rounds, rows: tuple[int, ...]) -> list[local_work.Batch]:
     size = rounds.asked.batch_size
-    return [
-        batch(rounds.model, rounds.dataset, rows[at : at + size])
-        for at in range(0, len(rows), size)
-    ]
+    return [batch(rounds, rows[at : at + size]) for at in range(0, len(rows), size)]
 
 
 def _trajectory(rounds: Rounds) -> list[list[np.ndarray]]:
@@ -245,12 +237,11 @@ def _trajectory(rounds: Rounds) -> list[list[np.ndarray]]:
         rows = generator.choice(
             rounds.other_rows, min(_OTHERS, len(rounds.other_rows)), replace=False
         )
-        others = batch(model, rounds.dataset, [int(row) for row in rows])
-        slope = functional.gradient(
+        others = batch(rounds, [int(row) for row in rows])
+        slope = local_work.gradient(
             model,
             tuple(tf.constant(tensor) for tensor in found[-1]),
-            tf.constant(others.examples),
-            functional.targets(model, tf.constant(others.labels)),
+            tf.nest.map_structure(tf.constant, others),
         )
         found.append(
             [
@@ -263,5 +254,5 @@ def _trajectory(rounds: Rounds) -> list[list[np.ndarray]]:
     return found
 
 
-def _weights(model: FunctionalModel) -> list[np.ndarray]:
+def _weights(model: AnyModel) -> list[np.ndarray]:
     return [weight.numpy() for weight in model.initial_weights]

@@ -214,7 +214,7 @@ def _regrets(asked: Settings, runs: Sequence[Point]) -> Iterator[str]:
 
 def _found(records: Sequence[AttackRecord]) -> Found:
     return Found(
-        tuple(one.psnr_db for one in records if one.psnr_db is not None),
+        tuple(one.number("psnr_db") for one in records if "psnr_db" in one.measures),
         tuple(
             dict.fromkeys(
                 f"{one.status.replace('_', ' ')}: {one.reason}"
@@ -228,10 +228,9 @@ def _found(records: Sequence[AttackRecord]) -> Found:
 def _best(records: Sequence[AttackRecord]) -> Found:
     best: dict[int, float] = {}
     for one in records:
-        if one.psnr_db is not None and not math.isnan(one.psnr_db):
-            best[one.image_index] = max(
-                one.psnr_db, best.get(one.image_index, -math.inf)
-            )
+        reached = one.number("psnr_db")
+        if not math.isnan(reached):
+            best[one.image_index] = max(reached, best.get(one.image_index, -math.inf))
     reasons = ("does not apply: no attack has a result",) if records else ()
     return Found(tuple(best.values()), () if best else reasons)
 

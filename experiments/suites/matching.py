@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from attacks.matching import matching, objectives
-from experiments.study import examples, subjects
+from experiments.modalities.pictures import examples, loading
 from experiments.study.flag_table import SettingsError
 from experiments.study.settings import Settings
 from experiments.suites import measurement
@@ -26,14 +26,14 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
     Returns:
       Seconds of one evaluation, the plain graph first.
     """
-    dataset, model, _ = subjects.load(settings)
+    dataset, model, _ = loading.load(settings)
     size = settings.attack.batch_size
     if size > len(dataset):
         raise SettingsError(
             f"`--attack_batch_size` = {size} pictures, but {dataset.name} has "
             f"{len(dataset)}. Lower it."
         )
-    images = tf.constant(dataset.images[:size], tf.float64)
+    images = tf.constant(dataset.examples[:size], tf.float64)
     labels = tf.constant(examples.targets(model, dataset.labels[:size]), tf.float64)
     generator = np.random.default_rng(settings.seed)
     target = generator.normal(size=model.spec.size)

@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from attacks import mask_positions
+from experiments.modalities.pictures import examples, loading
 from experiments.outputs import text_tables
-from experiments.study import examples, masking, subjects
+from experiments.study import masking
 from experiments.study.flag_table import SettingsError
 from experiments.study.settings import Settings
 from federated.round import local_work
@@ -46,7 +47,7 @@ def run(settings: Settings, stream: TextIO) -> tuple[Row, ...]:
     Returns:
       The rows, by metric and ratio.
     """
-    dataset, model, _ = subjects.load(settings)
+    dataset, model, _ = loading.load(settings)
     if settings.attack.num_images > len(dataset):
         raise SettingsError(
             f"`--num_images` = {settings.attack.num_images} pictures, but {dataset.name} "
@@ -62,7 +63,7 @@ def run(settings: Settings, stream: TextIO) -> tuple[Row, ...]:
             guesses = [
                 mask_positions.labels_from_mask(
                     chooser(
-                        dataset.images[[row]],
+                        dataset.examples[[row]],
                         examples.labels(model, dataset.labels[[row]]),
                     ),
                     model.spec,

@@ -22,12 +22,12 @@ def of_record(record: AttackRecord) -> float | None:
       dB, not negative; None where no member or not the whole has a number.
     """
     reached = [
-        one.psnr_db
+        one.measures["psnr_db"]
         for one in record.members
-        if one.psnr_db is not None and not math.isnan(one.psnr_db)
+        if not math.isnan(one.measures.get("psnr_db", math.nan))
     ]
-    believed = record.psnr_db
-    if believed is None or math.isnan(believed) or not reached:
+    believed = record.number("psnr_db")
+    if math.isnan(believed) or not reached:
         return None
     return min(max(reached), EXACT_DB) - min(believed, EXACT_DB)
 

@@ -2,9 +2,10 @@
 
 import time
 
+from experiments.modalities.pictures.modality import PICTURES
 from experiments.outputs.records import Cell
 from experiments.study import clients as clients_lib
-from experiments.study import encryption, layouts, masking, subjects, training
+from experiments.study import encryption, layouts, masking, training
 from experiments.study import recorder as recorder_lib
 from experiments.study.settings import Settings
 from experiments.suites.measurement import Measurement
@@ -22,12 +23,14 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
     Returns:
       The measurements, plain first.
     """
-    dataset, model, _ = subjects.load(settings)
+    dataset, model, _ = PICTURES.load(settings)
     recorder = recorder_lib.Recorder()
     runtime.install(observers=(recorder,))
     clients = clients_lib.client_data(dataset, settings.training, settings.seed)
     datasets = [
-        training.client_dataset(model, client, settings.training, settings.seed)
+        training.client_dataset(
+            PICTURES, model, client, settings.training, settings.seed
+        )
         for client in clients
     ]
     cells = [

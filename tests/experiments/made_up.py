@@ -10,7 +10,7 @@ def pictures(shape=(4, 4, 1), count=12, classes=3):
     rng = np.random.default_rng(0)
     return dataset_lib.Dataset(
         name="made-up",
-        images=rng.uniform(0.1, 0.9, (count, *shape)).astype(np.float32),
+        examples=rng.uniform(0.1, 0.9, (count, *shape)).astype(np.float32),
         labels=(np.arange(count) % classes).astype(np.int32),
         num_classes=classes,
         source="random",

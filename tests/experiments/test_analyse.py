@@ -9,8 +9,9 @@ import pytest
 
 from experiments import analyse, analysis, check_prediction
 from experiments.analysis import attacked, noises, options, results, study
+from experiments.modalities.pictures import loading
 from experiments.outputs import files
-from experiments.study import flag_table, subjects
+from experiments.study import flag_table
 from selenc_tf.distance.predict import Prediction
 from tests.experiments import made_up
 from tests.experiments.command import read
@@ -33,7 +34,7 @@ ARGUMENTS = (
 def small_pictures(monkeypatch):
     """Real classes and few pixels."""
     made = made_up.pictures()
-    monkeypatch.setattr(subjects.data_catalog, "load", lambda *_: made)
+    monkeypatch.setattr(loading.data_catalog, "load", lambda *_: made)
     return made
 
 

@@ -48,9 +48,7 @@ def record(name, ratio, image=0, psnr=None, reason="no chain"):
         attacker="mask_aware",
         target="client",
         batch_size=1,
-        mse=None if psnr is None else 0.1,
-        psnr_db=psnr,
-        ssim=None,
+        measures={} if psnr is None else {"mse": 0.1, "psnr_db": psnr},
         recovered_label=None,
         label_correct=None,
         objective=None if psnr is None else 0.0,
@@ -149,7 +147,10 @@ def test_every_run_and_the_tables_of_what_is_there(tmp_path, made):
 def chosen(ratio, image, psnr, *members):
     """A record of "strongest" whose members reached these."""
     made = tuple(
-        MemberRecord("a", "ok", "", one, None, None, None, 0.0) for one in members
+        MemberRecord(
+            "a", "ok", "", {} if one is None else {"psnr_db": one}, None, None, 0.0
+        )
+        for one in members
     )
     whole = record("strongest", ratio, image, psnr)
     return dataclasses.replace(whole, members=made)

@@ -98,7 +98,7 @@ def test_two_inputs_with_batch_normalisation_and_dropout_through_run_and_analyse
     # Two metrics, two attackers, two examples of five numbers.
     assert [record.status for record in attacks] == ["ok"] * 2 * 2 * 2
     assert all(len(record.details["feature_errors"]) == 5 for record in attacks)
-    assert all(record.ssim is None for record in attacks)
+    assert all("ssim" not in record.measures for record in attacks)
     assert not list((tmp_path / "own" / "figures").glob("reconstruction*"))
     facts = json.loads((tmp_path / "own" / "config.json").read_text())["facts"]
     assert facts["loss"] == "sparse_categorical_crossentropy"
@@ -166,7 +166,7 @@ def test_weights_that_have_learned_through_run_and_analyse(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     made = made_up.pictures(count=60)
     path = tmp_path / "pictures.npz"
-    np.savez(path, x=made.images, y=made.labels)
+    np.savez(path, x=made.examples, y=made.labels)
     shared = (
         f"--model={MODELS}:normalised",
         f"--data={path}",

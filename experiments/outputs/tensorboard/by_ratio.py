@@ -5,10 +5,12 @@ import pathlib
 from collections.abc import Sequence
 
 from experiments.outputs import records
+from experiments.outputs.leaks import Leaks
+from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.records import ATTACKERS
 from experiments.outputs.summary import PLAIN_RELEASE, SummaryRow
-from experiments.outputs.tensorboard import event_files, trials
-from experiments.outputs.tensorboard.measures import MEASURES, STRONGEST
+from experiments.outputs.tensorboard import event_files, measures, trials
+from experiments.outputs.tensorboard.measures import STRONGEST
 
 _STEP_IS_RATIO = (
     "**The horizontal axis is the encryption ratio in per mille**: step 100 means that "
@@ -16,12 +18,15 @@ _STEP_IS_RATIO = (
 )
 
 
-def write_by_ratio(run_folder: pathlib.Path, rows: Sequence[SummaryRow]) -> None:
+def write_by_ratio(
+    run_folder: pathlib.Path, rows: Sequence[SummaryRow], leaks: Leaks = PICTURES
+) -> None:
     """Writes leakage and overhead as scalars over the encryption ratio.
 
     Args:
       run_folder: The folder of the run.
       rows: From `summary.summarise`.
+      leaks: What is measured.
     """
     root = run_folder / event_files.FOLDER_NAME / "by_ratio"
     # The plain training has one ratio and no leakage: no curve.
@@ -45,7 +50,7 @@ def write_by_ratio(run_folder: pathlib.Path, rows: Sequence[SummaryRow]) -> None
             with event_files.fresh_default(
                 root / name / attacker, "scalars", forget=True
             ):
-                for row, one in itertools.product(ordered, MEASURES):
+                for row, one in itertools.product(ordered, measures.of(leaks)):
                     if one.curve and one.attacker == attacker:
                         event_files.scalar(
                             f"by_ratio/{one.curve}",

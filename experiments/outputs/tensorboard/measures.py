@@ -1,20 +1,14 @@
 """The numbers of a summary row that TensorBoard shows, each stated once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from experiments.outputs.leakage_summary import Leakage
+from experiments.outputs.leaks import Leaks, Number, Share
 from experiments.outputs.statistic import Statistic
-from experiments.outputs.style import PSNR_CEILING_DB, drawable_db
 from experiments.outputs.summary import SummaryRow
 
 STRONGEST = "strongest"
-
-_PSNR = (
-    "Median PSNR in dB of what the attacker reconstructs; higher = more leaked; exact "
-    f"reconstructions are drawn at {PSNR_CEILING_DB:g} dB. `naive` takes hidden entries "
-    "for zeros, `mask_aware` knows the mask, `strongest` is the best of all on each "
-    "example."
-)
 
 
 class Measure(NamedTuple):
@@ -37,67 +31,71 @@ class Measure(NamedTuple):
     attacker: str = STRONGEST
 
 
-def _decibels(value: Statistic | None) -> float | None:
-    return value and drawable_db(value.median)
+def of(leaks: Leaks) -> tuple[Measure, ...]:
+    """What a modality measures, and what all have in common."""
+    return (*_leakage(leaks), *_COSTS)
 
 
-MEASURES = (
-    Measure(
-        "leakage_psnr_strongest_db",
-        "leakage, strongest attacker (PSNR, dB)",
-        lambda row: _decibels(row.leakage.psnr_strongest),
-        "leakage_psnr",
-        _PSNR,
-    ),
-    Measure(
-        "leakage_psnr_naive_db",
-        "leakage, naive attacker (PSNR, dB)",
-        lambda row: _decibels(row.leakage.psnr_naive),
-        "leakage_psnr",
-        _PSNR,
-        "naive",
-    ),
-    Measure(
-        "leakage_psnr_mask_aware_db",
-        "leakage, mask-aware attacker (PSNR, dB)",
-        lambda row: _decibels(row.leakage.psnr_mask_aware),
-        "leakage_psnr",
-        _PSNR,
-        "mask_aware",
-    ),
-    Measure(
-        "leakage_ssim",
-        "leakage, strongest attacker (SSIM)",
-        lambda row: row.leakage.ssim_strongest and row.leakage.ssim_strongest.median,
-    ),
-    Measure(
-        "leakage_success_25db",
-        "leakage, strongest attacker (share >= 25 dB)",
-        lambda row: row.leakage.success_25db and row.leakage.success_25db.rate,
-        "success_25db",
-        "Share of examples, 0 to 1, that the strongest attacker recovers with a PSNR of "
-        "at least 25 dB; diverged attacks are failures.",
-    ),
-    Measure(
-        "leakage_identified",
-        "leakage, strongest attacker (share identified, IIP)",
-        lambda row: row.leakage.identified and row.leakage.identified.rate,
-        "identified",
-        "Identifiability precision (IIP): share of examples, 0 to 1, whose strongest "
-        "reconstruction is nearer in pixels to its original than to any other picture "
-        "of the data set, or of 2,000 of it.",
-    ),
-    Measure(
-        "leakage_perceptual",
-        "leakage, strongest attacker (random-feature distance, not LPIPS; lower = more)",
-        lambda row: (
-            row.leakage.perceptual_strongest and row.leakage.perceptual_strongest.median
-        ),
-        "perceptual_distance",
-        "Median distance of the strongest reconstruction to the original in a fixed "
-        "network with random weights; lower = more leaked, 0 = equal. This is **not "
-        "LPIPS**: nothing in it was trained.",
-    ),
+def _leakage(leaks: Leaks) -> Iterator[Measure]:
+    main = leaks.main
+    attackers: dict[str, Callable[[Leakage], Statistic | None]] = {
+        STRONGEST: lambda leakage: leakage.best,
+        "naive": lambda leakage: leakage.naive,
+        "mask_aware": lambda leakage: leakage.mask_aware,
+    }
+    for attacker, found in attackers.items():
+        yield Measure(
+            leaks.tag.format(attacker),
+            f"leakage, {attacker.replace('_', '-')} attacker ({main.words})",
+            _drawn(found, leaks),
+            main.curve,
+            main.description,
+            attacker,
+        )
+    measured: tuple[Number | Share, ...] = (
+        # What the table for people has comes first.
+        *(one for one in leaks.numbers if one.heading),
+        *leaks.shares,
+        *(one for one in leaks.numbers if not one.heading),
+    )
+    for one in measured:
+        if one.words:
+            yield Measure(
+                f"leakage_{one.name}",
+                f"leakage, strongest attacker ({one.words})",
+                _median_of(one.name) if isinstance(one, Number) else _rate_of(one.name),
+                one.curve,
+                one.description,
+            )
+
+
+def _drawn(
+    found: Callable[[Leakage], Statistic | None], leaks: Leaks
+) -> Callable[[SummaryRow], float | None]:
+    def value(row: SummaryRow) -> float | None:
+        statistic = found(row.leakage)
+        return statistic and leaks.drawn(statistic.median)
+
+    return value
+
+
+def _median_of(name: str) -> Callable[[SummaryRow], float | None]:
+    def value(row: SummaryRow) -> float | None:
+        found = row.leakage.numbers.get(name)
+        return found and found.median
+
+    return value
+
+
+def _rate_of(name: str) -> Callable[[SummaryRow], float | None]:
+    def value(row: SummaryRow) -> float | None:
+        found = row.leakage.shares.get(name)
+        return found and found.rate
+
+    return value
+
+
+_COSTS = (
     Measure(
         "relative_bytes",
         "bytes of a round, relative to plain",

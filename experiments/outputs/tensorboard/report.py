@@ -1,6 +1,5 @@
 """Pictures, figures and texts of a run."""
 
-import math
 import pathlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -12,6 +11,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from experiments.outputs import figures, panels, tradeoff
+from experiments.outputs.leaks import Leaks
+from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.summary import SummaryRow
 from experiments.outputs.tensorboard import event_files
@@ -56,14 +57,17 @@ def write_reconstructions(
             )
 
 
-def write_tradeoffs(run_folder: pathlib.Path, rows: Sequence[SummaryRow]) -> None:
+def write_tradeoffs(
+    run_folder: pathlib.Path, rows: Sequence[SummaryRow], leaks: Leaks = PICTURES
+) -> None:
     """Draws leakage against overhead for each context; also as PNG into `figures/`.
 
     Args:
       run_folder: The folder of the run.
       rows: From `summary.summarise`.
+      leaks: What is measured.
     """
-    attacked = [row.context for row in rows if row.leakage.psnr_strongest is not None]
+    attacked = [row.context for row in rows if row.leakage.best is not None]
     # One point is no trade-off; the table has it.
     contexts = [
         context for context in dict.fromkeys(attacked) if attacked.count(context) > 1
@@ -71,7 +75,7 @@ def write_tradeoffs(run_folder: pathlib.Path, rows: Sequence[SummaryRow]) -> Non
     with event_files.fresh_default(event_files.report_folder(run_folder), "figures"):
         for context in contexts:
             _write_figure(
-                tradeoff.figure(context, rows),
+                tradeoff.figure(context, rows, leaks),
                 run_folder,
                 f"leakage_vs_overhead_{context.title}",
                 f"leakage_vs_overhead/{context.title}",
@@ -94,7 +98,7 @@ def panel(record: AttackRecord, image: NDArray[np.floating]) -> panels.Panel:
         record.cell.policy,
         record.attacker,
         image,
-        math.nan if record.psnr_db is None else record.psnr_db,
+        record.number(PICTURES.main.key),
     )
 
 

@@ -6,20 +6,24 @@ from collections.abc import Sequence
 from tensorboard.plugins.hparams import api as hparams_api
 
 from experiments.outputs import records
+from experiments.outputs.leaks import Leaks
+from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.summary import SummaryRow
-from experiments.outputs.tensorboard import event_files
-from experiments.outputs.tensorboard.measures import MEASURES
+from experiments.outputs.tensorboard import event_files, measures
 
 
-def write_hparams(run_folder: pathlib.Path, rows: Sequence[SummaryRow]) -> None:
+def write_hparams(
+    run_folder: pathlib.Path, rows: Sequence[SummaryRow], leaks: Leaks = PICTURES
+) -> None:
     """Writes one HParams trial for each row.
 
     Args:
       run_folder: The folder of the run.
       rows: From `summary.summarise`.
+      leaks: What is measured.
     """
     root = run_folder / event_files.FOLDER_NAME / "cells"
-    trials = _trials(rows)
+    trials, shown = _trials(rows), measures.of(leaks)
     names = records.distinguishing_names(
         [settings_of(row) for row in rows], always=("policy", "encryption_ratio")
     )
@@ -31,13 +35,13 @@ def write_hparams(run_folder: pathlib.Path, rows: Sequence[SummaryRow]) -> None:
             ],
             metrics=[
                 hparams_api.Metric(f"metrics/{one.metric}", display_name=one.title)
-                for one in MEASURES
+                for one in shown
             ],
         )
     for name, trial, row in zip(names, trials, rows, strict=True):
         with event_files.fresh_default(root / name, "trial"):
             hparams_api.hparams(trial, trial_id=f"{name} {run_folder.name}")
-            for one in MEASURES:
+            for one in shown:
                 event_files.scalar(
                     f"metrics/{one.metric}",
                     one.value(row),

@@ -100,7 +100,7 @@ def draw(
       The arrays.
     """
     chosen = np.arange(pictures) % len(dataset)
-    images, labels = dataset.images[chosen], dataset.labels[chosen]
+    images, labels = dataset.examples[chosen], dataset.labels[chosen]
     one_hot = tf.one_hot(labels, model.num_classes)
     gradients = [
         functional.gradient(

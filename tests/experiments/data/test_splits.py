@@ -17,7 +17,7 @@ def make(labels, groups=None, test_rows=None, clients=None):
     size = len(labels)
     return dataset_lib.Dataset(
         name="toy",
-        images=(np.arange(size, dtype=np.float32) / 1000).reshape(size, 1, 1, 1),
+        examples=(np.arange(size, dtype=np.float32) / 1000).reshape(size, 1, 1, 1),
         labels=np.asarray(labels, np.int32),
         num_classes=5,
         source="test",
@@ -31,7 +31,7 @@ def make(labels, groups=None, test_rows=None, clients=None):
 
 
 def rows(dataset):
-    return np.rint(dataset.images.reshape(-1) * 1000).astype(int).tolist()
+    return np.rint(dataset.examples.reshape(-1) * 1000).astype(int).tolist()
 
 
 @given(LABELS, st.data(), SEEDS)
@@ -219,16 +219,22 @@ def test_a_group_in_two_classes_is_an_error():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"images": np.zeros((2, 1, 1, 1), np.float64)}, "`images` must be float32"),
-        ({"images": np.full((2, 1, 1, 1), 255, np.float32)}, "divide 8-bit"),
-        ({"images": np.full((2, 1, 1, 1), np.nan, np.float32)}, "`images` must be in"),
+        (
+            {"examples": np.zeros((2, 1, 1, 1), np.float64)},
+            "`examples` must be float32",
+        ),
+        ({"examples": np.full((2, 1, 1, 1), 255, np.float32)}, "divide 8-bit"),
+        (
+            {"examples": np.full((2, 1, 1, 1), np.nan, np.float32)},
+            "`examples` must be in",
+        ),
         ({"labels": np.zeros(3, np.int32)}, r"`labels` must be int32 \[2\]"),
         ({"labels": np.array([0, 9], np.int32)}, "`labels` must be in"),
     ],
 )
 def test_invalid_arrays_are_refused(changes, message):
     fields = {
-        "images": np.zeros((2, 1, 1, 1), np.float32),
+        "examples": np.zeros((2, 1, 1, 1), np.float32),
         "labels": np.zeros(2, np.int32),
     }
     with pytest.raises(ValueError, match=message):

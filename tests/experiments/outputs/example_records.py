@@ -8,6 +8,9 @@ from experiments.outputs import records, summary
 CELL = records.Cell("mnist-5k", "lenet", "random", "public", 0.1, "server_blind", 8, 0)
 
 
+MEASURES = ("mse", "psnr_db", "ssim", "perceptual", "feature_mse", "identified")
+
+
 def cell(ratio=0.1, policy="random", seed=0, **changes):
     return dataclasses.replace(
         CELL, encryption_ratio=ratio, policy=policy, seed=seed, **changes
@@ -25,14 +28,16 @@ def attack(image=0, attacker="mask_aware", psnr=20.0, cell=CELL, **changes):
         "attacker": attacker,
         "target": "client",
         "batch_size": 1,
-        "mse": 0.01,
-        "psnr_db": psnr,
-        "ssim": 0.5,
         "recovered_label": 3,
         "label_correct": True,
         "objective": 1e-5,
         "iterations": 300,
         "seconds": 1.5,
+    }
+    measured = {"mse": 0.01, "psnr_db": psnr, "ssim": 0.5}
+    measured |= {name: changes.pop(name) for name in MEASURES if name in changes}
+    fields["measures"] = {
+        name: value for name, value in measured.items() if value is not None
     }
     return records.AttackRecord(**{**fields, **changes})
 

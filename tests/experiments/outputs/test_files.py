@@ -1,3 +1,4 @@
+import dataclasses
 import datetime
 import json
 import math
@@ -89,6 +90,30 @@ def test_a_record_says_its_kind_and_is_flat():
     assert not any(isinstance(v, dict) for k, v in values.items() if k != "details")
 
 
+def test_records_of_pictures_are_as_they_always_were():
+    member = records.MemberRecord("dlg", "ok", "", {"psnr_db": 9.0}, 0.0, 31.5, 2.0)
+    values = records.to_dict(attack(psnr=20.0, members=(member,)))
+    assert "modality" not in values and "measures" not in values
+    assert (values["psnr_db"], values["ssim"], values["identified"]) == (
+        20.0,
+        0.5,
+        None,
+    )
+    (one,) = values["members"]
+    assert (one["psnr_db"], one["ssim"], one["rehearsal_db"]) == (9.0, None, 31.5)
+
+
+def test_records_of_another_modality_have_measures_of_their_own():
+    member = records.MemberRecord("x", "ok", "", {"pitch": 0.5}, 0.0, math.nan, 2.0)
+    measures = {"pitch": math.nan, "exact": False}
+    found = dataclasses.replace(
+        attack(members=(member,)), modality="sounds", measures=measures
+    )
+    values = json.loads(files.to_json(records.to_dict(found)))
+    assert values["modality"] == "sounds" and "psnr_db" not in values
+    assert repr(records.from_dict(values)) == repr(found)
+
+
 def test_records_of_versions_that_measured_less_can_be_read(tmp_path):
     values = records.to_dict(attack(perceptual=0.5, feature_mse=2.0, identified=True))
     for name in ("perceptual", "feature_mse", "identified"):
@@ -96,11 +121,12 @@ def test_records_of_versions_that_measured_less_can_be_read(tmp_path):
     path = tmp_path / results.FILE_NAME
     path.write_text(f"{files.to_json(values)}\n")
     (old,) = results.load(tmp_path)
-    assert (old.perceptual, old.feature_mse, old.identified) == (None, None, None)
+    assert set(old.measures) == {"mse", "psnr_db", "ssim"}
     # The run goes on after it, with records that measure more.
     with results.ResultsWriter(tmp_path) as writer:
         writer.write(attack(1, identified=False))
-    assert [r.identified for r in results.load(tmp_path)] == [None, False]
+    found = [r.measures.get("identified") for r in results.load(tmp_path)]
+    assert found == [None, False]
 
 
 @pytest.mark.parametrize("change", ["missing", "unknown"])
@@ -246,7 +272,7 @@ def test_the_last_record_of_a_piece_of_work_counts(tmp_path):
     with results.ResultsWriter(tmp_path) as writer:
         writer.write(attack(psnr=1.0))
         writer.write(attack(psnr=2.0))
-    assert [r.psnr_db for r in results.load(tmp_path)] == [2.0]
+    assert [r.measures["psnr_db"] for r in results.load(tmp_path)] == [2.0]
 
 
 def test_finished_keys_can_be_made_without_a_record(tmp_path):
@@ -399,13 +425,14 @@ def test_any_flags_can_be_continued(flags):
 
 
 def test_reconstructions_come_back(tmp_path):
-    image = np.random.default_rng(0).random((4, 5, 3))
+    image = np.random.default_rng(0).random((4, 5, 3)).astype(np.float32)
     key = attack().key
     assert reconstructions.load(tmp_path, key) is None
-    reconstructions.save(tmp_path, key, image)
-    np.testing.assert_array_equal(
-        reconstructions.load(tmp_path, key), image.astype(np.float32)
-    )
+    for example in (image, np.array([3, 1, -1], np.int32)):
+        reconstructions.save(tmp_path, key, example)
+        back = reconstructions.load(tmp_path, key)
+        np.testing.assert_array_equal(back, example)
+        assert back.dtype == example.dtype
     assert reconstructions.load(tmp_path, attack(attacker="naive").key) is None
 
 
@@ -441,9 +468,10 @@ def test_a_record_without_a_result_has_a_reason_and_no_number():
 
 
 def test_members_survive_the_file():
-    ran = records.MemberRecord("dlg", "ok", "", math.inf, math.nan, 0.0, 31.5, 2.0)
+    measures = {"psnr_db": math.inf, "ssim": math.nan}
+    ran = records.MemberRecord("dlg", "ok", "", measures, 0.0, 31.5, 2.0)
     unfit = records.MemberRecord(
-        "r_gap", "does_not_apply", "no chain", None, None, None, None, 0.0
+        "r_gap", "does_not_apply", "no chain", {}, None, None, 0.0
     )
     found = attack(chosen="dlg", chosen_by="rehearsal", members=(ran, unfit))
     back = records.from_dict(json.loads(files.to_json(records.to_dict(found))))

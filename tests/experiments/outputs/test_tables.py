@@ -73,9 +73,7 @@ def test_what_does_not_apply_is_named_with_its_reason_and_has_no_number():
     reason = "completion needs a dense first layer; lenet has a convolution"
     nothing = dict.fromkeys(("mse", "psnr_db", "ssim", "objective"))
     refused = {**nothing, "status": "does_not_apply", "reason": reason}
-    failed = records.MemberRecord(
-        "dlg", "failed", "out of memory", None, None, None, None, 1.0
-    )
+    failed = records.MemberRecord("dlg", "failed", "out of memory", {}, None, None, 1.0)
     unfit = dataclasses.replace(
         failed, name="r_gap", status="does_not_apply", reason="no chain"
     )

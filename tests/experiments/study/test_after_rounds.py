@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from experiments.modalities.pictures.modality import PICTURES as MODALITY
 from experiments.study import after_rounds, clients, weights_cache
 from experiments.study.flag_table import SettingsError
 from experiments.study.settings import Federation
@@ -52,7 +53,7 @@ def normalised():
 
 def learned(model, asked=ASKED, seed=0, dry_run=False):
     stream = io.StringIO()
-    found = after_rounds.of(model, asked, seed, DATA, stream, dry_run)
+    found = after_rounds.of(MODALITY, model, asked, seed, DATA, stream, dry_run)
     return found, stream.getvalue()
 
 
@@ -129,7 +130,7 @@ def test_an_interrupted_training_leaves_nothing(plain, cache, monkeypatch):
 
 def test_what_determines_the_weights_is_in_the_key(plain):
     def key(asked=ASKED, seed=0, data=DATA, model=plain):
-        return after_rounds._key(model, asked, seed, data)
+        return after_rounds._key(MODALITY, model, asked, seed, data)
 
     others = [
         key(asked=Federation(**{**vars(ASKED), "weights_after_rounds": 3})),
@@ -179,7 +180,7 @@ def test_no_attacked_picture_was_trained_on():
     assert len(trained) == 16 and len(order) == 60 - 16
     assert not trained.intersection(order)
     for client in DATA.clients:
-        np.testing.assert_array_equal(PICTURES.images[client.rows], client.images)
+        np.testing.assert_array_equal(PICTURES.examples[client.rows], client.examples)
     everything = clients.order(PICTURES, Federation(), 0, DATA)
     assert sorted(everything) == list(range(60))
     assert order == tuple(row for row in everything if row not in trained)

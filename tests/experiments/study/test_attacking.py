@@ -7,8 +7,11 @@ import pytest
 import tensorflow as tf
 
 from attacks import catalog as attack_catalog
+from attacks.catalog import ATTACKS
+from experiments.modalities.pictures import loading
+from experiments.modalities.pictures.modality import PICTURES as MODALITY
 from experiments.outputs import results
-from experiments.study import encryption, masking, subjects, tasks
+from experiments.study import encryption, masking, tasks
 from experiments.study import recorder as recorder_lib
 from experiments.study import views as views_lib
 from federated import runtime, views
@@ -35,9 +38,9 @@ def test_tasks_are_listed_once_and_cell_by_cell():
         "--cohort_clients=3",
         "--aggregate_clients=2",
     )
-    assert tasks.pictures_needed(settings.attack) == 3
+    assert tasks.examples_needed(settings.attack, ATTACKS) == 3
     listed = tasks.tasks(
-        settings.attack, settings.masks, settings, "made-up", (7, 8, 9)
+        settings.attack, settings.masks, settings, "made-up", (7, 8, 9), MODALITY
     )
     kinds = [(task.method, task.attacker, task.target, task.rows) for task in listed]
     of_a_client = [
@@ -67,6 +70,7 @@ def observe(model):
             settings.encryption, settings.training, settings.attack, weight=1
         ) as lattices:
             rounds = views_lib.Rounds(
+                modality=MODALITY,
                 model=model,
                 asked=settings.attack,
                 masking=masking.of_run(settings),
@@ -78,7 +82,7 @@ def observe(model):
                 scores=lattices.scores,
                 recorder=recorder,
             )
-            rows = tuple(range(tasks.pictures_needed(settings.attack)))
+            rows = tuple(range(tasks.examples_needed(settings.attack, ATTACKS)))
             return rounds_of(rounds)(rows)
 
     return views_of
@@ -122,7 +126,7 @@ def test_messages_of_local_training(observe, model):
     expected = local_steps.update(
         model,
         model.initial_weights,
-        tf.constant(pictures.images[:3]),
+        tf.constant(pictures.examples[:3]),
         tf.one_hot(pictures.labels[:3], 3),
         local_steps.LocalTraining(0.1, epochs=2, batch_size=2),
     )
@@ -162,7 +166,7 @@ def test_a_cohort(observe, agreement):
 @pytest.mark.slow
 def test_every_attack_runs_by_flag(tmp_path, monkeypatch):
     pictures = made_up.pictures((8, 8, 1), 60)
-    monkeypatch.setattr(subjects.data_catalog, "load", lambda *_: pictures)
+    monkeypatch.setattr(loading.data_catalog, "load", lambda *_: pictures)
     status, errors = execute(
         tmp_path,
         f"--attacks={','.join(attack_catalog.ATTACKS)}",

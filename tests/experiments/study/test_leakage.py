@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from attacks import knowledge
 from attacks.programs import Programs
+from experiments.modalities.pictures.modality import PICTURES as MODALITY
 from experiments.outputs import results
 from experiments.study import attacking, leakage, tasks
 from experiments.study import views as study_views
@@ -31,7 +32,7 @@ def seen(model):
     gradient = functional.gradient(
         model,
         model.initial_weights,
-        tf.constant(PICTURES.images[[ROW]]),
+        tf.constant(PICTURES.examples[[ROW]]),
         tf.one_hot(PICTURES.labels[[ROW]], 3),
     ).numpy()
     mask = np.arange(model.spec.size) % 3 == 0
@@ -56,13 +57,15 @@ def run(model, seen, monkeypatch):
             "--attack_iterations=20",
             "--attack_restarts=1",
         )
-        attackers = attacking.Attackers(model, settings.attack, None, Programs())
+        attackers = attacking.Attackers(
+            MODALITY, model, settings.attack, None, Programs()
+        )
         rounds = study_views.Rounds(*[None] * len(study_views.Rounds._fields))._replace(
-            model=model, dataset=PICTURES
+            modality=MODALITY, model=model, dataset=PICTURES
         )
         study = leakage.Study(attackers, rounds, 0, 0, lambda *_: None)
         listed = tasks.tasks(
-            settings.attack, settings.masks, settings, "made-up", (ROW,)
+            settings.attack, settings.masks, settings, "made-up", (ROW,), MODALITY
         )
         return [found for _, (found,) in leakage.run(study, listed)]
 
@@ -80,8 +83,8 @@ def test_an_attack_with_a_result(run, model):
     (found,) = run("completion")
     record = found.record
     assert record.status == "ok" and record.reason == ""
-    assert record.image_index == ROW and record.psnr_db > 40
-    assert found.image.shape == (4, 4, 1)
+    assert record.image_index == ROW and record.measures["psnr_db"] > 40
+    assert found.example.shape == (4, 4, 1)
     assert record.cell.encryption_ratio == 0.3
     assert (
         record.hidden_share
@@ -95,10 +98,9 @@ def test_what_does_not_apply_is_recorded_once(run, tmp_path):
     """With its reason and no number; a run that goes on does not do it again."""
     (found,) = run("multi_round")
     record = found.record
-    assert found.image is None
+    assert found.example is None
     assert record.status == "does_not_apply" and "earlier" in record.reason
-    numbers = (record.mse, record.psnr_db, record.ssim, record.objective)
-    assert numbers == (None, None, None, None)
+    assert record.measures == {} and record.objective is None
     with results.ResultsWriter(tmp_path) as writer:
         writer.write(record)
     assert results.load(tmp_path) == (record,)
@@ -109,12 +111,13 @@ def test_a_failure_is_recorded_and_tried_again(run, tmp_path, monkeypatch):
     raises(monkeypatch, FloatingPointError("overflow"))
     (found,) = run("completion")
     record = found.record
-    assert (record.status, record.psnr_db) == ("failed", None)
+    assert (record.status, record.measures) == ("failed", {})
     assert record.reason == "FloatingPointError: overflow"
     with results.ResultsWriter(tmp_path) as writer:
         writer.write(record)
         assert results.finished_keys(tmp_path) == frozenset()
-        again = dataclasses.replace(record, status="ok", reason="", psnr_db=30.0)
+        measures = {"psnr_db": 30.0}
+        again = dataclasses.replace(record, status="ok", reason="", measures=measures)
         writer.write(again)
     assert results.load(tmp_path) == (again,)
     assert again.key in results.finished_keys(tmp_path)
@@ -132,11 +135,12 @@ def test_the_strongest_has_every_members_own_result(run, tmp_path):
     by_name = {member.name: member for member in strongest.members}
     assert strongest.chosen in by_name and strongest.chosen_by == "criterion"
     own = by_name[strongest.chosen]
-    assert strongest.psnr_db == own.psnr_db >= completion.psnr_db
-    assert own.rehearsal_db is None and own.visible_error == pytest.approx(0, abs=1e-6)
+    assert strongest.number("psnr_db") == own.measures["psnr_db"]
+    assert strongest.number("psnr_db") >= completion.number("psnr_db")
+    assert own.rehearsal is None and own.visible_error == pytest.approx(0, abs=1e-6)
     # What did not run because another was exact has no number.
     later = by_name["completion"]
-    assert later.psnr_db is None and strongest.chosen in later.reason
+    assert later.measures == {} and strongest.chosen in later.reason
     with results.ResultsWriter(tmp_path) as writer:
         writer.write(strongest)
     (back,) = results.load(tmp_path)
@@ -146,11 +150,11 @@ def test_the_strongest_has_every_members_own_result(run, tmp_path):
 
 def test_knowledge_is_what_is_declared(model):
     settings = parse("--labels_known", "--attack_local_epochs=2")
-    attackers = attacking.attackers(model, settings.attack, PICTURES, (0, 1))
+    attackers = attacking.attackers(MODALITY, model, settings.attack, PICTURES, (0, 1))
     known = attacking.knowledge(attackers, np.array([2]), ())
     assert isinstance(known, knowledge.Knowledge)
     assert known.labels == (2,) and known.local_training.epochs == 2
-    np.testing.assert_array_equal(known.public_examples.examples, PICTURES.images[:2])
-    hidden = attacking.attackers(model, parse().attack, PICTURES, ())
+    np.testing.assert_array_equal(known.public_examples.examples, PICTURES.examples[:2])
+    hidden = attacking.attackers(MODALITY, model, parse().attack, PICTURES, ())
     known = attacking.knowledge(hidden, np.array([2]), ())
     assert (known.labels, known.public_examples) == (None, None)

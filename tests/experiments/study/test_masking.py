@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from experiments.modalities.pictures import loading
 from experiments.outputs import results
 from experiments.outputs.records import RoundRecord
-from experiments.study import masking, protocols, subjects
+from experiments.study import masking, protocols
 from experiments.study.flag_table import SettingsError
 from experiments.suites import positions, token_positions
 from federated.round import local_work
@@ -151,8 +152,8 @@ def test_a_public_agreement_by_weights(model):
 @pytest.mark.parametrize("protocol", ["score_sum", "interleaved_lists", "union"])
 def test_a_training_after_a_round_of_agreement(tmp_path, protocol, monkeypatch):
     pictures, model = made_up.pictures((3, 3, 1), 60), mlp.mlp((3, 3, 1), 3, 0, (6,))
-    monkeypatch.setattr(subjects.data_catalog, "load", lambda *_: pictures)
-    monkeypatch.setattr(subjects.catalog, "model", lambda *_: model)
+    monkeypatch.setattr(loading.data_catalog, "load", lambda *_: pictures)
+    monkeypatch.setattr(loading.catalog, "model", lambda *_: model)
     status, errors = execute(
         tmp_path,
         "--significance=magnitude",

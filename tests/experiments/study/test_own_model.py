@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from experiments.study import own_model, settings, subjects
+from experiments.modalities.pictures import loading
+from experiments.study import own_model, settings
 from experiments.study.flag_table import SettingsError
 from selenc_tf.models import task as task_lib
 from tests.selenc_tf.models import architectures
@@ -60,7 +61,7 @@ def test_changed_data_are_another_run(tmp_path):
 
     def facts(x, y):
         np.savez(path, x=x, y=y)
-        return subjects.load(asked).facts
+        return loading.load(asked).facts
 
     first = facts(inputs, labels)
     assert facts(inputs, labels) == first

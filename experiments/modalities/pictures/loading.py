@@ -1,6 +1,6 @@
-"""What is studied: data, of the catalogue or one's own, and a model that takes them."""
+"""Data of the catalogue or one's own, and a model that takes them."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -9,8 +9,10 @@ from experiments.data import catalog as data_catalog
 from experiments.data import dataset as dataset_lib
 from experiments.data.dataset import Dataset
 from experiments.data.own import loading
-from experiments.study import digests, examples, own_model
+from experiments.modalities.pictures import examples
+from experiments.study import digests, own_model
 from experiments.study.flag_table import SettingsError
+from experiments.study.modality import Studied
 from experiments.study.settings import Subject
 from selenc_tf import catalog
 from selenc_tf.models import functional
@@ -20,22 +22,7 @@ from selenc_tf.models.task import LearningTask
 from selenc_tf.models.value_range import ValueRange
 
 
-class Studied(NamedTuple):
-    """A model and its data.
-
-    Attributes:
-      dataset: Whose inputs are in [0, 1].
-      model: Which maps them into its own units.
-      facts: What flags do not say, for `config.json`: the loss, the mode, the units and
-        where they come from, and which weights.
-    """
-
-    dataset: Dataset
-    model: FunctionalModel
-    facts: dict[str, Any]
-
-
-def load(asked: Subject) -> Studied:
+def load(asked: Subject) -> Studied[FunctionalModel]:
     """Loads the data and builds the model for them.
 
     Args:
@@ -60,10 +47,10 @@ def load(asked: Subject) -> Studied:
             task = own_model.with_weights(task, asked.weights)
         dataset = _data(asked, task.inputs)
         model = _own(asked, task, dataset)
-    if tuple(dataset.images.shape[1:]) != model.input_shape:
+    if tuple(dataset.examples.shape[1:]) != model.input_shape:
         raise SettingsError(
             f"`--model={asked.model}` takes examples of shape {model.input_shape}, but "
-            f"those of {dataset.name} are {tuple(dataset.images.shape[1:])}."
+            f"those of {dataset.name} are {tuple(dataset.examples.shape[1:])}."
         )
     examples.check_labels(model, dataset)
     return Studied(dataset, model, _facts(asked, model, dataset))
@@ -96,11 +83,11 @@ def _data(asked: Subject, specs: Any) -> Dataset:
 
 
 def _catalogued(asked: Subject, dataset: Dataset) -> FunctionalModel:
-    if dataset.images.ndim != 4 or not dataset.has_classes:
+    if dataset.examples.ndim != 4 or not dataset.has_classes:
         raise SettingsError(
             f"`--model={asked.model}` takes pictures [height, width, channels] of "
             f"classes, but examples of {dataset.name} are "
-            f"{tuple(dataset.images.shape[1:])} with labels of shape "
+            f"{tuple(dataset.examples.shape[1:])} with labels of shape "
             f"{tuple(dataset.labels.shape[1:])}. Give a model of your own."
         )
     return catalog.model(
@@ -113,7 +100,7 @@ def _own(asked: Subject, task: LearningTask, dataset: Dataset) -> FunctionalMode
     try:
         return functional.from_task(
             task,
-            input_shape=None if several else tuple(dataset.images.shape[1:]),
+            input_shape=None if several else tuple(dataset.examples.shape[1:]),
             value_range=_range(asked) or dataset.value_range,
         )
     except ValueError as error:
@@ -140,6 +127,6 @@ def _facts(asked: Subject, model: FunctionalModel, dataset: Dataset) -> dict[str
         facts["weights_sha256"] = digests.of_arrays(*[one.numpy() for one in start])
     if asked.data:
         facts["data_sha256"] = digests.of_arrays(
-            dataset.images, dataset.labels, dataset.clients
+            dataset.examples, dataset.labels, dataset.clients
         )
     return facts

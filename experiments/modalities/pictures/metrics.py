@@ -49,8 +49,8 @@ def references(dataset: Dataset) -> np.ndarray:
       a picture does not count against itself.
     """
     if len(dataset) <= MAX_REFERENCES:
-        return dataset.images
-    return dataset.images[np.arange(MAX_REFERENCES) * len(dataset) // MAX_REFERENCES]
+        return dataset.examples
+    return dataset.examples[np.arange(MAX_REFERENCES) * len(dataset) // MAX_REFERENCES]
 
 
 def measure(

@@ -6,7 +6,7 @@ import pytest
 
 from attacks.metrics import feature_distance, identifiability, perceptual
 from experiments.data.dataset import Dataset
-from experiments.study import picture_metrics
+from experiments.modalities.pictures import metrics
 from selenc_tf.models import functional
 from tests.attacks import victims
 
@@ -36,10 +36,10 @@ def near(truth, noise, seed=3):
 
 def test_each_measure_is_the_function_of_its_name(model, weights):
     data = dataset(30)
-    truth, labels = data.images[:2], data.labels[:2]
+    truth, labels = data.examples[:2], data.labels[:2]
     images = near(truth, 0.2)
     later = tuple(2 * tensor for tensor in weights)
-    found = picture_metrics.measure(model, later, images, truth, labels, data.images)
+    found = metrics.measure(model, later, images, truth, labels, data.examples)
     np.testing.assert_array_equal(
         [one.perceptual for one in found],
         perceptual.random_feature_distance(images, truth),
@@ -47,15 +47,15 @@ def test_each_measure_is_the_function_of_its_name(model, weights):
     features = feature_distance.feature_mse(model, later, images, truth, labels)
     np.testing.assert_array_equal([one.feature_mse for one in found], features)
     # The weights are those of the attacked round, not the model's first ones.
-    first = picture_metrics.measure(model, weights, images, truth, labels, data.images)
+    first = metrics.measure(model, weights, images, truth, labels, data.examples)
     assert not np.allclose([one.feature_mse for one in first], features)
 
 
 def test_an_exact_picture_has_no_distance_and_is_identified(model, weights):
     data = dataset(30)
-    truth = data.images[4:5]
-    (found,) = picture_metrics.measure(
-        model, weights, truth, truth, data.labels[4:5], data.images
+    truth = data.examples[4:5]
+    (found,) = metrics.measure(
+        model, weights, truth, truth, data.labels[4:5], data.examples
     )
     # Convolutions round differently at different places of a batch.
     assert found.perceptual == pytest.approx(0.0, abs=1e-9)
@@ -64,11 +64,11 @@ def test_an_exact_picture_has_no_distance_and_is_identified(model, weights):
 
 def test_a_diverged_picture_is_a_failure_and_leaves_the_others_alone(model, weights):
     data = dataset(30)
-    truth, labels = data.images[:2], data.labels[:2]
+    truth, labels = data.examples[:2], data.labels[:2]
     images = truth.copy()
     images[0, 0, 0, 0] = np.nan
-    found = picture_metrics.measure(model, weights, images, truth, labels, data.images)
-    assert found[0] == picture_metrics.PictureMetrics(None, None, False)
+    found = metrics.measure(model, weights, images, truth, labels, data.examples)
+    assert found[0] == metrics.PictureMetrics(None, None, False)
     assert found[1].perceptual == pytest.approx(0.0, abs=1e-9)
     assert (found[1].feature_mse, found[1].identified) == (0.0, True)
 
@@ -78,13 +78,13 @@ def test_two_channels_have_no_perceptual_distance():
     outputs = keras.layers.Dense(3)(keras.layers.Flatten()(inputs))
     model = functional.from_keras(keras.Model(inputs, outputs, name="two_channels"))
     data = dataset(5, (4, 4, 2))
-    (found,) = picture_metrics.measure(
+    (found,) = metrics.measure(
         model,
         tuple(tensor.numpy() for tensor in model.initial_weights),
-        near(data.images[:1], 0.01),
-        data.images[:1],
+        near(data.examples[:1], 0.01),
+        data.examples[:1],
         data.labels[:1],
-        data.images,
+        data.examples,
     )
     assert found.perceptual is None
     assert found.feature_mse > 0 and found.identified
@@ -95,12 +95,10 @@ def test_one_nearer_picture_anywhere_spoils_the_identification(model, weights, p
     data = dataset(250)
     truth, labels = victims.tiny_pictures(1), np.array([0])
     guess = near(truth, 0.05)
-    others = data.images.copy()
+    others = data.examples.copy()
 
     def identified(references):
-        (found,) = picture_metrics.measure(
-            model, weights, guess, truth, labels, references
-        )
+        (found,) = metrics.measure(model, weights, guess, truth, labels, references)
         return found.identified
 
     assert identified(others)
@@ -110,10 +108,10 @@ def test_one_nearer_picture_anywhere_spoils_the_identification(model, weights, p
 
 def test_blocks_do_not_change_the_result(model, weights):
     data = dataset(230)
-    truth, labels = data.images[:40], data.labels[:40]
+    truth, labels = data.examples[:40], data.labels[:40]
     images = near(truth, 0.6)
-    found = picture_metrics.measure(model, weights, images, truth, labels, data.images)
-    at_once = identifiability.identified(images, truth, data.images)
+    found = metrics.measure(model, weights, images, truth, labels, data.examples)
+    at_once = identifiability.identified(images, truth, data.examples)
     np.testing.assert_array_equal([one.identified for one in found], at_once)
     # Easy and hard ones, or the test would say nothing.
     assert 0 < at_once.sum() < 40
@@ -122,21 +120,21 @@ def test_blocks_do_not_change_the_result(model, weights):
 def test_without_references_the_batch_itself_is_compared_with(model, weights):
     truth, labels = victims.tiny_pictures(2), np.array([0, 1])
     none = np.zeros((0, 4, 4, 1), np.float32)
-    found = picture_metrics.measure(model, weights, truth[::-1], truth, labels, none)
+    found = metrics.measure(model, weights, truth[::-1], truth, labels, none)
     assert [one.identified for one in found] == [False, False]
 
 
 def test_references_are_all_pictures_or_come_from_all_classes(monkeypatch):
     data = dataset(90)
-    assert picture_metrics.references(data) is data.images
-    monkeypatch.setattr(picture_metrics, "MAX_REFERENCES", 30)
-    some = picture_metrics.references(data)
+    assert metrics.references(data) is data.examples
+    monkeypatch.setattr(metrics, "MAX_REFERENCES", 30)
+    some = metrics.references(data)
     rows = [
-        np.flatnonzero((data.images == image).all((1, 2, 3))).item() for image in some
+        np.flatnonzero((data.examples == image).all((1, 2, 3))).item() for image in some
     ]
     assert len(set(rows)) == 30
     assert list(np.bincount(data.labels[rows])) == [10, 10, 10]
     one_more = dataclasses.replace(
-        data, images=data.images[:31], labels=data.labels[:31]
+        data, examples=data.examples[:31], labels=data.labels[:31]
     )
-    assert len(picture_metrics.references(one_more)) == 30
+    assert len(metrics.references(one_more)) == 30

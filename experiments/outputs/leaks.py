@@ -1,0 +1,78 @@
+"""How the leakage of a modality is called, printed and drawn: as data."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Number(NamedTuple):
+    """A number that is measured on each reconstruction.
+
+    Attributes:
+      key: Its name in `AttackRecord.measures`.
+      name: What its columns in `summary.csv` start with.
+      words: What TensorBoard's HParams tab calls it.
+      heading: Of its column in the table for people; "" for none.
+      form: Of a value there, as `format` takes it.
+      curve: The tag of its curve over the ratio, after "by_ratio/"; "" for none.
+      description: What the curve shows.
+    """
+
+    key: str
+    name: str
+    words: str
+    heading: str = ""
+    form: str = ".2f"
+    curve: str = ""
+    description: str = ""
+
+
+class Share(NamedTuple):
+    """The share of examples of which something holds.
+
+    Attributes:
+      key: Its name in `AttackRecord.measures`: a truth value, or with `at_least` a number.
+      name: What its columns in `summary.csv` start with.
+      words: What TensorBoard's HParams tab calls it; "" for not there.
+      at_least: From which number on it counts; None for a truth value.
+      heading: Of its column in a wide table for people; "" for none.
+      caption: What that column says, for the line below the table.
+      curve: The tag of its curve over the ratio, after "by_ratio/"; "" for none.
+      description: What the curve shows.
+    """
+
+    key: str
+    name: str
+    words: str = ""
+    at_least: float | None = None
+    heading: str = ""
+    caption: str = ""
+    curve: str = ""
+    description: str = ""
+
+
+class Leaks(NamedTuple):
+    """What the attacks of a modality give.
+
+    Attributes:
+      modality: Its name in records.
+      main: The measure by which attacks are compared: larger means that more leaked.
+      tag: TensorBoard's metric of `main`, with "{}" for the attacker.
+      axis: `main` in words, for the axis of a figure.
+      caption: `main` in words, for the line below a table, as a sentence without its end.
+      numbers: What else is measured, on the reconstruction that `main` calls the best.
+      shares: What counts as recovered.
+      shown: A value of `main` in words: "12.3 dB".
+      drawn: Where a value of `main` is drawn, if it may be infinite.
+      near: Values of `main` closer than this have one label in a figure.
+    """
+
+    modality: str
+    main: Number
+    tag: str
+    axis: str
+    caption: str
+    numbers: tuple[Number, ...]
+    shares: tuple[Share, ...]
+    shown: Callable[[float], str]
+    drawn: Callable[[float], float]
+    near: float
