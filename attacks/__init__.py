@@ -1,9 +1,10 @@
-"""Gradient inversion: what a server's view tells about the clients' pictures.
+"""Gradient inversion: what a server's view tells about the clients' examples.
 
 Every attack is a pure function `(ServerView, Knowledge, Seed) -> Reconstruction`. It
 receives what an honest-but-curious server has of a round and what the threat model
 grants it beyond that, and never the truth: only `attacks.metrics`, which the
-experiment calls afterwards, compares with it.
+experiment calls afterwards, compares with it. What an example is (numbers, pictures
+among them, or others) the knowledge says by its modality (`attacks.modality`).
 
     ServerView --target--> zero-filled vector, matched entries     (naive | mask_aware)
     Knowledge ----+              |

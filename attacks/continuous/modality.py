@@ -26,6 +26,12 @@ def _check(
     labels: Labels | None,
     public: PublicExamples | None,
 ) -> None:
+    if not isinstance(model, FunctionalModel):
+        name = type(model).__name__
+        raise ValueError(
+            f"`model` must be a FunctionalModel for attacks on numbers, got a {name}: "
+            "name the `modality` that it is of."
+        )
     single = isinstance(model.task.inputs, tf.TensorSpec)
     # Several inputs are joined only where all of them are numbers.
     if single and not model.task.inputs.dtype.is_floating:
