@@ -203,6 +203,9 @@ def selective_encryption_unweighted(
 ) -> tff.aggregators.UnweightedAggregationFactory:
     """An unweighted mean whose sum is selectively encrypted.
 
+    It is over the clients whose values are finite and not all zeros, or smaller than
+    normal float32 numbers: TFF's own also counts those who have nothing to add.
+
     Args:
       encryption: The parts; the bounds cover one client's value.
 

@@ -20,6 +20,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from federated.round import (
+    client,
     collecting,
     drawing,
     local_work,
@@ -152,9 +153,9 @@ def build_score_sum(
             mask_consensus.share_of_largest(scores), local_work.presence(batch)
         )
 
-    def choose(summed: Vector, clients: tf.Tensor) -> MaskProposal:
+    def choose(summed: client.OpenedVector, clients: tf.Tensor) -> MaskProposal:
         del clients
-        return MaskProposal(wire.pack(_mask(scoring, summed)))
+        return MaskProposal(wire.pack(_mask(scoring, summed.vector)))
 
     def protocol(sent: tff.Value, batch: tff.Value) -> tff.Value:
         # What is hidden is no question here, so nobody has to announce it.
@@ -284,11 +285,21 @@ def _collect(
         lambda rows, one: _of_any_length(tf.concat([rows, [one[0]]], axis=0)),
         lambda left, right: _of_any_length(tf.concat([left, right], axis=0)),
         lambda rows: AgreedMask(
-            packed_mask=wire.pack(mask := settle(rows)),
+            packed_mask=wire.pack(mask := settle(_some(rows))),
             hidden=tf.math.count_nonzero(mask),
             clients=tf.shape(rows)[0],
         ),
     )
+
+
+def _some(rows: tf.Tensor) -> tf.Tensor:
+    """The proposals, of which there must be one."""
+    check = tf.debugging.Assert(
+        tf.shape(rows)[0] >= 1,
+        ["The cohort is empty: at least one client must propose what to hide"],
+    )
+    with tf.control_dependencies([op for op in (check,) if op is not None]):
+        return tf.identity(rows)
 
 
 def _of_any_length(rows: tf.Tensor) -> tf.Tensor:

@@ -13,6 +13,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from federated.round import (
+    client,
     collecting,
     drawing,
     local_work,
@@ -27,7 +28,6 @@ from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.masks import agreement, wire
 from selenc_tf.models.any_model import AnyModel
-from selenc_tf.types import Vector
 
 
 class RoundBroadcast(NamedTuple):
@@ -56,12 +56,15 @@ class BlindResult(NamedTuple):
       visible_sum: float32 [n - m], at the server.
       ciphertext: string [1 + b], the message with the encrypted sum, at the server.
       gradient: float32 [n], the average gradient, at the clients alone.
+      saturated: int64, how many entries the codec cut off, of all clients together, at
+        the clients alone. If there are any, the average is not that of the gradients.
     """
 
     state: Any
     visible_sum: Any
     ciphertext: Any
     gradient: Any
+    saturated: Any
 
 
 class Round(NamedTuple):
@@ -166,8 +169,8 @@ def build_server_blind_round(
         vector = local_work.vector(model, sent.weights, batch, work)
         return Contribution(vector, local_work.presence(batch))
 
-    def average(summed: Vector, clients: tf.Tensor) -> Vector:
-        return summed / tf.cast(clients, tf.float32)
+    def average(summed: client.OpenedVector, clients: tf.Tensor) -> Any:
+        return summed.vector / tf.cast(clients, tf.float32), summed.saturated
 
     @tff.federated_computation
     def init_fn() -> Any:
@@ -181,11 +184,11 @@ def build_server_blind_round(
         own = wiring.apply(contribute, sent, batch)
         announced, told, state = masks.choose(state, own, sent, batch)
         uploaded = upload_phase.run(announced, told, own, rules)
-        opened = opening.by_everyone(uploaded, rules, 1, average)
+        gradient, saturated = opening.by_everyone(uploaded, rules, 1, average)
         visible_sum, ciphertext = wiring.apply(
             lambda total: (total.visible_sum, total.ciphertext), uploaded.total
         )
-        return BlindResult(state, visible_sum, ciphertext, opened)
+        return BlindResult(state, visible_sum, ciphertext, gradient, saturated)
 
     return Round(init_fn, next_fn)
 

@@ -267,6 +267,18 @@ def sum_dtype(engine: Engine) -> tf.DType:
     return tf.int32 if largest <= tf.int32.max else tf.int64
 
 
+class OpenedVector(NamedTuple):
+    """A sum that a client has opened for itself.
+
+    Attributes:
+      vector: float32 [n].
+      saturated: int64, how many entries the codec cut off, of all clients together.
+    """
+
+    vector: tf.Tensor
+    saturated: tf.Tensor
+
+
 def open_all(
     secret_key: tf.Tensor,
     visible_sum: tf.Tensor,
@@ -276,7 +288,7 @@ def open_all(
     bound: tf.Tensor,
     context: Context,
     engine: Engine,
-) -> Vector:
+) -> OpenedVector:
     """Decrypts a whole sum for the client's own use (the server stays blind).
 
     Runs on: client. Sees: the sum over the cohort.
@@ -292,7 +304,7 @@ def open_all(
       engine: As at encryption.
 
     Returns:
-      float32 [n], the sum.
+      The sum.
 
     Raises:
       InvalidArgumentError: When run, if the sum is refused, with the reason's name.
@@ -307,7 +319,8 @@ def open_all(
         engine.num_blocks(context.values),
     )
     m = tf.math.count_nonzero(mask, dtype=tf.int32)
-    return merge(visible_sum, engine.codec.decode(codes[:m], bound), mask)
+    vector = merge(visible_sum, engine.codec.decode(codes[:m], bound), mask)
+    return OpenedVector(vector, engine.count_saturated(codes, m))
 
 
 def merge(visible: tf.Tensor, hidden: tf.Tensor, mask: Mask) -> Vector:

@@ -11,7 +11,6 @@ from federated.round import announcement, client, server, wiring
 from federated.round.announcement import Announcement
 from federated.round.collecting import Rules
 from federated.round.upload_phase import Uploaded
-from selenc_tf.types import Vector
 
 
 class CohortBroadcast(NamedTuple):
@@ -99,7 +98,7 @@ def by_everyone(
     uploaded: Uploaded,
     rules: Rules,
     min_clients: int,
-    use: Callable[[Vector, tf.Tensor], Any],
+    use: Callable[[client.OpenedVector, tf.Tensor], Any],
 ) -> tff.Value:
     """Every client opens the whole sum, for its own use; the server stays blind.
 
@@ -107,7 +106,7 @@ def by_everyone(
       uploaded: What the upload phase left.
       rules: As there.
       min_clients: The smallest cohort whose sum clients are willing to open.
-      use: What a client makes of the sum, float32 [n], and of k, int32.
+      use: What a client makes of the sum, and of k, int32.
 
     Returns:
       What `use` returned, at each client.
@@ -126,7 +125,7 @@ def by_everyone(
         clients = tf.size(sent.cohort)
         rank = client.find_rank(nonce, sent.cohort, min_clients)
         with tf.control_dependencies([rank]):
-            vector = client.open_all(
+            opened = client.open_all(
                 secret_key,
                 sent.visible_sum,
                 sent.ciphertext,
@@ -134,7 +133,7 @@ def by_everyone(
                 *announcement.terms_of(announced, rules, key_check),
                 rules.engine,
             )
-        return use(vector, clients)
+        return use(opened, clients)
 
     sent = tff.federated_broadcast(wiring.apply(tell, uploaded.total))
     return wiring.apply(

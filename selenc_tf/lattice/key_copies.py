@@ -1,10 +1,14 @@
 """Handing keys out: copies of the key holder's files for one client."""
 
+import dataclasses
 import os
 import pathlib
 
 from selenc_tf.lattice import key_files, key_store
 from selenc_tf.lattice.key_store import KeySet
+
+_MARK = ".handed-out-"
+"""Begins the name of an empty file that says which keys of a series came: no secret."""
 
 
 def hand_out(
@@ -14,7 +18,8 @@ def hand_out(
 
     Runs on: key holder. The copies have the name that the originals have, are for their
     owner only, and appear complete or not at all. Of a series come the keys behind the
-    last one that is there: what the client has forgotten stays forgotten.
+    last one that was ever handed out there: what the client has forgotten stays
+    forgotten.
 
     Args:
       path: The key file, or the folder of the series.
@@ -32,24 +37,44 @@ def hand_out(
     keys = key_store.find(path)
     source = pathlib.Path(keys.path)
     target = key_files.absolute(folder) / source.name
+    key_files.check_private(target)
     if not keys.rotates:
         key_files.copy_new(source, target)
         return key_store.find(target), 1
     key_files.make_folder(target)
     with key_files.locked(target):
-        last = -1
+        last = _last_handed_out(keys, target)
         if there := key_files.files_of(target):
-            last = int(there[-1].stem)
-            _check_same(keys, key_store.find(target))
+            last = max(last, int(there[-1].stem))
+            _check_same(keys.key_id, key_store.find(target).key_id, target)
         new = [one for one in key_files.files_of(source) if int(one.stem) > last]
         for one in new:
             key_files.copy_new(one, target / one.name)
-    return key_store.find(target), len(new)
+        if new:
+            _remember(keys, target, int(new[-1].stem))
+    # All of it may be forgotten there.
+    return dataclasses.replace(keys, path=str(target)), len(new)
 
 
-def _check_same(keys: KeySet, there: KeySet) -> None:
-    if there.key_id != keys.key_id:
+def _last_handed_out(keys: KeySet, target: pathlib.Path) -> int:
+    """The number of the last key that ever came here, also if it was forgotten; or -1."""
+    for one in target.glob(f"{_MARK}*"):
+        key_id, number = one.name.removeprefix(_MARK).split("-")
+        _check_same(keys.key_id, key_id, target)
+        return int(number)
+    return -1
+
+
+def _remember(keys: KeySet, target: pathlib.Path, last: int) -> None:
+    old = list(target.glob(f"{_MARK}*"))
+    (target / f"{_MARK}{keys.key_id}-{last}").touch(0o600)
+    for one in old:
+        one.unlink(missing_ok=True)
+
+
+def _check_same(key_id: str, there: str, target: pathlib.Path) -> None:
+    if there != key_id:
         raise ValueError(
-            f"`folder` must have no other series of that name, but {there.path} is "
-            f"{there.key_id} and not {keys.key_id}. Delete it, or choose another folder."
+            f"`folder` must have no other series of that name, but {target} is of "
+            f"{there} and not {key_id}. Delete it, or choose another folder."
         )

@@ -7,6 +7,7 @@ a key deletes that too.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import pathlib
@@ -104,8 +105,17 @@ def write_new(target: pathlib.Path, write: Callable[[int], None]) -> None:
                 f"`path` must lie where files can be kept from other users, but "
                 f"{target.parent} does not know file modes. Choose another folder."
             )
-        write(descriptor)
-        os.fsync(descriptor)
+        try:
+            write(descriptor)
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+                raise
+            raise OSError(
+                error.errno,
+                f"`path` must be where a key can be written, but there is no room for "
+                f"{target}. Nothing of it was kept: make room, or take another folder.",
+            ) from None
         # A hard link fails if the name is taken, atomically.
         os.link(unfinished, target)
     except FileExistsError:
@@ -147,19 +157,20 @@ def remove(files: Iterable[pathlib.Path]) -> int:
 def check_private(path: pathlib.Path) -> None:
     """Refuses a key, or a series of them, that other users can read or replace.
 
-    They can replace it where they may change it, and where everybody may rename what
-    lies in one of the folders above it. Warns where they can only see which keys there
-    are.
+    They can replace it where it is theirs, where they may change it, and where everybody
+    may rename what lies in one of the folders above it. Warns where they can only see
+    which keys there are.
 
     Args:
-      path: A key file or the folder of a series; nothing is said if it is not there.
+      path: A key file or the folder of a series. If it is not there yet, the folders
+        above it count.
 
     Raises:
       PermissionError: If others can; the sentence says what to do.
     """
     files = [path]
-    for folder in path.parents if path.exists() else ():
-        mode = folder.stat().st_mode
+    for folder in {*path.parents, *path.resolve().parents}:
+        mode = folder.stat().st_mode if folder.is_dir() else 0
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             raise _open_to_others(folder, mode, "exchange what lies in")
     if path.is_dir():
@@ -174,8 +185,15 @@ def check_private(path: pathlib.Path) -> None:
         files = files_of(path)
     for one in files:
         with contextlib.suppress(FileNotFoundError):
-            if (mode := one.stat().st_mode) & _OTHERS:
-                raise _open_to_others(one, mode, "read or change")
+            about = one.stat()
+            if about.st_mode & _OTHERS:
+                raise _open_to_others(one, about.st_mode, "read or change")
+            if about.st_uid not in (0, os.geteuid()):
+                raise PermissionError(
+                    f"A key must be of the user who uses it or of root, but {one} is of "
+                    f"the user with the number {about.st_uid}. Make a new key, or hand "
+                    "this one out anew."
+                )
 
 
 def _open_to_others(path: pathlib.Path, mode: int, may: str) -> PermissionError:

@@ -49,7 +49,7 @@ def make() -> KeyFolder:
         os.close(lock)  # Another process found it before it was locked.
     owner, ending = os.getpid(), contextlib.ExitStack()
     ending.callback(os.close, lock)
-    ending.callback(shutil.rmtree, path, ignore_errors=True)
+    ending.callback(_delete, path)
 
     def delete() -> None:
         if os.getpid() == owner:
@@ -79,6 +79,18 @@ def sweep() -> int:
     )
 
 
+def _delete(folder: pathlib.Path) -> None:
+    """Deletes a folder, its lock last: who is killed meanwhile leaves it to `sweep`."""
+    with contextlib.suppress(FileNotFoundError):
+        for one in list(folder.iterdir()):
+            if one.is_dir() and not one.is_symlink():
+                shutil.rmtree(one, ignore_errors=True)
+            elif one.name != _LOCK:
+                with contextlib.suppress(OSError):
+                    one.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _delete_if_left(folder: pathlib.Path) -> bool:
     try:
         about = folder.lstat()
@@ -89,7 +101,7 @@ def _delete_if_left(folder: pathlib.Path) -> bool:
         return False
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
+        _delete(folder)
         return True
     except OSError:
         return False

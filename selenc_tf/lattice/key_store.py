@@ -70,10 +70,11 @@ def create(path: str | os.PathLike[str], cipher: Cipher) -> KeySet:
 
     Raises:
       FileExistsError: If there is a file already; rotate keys by choosing a new name.
-      OSError: If it cannot be written, or not so that others cannot read it.
+      OSError: If it cannot be written, or not so that others cannot read or replace it.
     """
     key_id = secrets.token_hex(_ID_BYTES)
     target = key_files.absolute(path)
+    key_files.check_private(target)
     _write(target, cipher, key_id, 0)
     return KeySet(str(target), key_id)
 

@@ -41,7 +41,8 @@ def test_types(blind, reveal):
     result = blind(SEED).next.type_signature.result
     assert result.compact_representation() == (
         "<state=<agreement=<policy=<>>,run=int64,round=int64>@SERVER,"
-        "visible_sum=float32[?]@SERVER,ciphertext=str[?]@SERVER,gradient={float32[57]}@CLIENTS>"
+        "visible_sum=float32[?]@SERVER,ciphertext=str[?]@SERVER,"
+        "gradient={float32[57]}@CLIENTS,saturated={int64}@CLIENTS>"
     )
 
 
@@ -81,6 +82,7 @@ def test_blind_mean(model, blind, federation, source):
         assert other.tobytes() == result.gradient[0].tobytes()
     hidden = N if source is HISTORY else M
     assert result.visible_sum.shape == (N - hidden,)
+    assert list(result.saturated) == [0, 0, 0]
 
 
 def test_own_mask_hides_the_largest(model, blind, federation):

@@ -43,6 +43,20 @@ def test_of_a_series_comes_what_is_new(tmp_path):
     assert key_copies.hand_out(keys.path, tmp_path / "one")[1] == 0
 
 
+def test_what_was_forgotten_stays_forgotten(tmp_path):
+    series = key_store.create_series(tmp_path / "holder" / "series", CIPHER, 3)
+    copies, count = key_copies.hand_out(series.path, tmp_path / "client")
+    assert count == 3
+    key_store.forget(copies, before_round=3)
+    assert key_copies.hand_out(series.path, tmp_path / "client")[1] == 0
+    key_store.create_series(series.path, CIPHER, 2, first_round=3)
+    assert key_copies.hand_out(series.path, tmp_path / "client")[1] == 2
+    other = key_store.create_series(tmp_path / "other" / "series", CIPHER, 3)
+    key_store.forget(copies, before_round=5)
+    with pytest.raises(ValueError, match="no other series of that name"):
+        key_copies.hand_out(other.path, tmp_path / "client")
+
+
 def test_not_into_another_series(tmp_path):
     keys = key_store.create_series(tmp_path / "cohort", CIPHER, 2)
     other = key_store.create_series(tmp_path / "one" / "cohort", CIPHER, 1)

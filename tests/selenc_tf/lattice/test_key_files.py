@@ -229,6 +229,28 @@ def test_a_key_in_a_folder_that_everybody_may_write_is_refused(above, tmp_path):
     assert key_store.find(series.path) == series
 
 
+def test_a_key_behind_a_link_lies_where_the_link_leads(tmp_path):
+    real = tmp_path / "open" / "keys"
+    real.mkdir(parents=True)
+    key_store.create(real / "cohort.key", CIPHER)
+    (tmp_path / "link.key").symlink_to(real / "cohort.key")
+    assert key_store.find(tmp_path / "link.key")
+    real.parent.chmod(0o777)
+    with pytest.raises(PermissionError, match="exchange what lies in"):
+        key_store.find(tmp_path / "link.key")
+    with pytest.raises(PermissionError, match="exchange what lies in"):
+        key_store.create(real / "another.key", CIPHER)
+    assert not (real / "another.key").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root can give a file away.")
+def test_a_key_of_another_user_is_refused(tmp_path):
+    keys = key_store.create(tmp_path / "cohort.key", CIPHER)
+    os.chown(keys.path, 65534, -1)
+    with pytest.raises(PermissionError, match="the number 65534"):
+        key_store.find(keys.path)
+
+
 def test_not_through_a_link_that_somebody_laid(tmp_path, monkeypatch):
     """The name of the unfinished file is guessed: it is not written through."""
     monkeypatch.setattr(key_files.secrets, "token_hex", lambda count: "0" * 16)
@@ -405,6 +427,31 @@ def test_what_is_not_ours_is_not_swept(temporary_files):
     (temporary_files / "selenc-keys-file").touch()
     assert key_folders.sweep() == 0
     assert (old / "study.key").exists()
+
+
+@pytest.mark.parametrize("steps", range(5))
+def test_who_is_killed_while_deleting_leaves_the_rest_to_the_next(
+    steps, temporary_files, monkeypatch
+):
+    left, real = [steps], os.unlink
+
+    def dying(*arguments, **named):
+        if not left[0]:
+            raise Killed
+        left[0] -= 1
+        return real(*arguments, **named)
+
+    folder = key_folders.make()
+    for name in ("a.key", "b.key", "c.key"):
+        (folder.path / name).touch()
+    (folder.path / "series").mkdir()
+    (folder.path / "series" / "000000.key").touch()
+    monkeypatch.setattr(os, "unlink", dying)
+    with pytest.raises(Killed):
+        folder.delete()
+    monkeypatch.setattr(os, "unlink", real)
+    key_folders.sweep()
+    assert not folder.path.exists()
 
 
 def test_an_exception_ends_the_folder_too(temporary_files):
