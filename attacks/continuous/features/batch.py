@@ -53,7 +53,7 @@ def read(
     Returns:
       The pieces; None if no mixture of the span was found that the model explains.
     """
-    span = span_lib.of(layer.values, layer.known, size)
+    span = span_lib.of(layer.values, layer.known, size, layer.summed)
     if span is None:
         return None
     if not span.rows[:-1].all():
@@ -63,9 +63,12 @@ def read(
         found = _sparse(layer, span, seed)
         if found is not None:
             told = labelling.classes(layer, found)
-            if told.fits:
+            if told.fits or layer.summed:
                 return found
             starts.append(found)
+    if layer.summed:
+        # The equations of the mixture are those of one step.
+        return None
     return _searched(layer, span, size, labels, known, starts, seed, effort)
 
 
@@ -83,9 +86,9 @@ def _sparse(
 ) -> pieces_lib.Pieces | None:
     if span.rank > _MOST_DRAWN:
         return None
-    noise = span_lib.ROUNDING / span.singular
+    noise = span.rounding / span.singular
     right = span.right[span.columns]
-    unmixing = sparse_starts.directions(right, noise, seed, _DRAWS)
+    unmixing = sparse_starts.directions(right, noise, seed, _DRAWS, span.rounding)
     if unmixing is None:
         return None
     whole = np.linalg.inv(unmixing)
