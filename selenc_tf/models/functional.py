@@ -238,8 +238,8 @@ def targets(model: AnyModel, labels: tf.Tensor) -> tf.Tensor:
         [b, num_classes].
 
     Returns:
-      float32 [b, num_classes]; the labels themselves where only the loss knows what
-      they are.
+      float32 [b, num_classes]; the labels themselves where there are several classes
+      for each example, or only the loss knows what they are.
 
     Raises:
       ValueError: If they have another shape.
@@ -247,7 +247,9 @@ def targets(model: AnyModel, labels: tf.Tensor) -> tf.Tensor:
     """
     rule = model.task.objective.rules
     known = labels_lib.checked(rule, labels)
-    return tf.one_hot(known, model.num_classes) if rule.classes else known
+    # Of every position, as of next tokens, numbers would take far too much room.
+    one_each = rule.classes and known.shape.rank == 1
+    return tf.one_hot(known, model.num_classes) if one_each else known
 
 
 def mean_loss(
