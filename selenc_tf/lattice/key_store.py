@@ -290,8 +290,7 @@ def _read_id(path: pathlib.Path, digest: str | None = None) -> str:
         records = tf.data.TFRecordDataset([str(path)])
         found, key_id = [record.numpy().decode() for record in records.take(2)]
         bytes.fromhex(key_id)
-        count = records.reduce(0, lambda count, _: count + 1)
-        if int(count) != _PUBLIC + 1:
+        if sum(1 for _ in records) != _PUBLIC + 1:
             raise ValueError
     except (tf.errors.DataLossError, ValueError):
         raise ValueError(

@@ -44,6 +44,11 @@ def ciphertext(change):
     return lambda upload, _: upload._replace(ciphertext=change(upload.ciphertext))
 
 
+def with_message(upload, sent):
+    """An upload with another message, whose checksum fits."""
+    return client.sealed_upload(*upload._replace(ciphertext=sent)[:-1])
+
+
 def of_another(**fields):
     """A message that says in its header to be of something else."""
 
@@ -53,7 +58,7 @@ def of_another(**fields):
         sent = message.assemble(
             context._replace(**other), tf.constant(1), tf.constant(0), blocks
         )
-        return upload._replace(ciphertext=sent)
+        return with_message(upload, sent)
 
     return change
 
@@ -66,7 +71,7 @@ def reassembled(summands=1, first_block=0):
         sent = message.assemble(
             context, tf.constant(summands), tf.constant(first_block), blocks
         )
-        return upload._replace(ciphertext=sent)
+        return with_message(upload, sent)
 
     return change
 

@@ -67,7 +67,7 @@ def test_a_batch_through_relus_one_by_one(dense):
     found, leaks = attacked(dense, images, labels, training)
     assert found.converged and min(leak.psnr for leak in leaks) > 120
     assert tuple(found.labels) == labels
-    assert np.max(np.abs(found.images - images)) < 1e-5
+    assert np.max(np.abs(found.examples - images)) < 1e-5
 
 
 @pytest.mark.parametrize("change", [{"epochs": 2}, {"learning_rate": 0.3}])
@@ -133,7 +133,7 @@ def test_a_digit_through_the_lenet_after_five_local_epochs():
         pictures.labels,
         training,
         mask=mask,
-        public_pictures=knowledge.PublicPictures(
+        public_examples=knowledge.PublicExamples(
             public.images, np.array(public.labels)
         ),
     )

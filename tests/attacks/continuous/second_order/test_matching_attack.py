@@ -45,7 +45,7 @@ def picture(reconstruction, truth, labels):
 def assert_identical(first, second):
     np.testing.assert_array_equal(first.examples, second.examples)
     np.testing.assert_array_equal(first.labels, second.labels)
-    untimed = {"images": None, "labels": None, "seconds": 0.0}
+    untimed = {"examples": None, "labels": None, "seconds": 0.0}
     np.testing.assert_equal(first._replace(**untimed), second._replace(**untimed))
 
 
