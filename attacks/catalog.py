@@ -144,14 +144,12 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
         ),
         "feature_inversion": Entry(
             "attacks.continuous.features.feature_inversion:build_feature_inversion",
-            local_training=True,
             cost="algebra",
         ),
         "feature_inversion_dct": Entry(
             "attacks.pictures.features.feature_inversion_dct:"
             "build_feature_inversion_dct",
             inputs=words.PICTURES,
-            local_training=True,
             cost="algebra",
         ),
         # After those, because it may end in a search.

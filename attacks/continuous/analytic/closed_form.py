@@ -115,12 +115,7 @@ def matching_error(
     )
     targets = matching.as_targets(model, labels, tf.float32)
     candidate = matching.group_gradient(
-        model,
-        observed,
-        target.sizes,
-        tf.constant(images),
-        targets,
-        knowledge.local_training,
+        model, observed, target.sizes, tf.constant(images), targets
     ).numpy()
     entry_weights = objectives.normalised_weights(target.vector, target.visible)
     seen = np.where(target.visible, target.vector, np.float32(0)).astype(np.float64)

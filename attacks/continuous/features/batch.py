@@ -53,7 +53,7 @@ def read(
     Returns:
       The pieces; None if no mixture of the span was found that the model explains.
     """
-    span = span_lib.of(layer.values, layer.known, size, layer.summed)
+    span = span_lib.of(layer.values, layer.known, size)
     if span is None:
         return None
     if not span.rows[:-1].all():
@@ -63,12 +63,9 @@ def read(
         found = _sparse(layer, span, seed)
         if found is not None:
             told = labelling.classes(layer, found)
-            if told.fits or layer.summed:
+            if told.fits:
                 return found
             starts.append(found)
-    if layer.summed:
-        # The equations of the mixture are those of one step.
-        return None
     return _searched(layer, span, size, labels, known, starts, seed, effort)
 
 
@@ -86,9 +83,9 @@ def _sparse(
 ) -> pieces_lib.Pieces | None:
     if span.rank > _MOST_DRAWN:
         return None
-    noise = span.rounding / span.singular
+    noise = span_lib.ROUNDING / span.singular
     right = span.right[span.columns]
-    unmixing = sparse_starts.directions(right, noise, seed, _DRAWS, span.rounding)
+    unmixing = sparse_starts.directions(right, noise, seed, _DRAWS)
     if unmixing is None:
         return None
     whole = np.linalg.inv(unmixing)

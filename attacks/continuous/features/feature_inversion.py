@@ -5,7 +5,6 @@ batch; `inversion.py` finds the examples that have them. It needs little of the 
 a head some rows, as a magnitude mask leaves them, and none of the convolutions.
 """
 
-import dataclasses
 import time
 from collections.abc import Callable
 from typing import TypeAlias
@@ -18,20 +17,11 @@ from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.continuous.analytic import closed_form
-from attacks.continuous.features import (
-    bounds,
-    guessed,
-    inversion,
-    local_steps,
-    reading,
-    several,
-)
-from attacks.continuous.features import features as features_lib
-from attacks.continuous.features import span as span_lib
+from attacks.continuous.features import guessed, inversion, reading
 from attacks.structure import cut as cut_lib
 from federated import views
 from selenc_tf.distance import prior as prior_lib
-from selenc_tf.types import Seed, Weights
+from selenc_tf.types import Seed
 
 PriorOf: TypeAlias = Callable[[knowledge_lib.Knowledge], prior_lib.GaussianPrior]
 """What is believed of one example beforehand."""
@@ -40,10 +30,6 @@ _DEFAULT_EFFORT = effort_lib.Effort(restarts=1, max_iterations=60)
 
 _EXACT = 3e-4
 """Root mean square of what is left open up to which an example counts as found: 70 dB."""
-
-_OTHERS = 5.0
-"""Times what a dense layer's factors leave that other layers' gradients are uncertain by,
-where several steps are taken for one."""
 
 _MEAN, _VARIANCE = 0.5, 1 / 12
 """Of numbers that may be anything in [0, 1]."""
@@ -95,77 +81,45 @@ def build_feature_inversion(
     ) -> knowledge_lib.Reconstruction:
         began = time.monotonic()
         target = target_lib.build_target(view, knowledge, source, "mask_aware")
-        cuts = shared.of(cut_lib.cuts, knowledge.model)
+        model = knowledge.model
+        cuts = shared.of(cut_lib.cuts, model)
         closed_form.check_target(target)
+        cut, features = reading.read(
+            model, cuts, target, view.weights, knowledge, seed, effort, shared
+        )
+
+        if not np.isfinite(features.errors).any(axis=1).all():
+            raise knowledge_lib.DoesNotApply(
+                f"The layer {cut.layer.name!r} must show something of the input of every "
+                "example, but of some it shows nothing."
+            )
 
         def over() -> bool:
             limit = effort.max_seconds
             return limit is not None and time.monotonic() - began > limit
 
-        weights = tuple(tf.constant(one, tf.float64) for one in view.weights)
-        once = dataclasses.replace(knowledge, local_training=None)
-        prior = prior_of(knowledge)
-
-        def explain(
-            one: target_lib.Target,
-            lower: Weights,
-            noise_of: several.NoiseOf | None,
-        ) -> several.Explained:
-            cut, features = reading.read(
-                knowledge.model,
-                cuts,
-                one,
-                view.weights,
-                once,
-                seed,
-                effort,
-                shared,
-                noise_of is not None,
+        net = inversion.Below(
+            cut,
+            tuple(tf.constant(one, tf.float64) for one in view.weights),
+            model,
+            prior_of(knowledge),
+            shared,
+            effort.max_iterations,
+            over,
+        )
+        found = inversion.invert(net, features)
+        if features.label_source == "guessed" and model.kind == "classes":
+            features = guessed.settle(
+                net, view, target, knowledge, found.images, features
             )
-            _check_told(cut, features)
-            net = inversion.Below(
-                cut, lower, knowledge.model, prior, shared, effort.max_iterations, over
-            )
-            if noise_of is not None:
-                noise = noise_of(features)
-                scale = noise / span_lib.uncertainty(features.residual)
-                features = features._replace(errors=scale * features.errors)
-                found = inversion.invert(net, features)
-                left = max(noise, _OTHERS * float(np.sqrt(features.residual)))
-                found = inversion.refine(net, features, found, one, left)
-                return several.Explained(cut, features, found)
-            found = inversion.invert(net, features)
-            if features.label_source == "guessed" and knowledge.model.kind == "classes":
-                features = guessed.settle(net, view, one, once, found.images, features)
-            found = inversion.refine(net, features, found, one)
-            return several.Explained(cut, features, found)
-
-        if knowledge.local_training is None:
-            _, features, found = explain(target, weights, None)
-        else:
-            client = local_steps.Client(
-                knowledge.model,
-                cuts,
-                weights,
-                knowledge.local_training,
-                knowledge.batch_size,
-                shared,
-            )
-            _, features, found = several.solve(
-                client, target, knowledge.classes, explain, over
-            )
+        found = inversion.refine(net, features, found, target)
         stop = "closed_form" if np.all(found.deviation < _EXACT) else "prior"
         if not found.settled:
-            one = knowledge.local_training is None
-            ended = one and found.steps >= effort.max_iterations
+            ended = found.steps >= effort.max_iterations
             stop = "seconds" if over() else "iterations" if ended else "stalled"
         exact = stop == "closed_form"
-        images = (
-            bounds.held(found.images, _EXACT / 10)
-            if exact
-            else np.clip(found.images, 0, 1)
-        )
-        classes = knowledge.model.kind == "classes"
+        images = _at_bounds(found.images) if exact else np.clip(found.images, 0, 1)
+        classes = model.kind == "classes"
         result = closed_form.report(
             view,
             target,
@@ -184,9 +138,11 @@ def build_feature_inversion(
     return attack
 
 
-def _check_told(cut: cut_lib.Cut, features: features_lib.Features) -> None:
-    if not np.isfinite(features.errors).any(axis=1).all():
-        raise knowledge_lib.DoesNotApply(
-            f"The layer {cut.layer.name!r} must show something of the input of every "
-            "example, but of some it shows nothing."
-        )
+def _at_bounds(images: np.ndarray) -> np.ndarray:
+    """Numbers that are a bound but for rounding, at the bound.
+
+    Where many are, as in black borders, a ReLU without a bias is at its kink there: what
+    lies a billionth beside it has another gradient.
+    """
+    inside = np.where(images < _EXACT / 10, 0.0, images)
+    return np.where(inside > 1 - _EXACT / 10, 1.0, inside)

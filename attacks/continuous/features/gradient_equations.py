@@ -16,7 +16,7 @@ from attacks.structure import cut as cut_lib
 from selenc_tf.models import functional
 from selenc_tf.types import Weights
 
-ROUNDING = 2e-7
+_ROUNDING = 2e-7
 """Error of a sum in float32, relative to the root of the sum of its squared terms."""
 
 _PROBABILITY = 6e-8
@@ -56,7 +56,6 @@ def of_chain(
     model: functional.FunctionalModel,
     target: target_lib.Target,
     programs: programs_lib.Programs,
-    rounding: float = ROUNDING,
 ) -> GradientEquations | None:
     """The equations, where the layers below are a chain of convolutions.
 
@@ -69,7 +68,6 @@ def of_chain(
       model: The model.
       target: The gradient.
       programs: What is compiled already.
-      rounding: Error of a sum, relative to the root of the sum of its squared terms.
 
     Returns:
       The equations; None if they are too few or the example too large for them to be
@@ -121,8 +119,8 @@ def of_chain(
     def errors_at(x: np.ndarray) -> np.ndarray:
         found = at(x, nothing)
         sizes, values = found.sizes.numpy()[used], found.values.numpy()[used]
-        errors = np.hypot(rounding * sizes, doubt * values)
-        return np.maximum(errors, rounding * np.max(np.abs(errors), initial=1e-300))
+        errors = np.hypot(_ROUNDING * sizes, doubt * values)
+        return np.maximum(errors, _ROUNDING * np.max(np.abs(errors), initial=1e-300))
 
     values = target.plain[seen].astype(np.float64)
     return GradientEquations(evaluate, linearise, values, errors_at)

@@ -129,7 +129,6 @@ def refine(
     features: features_lib.Features,
     found: Inverted,
     target: target_lib.Target,
-    rounding: float = gradient_equations.ROUNDING,
 ) -> Inverted:
     """Adds the visible gradients below the cut, where one example leads through a chain.
 
@@ -140,7 +139,6 @@ def refine(
       features: What is known of them, with the right label.
       found: By them alone.
       target: The gradient.
-      rounding: Of its entries, relative to the root of the sum of their squared terms.
 
     Returns:
       The example that explains both; `found` where there is nothing to add, or it does
@@ -149,7 +147,7 @@ def refine(
     if _is_large(net) or net.over():
         return found
     more = gradient_equations.of_chain(
-        net.cut, features, net.weights, net.model, target, net.programs, rounding
+        net.cut, features, net.weights, net.model, target, net.programs
     )
     if more is None:
         return found

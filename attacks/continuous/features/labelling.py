@@ -94,11 +94,6 @@ def misfits(layer: layer_lib.Layer, pieces: pieces_lib.Pieces) -> np.ndarray:
     # A label counts as its derivative does: that of probability one.
     effect = np.abs(model - model.mean(axis=1, keepdims=True))
     data = pieces.slopes[:, None, pieces.units]
-    if layer.summed:
-        # Of several steps the direction is much like the first one's.
-        sizes = np.linalg.norm(model, axis=-1) * np.linalg.norm(data, axis=-1)
-        cosine = np.sum(model * data, axis=-1) / np.maximum(sizes, 1e-300)
-        return 1.0 - cosine
     sigma = pieces.slope_errors[:, None, pieces.units] + _EPSILON * effect
     error = np.sqrt(np.sum(np.square(model - data), axis=-1))
     allowed = np.sqrt(np.sum(np.square(data), axis=-1)) + (

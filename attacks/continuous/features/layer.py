@@ -30,8 +30,6 @@ class Layer(NamedTuple):
       slopes: The derivative of an example's loss by the outputs.
       kind: What the model learns.
       head: Whether the outputs are the logits.
-      summed: Whether the derivatives are those of several steps together, of which
-        `slopes` has the first.
     """
 
     name: str
@@ -42,7 +40,6 @@ class Layer(NamedTuple):
     slopes: slopes_lib.Slopes
     kind: Kind
     head: bool
-    summed: bool
 
     def outputs(self, features: np.ndarray) -> np.ndarray:
         """Z [b, u] of inputs [b, f]."""
@@ -56,7 +53,6 @@ def of(
     target: target_lib.Target,
     weights: tuple[np.ndarray, ...],
     programs: programs_lib.Programs,
-    summed: bool,
 ) -> Layer:
     """Collects what is known of a layer.
 
@@ -68,7 +64,6 @@ def of(
       target: The gradient.
       weights: All tensors of the round.
       programs: What is compiled already.
-      summed: See `Layer`.
 
     Returns:
       The layer.
@@ -105,5 +100,4 @@ def of(
         slopes=slopes_lib.at(at, cut, double, model.num_classes),
         kind=model.kind,
         head=cut.layer.head,
-        summed=summed,
     )

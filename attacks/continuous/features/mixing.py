@@ -158,7 +158,7 @@ def solve(given: Problem, start: np.ndarray, labels: np.ndarray, most: int) -> S
     damping, growth, count = 1e-3, 2.0, 0
     # What is left to the equations once the unknowns have taken their share.
     spare = max(error.size - amounts.size, 1)
-    noise = given.span.rounding**2 * spare
+    noise = span_lib.ROUNDING**2 * spare
     normal, slope = _normal(given, mixture, labels, error, weights)
     scale = np.diag(normal).copy()
     settled, slow = False, 0
@@ -171,9 +171,7 @@ def solve(given: Problem, start: np.ndarray, labels: np.ndarray, most: int) -> S
         new_error = _errors(given, new, labels)
         new_value = _value(new_error, weights)
         if not new_value < value:
-            settled = (
-                value < _SOLVED * noise and _left(given, normal, slope, scale) < _DONE
-            )
+            settled = value < _SOLVED * noise and _left(normal, slope, scale) < _DONE
             damping *= growth
             growth *= 2.0
             if damping > _MOST_DAMPING:
@@ -188,7 +186,7 @@ def solve(given: Problem, start: np.ndarray, labels: np.ndarray, most: int) -> S
         value = _value(error, weights)
         normal, slope = _normal(given, mixture, labels, error, weights)
         if value < _SOLVED * noise:
-            settled = _left(given, normal, slope, scale) < _DONE
+            settled = _left(normal, slope, scale) < _DONE
         slow = slow + 1 if gain < _STUCK else 0
         if slow == _PATIENCE and not settled:
             break
@@ -197,12 +195,10 @@ def solve(given: Problem, start: np.ndarray, labels: np.ndarray, most: int) -> S
     return Solution(mixture, value / noise, spread, count, settled)
 
 
-def _left(
-    given: Problem, normal: np.ndarray, slope: np.ndarray, scale: np.ndarray
-) -> float:
+def _left(normal: np.ndarray, slope: np.ndarray, scale: np.ndarray) -> float:
     """What a full step would take away, in units of the rounding's square."""
     step = _step(normal, slope, 1e-14 * scale + 1e-300)
-    return float(slope @ step) / given.span.rounding**2
+    return float(slope @ step) / span_lib.ROUNDING**2
 
 
 def _errors(given: Problem, mixture: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -229,10 +225,8 @@ def _weights(given: Problem, mixture: np.ndarray, labels: np.ndarray) -> np.ndar
     effect = model - _model(given, mixture, np.zeros_like(labels))
     sizes = np.linalg.norm(mixture, axis=1) / given.size
     lost = np.square(_EPSILON * sizes) @ np.square(effect)
-    own = np.square(given.span.rounding * sizes) @ np.square(model)
-    found: np.ndarray = given.span.rounding / np.sqrt(
-        given.span.rounding**2 + lost + own
-    )
+    own = np.square(span_lib.ROUNDING * sizes) @ np.square(model)
+    found: np.ndarray = span_lib.ROUNDING / np.sqrt(span_lib.ROUNDING**2 + lost + own)
     return found
 
 
@@ -272,6 +266,6 @@ def _spread(given: Problem, normal: np.ndarray) -> np.ndarray:
     count = given.free.shape[1]
     inverse = np.linalg.pinv(normal, rcond=1e-15, hermitian=True)
     inverse = inverse.reshape(given.size, count, given.size, count)
-    own = np.einsum("ninj->nij", inverse) * given.span.rounding**2
+    own = np.einsum("ninj->nij", inverse) * span_lib.ROUNDING**2
     found: np.ndarray = np.einsum("ra,nab,sb->nrs", given.free, own, given.free)
     return found

@@ -15,8 +15,7 @@ from attacks.continuous.features import layer as layer_lib
 from attacks.continuous.features import pieces as pieces_lib
 from attacks.continuous.features import span as span_lib
 
-_MISFIT, _ABOUT = 1e-10, 0.05
-"""Largest squared error of an outer product, relative, of one step and of several."""
+_MISFIT = 1e-10
 _DECADES = 6
 _SCALES = 241
 
@@ -39,30 +38,24 @@ def read(
     fit = outer_product.factorise(
         layer.values[:-1], layer.known[:-1], layer.values[-1], layer.known[-1]
     )
-    if not fit.rows_known.any() or not (
-        fit.residual <= (_ABOUT if layer.summed else _MISFIT)
-    ):
+    if not fit.rows_known.any() or not fit.residual <= _MISFIT:
         return None
     scale = 1.0
     if not fit.scaled:
-        if not fit.rows_known.all() or not labels or layer.summed:
+        if not fit.rows_known.all() or not labels:
             return None
         scale = _scale(layer, fit, labels)
     known = fit.rows_known
     features = np.where(known, fit.rows * scale, 0.0)[None]
     slopes = np.where(fit.columns_known, fit.columns / scale, 0.0)[None]
-    rounding = span_lib.ROUNDING
-    if layer.summed:
-        rounding = span_lib.uncertainty(fit.residual)
-    own = pieces_lib.rounding(features, known, rounding)
     between = layer.known[:-1] & np.outer(known, fit.columns_known)
     return pieces_lib.Pieces(
         features=features,
         known=known,
-        errors=np.where(known, own, np.inf),
+        errors=np.where(known, pieces_lib.rounding(features, known), np.inf),
         slopes=slopes,
         units=fit.columns_known,
-        slope_errors=rounding * np.abs(slopes),
+        slope_errors=span_lib.ROUNDING * np.abs(slopes),
         labels=None,
         residual=fit.residual,
         entries=int(np.count_nonzero(between)) + int(np.count_nonzero(layer.known[-1])),

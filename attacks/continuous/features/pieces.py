@@ -33,13 +33,11 @@ class Pieces(NamedTuple):
     entries: int
 
 
-def rounding(
-    features: np.ndarray, known: np.ndarray, relative: float = span_lib.ROUNDING
-) -> np.ndarray:
+def rounding(features: np.ndarray, known: np.ndarray) -> np.ndarray:
     """What a client's float32 leaves of features that it computed itself, [b, f]."""
     count = max(int(np.count_nonzero(known)), 1)
     size = np.sqrt(np.sum(np.square(features), axis=1, keepdims=True) / count)
-    return relative * (np.abs(features) + size)
+    return span_lib.ROUNDING * (np.abs(features) + size)
 
 
 def of_mixing(
@@ -64,13 +62,14 @@ def of_mixing(
         left = span.left[:-1]
         variance = variance + np.einsum("ir,nrs,is->ni", left, spread, left)
     features = np.where(known, inputs[:, :-1], 0.0)
-    own = rounding(features, known, span.rounding)
-    errors = np.sqrt(np.maximum(variance, 0.0) + own**2)
+    errors = np.sqrt(np.maximum(variance, 0.0) + rounding(features, known) ** 2)
     unmixing = np.linalg.inv(mixing)
     slopes = size * (unmixing @ span.right.T) * span.scale
-    spread = span.rounding * np.sqrt(np.square(unmixing) @ (span.singular**-2.0))
+    spread = span_lib.ROUNDING * np.sqrt(np.square(unmixing) @ (span.singular**-2.0))
     # Rounding of the terms too, whose sizes are the columns'.
-    slope_errors = size * spread[:, None] * span.scale + span.rounding * np.abs(slopes)
+    slope_errors = size * spread[:, None] * span.scale + span_lib.ROUNDING * np.abs(
+        slopes
+    )
     return Pieces(
         features=features,
         known=known,

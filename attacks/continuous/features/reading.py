@@ -36,7 +36,6 @@ def read(
     seed: Seed,
     effort: effort_lib.Effort,
     programs: programs_lib.Programs,
-    summed: bool = False,
 ) -> tuple[cut_lib.Cut, features_lib.Features]:
     """Reads the inputs of the lowest dense layer that shows them.
 
@@ -51,8 +50,6 @@ def read(
       seed: Of what is drawn.
       effort: Of completions and searches.
       programs: What is compiled already.
-      summed: Whether the target is the mean of several steps' gradients, whose labels
-        are then a guess that the steps have to prove.
 
     Returns:
       The cut, and the inputs of its layer: of the lowest cut where all of them are
@@ -68,7 +65,7 @@ def read(
     reasons = []
     for cut in cuts:
         try:
-            layer = layer_lib.of(model, cut, target, weights, programs, summed)
+            layer = layer_lib.of(model, cut, target, weights, programs)
             found = _read_layer(layer, target, knowledge, seed, effort)
         except knowledge_lib.DoesNotApply as error:
             reasons.append(str(error))
@@ -91,7 +88,7 @@ def _check_mean(target: target_lib.Target, knowledge: knowledge_lib.Knowledge) -
     if knowledge.local_training is not None:
         raise knowledge_lib.DoesNotApply(
             "`knowledge.local_training` must be None for a reading of one gradient, but "
-            "the message is the sum of several steps."
+            "the message is the sum of several steps. Match gradients."
         )
     each = np.asarray(target.shares) / np.asarray(target.sizes)
     if np.ptp(each) > 1e-6 * np.max(each):
@@ -175,7 +172,7 @@ def _labelled(
     if pieces.labels is not None:
         # The equations hold; but where a class's column is hidden, for others too.
         told = labelling.Labelled(pieces.labels, np.zeros(len(told.misfit)), told.sure)
-    if not told.fits and not layer.summed:
+    if not told.fits:
         raise knowledge_lib.DoesNotApply(
             f"What the layer {layer.name!r} shows must be derivatives that the model "
             "makes for some labels, but it is not: another batch size, several steps, or "
@@ -191,9 +188,6 @@ def _labelled(
                 f"{layer.name!r} shows others."
             )
         order = _order(labels, knowledge.classes)
-        if not told.sure.all():
-            each = np.asarray(knowledge.classes, np.int64)
-            order = np.argsort(labelling.assigned(layer, pieces, each))
         pieces = pieces._replace(
             features=pieces.features[order], errors=pieces.errors[order]
         )

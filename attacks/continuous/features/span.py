@@ -19,9 +19,6 @@ ROUNDING = 1e-7
 
 _MISFIT = 1e-12
 """Largest relative squared error of a matrix of the rank that it should have."""
-_ABOUT, _UNCERTAIN = 0.05, 0.15
-"""And of one that is only about of that rank; the share of the root of its error that its
-entries count as uncertain by."""
 _SPARE = 50
 """Equations more than unknowns that make such a fit no chance."""
 
@@ -45,7 +42,6 @@ class Span(NamedTuple):
       noise: float64 [f + 1, r, r], the covariance that float32 leaves of `left`'s rows.
       residual: Squared error relative to the squares, over the visible entries.
       entries: Number of visible entries that were used.
-      rounding: What an entry is uncertain by, relative to its terms.
     """
 
     left: np.ndarray
@@ -57,7 +53,6 @@ class Span(NamedTuple):
     noise: np.ndarray
     residual: float
     entries: int
-    rounding: float
 
     @property
     def rank(self) -> int:
@@ -65,9 +60,7 @@ class Span(NamedTuple):
         return int(self.right.shape[1])
 
 
-def of(
-    values: np.ndarray, known: np.ndarray, rank: int, about: bool = False
-) -> Span | None:
+def of(values: np.ndarray, known: np.ndarray, rank: int) -> Span | None:
     """Finds the factors.
 
     Runs on: attacker. Sees: the visible entries of the layer.
@@ -76,8 +69,6 @@ def of(
       values: float64 [f + 1, u], the gradient with the bias as its last row.
       known: bool [f + 1, u].
       rank: Of the batch.
-      about: Whether the gradient is only about of that rank; what the factors leave of it
-        then says what its entries are uncertain by.
 
     Returns:
       The factors; None if the visible entries are not those of a matrix of that rank, or
@@ -96,12 +87,7 @@ def of(
         if found is None:
             return None
         right = found
-    return _finished(part, seen, units, right, heights, scale, about)
-
-
-def uncertainty(residual: float) -> float:
-    """What entries are uncertain by, relative, if factors leave such a squared error."""
-    return max(_UNCERTAIN * float(np.sqrt(residual)), ROUNDING)
+    return _finished(part, seen, units, right, heights, scale)
 
 
 def _balanced(
@@ -131,7 +117,6 @@ def _finished(
     right: np.ndarray,
     heights: np.ndarray,
     scale: np.ndarray,
-    about: bool,
 ) -> Span | None:
     """All rows by least squares on the columns that are determined."""
     rank = right.shape[1]
@@ -161,9 +146,8 @@ def _finished(
     residual = float(np.sum(np.square(error))) / squares if squares else np.inf
     entries = int(np.count_nonzero(seen[rows]))
     spare = entries - rank * (np.count_nonzero(rows) + len(right) - rank)
-    if not residual <= (_ABOUT if about else _MISFIT) or spare < _SPARE:
+    if not residual <= _MISFIT or spare < _SPARE:
         return None
-    rounding = uncertainty(residual) if about else ROUNDING
     # Singular vectors of what is known: the weakest directions stand alone.
     _, singular, back = np.linalg.svd(left[rows], full_matrices=False)
     inverse = np.einsum("ar,irs,bs->iab", back, inverse, back)
@@ -180,8 +164,7 @@ def _finished(
         columns=told,
         scale=scale,
         singular=singular,
-        noise=np.square(rounding * size)[:, None, None] * inverse,
+        noise=np.square(ROUNDING * size)[:, None, None] * inverse,
         residual=residual,
         entries=entries,
-        rounding=rounding,
     )

@@ -22,15 +22,11 @@ _LOOKED_AT = 64
 """New directions of a chunk that are worth a closer look."""
 _ROUGH = 1e-5
 """A product this small, relative to the median, may be a zero."""
-_ROUGHEST = 0.03
-_NOISY = 30.0
-"""Times the rounding, that a product or an angle is uncertain by."""
 _SURE = 30.0
 """Zeros are at most this many standard deviations of the rounding from zero."""
 _MORE = 4
 """Zeros beyond those asked for that are no chance."""
 _ALIKE = 1e-6
-_MOST_ALIKE = 1e-3
 _ALONE = 1 - 1e-4
 """Leverage of a unit without which a direction would not be determined."""
 _AGAIN = 3
@@ -47,11 +43,7 @@ class _Found:
 
 
 def directions(
-    right: np.ndarray,
-    noise: np.ndarray,
-    seed: Seed,
-    most: int,
-    rounding: float = 0.0,
+    right: np.ndarray, noise: np.ndarray, seed: Seed, most: int
 ) -> np.ndarray | None:
     """Finds the rows of the unmixing matrix.
 
@@ -62,7 +54,6 @@ def directions(
       noise: float64 [r], standard deviations of its columns' entries.
       seed: Of the draws.
       most: Draws at most.
-      rounding: What the entries are uncertain by, relative to their terms.
 
     Returns:
       float64 [r, r], rows m of length 1 such that right m is sparse, sparsest first;
@@ -70,25 +61,23 @@ def directions(
     """
     rank = right.shape[1]
     generator = np.random.default_rng([*seed, 2])
-    rough = min(max(_ROUGH, _NOISY * rounding), _ROUGHEST)
-    alike = min(max(_ALIKE, (_NOISY * rounding) ** 2), _MOST_ALIKE)
     found = _Found(np.zeros((0, rank)), np.zeros(0, int), np.zeros(0, int))
     complete: int | None = None
     for drawn in range(_CHUNK, most + 1, _CHUNK):
-        drawn_now = _null_vectors(right, generator)
-        products = np.abs(drawn_now @ right.T)
-        limit = rough * np.median(products, axis=1, keepdims=True)
+        rough = _null_vectors(right, generator)
+        products = np.abs(rough @ right.T)
+        limit = _ROUGH * np.median(products, axis=1, keepdims=True)
         small = products < limit
         counts = np.count_nonzero(small, axis=1)
         hopeful = np.flatnonzero(counts >= rank + _MORE)
         hopeful = hopeful[np.argsort(-counts[hopeful], kind="stable")]
         looked = 0
         for index in hopeful:
-            if _hit(found, drawn_now[index], 1e-3) or looked == _LOOKED_AT:
+            if _hit(found, rough[index], 1e-3) or looked == _LOOKED_AT:
                 continue
             looked += 1
             sharp = _sharpened(right, noise, small[index])
-            if sharp is not None and not _hit(found, sharp[1], alike):
+            if sharp is not None and not _hit(found, sharp[1], _ALIKE):
                 found.vectors = np.vstack([found.vectors, sharp[1]])
                 found.zeros = np.append(found.zeros, sharp[0])
                 found.hits = np.append(found.hits, 1)
