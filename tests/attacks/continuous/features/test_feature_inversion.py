@@ -123,7 +123,7 @@ def test_a_digit_through_the_lenet_under_magnitude_masks(ratio, least):
         pictures.labels,
         largest(vector, ratio),
         public_examples=knowledge.PublicExamples(
-            public.examples, np.array(public.labels)
+            public.images, np.array(public.labels)
         ),
     )
     assert leak.psnr > least
