@@ -7,6 +7,7 @@ import types
 
 import numpy as np
 import pytest
+import sympy
 import tensorflow as tf
 import tensorflow_federated as tff
 from tf_shell.python import shell_ops
@@ -156,7 +157,7 @@ def test_shapes_and_labels_of_a_reveal_round(process_named):
         ("ciphertext", "str[?]", frozenset({Label.CIPHERTEXT})),
         ("weight", "float32", NO_LABEL),
         ("nonce", "int64", NO_LABEL),
-        ("contributes", "bool", NO_LABEL),
+        ("contributes", "bool", frozenset({Label.CIPHERTEXT})),
         ("checksum", "int64", NO_LABEL),
         ("", "int32[1]", SUM),
         ("rank", "int32", SUM),
@@ -573,7 +574,9 @@ def sum_of_sums(blocks):
 
 def with_another_modulus():
     known = parameters.choose_parameters(4, CODEC.bits)
-    other = parameters.choose_parameters(4, 16).plaintext_modulus
+    other = known.plaintext_modulus - known.two_n
+    while not sympy.isprime(other):
+        other -= known.two_n
     return shell_cipher.build_shell_cipher(
         dataclasses.replace(known, plaintext_modulus=other)
     ).decrypt
