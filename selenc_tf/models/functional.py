@@ -19,6 +19,7 @@ from selenc_tf.models.any_model import AnyModel
 from selenc_tf.models.objectives import Kind
 from selenc_tf.models.task import LearningTask
 from selenc_tf.models.tracing import Output
+from selenc_tf.models.twice_differentiable import whole_moments
 from selenc_tf.models.value_range import UNIT, ValueRange
 from selenc_tf.types import Seed, Vector, Weights
 
@@ -115,7 +116,8 @@ def from_task(
 
     Raises:
       ValueError: If there are several outputs or several inputs that are not all
-        numbers, a size is open, or no attack and metric knows the loss.
+        numbers, a size is open, no attack and metric knows the loss, or the model holds
+        constant what depends on its inputs.
     """
     output, several = task.outputs, not isinstance(task.inputs, tf.TensorSpec)
     if not isinstance(output, Output) or task.objective.kind == "other":
@@ -123,6 +125,12 @@ def from_task(
             f"The loss {task.objective.name!r} of {task.name!r} must be the cross-entropy "
             "of classes or of events, or a squared error, of one output [batch, size], to "
             "be attacked or scored by examples."
+        )
+    if task.held:
+        raise ValueError(
+            f"{task.name!r} must not hold constant what depends on its inputs, to be "
+            f"attacked or scored, but {task.held[0]!r} does (tf.stop_gradient): the "
+            "derivative of its gradients would be wrong. TFF trains it as it is."
         )
     shape = (joining.width(task.inputs),) if several else _shape(task, input_shape)
     kind = task.objective.kind
@@ -135,7 +143,10 @@ def from_task(
             low, high = (tf.cast(bound, inputs.dtype) for bound in value_range)
             own = low + inputs * (high - low)
         parts = joining.split(task.inputs, own) if several else own
-        return task_lib.run(task, weights, state, parts, training=training, seed=seed)
+        with whole_moments():
+            return task_lib.run(
+                task, weights, state, parts, training=training, seed=seed
+            )
 
     def apply(weights: Weights, inputs: tf.Tensor) -> tf.Tensor:
         return objectives.logits(output, call(weights, inputs, False).outputs)

@@ -41,6 +41,7 @@ class LearningTask:
       training: Whether a step is computed in Keras' training mode (batch statistics,
         dropout) or in inference mode throughout.
       places: Where Keras' non-trainable variables get their values.
+      held: Scopes of what depends on inputs and is held constant by `tf.stop_gradient`.
     """
 
     name: str
@@ -54,6 +55,7 @@ class LearningTask:
     objective: Objective
     training: bool
     places: variables.Variables
+    held: tuple[str, ...]
 
     @property
     def is_random(self) -> bool:
@@ -144,6 +146,7 @@ def from_keras(
         objective=objective,
         training=training,
         places=places,
+        held=traced.held,
     )
 
 

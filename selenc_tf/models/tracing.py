@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import keras
 import tensorflow as tf
 
+from selenc_tf.models.twice_differentiable import held, whole_moments
+
 Scale: TypeAlias = Literal["softmax", "sigmoid", "linear"]
 """What an output's numbers are: probabilities of classes, of single events, or logits
 and everything else."""
@@ -56,6 +58,7 @@ class Trace(NamedTuple):
       unused: Paths of trainable variables that nothing reads.
       foreign: Scopes of what reads a variable that is not the model's.
       random: Scopes of random operations without a seed.
+      held: Scopes of what depends on inputs and is held constant by `tf.stop_gradient`.
     """
 
     outputs: Any
@@ -66,6 +69,7 @@ class Trace(NamedTuple):
     unused: tuple[str, ...]
     foreign: tuple[str, ...]
     random: tuple[str, ...]
+    held: tuple[str, ...]
 
 
 def trace(model: keras.Model, inputs: Any) -> Trace:
@@ -86,7 +90,8 @@ def trace(model: keras.Model, inputs: Any) -> Trace:
             tape.watch(trainable)
             given = [*zip(weights, trainable, strict=True)]
             given += zip(frozen, others, strict=True)
-            with keras.StatelessScope(given, collect_losses=True) as scope:
+            in_scope = keras.StatelessScope(given, collect_losses=True)
+            with in_scope as scope, whole_moments():
                 outputs = model(x, **mode(model, training=True))
                 penalties = model.losses
             after = [scope.get_current_value(one) for one in frozen]
@@ -103,7 +108,10 @@ def trace(model: keras.Model, inputs: Any) -> Trace:
                 ]
                 or [tf.constant(0.0)]
             )
+        # Before the gradient, which has operations of its own.
+        graph = tf.compat.v1.get_default_graph()
         seen.update(
+            held=tuple(held(graph, tf.nest.flatten(x))),
             outputs=tf.nest.map_structure(_output, outputs),
             updated=tuple(a is not b for a, b in zip(after, others, strict=True)),
             penalties=len(penalties),
@@ -134,6 +142,7 @@ def trace(model: keras.Model, inputs: Any) -> Trace:
         unused=tuple(path for path, read, _ in told if not read),
         foreign=tuple(_foreign(graph)),
         random=tuple(op.name for op in graph.get_operations() if op.type in _RANDOM),
+        held=seen["held"],
     )
 
 
