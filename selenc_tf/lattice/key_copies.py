@@ -8,7 +8,8 @@ from selenc_tf.lattice import key_files, key_store
 from selenc_tf.lattice.key_store import KeySet
 
 _MARK = ".handed-out-"
-"""Begins the name of an empty file that says which keys of a series came: no secret."""
+"""Begins the name of an empty file that says which keys of a series came: no secret.
+It stays when the keys are deleted."""
 
 
 def hand_out(
@@ -43,7 +44,7 @@ def hand_out(
         return key_store.find(target), 1
     key_files.make_folder(target)
     with key_files.locked(target):
-        last = _last_handed_out(keys, target)
+        last = max(_handed_out(keys, target), default=-1)
         if there := key_files.files_of(target):
             last = max(last, int(there[-1].stem))
             _check_same(keys.key_id, key_store.find(target).key_id, target)
@@ -56,20 +57,20 @@ def hand_out(
     return dataclasses.replace(keys, path=str(target)), len(new)
 
 
-def _last_handed_out(keys: KeySet, target: pathlib.Path) -> int:
-    """The number of the last key that ever came here, also if it was forgotten; or -1."""
-    for one in target.glob(f"{_MARK}*"):
-        key_id, number = one.name.removeprefix(_MARK).split("-")
-        _check_same(keys.key_id, key_id, target)
-        return int(number)
-    return -1
+def _handed_out(keys: KeySet, target: pathlib.Path) -> dict[int, pathlib.Path]:
+    """The marks of this series by the number of the last key that had come by then."""
+    begin = f"{_MARK}{keys.key_id}-"
+    return {
+        int(one.name.removeprefix(begin)): one for one in target.glob(f"{begin}[0-9]*")
+    }
 
 
 def _remember(keys: KeySet, target: pathlib.Path, last: int) -> None:
-    old = list(target.glob(f"{_MARK}*"))
+    old = _handed_out(keys, target)
     (target / f"{_MARK}{keys.key_id}-{last}").touch(0o600)
-    for one in old:
-        one.unlink(missing_ok=True)
+    for number, mark in old.items():
+        if number != last:
+            mark.unlink(missing_ok=True)
 
 
 def _check_same(key_id: str, there: str, target: pathlib.Path) -> None:

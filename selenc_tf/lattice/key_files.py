@@ -111,11 +111,7 @@ def write_new(target: pathlib.Path, write: Callable[[int], None]) -> None:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
                 raise
-            raise OSError(
-                error.errno,
-                f"`path` must be where a key can be written, but there is no room for "
-                f"{target}. Nothing of it was kept: make room, or take another folder.",
-            ) from None
+            raise no_room(target) from None
         # A hard link fails if the name is taken, atomically.
         os.link(unfinished, target)
     except FileExistsError:
@@ -127,6 +123,15 @@ def write_new(target: pathlib.Path, write: Callable[[int], None]) -> None:
         os.close(descriptor)
         os.unlink(unfinished)
     _sync(target.parent)
+
+
+def no_room(target: pathlib.Path) -> OSError:
+    """What a full disk, or a full quota, is refused with."""
+    return OSError(
+        errno.ENOSPC,
+        f"`path` must be where a key can be written, but there is no room for {target}. "
+        "Nothing of it was kept: make room, or take another folder.",
+    )
 
 
 def copy_new(source: pathlib.Path, target: pathlib.Path) -> None:

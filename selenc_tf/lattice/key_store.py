@@ -314,9 +314,6 @@ def _write(target: pathlib.Path, cipher: Cipher, key_id: str, number: int) -> No
                 for record in (*names, check_of(key), key):
                     writer.write(record)
         except tf.errors.OpError:
-            raise OSError(
-                f"`path` must be where a key can be written, but there is no room for "
-                f"{target}. Nothing of it was kept: make room, or take another folder."
-            ) from None
+            raise key_files.no_room(target) from None
 
     key_files.write_new(target, write)

@@ -185,3 +185,12 @@ def test_interleaving_by_hand():
 
 def test_scores_of_zeros():
     np.testing.assert_array_equal(mask_consensus.share_of_largest(tf.zeros([3])), 0)
+
+
+@pytest.mark.parametrize(
+    "build", [mask_rounds.build_union, mask_rounds.build_interleaved_lists]
+)
+def test_nobody_proposes_nothing(model, scoring, federation, build):
+    """An empty cohort is refused: it would agree on encrypting nothing."""
+    with pytest.raises(tf.errors.InvalidArgumentError, match="The cohort is empty"):
+        build(scoring).run(weights_of(model), [])

@@ -52,9 +52,13 @@ def test_what_was_forgotten_stays_forgotten(tmp_path):
     key_store.create_series(series.path, CIPHER, 2, first_round=3)
     assert key_copies.hand_out(series.path, tmp_path / "client")[1] == 2
     other = key_store.create_series(tmp_path / "other" / "series", CIPHER, 3)
-    key_store.forget(copies, before_round=5)
-    with pytest.raises(ValueError, match="no other series of that name"):
+    with pytest.raises(ValueError, match="no other series of that name, .* Delete it"):
         key_copies.hand_out(other.path, tmp_path / "client")
+    # As it says.
+    key_store.delete(copies.path)
+    assert key_copies.hand_out(other.path, tmp_path / "client")[1] == 3
+    key_store.delete(copies.path)
+    assert key_copies.hand_out(series.path, tmp_path / "client")[1] == 0
 
 
 def test_not_into_another_series(tmp_path):
