@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from attacks import words
 from attacks.effort import Effort, Progress
 from attacks.programs import Programs
+from attacks.refusal import DoesNotApply
 from selenc_tf import validation
 
 if TYPE_CHECKING:
@@ -286,6 +287,8 @@ def build(
             )
             if offer.is_member and offer.inputs in inputs
         }
+        if not members:
+            raise DoesNotApply(f"No attack of the catalogue takes {inputs[-1]}.")
         made: Attack = builder(**given, members=members)
         return made
 
@@ -384,7 +387,7 @@ def _refusing(attack: Attack, why: Callable[[AnyKnowledge], str | None]) -> Atta
     ) -> Reconstruction:
         reason = why(knowledge)
         if reason is not None:
-            raise pkgutil.resolve_name("attacks.refusal:DoesNotApply")(f"{reason}.")
+            raise DoesNotApply(f"{reason}.")
         return attack(view, knowledge, seed)
 
     return refusing

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing import event_accumulator
@@ -142,6 +143,14 @@ def test_attacks_on_other_examples_refuse_in_a_sentence(tune_model):
     assert reason == (
         "`knowledge.model` must take tunes for this attack, got pictures of shape [4, 4, 1]"
     )
+
+
+def test_the_strongest_of_none_does_not_apply(tune_model):
+    known = knowledge.Knowledge(tune_model, labels=(0,), modality=attacks.TUNES)
+    vector = np.zeros(tune_model.spec.size, np.float32)
+    view = victims.view_of(tune_model, [vector])
+    with pytest.raises(knowledge.DoesNotApply, match=r"No attack .* takes tunes"):
+        attack_catalog.build("strongest")(view, known, (0, 0))
 
 
 def test_a_model_of_other_examples_needs_its_modality(tune_model):
