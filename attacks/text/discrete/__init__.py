@@ -1,0 +1,1 @@
+"""Attacks that name tokens one by one, without a search among embeddings."""

@@ -1,0 +1,67 @@
+"""Sentences of a model whose positions see only those before them.
+
+Breadth first, a token at a time: a prefix is right or wrong by itself (Petrov et al.,
+"DAGER", NeurIPS 2024, section 5). A beam keeps the best instead of all below a threshold.
+"""
+
+import numpy as np
+
+from attacks.text.discrete.candidates import Candidates
+from attacks.text.discrete.found import Found
+from attacks.text.spans.scoring import Scorer
+
+
+def search(
+    scorer: Scorer,
+    candidates: Candidates,
+    batch_size: int,
+    end: int | None,
+    most: int,
+) -> list[Found]:
+    """Finds sentences, or what of them is in the spans.
+
+    The last token of a sentence is not, where the next token is predicted: it has no
+    loss.
+
+    Runs on: attacker.
+
+    Args:
+      scorer: The measure.
+      candidates: For each position.
+      batch_size: b.
+      end: The token that ends a sentence, if there is one.
+      most: Sentences that one step compares.
+
+    Returns:
+      Prefixes that cannot be extended, each with its score.
+    """
+    beam = max(4 * batch_size, 8)
+    prefixes, totals = np.zeros([1, 0], np.int64), np.zeros(1)
+    done, levels = [], []
+    for place, tokens in enumerate(candidates.tokens):
+        some = tokens[: max(1, most // max(1, len(prefixes)))]
+        if not len(some) or not len(prefixes):
+            break
+        parents = np.repeat(np.arange(len(prefixes)), len(some))
+        longer = np.column_stack([prefixes[parents], np.tile(some, len(prefixes))])
+        own = scorer.score(longer)[:, -1]
+        # Halfway from the level of what was right so far to that of what is wrong. At a
+        # first position, some extension is right.
+        level = float(np.median(levels)) if levels else float(np.min(own))
+        kept = np.flatnonzero(own <= (level + scorer.wrong) / 2)
+        sums = totals[parents] + own
+        kept = kept[np.argsort(sums[kept], kind="stable")][:beam]
+        for index in np.setdiff1d(np.arange(len(prefixes)), parents[kept]):
+            done.append(_found(prefixes[index], totals[index]))
+        if len(kept):
+            levels.append(float(np.min(own[kept])))
+        ended = longer[kept, -1] == end if end is not None and place else kept < 0
+        for index in kept[ended]:
+            done.append(_found(longer[index], sums[index]))
+        prefixes, totals = longer[kept[~ended]], sums[kept[~ended]]
+    done += [_found(*one) for one in zip(prefixes, totals, strict=True)]
+    return [one for one in done if one.tokens]
+
+
+def _found(tokens: np.ndarray, total: float) -> Found:
+    return Found(tuple(int(one) for one in tokens), float(total) / max(1, len(tokens)))

@@ -1,0 +1,209 @@
+"""DAGER: tokens whose vectors lie in the span that a projection's gradient shows.
+
+(Petrov, Dimitrov, Baader, Müller, Vechev, "DAGER: Exact Gradient Inversion for Large
+Language Models", NeurIPS 2024.) With hidden entries the spans are completed first
+(`spans/subspace.py`), tokens are ranked instead of held against a threshold, query, key,
+value and feed-forward of the first two blocks are all used, and the batch is chosen by
+the gradient that it has.
+"""
+
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from attacks import effort as effort_lib
+from attacks import knowledge as knowledge_lib
+from attacks import target as target_lib
+from attacks.continuous.analytic import closed_form
+from attacks.optimisers import blas
+from attacks.refusal import DoesNotApply
+from attacks.text.discrete import (
+    bidirectional,
+    candidates,
+    causal,
+    found,
+    picking,
+    report,
+    tables,
+)
+from attacks.text.spans import places, scoring, subspace
+from attacks.text.spans.places import Place
+from attacks.text.spans.scoring import Scorer
+from attacks.text.spans.subspace import Subspace
+from federated import views
+from selenc_tf.models.text.token_model import TokenModel
+from selenc_tf.types import Seed
+
+_DEFAULT_EFFORT = effort_lib.Effort()
+_BLOCKS = 2
+_STARTS = 16
+"""Of the search among sentences, for each restart of an effort."""
+_MOST_CLASSES = 8
+"""Classes that are all tried where labels are not known."""
+_OPTIONS = 48
+"""Sentences with a class whose gradients are compared at the end."""
+
+Knowledge = knowledge_lib.Knowledge[TokenModel]
+
+
+def build_dager(
+    *,
+    mode: target_lib.Mode = "mask_aware",
+    source: target_lib.Source = 0,
+    effort: effort_lib.Effort = _DEFAULT_EFFORT,
+) -> knowledge_lib.Attack:
+    """Builds DAGER.
+
+    Args:
+      mode: `naive` takes hidden entries for zeros, with the published rule for the rank.
+      source: One client's message by its index, or "aggregate".
+      effort: `max_iterations` bounds the sentences that a step compares, `restarts`
+        scales the starts of the search among sentences; steps are bounded, and a limit
+        of seconds is of no effect.
+
+    Returns:
+      The attack. It raises `DoesNotApply` where the gradient shows nothing, nothing of
+      the first block's query, key and value kernels is to be read, or the batch has too
+      many tokens for the model's width.
+    """
+
+    def attack(
+        view: views.ServerView, knowledge: Knowledge, seed: Seed
+    ) -> knowledge_lib.Reconstruction:
+        began = time.monotonic()
+        target = target_lib.build_target(view, knowledge, source, mode)
+        closed_form.check_target(target)
+        model = knowledge.model
+        weights = tuple(tf.constant(one, model.dtype) for one in view.weights)
+        with blas.one_thread():
+            spans = read_spans(model, target, knowledge.batch_size, mode)
+            first = _checked(spans.get(candidates.FIRST), model, knowledge.batch_size)
+            usable = scoring.usable(spans, first)
+            allowed = tables.allowed(model, target)
+            if mode == "naive":
+                allowed = np.ones_like(allowed)
+            scores = candidates.rank_vocabulary(model, weights, first, allowed)
+            chosen = candidates.choose(scores, first.rank, knowledge.batch_size)
+            scorer, count = _counted(scoring.build_scorer(model, weights, usable, seed))
+            rows = _search(scorer, chosen, knowledge, effort, seed)
+            classes = _classes(knowledge)
+            options = max(2 * knowledge.batch_size, _OPTIONS // len(classes))
+            best = [one.tokens for one in found.best(rows, options)]
+            picked = picking.pick(weights, target, knowledge, best, classes)
+        known = knowledge.classes is not None
+        if known:
+            picked = _in_order(picked, knowledge.classes or ())
+        words = "known" if known else "enumerated"
+        if model.kind != "classes":
+            words = "inferred"
+        return report.report(view, target, knowledge, picked, words, count[0], began)
+
+    return attack
+
+
+def read_spans(
+    model: TokenModel, target: target_lib.Target, batch_size: int, mode: target_lib.Mode
+) -> dict[Place, Subspace]:
+    """The spans of the first blocks' places.
+
+    Runs on: attacker. Sees: the visible entries.
+
+    Args:
+      model: The model.
+      target: The gradient.
+      batch_size: b: with the model's length it bounds the rank.
+      mode: What to do about hidden entries.
+
+    Returns:
+      Those that what is visible determines.
+    """
+    most = min(batch_size * model.length, model.structure.width)
+    spans = {}
+    for place in places.in_order(model.structure, _BLOCKS):
+        shown = places.shown(target, target.matched, model.spec, model.structure, place)
+        if not shown.values.size:
+            continue
+        one = (
+            subspace.zero_filled(shown) if mode == "naive" else subspace.of(shown, most)
+        )
+        if one is not None:
+            spans[place] = one
+    return spans
+
+
+def _checked(first: Subspace | None, model: TokenModel, batch_size: int) -> Subspace:
+    if first is None:
+        raise DoesNotApply(
+            "Some of the query, key and value kernels of the first block of "
+            f"`knowledge.model` ({model.name}) must be visible, and not all zero, for "
+            "spans to be read, but too little is."
+        )
+    if first.spare < 1:
+        raise DoesNotApply(
+            "The batch has more tokens than the layer's inputs have dimensions, as far "
+            f"as they are visible: {first.rank} directions of {batch_size} sentences in "
+            f"{int(np.count_nonzero(first.rows))} coordinates of "
+            f"`knowledge.model` ({model.name}), so that every token is in their span."
+        )
+    return first
+
+
+def _counted(scorer: Scorer) -> tuple[Scorer, list[int]]:
+    """The same measure, with the number of sentences that it has seen."""
+    count = [0]
+
+    def score(ids: np.ndarray) -> np.ndarray:
+        count[0] += len(ids)
+        return scorer.score(ids)
+
+    return scorer._replace(score=score), count
+
+
+def _search(
+    scorer: Scorer,
+    chosen: candidates.Candidates,
+    knowledge: Knowledge,
+    effort: effort_lib.Effort,
+    seed: Seed,
+) -> list[found.Found]:
+    model, most = knowledge.model, effort.max_iterations
+    special = model.special
+    if not model.structure.blocks[0].causal:
+        starts = _STARTS * effort.restarts * knowledge.batch_size
+        return bidirectional.search(
+            scorer, chosen, special.start, special.end, starts, most, seed
+        )
+    rows = causal.search(scorer, chosen, knowledge.batch_size, special.end, most)
+    if special.end is None:
+        return rows
+    # Nobody predicts from the last token: it is the one that ends sentences.
+    ends = [
+        one._replace(tokens=(*one.tokens, special.end))
+        for one in rows
+        if len(one.tokens) < model.length
+    ]
+    return rows + ends
+
+
+def _classes(knowledge: Knowledge) -> tuple[int, ...]:
+    if knowledge.model.kind != "classes":
+        return (0,)
+    if knowledge.classes is not None:
+        return tuple(sorted(set(knowledge.classes)))
+    if knowledge.model.num_classes > _MOST_CLASSES:
+        raise DoesNotApply(
+            "`knowledge.labels` must be there for this attack where there are more than "
+            f"{_MOST_CLASSES} classes, got none for "
+            f"{knowledge.model.num_classes}."
+        )
+    return tuple(range(knowledge.model.num_classes))
+
+
+def _in_order(picked: picking.Picked, labels: tuple[int, ...]) -> picking.Picked:
+    """The batch in the order of known labels, if those are the ones that it has."""
+    if sorted(labels) != sorted(picked.labels.tolist()):
+        return picked
+    places = np.empty(len(labels), np.int64)
+    places[np.argsort(labels, kind="stable")] = np.argsort(picked.labels, kind="stable")
+    return picking.Picked(picked.examples[places], picked.labels[places])

@@ -1,0 +1,107 @@
+"""The last check: which sentences together make the gradient that was seen.
+
+A batch's gradient is the mean of its sentences' own, so that with those of all
+candidates every batch costs a few products.
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from attacks import target as target_lib
+from attacks.knowledge import AnyKnowledge
+from attacks.text import sentences
+from selenc_tf.types import Weights
+
+_NUMBERS = 60_000_000
+"""Of all candidates' gradients together; of longer ones some entries are compared."""
+_SWAPS = 20
+
+
+class Picked(NamedTuple):
+    """A batch.
+
+    Attributes:
+      examples: int32 [b, L].
+      labels: int64 [b], or [b, 0] where the next token is predicted.
+    """
+
+    examples: np.ndarray
+    labels: np.ndarray
+
+
+def pick(
+    weights: Weights,
+    target: target_lib.Target,
+    knowledge: AnyKnowledge,
+    rows: Sequence[Sequence[int]],
+    classes: Sequence[int],
+) -> Picked:
+    """Chooses a batch, with repetitions, by the squared error of its gradient.
+
+    Runs on: attacker. Sees: the entries that the target matches.
+
+    Args:
+      weights: Of the round.
+      target: The gradient.
+      knowledge: Of a language model.
+      rows: The candidates' tokens, at least one.
+      classes: That a sentence may have; of no effect where the next token is predicted.
+
+    Returns:
+      The batch of the least error that greedy choice and exchanges one by one find.
+    """
+    model = knowledge.model
+    examples = sentences.of_rows(rows, model.length)  # type: ignore[attr-defined]
+    if model.kind != "classes":
+        classes = (0,)
+    options = list(itertools.product(range(len(rows)), classes))
+    places = np.flatnonzero(target.matched)
+    places = places[:: max(1, len(places) * len(options) // _NUMBERS)]
+    gradients = np.stack(
+        [
+            np.asarray(
+                knowledge.modality.message(
+                    model, weights, examples[row : row + 1], np.array([label]), None
+                )
+            )[places]
+            for row, label in options
+        ]
+    ).astype(np.float64)
+    seen = np.where(target.visible, target.vector, np.float32(0))[places]
+    chosen = _least(
+        gradients @ gradients.T, gradients @ seen.astype(np.float64), target.sizes
+    )
+    picked = [options[one] for one in chosen]
+    labels = np.array([label for _, label in picked], np.int64)
+    return Picked(
+        examples[[row for row, _ in picked]],
+        labels if model.kind == "classes" else np.zeros([len(picked), 0], np.int64),
+    )
+
+
+def _least(
+    gram: np.ndarray, with_target: np.ndarray, sizes: Sequence[int]
+) -> list[int]:
+    """The batch with the least |sum / b - target|^2, up to a constant."""
+    size = sum(sizes)
+
+    def errors(others: list[int]) -> np.ndarray:
+        """Of every candidate beside the others."""
+        linear = gram[:, others].sum(axis=1) / size - with_target
+        found: np.ndarray = np.diag(gram) / (2 * size) + linear
+        return found
+
+    chosen: list[int] = []
+    for _ in range(size):
+        chosen.append(int(np.argmin(errors(chosen))))
+    for _ in range(_SWAPS):
+        before = list(chosen)
+        for place in range(size):
+            others = chosen[:place] + chosen[place + 1 :]
+            chosen[place] = int(np.argmin(errors(others)))
+        if before == chosen:
+            break
+    return chosen

@@ -1,0 +1,1 @@
+"""What a Transformer's gradient says about the vectors that its layers multiplied."""

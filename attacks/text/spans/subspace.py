@@ -1,0 +1,172 @@
+"""The space that vectors of a batch span, as far as a gradient with holes shows it."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from attacks.continuous.analytic import low_rank
+from attacks.continuous.features import completing
+from attacks.text.spans import balance, growing
+from attacks.text.spans.places import Shown
+
+_EXACT = 1e-11
+"""Relative squared misfit of a completion that float32's rounding explains."""
+_SURE = 1e-7
+"""Smallest eigenvalue of a row's normal equations that counts as determined."""
+
+
+class Subspace(NamedTuple):
+    """A basis on those coordinates of vectors on which it is known.
+
+    Attributes:
+      rows: bool [d], the known coordinates.
+      basis: float64 [rows, r], orthonormal columns.
+      singular: float64 [r], of the (balanced) gradient, descending.
+      exact: Whether what is visible is of this rank up to rounding; otherwise the basis
+        is the best fit, and distances to it are for ranking.
+    """
+
+    rows: np.ndarray
+    basis: np.ndarray
+    singular: np.ndarray
+    exact: bool
+
+    @property
+    def rank(self) -> int:
+        """R, the number of directions."""
+        return int(self.basis.shape[1])
+
+    @property
+    def spare(self) -> int:
+        """The known coordinates beyond the rank: what tells vectors apart."""
+        return int(self.basis.shape[0]) - self.rank
+
+
+def of(shown: Shown, most: int) -> Subspace | None:
+    """The subspace of a matrix with hidden entries.
+
+    Everything visible: its left singular vectors, as many as stand above float32's
+    rounding. Otherwise the largest block without a hole tells the rank, if it is greater
+    than the rank; the other rows and columns follow from it. Without such a block
+    directions are added one at a time until what is visible is explained.
+
+    Runs on: attacker. Sees: the visible entries.
+
+    Args:
+      shown: The matrix.
+      most: The largest rank that is asked for.
+
+    Returns:
+      The subspace; None if nothing is visible, or it has no direction above rounding, or
+      more than it can be told by what is visible.
+    """
+    part = balance.balanced(shown.values, shown.seen)
+    data, seen, heights = part.values, shown.seen, part.heights
+    if not data.any():
+        return None
+    everything = np.ones(len(data), np.bool_)
+    if seen.all():
+        return _of_block(data, everything, heights)
+    rows, columns = low_rank.complete_block(seen, data)
+    block = _of_block(data[np.ix_(rows, columns)], rows, heights)
+    full = block is not None and block.rank < min(rows.sum(), columns.sum())
+    if full and block is not None and rows.all():
+        return block
+    used, units = data.any(axis=1), data.any(axis=0)
+    inside, holes = data[np.ix_(used, units)], seen[np.ix_(used, units)]
+    if full and block is not None:
+        right = completing.right_factor(inside, holes, block.rank)
+    else:
+        right = growing.right_factor(inside, holes, most)
+    whole = None if right is None else _of_right(inside, holes, used, heights, right)
+    if whole is not None and (whole.exact or not full):
+        return whole
+    # A block is exact on its rows; all rows, of a completion that failed, are not.
+    return block if full else whole
+
+
+def zero_filled(shown: Shown) -> Subspace | None:
+    """The subspace of a matrix whose hidden entries are taken for zeros.
+
+    The published rule: as many directions as the matrix has rank, d - 20 at most (or
+    half of d in narrow models).
+
+    Args:
+      shown: The matrix.
+
+    Returns:
+      The subspace, or None if all is zero.
+    """
+    zeros = Shown(shown.values, np.ones_like(shown.seen))
+    found = of(zeros, 0)
+    if found is None:
+        return None
+    width = len(shown.values)
+    rank = min(found.rank, max(width - 20, width // 2))
+    return found._replace(basis=found.basis[:, :rank], singular=found.singular[:rank])
+
+
+def _of_block(
+    data: np.ndarray, rows: np.ndarray, heights: np.ndarray
+) -> Subspace | None:
+    if not data.size:
+        return None
+    wide = data.shape[1] > data.shape[0]
+    # A triangle has the same left singular vectors, and fewer columns.
+    square = np.linalg.qr(data.T, mode="r").T if wide else data
+    left, singular, _ = np.linalg.svd(square, full_matrices=False)
+    rank = balance.rank_of(singular, balance.floor(data.shape))
+    if not rank:
+        return None
+    basis = _orthonormal(left[:, :rank] * singular[:rank], heights[rows])
+    return Subspace(rows, basis, singular[:rank], True)
+
+
+def _of_right(
+    data: np.ndarray,
+    seen: np.ndarray,
+    used: np.ndarray,
+    heights: np.ndarray,
+    right: np.ndarray,
+) -> Subspace | None:
+    """All rows by least squares on the right factor; those that are determined."""
+    weights = seen.astype(np.float64)
+    left = completing.solve_rows(data, weights, right)
+    known = np.linalg.eigvalsh(completing.grams(weights, right))[:, 0] > _SURE
+    if np.count_nonzero(known) <= right.shape[1]:
+        return None
+    misfit = np.where(seen, data - left @ right.T, 0.0)[known]
+    error = float(np.sum(np.square(misfit)) / np.sum(np.square(data[known])))
+    _, singular, turn = np.linalg.svd(left[known], full_matrices=False)
+    rank = balance.rank_of(singular, balance.floor(data.shape))
+    rows = np.zeros(len(used), np.bool_)
+    rows[np.flatnonzero(used)[known]] = True
+    basis = _orthonormal((left[known] @ turn.T)[:, :rank], heights[rows])
+    return Subspace(rows, basis, singular[:rank], error <= _EXACT)
+
+
+def _orthonormal(basis: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """The same space in the coordinates of vectors, rows no longer divided."""
+    found: np.ndarray = np.linalg.qr(basis * heights[:, np.newaxis])[0]
+    return found
+
+
+def log_distances(subspace: Subspace, vectors: np.ndarray) -> np.ndarray:
+    """How far vectors are from a subspace.
+
+    Args:
+      subspace: The subspace.
+      vectors: float64 [..., d].
+
+    Returns:
+      float64 [...]: the natural logarithm of the part of each vector's known coordinates,
+      divided by their norm, that is outside; float32's rounding at the least.
+    """
+    known = vectors[..., subspace.rows]
+    length = np.linalg.norm(known, axis=-1)
+    unit = known / np.maximum(length, np.finfo(np.float64).tiny)[..., np.newaxis]
+    outside = unit - (unit @ subspace.basis) @ subspace.basis.T
+    found: np.ndarray = np.log(
+        np.maximum(np.linalg.norm(outside, axis=-1), balance.ROUNDING)
+    )
+    return found
