@@ -33,6 +33,7 @@ Kinds: TypeAlias = tuple[str, ...]
 
 ANY: Kinds = ("classes", "binary", "values")
 CLASSES: Kinds = ("classes",)
+SENTENCES: Kinds = ("classes", "next_token")
 
 BOTH = words.MODES
 AWARE: tuple[words.Mode, ...] = ("mask_aware",)
@@ -209,6 +210,20 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
             finds_numbers=True,
             sees="cohort",
             local_training=True,
+        ),
+        "dager": Entry(
+            "attacks.text.discrete.dager:build_dager",
+            BOTH,
+            inputs=words.TOKENS,
+            kinds=SENTENCES,
+            cost="algebra",
+        ),
+        "bag_of_words": Entry(
+            "attacks.text.discrete.bag_of_words:build_bag_of_words",
+            BOTH,
+            inputs=words.TOKENS,
+            kinds=SENTENCES,
+            cost="algebra",
         ),
         "strongest": Entry(
             "attacks.strongest:build_strongest",

@@ -44,6 +44,11 @@ _MOST_CLASSES = 8
 _OPTIONS = 48
 """Sentences with a class whose gradients are compared at the end."""
 
+_INSIDE = -11.0
+"""A log-distance that a token has from a span in which it is."""
+_FOR_ONE = 40
+"""Comparisons of sentences that cost about one gradient."""
+
 Knowledge = knowledge_lib.Knowledge[TokenModel]
 
 
@@ -58,9 +63,9 @@ def build_dager(
     Args:
       mode: `naive` takes hidden entries for zeros, with the published rule for the rank.
       source: One client's message by its index, or "aggregate".
-      effort: `max_iterations` bounds the sentences that a step compares, `restarts`
-        scales the starts of the search among sentences; steps are bounded, and a limit
-        of seconds is of no effect.
+      effort: `max_iterations` bounds the sentences that a step compares, and a fortieth
+        of it the gradients that are compared at the end; `restarts` scales the starts of
+        the search among sentences. A limit of seconds is of no effect.
 
     Returns:
       The attack. It raises `DoesNotApply` where the gradient shows nothing, nothing of
@@ -78,18 +83,19 @@ def build_dager(
         weights = tuple(tf.constant(one, model.dtype) for one in view.weights)
         with blas.one_thread():
             spans = read_spans(model, target, knowledge.batch_size, mode)
-            first = _checked(spans.get(candidates.FIRST), model, knowledge.batch_size)
+            first = _checked(spans.get(candidates.FIRST), model)
             usable = scoring.usable(spans, first)
             allowed = tables.allowed(model, target)
             if mode == "naive":
                 allowed = np.ones_like(allowed)
             scores = candidates.rank_vocabulary(model, weights, first, allowed)
+            _check_spare(first, scores, model)
             chosen = candidates.choose(scores, first.rank, knowledge.batch_size)
             scorer, count = _counted(scoring.build_scorer(model, weights, usable, seed))
             rows = _search(scorer, chosen, knowledge, effort, seed)
             classes = _classes(knowledge)
-            options = max(2 * knowledge.batch_size, _OPTIONS // len(classes))
-            best = [one.tokens for one in found.best(rows, options)]
+            most = min(_OPTIONS, effort.max_iterations // _FOR_ONE)
+            best = _best(rows, scorer, knowledge.batch_size, most // len(classes))
             picked = picking.pick(weights, target, knowledge, best, classes)
         known = knowledge.classes is not None
         if known:
@@ -132,21 +138,26 @@ def read_spans(
     return spans
 
 
-def _checked(first: Subspace | None, model: TokenModel, batch_size: int) -> Subspace:
+def _checked(first: Subspace | None, model: TokenModel) -> Subspace:
     if first is None:
         raise DoesNotApply(
             "Some of the query, key and value kernels of the first block of "
             f"`knowledge.model` ({model.name}) must be visible, and not all zero, for "
             "spans to be read, but too little is."
         )
-    if first.spare < 1:
+    return first
+
+
+def _check_spare(first: Subspace, scores: np.ndarray, model: TokenModel) -> None:
+    """Refuses a span that has all tokens in it, whatever the number of coordinates."""
+    others = float(np.median(scores[np.isfinite(scores)]))
+    if first.spare < 1 or others < _INSIDE:
         raise DoesNotApply(
             "The batch has more tokens than the layer's inputs have dimensions, as far "
-            f"as they are visible: {first.rank} directions of {batch_size} sentences in "
-            f"{int(np.count_nonzero(first.rows))} coordinates of "
-            f"`knowledge.model` ({model.name}), so that every token is in their span."
+            f"as they are visible: {first.rank} directions in "
+            f"{int(np.count_nonzero(first.rows))} coordinates of `knowledge.model` "
+            f"({model.name}), so that every token is in their span."
         )
-    return first
 
 
 def _counted(scorer: Scorer) -> tuple[Scorer, list[int]]:
@@ -184,6 +195,19 @@ def _search(
         if len(one.tokens) < model.length
     ]
     return rows + ends
+
+
+def _best(
+    rows: list[found.Found], scorer: Scorer, batch_size: int, most: int
+) -> list[tuple[int, ...]]:
+    """The best sentences, and as many of the next as may be right."""
+    ranked = found.best(rows, max(2 * batch_size, most))
+    level = (ranked[0].score + scorer.wrong) / 2
+    return [
+        one.tokens
+        for place, one in enumerate(ranked)
+        if place < 2 * batch_size or one.score <= level
+    ]
 
 
 def _classes(knowledge: Knowledge) -> tuple[int, ...]:

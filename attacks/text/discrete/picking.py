@@ -13,6 +13,7 @@ import numpy as np
 from attacks import target as target_lib
 from attacks.knowledge import AnyKnowledge
 from attacks.text import sentences
+from attacks.text.discrete import tensors
 from selenc_tf.types import Weights
 
 _NUMBERS = 60_000_000
@@ -39,7 +40,7 @@ def pick(
     rows: Sequence[Sequence[int]],
     classes: Sequence[int],
 ) -> Picked:
-    """Chooses a batch, with repetitions, by the squared error of its gradient.
+    """Chooses a batch, with repetitions, by the squared error of its gradient's tensors.
 
     Runs on: attacker. Sees: the entries that the target matches.
 
@@ -58,7 +59,8 @@ def pick(
     if model.kind != "classes":
         classes = (0,)
     options = list(itertools.product(range(len(rows)), classes))
-    places = np.flatnonzero(target.matched)
+    scales = tensors.scales(target, model.spec)
+    places = np.flatnonzero(np.isfinite(scales))
     places = places[:: max(1, len(places) * len(options) // _NUMBERS)]
     gradients = np.stack(
         [
@@ -69,10 +71,11 @@ def pick(
             )[places]
             for row, label in options
         ]
-    ).astype(np.float64)
+    )
+    gradients = gradients / scales[places]
     seen = np.where(target.visible, target.vector, np.float32(0))[places]
     chosen = _least(
-        gradients @ gradients.T, gradients @ seen.astype(np.float64), target.sizes
+        gradients @ gradients.T, gradients @ (seen / scales[places]), target.sizes
     )
     picked = [options[one] for one in chosen]
     labels = np.array([label for _, label in picked], np.int64)

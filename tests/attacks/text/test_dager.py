@@ -1,0 +1,113 @@
+"""DAGER under masks, and where it has to refuse."""
+
+import numpy as np
+import pytest
+
+from attacks import knowledge
+from attacks.text import sentences
+from attacks.text.discrete import dager
+from attacks.text.modality import TOKENS
+from selenc_tf.models.text import bert
+from tests.attacks.text import clients
+
+SEED = (1, 2)
+BERT, GPT2 = clients.NAMES
+WIDE = ("bert", "gpt2", "gpt2_classifier")
+
+
+def found_in(model, vector, mask=None, size=1, mode="mask_aware", **more):
+    view = clients.view_of(model, vector, mask)
+    known = clients.known(model, size, **more)
+    return dager.build_dager(mode=mode)(view, known, SEED)
+
+
+def mask_of(vector, kind):
+    if kind.startswith("random"):
+        return clients.random_mask(len(vector), float(kind[6:]))
+    return clients.largest(vector, float(kind[7:]))
+
+
+@pytest.mark.parametrize("name", clients.NAMES)
+@pytest.mark.parametrize(
+    "kind", ["random0.1", pytest.param("largest0.5", marks=pytest.mark.slow)]
+)
+def test_hidden_entries_are_no_obstacle(name, kind):
+    model, vector = clients.tiny(name), clients.gradient_of(name, 1)
+    found = found_in(model, vector, mask_of(vector, kind))
+    truth, classes = clients.batch(model, 1)
+    np.testing.assert_array_equal(found.examples, truth)
+    np.testing.assert_array_equal(found.labels, classes)
+    assert found.converged and found.stop == "closed_form"
+    assert found.label_source == ("enumerated" if name == BERT else "inferred")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WIDE)
+@pytest.mark.parametrize("kind", ["random0", "random0.5", "largest0.1", "largest0.5"])
+def test_batches_are_taken_apart(name, kind):
+    model = clients.wide(name)
+    vector = clients.gradient_of(name, 2, make=clients.wide)
+    found = found_in(model, vector, mask_of(vector, kind), size=2)
+    truth, classes = clients.batch(model, 2)
+    assert found.converged and TOKENS.score(found.examples, truth) == 1
+    if model.kind == "classes":
+        assert sorted(found.labels) == sorted(classes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WIDE)
+def test_equal_sentences_are_counted(name):
+    model = clients.wide(name)
+    examples, classes = clients.batch(model, 2)
+    order = [0, 1, 0]
+    vector = clients.gradient(model, examples[order], classes[order])
+    found = found_in(model, vector, size=3)
+    assert found.converged
+    assert TOKENS.score(found.examples, examples[order]) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["random0.1", "largest0.1"])
+def test_zeros_for_hidden_entries_mislead(kind):
+    model = clients.wide("bert")
+    vector = clients.gradient_of("bert", 1, make=clients.wide)
+    found = found_in(model, vector, mask_of(vector, kind), mode="naive")
+    assert not found.converged
+    assert TOKENS.score(found.examples, clients.batch(model, 1)[0]) < 0.6
+
+
+def test_known_labels_are_kept_in_their_order():
+    model = clients.tiny(BERT)
+    examples = sentences.of_rows([[2, 5, 3], [2, 9, 12, 3]], clients.LENGTH)
+    classes = np.array([2, 0])
+    vector = clients.gradient(model, examples, classes)
+    found = found_in(model, vector, size=2, labels=(2, 0))
+    assert found.label_source == "known" and found.labels.tolist() == [2, 0]
+    np.testing.assert_array_equal(found.examples, examples)
+
+
+def test_more_tokens_than_dimensions_are_refused():
+    model = clients.tiny(BERT)
+    examples, classes = clients.batch(model, 8)
+    vector = clients.gradient(model, examples, classes)
+    with pytest.raises(knowledge.DoesNotApply, match="more tokens than the layer's"):
+        found_in(model, vector, size=8)
+
+
+def test_a_hidden_first_block_is_refused():
+    model, vector = clients.tiny(BERT), clients.gradient_of(BERT, 1)
+    mask = np.zeros(len(vector), bool)
+    ends = np.cumsum(model.spec.sizes)
+    for projection in model.structure.blocks[0].of_inputs:
+        mask[ends[projection.kernel - 1] : ends[projection.kernel]] = True
+    with pytest.raises(knowledge.DoesNotApply, match="first block"):
+        found_in(model, vector, mask)
+
+
+def test_many_unknown_classes_are_refused():
+    model = bert.bert_tiny_random(clients.LENGTH, 9, 0)
+    examples, _ = clients.batch(model, 1)
+    vector = clients.gradient(model, examples, np.array([1]))
+    with pytest.raises(knowledge.DoesNotApply, match="more than 8 classes"):
+        found_in(model, vector)
+    assert found_in(model, vector, labels=(1,)).converged
