@@ -37,7 +37,8 @@ def search(
     """
     beam = max(4 * batch_size, 8)
     prefixes, totals = np.zeros([1, 0], np.int64), np.zeros(1)
-    done, levels = [], []
+    done: list[Found] = []
+    levels: list[float] = []
     for place, tokens in enumerate(candidates.tokens):
         some = tokens[: max(1, most // max(1, len(prefixes)))]
         if not len(some) or not len(prefixes):

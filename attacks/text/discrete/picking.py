@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from attacks import target as target_lib
-from attacks.knowledge import AnyKnowledge
+from attacks.knowledge import Knowledge
 from attacks.text import sentences
 from attacks.text.discrete import tensors
+from selenc_tf.models.text.token_model import TokenModel
 from selenc_tf.types import Weights
 
 _NUMBERS = 60_000_000
@@ -36,7 +37,7 @@ class Picked(NamedTuple):
 def pick(
     weights: Weights,
     target: target_lib.Target,
-    knowledge: AnyKnowledge,
+    knowledge: Knowledge[TokenModel],
     rows: Sequence[Sequence[int]],
     classes: Sequence[int],
 ) -> Picked:
@@ -55,7 +56,7 @@ def pick(
       The batch of the least error that greedy choice and exchanges one by one find.
     """
     model = knowledge.model
-    examples = sentences.of_rows(rows, model.length)  # type: ignore[attr-defined]
+    examples = sentences.of_rows(rows, model.length)
     if model.kind != "classes":
         classes = (0,)
     options = list(itertools.product(range(len(rows)), classes))

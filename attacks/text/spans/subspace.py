@@ -72,7 +72,7 @@ def of(shown: Shown, most: int) -> Subspace | None:
     full = block is not None and block.rank < min(rows.sum(), columns.sum())
     if full and block is not None and rows.all():
         return block
-    used, units = data.any(axis=1), data.any(axis=0)
+    used, units = np.any(data != 0, axis=1), np.any(data != 0, axis=0)
     inside, holes = data[np.ix_(used, units)], seen[np.ix_(used, units)]
     if full and block is not None:
         right = completing.right_factor(inside, holes, block.rank)
@@ -113,7 +113,7 @@ def _of_block(
         return None
     wide = data.shape[1] > data.shape[0]
     # A triangle has the same left singular vectors, and fewer columns.
-    square = np.linalg.qr(data.T, mode="r").T if wide else data
+    square = np.transpose(np.linalg.qr(data.T, mode="r")) if wide else data
     left, singular, _ = np.linalg.svd(square, full_matrices=False)
     rank = balance.rank_of(singular, balance.floor(data.shape))
     if not rank:

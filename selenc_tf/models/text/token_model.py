@@ -94,6 +94,13 @@ class TokenModel(NamedTuple):
     source: keras.Model
     seed: Seed
 
+    @property
+    def batch_spec(self) -> tuple[Tokens, tf.TensorSpec]:
+        """Sentences, and labels as the loss takes them, of any number."""
+        shape = [None, self.length]
+        tokens = Tokens(tf.TensorSpec(shape, tf.int32), tf.TensorSpec(shape, tf.bool))
+        return tokens, self.task.objective.rules.spec
+
 
 def from_keras(
     model: keras.Model,
