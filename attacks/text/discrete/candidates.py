@@ -6,15 +6,15 @@ Large Language Models", NeurIPS 2024, section 4). Where entries are hidden no fi
 threshold is right; true tokens are told from others by the gap between them.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from attacks.text.spans import places, subspace
+from attacks.text.spans import subspace
 from attacks.text.spans.places import Place
 from attacks.text.spans.subspace import Subspace
 from selenc_tf.models.text.token_model import TokenModel
-from selenc_tf.types import Weights
 
 FIRST = Place(0, "attention")
 _CHUNK = 4_000_000
@@ -36,7 +36,10 @@ class Candidates(NamedTuple):
 
 
 def rank_vocabulary(
-    model: TokenModel, weights: Weights, span: Subspace, allowed: np.ndarray
+    model: TokenModel,
+    entering: Callable[[np.ndarray], np.ndarray],
+    span: Subspace,
+    allowed: np.ndarray,
 ) -> np.ndarray:
     """The log-distance of every token at every position.
 
@@ -44,7 +47,7 @@ def rank_vocabulary(
 
     Args:
       model: The model.
-      weights: Of the round, in the model's type.
+      entering: `(ids [k, l]) -> [k, l, d]`, the vectors that enter `FIRST`.
       span: Of `FIRST`.
       allowed: bool [v], tokens that may be there.
 
@@ -54,15 +57,14 @@ def rank_vocabulary(
     scores = np.full([model.vocabulary_size, model.length], np.inf)
     # Without position embeddings all positions have the same vectors.
     two = np.zeros([1, 2], np.int64)
-    pair = places.vectors(model, weights, FIRST, two)[0]
+    pair = entering(two)[0]
     length = 1 if np.array_equal(pair[0], pair[1]) else model.length
-    step = max(1, _CHUNK // (length * model.structure.width))
+    step = max(1, _CHUNK // (model.length * model.structure.width))
     kept = np.flatnonzero(allowed)
     for at in range(0, len(kept), step):
         some = kept[at : at + step]
         ids = np.repeat(some[:, np.newaxis], length, axis=1)
-        entering = places.vectors(model, weights, FIRST, ids)
-        scores[some] = subspace.log_distances(span, entering)
+        scores[some] = subspace.log_distances(span, entering(ids))
     return scores
 
 

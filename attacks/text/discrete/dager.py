@@ -14,10 +14,12 @@ import tensorflow as tf
 
 from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.continuous.analytic import closed_form
 from attacks.optimisers import blas
 from attacks.refusal import DoesNotApply
+from attacks.text import compiled
 from attacks.text.discrete import (
     bidirectional,
     candidates,
@@ -57,6 +59,7 @@ def build_dager(
     mode: target_lib.Mode = "mask_aware",
     source: target_lib.Source = 0,
     effort: effort_lib.Effort = _DEFAULT_EFFORT,
+    programs: programs_lib.Programs | None = None,
 ) -> knowledge_lib.Attack:
     """Builds DAGER.
 
@@ -66,12 +69,14 @@ def build_dager(
       effort: `max_iterations` bounds the sentences that a step compares, and a fortieth
         of it the gradients that are compared at the end; `restarts` scales the starts of
         the search among sentences. A limit of seconds is of no effect.
+      programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
       The attack. It raises `DoesNotApply` where the gradient shows nothing, nothing of
       the first block's query, key and value kernels is to be read, or the batch has too
       many tokens for the model's width.
     """
+    shared = programs or programs_lib.Programs()
 
     def attack(
         view: views.ServerView, knowledge: Knowledge, seed: Seed
@@ -79,8 +84,12 @@ def build_dager(
         began = time.monotonic()
         target = target_lib.build_target(view, knowledge, source, mode)
         closed_form.check_target(target)
-        model = knowledge.model
+        model, classes = knowledge.model, _classes(knowledge)
         weights = tuple(tf.constant(one, model.dtype) for one in view.weights)
+        order = places.in_order(model.structure, _BLOCKS)
+        at_first = shared.of(compiled.build_entering, model, (candidates.FIRST,))
+        at_all = shared.of(compiled.build_entering, model, order)
+        gradient = shared.of(compiled.build_gradient, model)
         with blas.one_thread():
             spans = read_spans(model, target, knowledge.batch_size, mode)
             first = _checked(spans.get(candidates.FIRST), model)
@@ -88,15 +97,26 @@ def build_dager(
             allowed = tables.allowed(model, target)
             if mode == "naive":
                 allowed = np.ones_like(allowed)
-            scores = candidates.rank_vocabulary(model, weights, first, allowed)
+            scores = candidates.rank_vocabulary(
+                model, lambda ids: at_first(weights, ids)[0], first, allowed
+            )
             _check_spare(first, scores, model)
             chosen = candidates.choose(scores, first.rank, knowledge.batch_size)
-            scorer, count = _counted(scoring.build_scorer(model, weights, usable, seed))
+            scorer, count = _counted(
+                scoring.build_scorer(
+                    model, lambda ids: at_all(weights, ids), order, usable, seed
+                )
+            )
             rows = _search(scorer, chosen, knowledge, effort, seed)
-            classes = _classes(knowledge)
             most = min(_OPTIONS, effort.max_iterations // _FOR_ONE)
             best = _best(rows, scorer, knowledge.batch_size, most // len(classes))
-            picked = picking.pick(weights, target, knowledge, best, classes)
+            picked = picking.pick(
+                lambda *batch: gradient(weights, *batch),
+                target,
+                knowledge,
+                best,
+                classes,
+            )
         known = knowledge.classes is not None
         if known:
             picked = _in_order(picked, knowledge.classes or ())

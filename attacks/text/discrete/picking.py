@@ -5,7 +5,7 @@ candidates every batch costs a few products.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,6 @@ from attacks.knowledge import Knowledge
 from attacks.text import sentences
 from attacks.text.discrete import tensors
 from selenc_tf.models.text.token_model import TokenModel
-from selenc_tf.types import Weights
 
 _NUMBERS = 60_000_000
 """Of all candidates' gradients together; of longer ones some entries are compared."""
@@ -35,7 +34,7 @@ class Picked(NamedTuple):
 
 
 def pick(
-    weights: Weights,
+    gradient: Callable[[np.ndarray, np.ndarray], np.ndarray],
     target: target_lib.Target,
     knowledge: Knowledge[TokenModel],
     rows: Sequence[Sequence[int]],
@@ -46,7 +45,7 @@ def pick(
     Runs on: attacker. Sees: the entries that the target matches.
 
     Args:
-      weights: Of the round.
+      gradient: `(examples, classes) -> [n]`, of a batch.
       target: The gradient.
       knowledge: Of a language model.
       rows: The candidates' tokens, at least one.
@@ -65,11 +64,7 @@ def pick(
     places = places[:: max(1, len(places) * len(options) // _NUMBERS)]
     gradients = np.stack(
         [
-            np.asarray(
-                knowledge.modality.message(
-                    model, weights, examples[row : row + 1], np.array([label]), None
-                )
-            )[places]
+            gradient(examples[row : row + 1], np.array([label]))[places]
             for row, label in options
         ]
     )

@@ -3,13 +3,10 @@
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
-import tensorflow as tf
 
 from attacks import target as target_lib
 from selenc_tf import flatten
 from selenc_tf.models.text.structure import Projection, Structure
-from selenc_tf.models.text.token_model import TokenModel
-from selenc_tf.types import Weights
 
 Part: TypeAlias = Literal["attention", "feedforward"]
 
@@ -100,31 +97,3 @@ def shown(
 def _tensors(projection: Projection) -> tuple[int, ...]:
     both = (projection.kernel, projection.adapter_down)
     return tuple(one for one in both if one is not None)
-
-
-def vectors(
-    model: TokenModel,
-    weights: Weights,
-    place: Place,
-    token_ids: np.ndarray,
-) -> np.ndarray:
-    """The vectors that enter a place, of sentences without padding.
-
-    Runs on: attacker.
-
-    Args:
-      model: The model.
-      weights: Of the round, in the model's type.
-      place: Which.
-      token_ids: int [k, l].
-
-    Returns:
-      float64 [k, l, d].
-    """
-    ids = tf.constant(token_ids, tf.int32)
-    everything = tf.ones_like(ids, tf.bool)
-    entering = (
-        model.block_inputs if place.part == "attention" else model.feedforward_inputs
-    )
-    found = entering(weights, ids, everything, place.depth)
-    return np.asarray(found, np.float64)

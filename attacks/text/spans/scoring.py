@@ -1,15 +1,15 @@
 """How well whole sentences fit the spans of a model's first blocks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from attacks.text.spans import places, subspace
+from attacks.text.spans import subspace
 from attacks.text.spans.places import Place
 from attacks.text.spans.subspace import Subspace
 from selenc_tf.models.text.token_model import TokenModel
-from selenc_tf.types import Seed, Weights
+from selenc_tf.types import Seed
 
 _CHUNK = 4_000_000
 """Numbers of vectors that are computed at once."""
@@ -53,7 +53,8 @@ def usable(found: Mapping[Place, Subspace], first: Subspace) -> dict[Place, Subs
 
 def build_scorer(
     model: TokenModel,
-    weights: Weights,
+    entering: Callable[[np.ndarray], Sequence[np.ndarray]],
+    places: Sequence[Place],
     spans: Mapping[Place, Subspace],
     seed: Seed,
 ) -> Scorer:
@@ -63,8 +64,9 @@ def build_scorer(
 
     Args:
       model: The model.
-      weights: Of the round, in the model's type.
-      spans: At least one place.
+      entering: `(ids [k, l])`, the vectors that enter each of `places`.
+      places: Of the model.
+      spans: Of at least one of them.
       seed: Of the random sentences.
 
     Returns:
@@ -74,14 +76,17 @@ def build_scorer(
     def score(ids: np.ndarray) -> np.ndarray:
         step = max(1, _CHUNK // (ids.shape[1] * model.structure.width))
         parts = [
-            np.mean([distances(part, place) for place in spans], axis=0)
-            for part in (ids[at : at + step] for at in range(0, len(ids), step))
+            np.mean(distances(entering(ids[at : at + step])), axis=0)
+            for at in range(0, len(ids), step)
         ]
         return np.concatenate(parts)
 
-    def distances(ids: np.ndarray, place: Place) -> np.ndarray:
-        entering = places.vectors(model, weights, place, ids)
-        return subspace.log_distances(spans[place], entering)
+    def distances(vectors: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [
+            subspace.log_distances(spans[place], one)
+            for place, one in zip(places, vectors, strict=True)
+            if place in spans
+        ]
 
     generator = np.random.default_rng([*seed, 7])
     random = generator.integers(0, model.vocabulary_size, [_RANDOM, model.length])

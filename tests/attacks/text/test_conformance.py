@@ -26,7 +26,7 @@ CASES = [
 
 def applied(name, mode, model, view, **more):
     """What an attack returns, or why it does not apply."""
-    attack = catalog.build(name, mode, effort=EFFORT)
+    attack = catalog.build(name, mode, effort=EFFORT, programs=victims.PROGRAMS)
     try:
         return attack(view, clients.known(model, **more), SEED)
     except knowledge.DoesNotApply as reason:
@@ -52,7 +52,8 @@ def test_hidden_entries_are_never_read(name, mode, model_name):
     model = clients.tiny(model_name)
     vector = clients.gradient_of(model_name, 1)
     mask = clients.random_mask(model.spec.size, 0.2)
-    attack, known = catalog.build(name, mode, effort=EFFORT), clients.known(model)
+    attack = catalog.build(name, mode, effort=EFFORT, programs=victims.PROGRAMS)
+    known = clients.known(model)
     if name == "bag_of_words" and model.structure.tied:
         with pytest.raises(knowledge.DoesNotApply, match="is that table too"):
             attack(clients.view_of(model, vector, mask), known, SEED)
