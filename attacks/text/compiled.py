@@ -9,6 +9,7 @@ from attacks.text import sentences
 from attacks.text.spans.places import Place
 from selenc_tf.models.text import token_model
 from selenc_tf.models.text.token_model import TokenModel
+from selenc_tf.models.text.tokens import Tokens
 from selenc_tf.types import Weights
 
 Entering = Callable[[Weights, np.ndarray], list[np.ndarray]]
@@ -67,7 +68,7 @@ def build_gradient(model: TokenModel) -> Gradient:
     def traced(
         weights: Weights, ids: tf.Tensor, mask: tf.Tensor, labels: tf.Tensor
     ) -> tf.Tensor:
-        tokens = token_model.Tokens(ids, mask)
+        tokens = Tokens(ids, mask)
         return token_model.gradient(model, weights, tokens, labels)
 
     def gradient(
