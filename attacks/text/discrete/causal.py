@@ -33,7 +33,7 @@ def search(
       most: Sentences that one step compares.
 
     Returns:
-      Prefixes that cannot be extended, each with its score.
+      Prefixes that cannot be extended, or not for sure, each with its score.
     """
     beam = max(4 * batch_size, 8)
     prefixes, totals = np.zeros([1, 0], np.int64), np.zeros(1)
@@ -52,7 +52,9 @@ def search(
         kept = np.flatnonzero(own <= (level + scorer.wrong) / 2)
         sums = totals[parents] + own
         kept = kept[np.argsort(sums[kept], kind="stable")][:beam]
-        for index in np.setdiff1d(np.arange(len(prefixes)), parents[kept]):
+        # Where no extension is as good as what was right so far, the prefix may be all.
+        sure = kept[own[kept] <= (3 * level + scorer.wrong) / 4]
+        for index in np.setdiff1d(np.arange(len(prefixes)), parents[sure]):
             done.append(_found(prefixes[index], totals[index]))
         if len(kept):
             levels.append(float(np.min(own[kept])))

@@ -213,6 +213,7 @@ def _search(
         one._replace(tokens=(*one.tokens, special.end))
         for one in rows
         if len(one.tokens) < model.length
+        and (one.tokens[-1] != special.end or len(one.tokens) < 2)
     ]
     return rows + ends
 

@@ -52,7 +52,7 @@ def pick(
       classes: That a sentence may have; of no effect where the next token is predicted.
 
     Returns:
-      The batch of the least error that greedy choice and exchanges one by one find.
+      The batch of the least error that greedy choice and exchanges of two find.
     """
     model = knowledge.model
     examples = sentences.of_rows(rows, model.length)
@@ -96,11 +96,19 @@ def _least(
     chosen: list[int] = []
     for _ in range(size):
         chosen.append(int(np.argmin(errors(chosen))))
+    # Two at a time: halves of two sentences in each other's place are right together.
+    pairs = list(itertools.combinations(range(size), 2)) or [(0, 0)]
     for _ in range(_SWAPS):
         before = list(chosen)
-        for place in range(size):
-            others = chosen[:place] + chosen[place + 1 :]
-            chosen[place] = int(np.argmin(errors(others)))
+        for one, other in pairs:
+            rest = [chosen[at] for at in range(size) if at not in (one, other)]
+            alone = errors(rest)
+            together = alone[:, np.newaxis] + alone + gram / size
+            if one == other:
+                chosen[one] = int(np.argmin(alone))
+                continue
+            found = np.unravel_index(np.argmin(together), together.shape)
+            chosen[one], chosen[other] = (int(at) for at in found)
         if before == chosen:
             break
     return chosen

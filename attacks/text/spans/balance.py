@@ -10,7 +10,7 @@ _SAFE = 4.0
 _BELOW = 0.03
 """Rounding that is this far below the floor cannot be told from none."""
 _DROP = 10.0
-"""A drop from above the floor may end this far above it: rounding is seldom white."""
+"""A fall from above the floor may end this far above it."""
 
 
 class Balanced(NamedTuple):
@@ -64,15 +64,18 @@ def rank_of(singular: np.ndarray, noise: float) -> int:
       noise: The floor.
 
     Returns:
-      The number of values before the fall; all of them where there is none, and 0 where
-      none is above the floor.
+      The number of values before the fall; all of them where the last is far above the
+      floor, and 0 where none is above it.
 
     Example:
       >>> rank_of(np.array([5.0, 1.0, 2e-3, 3e-7, 2e-7]), 1e-6)
       3
     """
-    least = _BELOW * noise
-    padded = np.maximum([*singular, least], least)
+    if singular[-1] > _DROP * noise:
+        return len(singular)
+    # Rounding is seldom white: what is left at the end may be above the floor.
+    ends = singular[-1] > noise
+    padded = np.maximum(singular if ends else [*singular, 0.0], _BELOW * noise)
     falls = padded[:-1] / padded[1:]
     real = (padded[:-1] > noise) & (padded[1:] < _DROP * noise)
     return int(np.argmax(np.where(real, falls, 0.0))) + 1 if real.any() else 0

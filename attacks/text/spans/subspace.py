@@ -54,7 +54,7 @@ def of(shown: Shown, most: int) -> Subspace | None:
 
     Args:
       shown: The matrix.
-      most: The largest rank that is asked for.
+      most: The largest rank that can be: the directions beyond are rounding.
 
     Returns:
       The subspace; None if nothing is visible, or it has no direction above rounding, or
@@ -66,23 +66,24 @@ def of(shown: Shown, most: int) -> Subspace | None:
         return None
     everything = np.ones(len(data), np.bool_)
     if seen.all():
-        return _of_block(data, everything, heights)
+        return _capped(_of_block(data, everything, heights), most)
     rows, columns = low_rank.complete_block(seen, data)
     block = _of_block(data[np.ix_(rows, columns)], rows, heights)
     full = block is not None and block.rank < min(rows.sum(), columns.sum())
     if full and block is not None and rows.all():
-        return block
+        return _capped(block, most)
     used, units = np.any(data != 0, axis=1), np.any(data != 0, axis=0)
     inside, holes = data[np.ix_(used, units)], seen[np.ix_(used, units)]
     if full and block is not None:
-        right = completing.right_factor(inside, holes, block.rank)
+        rank = min(block.rank, most)
+        right = completing.right_factor(inside, holes, rank)
     else:
         right = growing.right_factor(inside, holes, most)
     whole = None if right is None else _of_right(inside, holes, used, heights, right)
     if whole is not None and (whole.exact or not full):
         return whole
     # A block is exact on its rows; all rows, of a completion that failed, are not.
-    return block if full else whole
+    return _capped(block if full else whole, most)
 
 
 def zero_filled(shown: Shown) -> Subspace | None:
@@ -98,12 +99,17 @@ def zero_filled(shown: Shown) -> Subspace | None:
       The subspace, or None if all is zero.
     """
     zeros = Shown(shown.values, np.ones_like(shown.seen))
-    found = of(zeros, 0)
-    if found is None:
-        return None
     width = len(shown.values)
-    rank = min(found.rank, max(width - 20, width // 2))
-    return found._replace(basis=found.basis[:, :rank], singular=found.singular[:rank])
+    found = of(zeros, width)
+    return _capped(found, max(width - 20, width // 2))
+
+
+def _capped(found: Subspace | None, most: int) -> Subspace | None:
+    """The strongest directions, where there are more than there can be."""
+    if found is None or found.rank <= most:
+        return found
+    basis, singular = found.basis[:, :most], found.singular[:most]
+    return Subspace(found.rows, basis, singular, False)
 
 
 def _of_block(
