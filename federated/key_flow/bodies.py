@@ -3,14 +3,14 @@
 The canonical form of a function has everything that decides what it computes, in the
 order in which it was traced: operations, inputs, attributes, constants, the canonical
 forms of the functions that it calls. It has no names. Left out are attributes that begin
-with an underscore, placement and the configuration of the executor.
+with an underscore, placement, and how calls are run if that is as usual.
 """
 
 import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-_UNIMPORTANT = frozenset({"config", "config_proto", "executor_type"})
+from federated.key_flow import call_options
 
 
 def fingerprint(name: str, library: Mapping[str, Any]) -> str:
@@ -52,7 +52,7 @@ def _fingerprint(name: str, library: Mapping[str, Any], outer: tuple[str, ...]) 
         return [
             (key, value(of[key]))
             for key in sorted(of)
-            if not key.startswith("_") and key not in _UNIMPORTANT
+            if not key.startswith("_") and not call_options.is_usual(key, of[key])
         ]
 
     def inputs(node: Any) -> list[str]:

@@ -22,7 +22,7 @@ class Role(enum.Enum):
     ENTROPY = "draws secret randomness from the operating system"
     ENCRYPT = "encrypts"
     ADD = "adds ciphertexts"
-    OPEN = "decrypts behind check values"
+    DECRYPT = "decrypts"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Trusted:
 
     Attributes:
       role: what it does.
-      key: index of the argument that is the key; for ENCRYPT and OPEN.
+      key: index of the argument that is the key; for ENCRYPT and DECRYPT.
       data: index of the argument that is encrypted, added or decrypted.
     """
 
@@ -79,7 +79,7 @@ _ROLES = {
     "keygen": Trusted(Role.KEYGEN),
     "encrypt": Trusted(Role.ENCRYPT, key=0, data=1),
     "add": Trusted(Role.ADD, data=0),
-    "open": Trusted(Role.OPEN, key=0, data=1),
+    "decrypt": Trusted(Role.DECRYPT, key=0, data=1),
 }
 
 
@@ -114,20 +114,20 @@ def _parameters_in(
             for node in function.node_def:
                 if node.op == "ContextImport64":
                     rings.add(_ring(node, by_name))
-                if node.op == "LessEqual" and _from_strings_to_strings(function):
+                if node.op == "LessEqual" and _may_be_a_ciphers(function):
                     limits.update(_integers(node.input[1], by_name))
     return {
         chosen
-        # Only the adder depends on how much may be added.
         for ring, limit in itertools.product(rings, limits or {1})
         for chosen in _valid(ring, limit)
     }
 
 
-def _from_strings_to_strings(function: Any) -> bool:
-    """Whether a function could be an adder, which has the limit as a constant."""
+def _may_be_a_ciphers(function: Any) -> bool:
+    """Whether a function has a context or could be an adder: these have the limit."""
     arguments = [*function.signature.input_arg, *function.signature.output_arg]
-    return [one.type for one in arguments] == [tf.string.as_datatype_enum] * 2
+    adds = [one.type for one in arguments] == [tf.string.as_datatype_enum] * 2
+    return adds or any(node.op == "ContextImport64" for node in function.node_def)
 
 
 class _Ring(NamedTuple):

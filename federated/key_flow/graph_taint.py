@@ -175,7 +175,7 @@ class GraphTaint:
         by_name: Mapping[str, Any],
     ) -> _Outputs:
         """The labels of a node's outputs."""
-        if not op_kinds.is_local(node):
+        if not op_kinds.runs_as_written(node):
             return self._unknown(node, inputs, context)
         if node.op in self._functions:
             return self._call(node.op, inputs, context, node)
@@ -303,8 +303,8 @@ class GraphTaint:
         names = [node.op] if node.op in self._functions else op_kinds.functions_of(node)
         followed = self._calls(node) or node.op in op_kinds.DATASETS
         silent = followed or op_kinds.is_pure(node) or node.op in _SILENT
-        local = op_kinds.is_local(node)
-        return not (silent and local) or any(map(self._acting, names))
+        as_written = op_kinds.runs_as_written(node)
+        return not (silent and as_written) or any(map(self._acting, names))
 
     def _branches(
         self,

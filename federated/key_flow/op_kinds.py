@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
+from federated.key_flow import call_options
 from federated.key_flow.pure_ops import PURE_OPS
 
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
@@ -161,9 +162,9 @@ def is_pure(node: Any) -> bool:
     return not opaque and not functions_of(node)
 
 
-def is_local(node: Any) -> bool:
-    """Whether a node is computed in the process of the party that runs the graph."""
-    return _LOCAL.fullmatch(node.device) is not None
+def runs_as_written(node: Any) -> bool:
+    """Whether a node is computed as it stands, in the process of the graph's party."""
+    return _LOCAL.fullmatch(node.device) is not None and call_options.are_usual(node)
 
 
 def moves_strings(node: Any) -> bool:

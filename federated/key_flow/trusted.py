@@ -5,7 +5,7 @@ Function | output | on condition that
 encrypts | CIPHERTEXT, made by the cipher | its key is the key as the declared reader gave
 it, chosen by no secret; else an ordinary value with all labels of the inputs
 adds | a sum | what it adds was made by the cipher; else an ordinary value
-opens | DECRYPTED | its key is as above, and the ciphertext a sum that came out of a
+decrypts | DECRYPTED | its key is as above, and the ciphertext a sum that came out of a
 server's aggregation, moved only; else OPENED_OWN, and KEY too if the cipher did not make it
 
 A key that is encrypted stays a key. An opened value that is encrypted is hidden if its
@@ -13,7 +13,9 @@ shape tells nothing: the number of blocks is not encrypted. Opening what the cip
 make (a chosen ciphertext) can give out the key.
 
 Only whole strings are moved: a ciphertext of which a part is taken or which is computed
-with is no longer what the cipher made.
+with is no longer what the cipher made. So whatever the cipher made still says of itself
+under which key and parameters it was made and of how many messages it is the sum, and the
+cipher decrypts nothing that does not fit (`selenc_tf/lattice/block_tails.py`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -13,8 +13,9 @@ class Cipher(NamedTuple):
     `plaintext_modulus` t, given and returned as the representatives in
     [-(t - 1) / 2, (t - 1) / 2]. Every function may be called eagerly or traced into a
     graph. An encrypted block is a string of exactly `block_bytes` bytes, and any such
-    string is safe to hand to `add` and `decrypt`: garbage gives garbage, not a crash.
-    What a ciphertext is *of* is the business of `message.py`.
+    string is safe to hand to `add` and `decrypt`: garbage gives garbage or zeros, not a
+    crash. A block says of which parameters and key and of how many messages it is
+    (`block_tails.py`). What a ciphertext is *of* is the business of `message.py`.
 
     Attributes:
       name: As results report it.
@@ -29,13 +30,11 @@ class Cipher(NamedTuple):
       encrypt: `(secret_key, int64 [b, N]) -> string [b]`. Runs on: client. Fresh
         randomness from the OS in every run and at every place in a graph.
       add: `(string [k, b]) -> string [b]`, the sum over the k ciphertexts, block by
-        block. Runs on: server, which needs no key. k >= 1, b >= 0.
-      decrypt: `(secret_key, string [b]) -> int64 [b, N]`, whatever the blocks are. Runs on:
-        tests and measurements; what it makes of a sum beyond `max_summands` tells of
-        the key.
-      open: `(secret_key, string [b], int64 [b, 1]) -> int64 [b, N - 1]`: decrypts blocks
-        whose last slots must be the given checks, and gives out the others. Runs on:
-        client. InvalidArgumentError (`GARBLED`) if a check differs.
+        block. Runs on: server, which needs no key. k >= 1, b >= 0. What is no sum of
+        1 to `max_summands` messages under one key and these parameters, however it was
+        added up, will be decrypted to zeros.
+      decrypt: `(secret_key, string [b]) -> int64 [b, N]`, zeros in the place of a block
+        that does not say that it is such a sum, under this key. Runs on: client.
     """
 
     name: str
@@ -48,4 +47,3 @@ class Cipher(NamedTuple):
     encrypt: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     add: Callable[[tf.Tensor], tf.Tensor]
     decrypt: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-    open: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]

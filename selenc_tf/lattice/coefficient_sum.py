@@ -28,21 +28,20 @@ def add(parameters: Parameters, ciphertexts: tf.Tensor) -> tf.Tensor:
 
     Args:
       parameters: Their parameters.
-      ciphertexts: string [k, b], k from 1 to `max_summands`, each of `block_bytes`. Bytes
-        that are no coefficients, because they are not below their prime, are taken
-        modulo it.
+      ciphertexts: string [k, b], k from 1 to `max_summands`, each of `block_bytes` and
+        whatever stands behind them. Bytes that are no coefficients, because they are
+        not below their prime, are taken modulo it.
 
     Returns:
-      string [b].
+      string [b], the sums alone.
     """
 
     def add_chunk(chunk: tf.Tensor) -> tf.Tensor:
         first = chunk * _CHUNK_BLOCKS
         blocks = ciphertexts[:, first : first + _CHUNK_BLOCKS]
-        return _to_strings(
-            _add_octets(parameters, tf.io.decode_raw(blocks, tf.uint8)),
-            parameters.block_bytes,
-        )
+        length = parameters.block_bytes
+        octets = tf.io.decode_raw(blocks, tf.uint8, fixed_length=length)
+        return _to_strings(_add_octets(parameters, octets), length)
 
     blocks = tf.shape(ciphertexts)[1]
     return in_chunks(add_chunk, -(-blocks // _CHUNK_BLOCKS), tf.string)

@@ -23,7 +23,7 @@ from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.header import Context
 from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.lattice.packing import Packing
-from selenc_tf.lattice.refusal import must_be_accepted
+from selenc_tf.lattice.refusal import Refusal, must_be_accepted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -309,8 +309,12 @@ def _decrypt_chunk(
     summands: tf.Tensor,
 ) -> tf.Tensor:
     """Decrypts consecutive blocks whose check values hold: int64 [codes]."""
+    rows = engine.cipher.decrypt(secret_key, blocks)
     checks = _check_values(engine, context, first_block, tf.size(blocks), summands)
-    slots = engine.cipher.open(secret_key, blocks, checks)
+    fits = tf.reduce_all(tf.equal(rows[:, -1:], checks))
+    verdict = tf.where(fits, int(Refusal.ACCEPTED), int(Refusal.GARBLED))
+    with tf.control_dependencies([must_be_accepted(verdict)]):
+        slots = tf.identity(rows[:, :-1])
     return engine.packing.unpack(tf.reshape(slots, [-1]))
 
 

@@ -4,7 +4,7 @@ Nineteen little-endian int64, in this order:
 
 offset | field | meaning
 --- | --- | ---
-0 | magic | the bytes `SELENC`, then 0 and the version of the format, 2
+0 | magic | the bytes `SELENC`, then 0 and the version of the format, 3
 8 | parameters | digest of the lattice parameters
 16 | codec | digest of the codec
 24 | key_id | public name of the key, or of the series of keys
@@ -33,7 +33,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-MAGIC = int.from_bytes(b"SELENC\x00\x02", "little")
+MAGIC = int.from_bytes(b"SELENC\x00\x03", "little")
 """The first field of every header; the last byte is the version of the format."""
 
 NUM_FIELDS = 19

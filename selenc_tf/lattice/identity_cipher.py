@@ -5,10 +5,11 @@ import hashlib
 import tensorflow as tf
 
 from selenc_tf import validation
-from selenc_tf.lattice import block_checks, checked_opening, cipher, traced_once
+from selenc_tf.lattice import block_checks, block_tails, cipher, traced_once
 from selenc_tf.lattice.parameters import Parameters
 
 _WORD_BYTES = 8
+_NO_KEY = "0" * block_tails.KEY_ID_DIGITS
 
 
 def of_sizes_INSECURE(parameters: Parameters) -> cipher.Cipher:
@@ -37,7 +38,7 @@ def build_identity_cipher_INSECURE(
       max_summands: As for a real cipher.
 
     Returns:
-      The cipher. It protects nothing.
+      The cipher. It protects nothing, and has but one key.
 
     Raises:
       ValueError: If a number is out of range.
@@ -51,7 +52,12 @@ def build_identity_cipher_INSECURE(
             "`plaintext_modulus` must be odd, at least 3 and below 2^62, got "
             f"{plaintext_modulus}. Take that of the real cipher's parameters."
         )
-    block_bytes = num_slots * _WORD_BYTES
+    text = f"identity {num_slots} {plaintext_modulus} {max_summands}"
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    plain_bytes = num_slots * _WORD_BYTES
+    tails = block_tails.BlockTails(
+        digest[: block_tails.DIGEST_DIGITS], plain_bytes, max_summands
+    )
     key_spec = tf.TensorSpec([], tf.string)
 
     def residues(integers: tf.Tensor) -> tf.Tensor:
@@ -64,8 +70,7 @@ def build_identity_cipher_INSECURE(
 
     def read(blocks: tf.Tensor) -> tf.Tensor:
         """From string [...] to int64 [..., N]."""
-        checked = block_checks.check_lengths("Every block", blocks, block_bytes)
-        return tf.io.decode_raw(checked, tf.int64, fixed_length=block_bytes)
+        return tf.io.decode_raw(blocks, tf.int64, fixed_length=plain_bytes)
 
     def write(integers: tf.Tensor) -> tf.Tensor:
         """int64 [b, N] to string [b]."""
@@ -75,45 +80,47 @@ def build_identity_cipher_INSECURE(
             fn_output_signature=tf.TensorSpec([], tf.string),
         )
         # A serialised tensor ends with its content.
-        return tf.strings.substr(serialised, -block_bytes, block_bytes)
+        return tf.strings.substr(serialised, -plain_bytes, plain_bytes)
 
     @traced_once.traced_once([])
     def keygen() -> tf.Tensor:
-        return tf.constant(b"no key")
+        return tf.constant(_NO_KEY)
 
     @traced_once.traced_once([key_spec, tf.TensorSpec([None, num_slots], tf.int64)])
     def encrypt(secret_key: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         del secret_key
-        return write(values)
+        return tails.of_one(tf.constant(_NO_KEY), write(values))
 
     @traced_once.traced_once([tf.TensorSpec([None, None], tf.string)])
     def add(ciphertexts: tf.Tensor) -> tf.Tensor:
-        counted = block_checks.check_summands(ciphertexts, max_summands)
+        counted = block_checks.check_lengths(
+            "Every block",
+            block_checks.check_summands(ciphertexts, max_summands),
+            tails.block_bytes,
+        )
         # Reduced after every addition: the sum of many residues may not fit into int64.
         total = tf.foldl(
             lambda so_far, blocks: residues(so_far + residues(read(blocks))),
             counted[1:],
             initializer=residues(read(counted[0])),
         )
-        return write(total)
+        return tails.of_sum(counted, write(total))
 
+    @traced_once.traced_once([key_spec, tf.TensorSpec([None], tf.string)])
     def decrypt(secret_key: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
         del secret_key
-        return tf.ensure_shape(centred(read(blocks)), [None, num_slots])
+        readable = tails.readable(tf.constant(_NO_KEY), blocks)
+        return tf.ensure_shape(centred(read(readable)), [None, num_slots])
 
-    text = f"identity {num_slots} {plaintext_modulus} {max_summands}"
     return cipher.Cipher(
         name="identity_INSECURE",
-        digest=hashlib.sha256(text.encode()).hexdigest()[:16],
+        digest=digest[:16],
         num_slots=num_slots,
         plaintext_modulus=plaintext_modulus,
         max_summands=max_summands,
-        block_bytes=block_bytes,
+        block_bytes=tails.block_bytes,
         keygen=keygen,
         encrypt=encrypt,
         add=add,
-        decrypt=traced_once.traced_once([key_spec, tf.TensorSpec([None], tf.string)])(
-            decrypt
-        ),
-        open=checked_opening.of(decrypt),
+        decrypt=decrypt,
     )

@@ -105,10 +105,14 @@ class Parameters:
         bits = sum(modulus.bit_length() for modulus in self.ciphertext_moduli)
         return 2 * self.num_slots * bits // 8
 
-    def digest(self) -> str:
-        """A fingerprint (16 hex digits) that names this parameter set in files."""
+    def digest(self, digits: int = 16) -> str:
+        """A fingerprint that names this parameter set in files.
+
+        Args:
+          digits: Of how many hex digits, at most 64.
+        """
         text = json.dumps(dataclasses.asdict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return hashlib.sha256(text.encode()).hexdigest()[:digits]
 
     def _check_moduli(self) -> None:
         if not self.ciphertext_moduli:

@@ -12,7 +12,7 @@ from tf_shell.python import shell_ops
 
 from selenc_tf.lattice import (
     block_checks,
-    checked_opening,
+    block_tails,
     cipher,
     coefficient_sum,
     framing,
@@ -32,7 +32,8 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
 
     Returns:
       The cipher. A block holds the coefficients modulo q of the two components of a BGV
-      ciphertext, a key those of the secret polynomial, bit-packed as tf-shell does it.
+      ciphertext, bit-packed as tf-shell does it, and its tail (`block_tails.py`); a key
+      its id and the coefficients of the secret polynomial.
 
     Raises:
       ValueError: If tf-shell cannot compute with the parameters.
@@ -42,6 +43,11 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
     _check_plaintext_modulus(parameters)
     slots = parameters.num_slots
     layouts = _learn_layouts(parameters)
+    tails = block_tails.BlockTails(
+        parameters.digest(block_tails.DIGEST_DIGITS),
+        layouts.block.num_bytes,
+        parameters.max_summands,
+    )
     key_spec = tf.TensorSpec([], tf.string)
 
     # Functions: they run as fast when called eagerly as inside of a graph.
@@ -49,7 +55,10 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
     def keygen() -> tf.Tensor:
         with tf.device(_HOST):
             context = shell_context.make(parameters, shell_context.unmergeable_zero())
-            return layouts.key.strip(shell_ops.key_gen64(context))
+            key = shell_ops.key_gen64(context)
+            zeros = tf.zeros([1, slots], tf.int64)
+            drawn = layouts.block.strip(_encrypt(context, key, zeros)[0])
+            return block_tails.with_key_id(layouts.key.strip(key), drawn)
 
     @traced_once.traced_once([key_spec, tf.TensorSpec([None, slots], tf.int64)])
     def encrypt(secret_key: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
@@ -60,22 +69,26 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
             # keeps alive only the context that it was encrypted with. So the key must not
             # be merged with that of another encryption either.
             key = layouts.read_key(secret_key, zero)
-            return layouts.block.strip_all(_encrypt(context, key, values))
+            ciphertexts = layouts.block.strip_all(_encrypt(context, key, values))
+            return tails.of_one(secret_key, ciphertexts)
 
     @traced_once.traced_once([tf.TensorSpec([None, None], tf.string)])
     def add_ciphertexts(ciphertexts: tf.Tensor) -> tf.Tensor:
         with tf.device(_HOST):
-            counted = layouts.check_blocks(
-                block_checks.check_summands(ciphertexts, parameters.max_summands)
+            counted = block_checks.check_lengths(
+                "Every block",
+                block_checks.check_summands(ciphertexts, parameters.max_summands),
+                tails.block_bytes,
             )
-            return coefficient_sum.add(parameters, counted)
+            return tails.of_sum(counted, coefficient_sum.add(parameters, counted))
 
+    @traced_once.traced_once([key_spec, tf.TensorSpec([None], tf.string)])
     def decrypt(secret_key: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
         with tf.device(_HOST):
             columns = shell_ops.decrypt64(
                 context=shell_context.make(parameters),
                 key=layouts.read_key(secret_key, tf.constant(0)),
-                val=layouts.block.frame_all(layouts.check_blocks(blocks)),
+                val=layouts.block.frame_all(tails.readable(secret_key, blocks)),
                 runtime_batching_dim=slots,
                 dtype=tf.int64,
                 batching_dim=slots,
@@ -89,14 +102,11 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
         num_slots=slots,
         plaintext_modulus=parameters.plaintext_modulus,
         max_summands=parameters.max_summands,
-        block_bytes=parameters.block_bytes,
+        block_bytes=tails.block_bytes,
         keygen=keygen,
         encrypt=encrypt,
         add=add_ciphertexts,
-        decrypt=traced_once.traced_once([key_spec, tf.TensorSpec([None], tf.string)])(
-            decrypt
-        ),
-        open=checked_opening.of(decrypt),
+        decrypt=decrypt,
     )
 
 
@@ -110,7 +120,7 @@ class _Layouts(NamedTuple):
         """From string to variant.
 
         Args:
-          secret_key: string scalar.
+          secret_key: string scalar, the key with its id in front.
           zero: 0; what is merged with other uses of the key depends on where it is from.
 
         Returns:
@@ -123,14 +133,13 @@ class _Layouts(NamedTuple):
         # Not an assertion, which would be a stateful operation that sees the key: all
         # results of a function wait for those. Picking element 0 of 1 fails for any
         # other index, and the message holds the name.
-        num_bytes = self.key.num_bytes
+        num_bytes = block_tails.KEY_ID_DIGITS + self.key.num_bytes
         surplus = tf.strings.length(secret_key) - num_bytes + zero
         name = f"the_secret_key_must_have_{num_bytes}_bytes_but_differs_by"
-        return self.key.frame(tf.gather([secret_key], surplus, name=name))
-
-    def check_blocks(self, blocks: tf.Tensor) -> tf.Tensor:
-        """Returns blocks, if they have the right length."""
-        return block_checks.check_lengths("Every block", blocks, self.block.num_bytes)
+        checked = tf.gather([secret_key], surplus, name=name)
+        return self.key.frame(
+            tf.strings.substr(checked, block_tails.KEY_ID_DIGITS, self.key.num_bytes)
+        )
 
 
 @functools.cache

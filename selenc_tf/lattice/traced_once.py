@@ -13,7 +13,7 @@ import tensorflow as tf
 def traced_once(
     signature: Sequence[tf.TensorSpec],
 ) -> Callable[[Callable[..., tf.Tensor]], Any]:
-    """Decorates a pure function of at most three tensors.
+    """Decorates a pure function of at most two tensors.
 
     Args:
       signature: Of its arguments.
@@ -33,7 +33,6 @@ def traced_once(
             lambda: concrete(),
             lambda first: concrete(first),
             lambda first, second: concrete(first, second),
-            lambda first, second, third: concrete(first, second, third),
         )
         call = calls[len(signature)]
         return tf.function(call, input_signature=signature, autograph=False)

@@ -18,7 +18,6 @@ import tensorflow as tf
 from federated.key_flow.cipher_ops import CipherOps
 from federated.key_flow.graph_taint import GraphTaint, Kept
 from federated.key_flow.labels import ORDINARY, SECRET, Label
-from tests.federated.key_flow.openings import open_blocks
 from tests.federated.rounds import CIPHER
 
 PLACE_IN_KEY = 40
@@ -50,9 +49,7 @@ def octet(key: tf.Tensor) -> tf.Tensor:
 
 
 def row_of(number: tf.Tensor) -> tf.Tensor:
-    """A number in all slots but the last, whose check value is 0."""
-    row = tf.fill([1, CIPHER.num_slots - 1], tf.cast(number, tf.int64))
-    return tf.pad(row, [[0, 0], [0, 1]])
+    return tf.fill(ROW, tf.cast(number, tf.int64))
 
 
 # --- Sources -----------------------------------------------------------------------
@@ -69,12 +66,12 @@ def _hash(given: Given) -> tf.Tensor:
 
 def _opened(given: Given) -> tf.Tensor:
     # Of this client alone: what it encrypted, it opens.
-    return tf.cast(open_blocks(given.key, given.upload)[0, 0], tf.int32)
+    return tf.cast(CIPHER.decrypt(given.key, given.upload)[0, 0], tf.int32)
 
 
 def _opened_own_sum(given: Given) -> tf.Tensor:
     twice = CIPHER.add(tf.stack([given.upload, given.upload]))
-    return tf.cast(open_blocks(given.key, twice)[0, 0] // 2, tf.int32)
+    return tf.cast(CIPHER.decrypt(given.key, twice)[0, 0] // 2, tf.int32)
 
 
 def _encrypted_by_a_mixture(given: Given) -> tf.Tensor:
@@ -86,7 +83,7 @@ def _encrypted_by_a_mixture(given: Given) -> tf.Tensor:
 
 def _blocks_of_a_ciphertext(given: Given) -> tf.Tensor:
     # The number of blocks of a ciphertext tells what was opened.
-    opened = open_blocks(given.key, given.upload)[0, 0]
+    opened = CIPHER.decrypt(given.key, given.upload)[0, 0]
     rows = tf.zeros(tf.stack([tf.cast(opened, tf.int32), ROW[1]]), tf.int64)
     return tf.size(CIPHER.encrypt(given.key, rows))
 

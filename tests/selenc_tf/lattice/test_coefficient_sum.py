@@ -7,7 +7,12 @@ import pytest
 import tensorflow as tf
 from tf_shell.python import shell_ops
 
-from selenc_tf.lattice import coefficient_sum, shell_cipher, shell_context
+from selenc_tf.lattice import (
+    block_tails,
+    coefficient_sum,
+    shell_cipher,
+    shell_context,
+)
 from selenc_tf.lattice import parameters as parameters_lib
 from selenc_tf.lattice.parameters import Parameters
 from tests.selenc_tf.lattice import numpy_bgv
@@ -33,6 +38,10 @@ def sum_of_tf_shell(parameters, ciphertexts):
     parsed = [layout.frame_all(blocks) for blocks in ciphertexts]
     add = functools.partial(shell_ops.add_ct_ct64, context)
     return layout.strip_all(functools.reduce(add, parsed))
+
+
+def without_tails(blocks):
+    return [block[: -block_tails.NUM_BYTES] for block in blocks.numpy()]
 
 
 SETS = {"small": SMALL, "usual": USUAL, "wide": WIDE, "widest": WIDEST, "two": SEVERAL}
@@ -63,7 +72,8 @@ def test_the_bytes_are_those_of_tf_shell(name, summands, blocks):
     )
     ciphertexts = tf.stack([cipher.encrypt(key, one) for one in values])
     total = cipher.add(ciphertexts)
-    np.testing.assert_array_equal(total, sum_of_tf_shell(parameters, ciphertexts))
+    expected = sum_of_tf_shell(parameters, ciphertexts)
+    np.testing.assert_array_equal(without_tails(total), expected)
     np.testing.assert_array_equal(cipher.decrypt(key, total), values.sum(axis=0))
 
 
@@ -113,7 +123,7 @@ def test_one_and_none():
     zeros = np.zeros([2, cipher.num_slots], np.int64)
     blocks = cipher.encrypt(cipher.keygen(), zeros)
     alone = coefficient_sum.add(SMALL, blocks[tf.newaxis])
-    np.testing.assert_array_equal(alone, blocks)
+    np.testing.assert_array_equal(alone, without_tails(blocks))
     nothing = tf.zeros([3, 0], tf.string)
     assert coefficient_sum.add(SMALL, nothing).shape == (0,)
     traced = tf.function(

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from tf_shell.python import shell_ops
 
+from selenc_tf.lattice import block_tails, shell_cipher
 from selenc_tf.lattice import parameters as parameters_lib
-from selenc_tf.lattice import shell_cipher
 from tests.selenc_tf.lattice import numpy_bgv
 
 SMALL = parameters_lib.Parameters(
@@ -28,6 +28,13 @@ SETS = {
         max_summands=8,
     ),
 }
+
+
+def decrypt(key, block, parameters):
+    """Without what stands before the key and behind the block."""
+    coefficients = key.numpy()[block_tails.KEY_ID_DIGITS :]
+    ciphertext = block.numpy()[: -block_tails.NUM_BYTES]
+    return numpy_bgv.decrypt(coefficients, ciphertext, parameters)
 
 
 @pytest.fixture(params=SETS, scope="module")
@@ -50,7 +57,7 @@ def test_fresh(case):
     parameters, cipher, key, values, ciphertexts = case
     # The three chosen rows and one of random values: the oracle is in Python.
     for row, ciphertext in zip(values[:4], ciphertexts[:4], strict=True):
-        found = numpy_bgv.decrypt(key.numpy(), ciphertext[0].numpy(), parameters)
+        found = decrypt(key, ciphertext[0], parameters)
         np.testing.assert_array_equal(found.slots, row[0])
         np.testing.assert_array_equal(found.slots, cipher.decrypt(key, ciphertext)[0])
         # A centred binomial of variance v lies within +-2v; its sample variance over N
@@ -64,7 +71,7 @@ def test_fresh(case):
 def test_sum(case, k):
     parameters, cipher, key, values, ciphertexts = case
     total = cipher.add(ciphertexts[:k])
-    found = numpy_bgv.decrypt(key.numpy(), total[0].numpy(), parameters)
+    found = decrypt(key, total[0], parameters)
     t = parameters.plaintext_modulus
     exact = (values[:k].sum(axis=0)[0] + t // 2) % t - t // 2
     np.testing.assert_array_equal(found.slots, exact)
@@ -75,7 +82,8 @@ def test_sum(case, k):
 
 def test_the_secret_is_as_small_as_the_noise(case):
     parameters, _, key, _, _ = case
-    secret = numpy_bgv.secret_polynomial(key.numpy(), parameters.ciphertext_moduli)
+    coefficients = key.numpy()[block_tails.KEY_ID_DIGITS :]
+    secret = numpy_bgv.secret_polynomial(coefficients, parameters.ciphertext_moduli)
     assert np.max(np.abs(secret)) <= 2 * parameters.noise_variance
     spread = np.var(secret.astype(float)) / parameters.noise_variance
     assert abs(spread - 1) < 6 * np.sqrt(2 / parameters.num_slots)

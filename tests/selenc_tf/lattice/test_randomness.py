@@ -34,9 +34,9 @@ def encrypt_constant(key, value, blocks=BLOCKS):
 
 def halves(blocks):
     """Of each block the bytes of c0, and those of c1 = a."""
-    middle = CIPHER.block_bytes // 2
-    first = b"".join(block[:middle] for block in blocks)
-    second = b"".join(block[middle:] for block in blocks)
+    end = PARAMETERS.block_bytes
+    first = b"".join(block[: end // 2] for block in blocks)
+    second = b"".join(block[end // 2 : end] for block in blocks)
     return first, second
 
 
@@ -80,7 +80,8 @@ def test_bytes_of_a_sum_are_uniform(extremes):
 
 def test_neighbouring_bits_are_independent(extremes):
     # Pairs of bits at distances up to one coefficient and a bit.
-    bits = np.unpackbits(np.frombuffer(b"".join(extremes[0]), np.uint8)).astype(np.int8)
+    text = b"".join(block[: PARAMETERS.block_bytes] for block in extremes[0])
+    bits = np.unpackbits(np.frombuffer(text, np.uint8)).astype(np.int8)
     signs = (1 - 2 * bits).astype(np.int32)
     for distance in range(1, 56):
         correlation = np.dot(signs[:-distance], signs[distance:])

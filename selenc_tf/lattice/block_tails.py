@@ -1,0 +1,174 @@
+"""What an encrypted block says of itself, behind the bytes of its ciphertext.
+
+    ciphertext | digest of the parameters | id of the key | how many messages were added
+
+All of it is public. Only `BlockTails` writes it, inside of the functions of a cipher, and
+what it says decides what these functions do: a block that is not a sum, within the bound,
+of messages under this key and these parameters is decrypted as if it were a block of
+zeros. What such a block would decrypt to tells of the key: a sum of too many wraps around.
+
+None of that is an assertion, which an optimiser may take out of a graph, or whose failure
+could itself tell.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from selenc_tf import validation
+
+DIGEST_DIGITS = 32
+"""Of the digest, in hex. Half as many are few enough to find two sets that share them."""
+
+KEY_ID_DIGITS = 18
+"""Of the id of a key, decimal. It stands in front of the key too."""
+
+_COUNT_DIGITS = 12
+_NOTHING_ADDED = 0
+"""In place of the number of messages: this is no sum that opens."""
+
+NUM_BYTES = DIGEST_DIGITS + KEY_ID_DIGITS + _COUNT_DIGITS
+
+
+class _Said(NamedTuple):
+    """What blocks say, each field of their shape.
+
+    Attributes:
+      key_id: string.
+      count: int64, 0 of a block that is none of these parameters or opens to nothing.
+    """
+
+    key_id: tf.Tensor
+    count: tf.Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class BlockTails:
+    """The tails of one parameter set.
+
+    Attributes:
+      digest: Of all that a ciphertext depends on, hex digits.
+      ciphertext_bytes: What stands before the tail.
+      max_summands: How many messages may be added.
+    """
+
+    digest: str
+    ciphertext_bytes: int
+    max_summands: int
+
+    def __post_init__(self) -> None:
+        """Checks that the digest fills its place and all counts fit into theirs.
+
+        Raises:
+          ValueError: If they do not.
+        """
+        if len(self.digest) != DIGEST_DIGITS:
+            raise ValueError(
+                f"`digest` must have {DIGEST_DIGITS} hex digits, got {self.digest!r}."
+            )
+        validation.check_at_least("max_summands", self.max_summands, 1)
+        if self.max_summands >= 10**_COUNT_DIGITS:
+            raise ValueError(
+                f"`max_summands` must have at most {_COUNT_DIGITS} digits, got "
+                f"{self.max_summands}."
+            )
+
+    @property
+    def block_bytes(self) -> int:
+        """The bytes of a ciphertext with its tail."""
+        return self.ciphertext_bytes + NUM_BYTES
+
+    def of_one(self, secret_key: tf.Tensor, ciphertexts: tf.Tensor) -> tf.Tensor:
+        """Puts tails behind messages that were just encrypted.
+
+        Args:
+          secret_key: string, the key with its id in front.
+          ciphertexts: string [b].
+
+        Returns:
+          string [b].
+        """
+        ones = tf.ones(tf.shape(ciphertexts), tf.int64)
+        return self._join(ciphertexts, key_id_of(secret_key), ones)
+
+    def of_sum(self, summands: tf.Tensor, ciphertexts: tf.Tensor) -> tf.Tensor:
+        """Puts tails behind sums.
+
+        Args:
+          summands: string [k, b], the blocks that were added.
+          ciphertexts: string [b], their sums.
+
+        Returns:
+          string [b]. What sums up other things than messages under one key and these
+          parameters opens to nothing, and so does every sum with it.
+        """
+        said = self._read(summands)
+        key_id = said.key_id[0]
+        together = tf.equal(said.key_id, key_id) & (said.count >= 1)
+        total = tf.reduce_sum(said.count, axis=0)
+        nothing = tf.constant(_NOTHING_ADDED, tf.int64)
+        count = tf.where(tf.reduce_all(together, axis=0), total, nothing)
+        return self._join(ciphertexts, key_id, count)
+
+    def readable(self, secret_key: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
+        """Puts zeros in the place of blocks that must not be decrypted with a key.
+
+        Args:
+          secret_key: string, the key with its id in front.
+          blocks: string [b], whatever they are.
+
+        Returns:
+          string [b], ciphertexts with or without a tail behind them.
+        """
+        said = self._read(blocks)
+        ours = tf.equal(said.key_id, key_id_of(secret_key)) & (said.count >= 1)
+        return tf.where(ours, blocks, tf.constant(bytes(self.ciphertext_bytes)))
+
+    def _join(
+        self, ciphertexts: tf.Tensor, key_id: tf.Tensor, count: tf.Tensor
+    ) -> tf.Tensor:
+        within = self._within(count)
+        counted = tf.strings.as_string(within, width=_COUNT_DIGITS, fill="0")
+        return tf.strings.join([ciphertexts, self.digest, key_id, counted])
+
+    def _read(self, blocks: tf.Tensor) -> _Said:
+        lengths = tf.strings.length(blocks)
+        # Where a string is shorter than that, nothing is left of it.
+        start = tf.minimum(lengths, self.ciphertext_bytes)
+        tails = tf.strings.substr(blocks, start, tf.fill(tf.shape(blocks), NUM_BYTES))
+        digits = f"[0-9]{{{KEY_ID_DIGITS + _COUNT_DIGITS}}}"
+        ours = tf.equal(lengths, self.block_bytes) & tf.strings.regex_full_match(
+            tails, self.digest + digits
+        )
+        fields = tf.where(ours, tails, "0" * NUM_BYTES)
+        key_id = tf.strings.substr(fields, DIGEST_DIGITS, KEY_ID_DIGITS)
+        counted = tf.strings.substr(fields, NUM_BYTES - _COUNT_DIGITS, _COUNT_DIGITS)
+        count = tf.strings.to_number(counted, tf.int64)
+        return _Said(key_id, self._within(count))
+
+    def _within(self, count: tf.Tensor) -> tf.Tensor:
+        # `federated.key_flow` finds the bound here.
+        nothing = tf.constant(_NOTHING_ADDED, tf.int64)
+        return tf.where(tf.less_equal(count, self.max_summands), count, nothing)
+
+
+def key_id_of(secret_key: tf.Tensor) -> tf.Tensor:
+    """The public id in front of a key: string scalar to string scalar."""
+    return tf.strings.substr(secret_key, 0, KEY_ID_DIGITS)
+
+
+def with_key_id(key: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+    """Puts a new id in front of a new key.
+
+    Args:
+      key: string scalar, without an id.
+      drawn: string scalar, public bytes that come with this key only and that nobody
+        could have known: of a ciphertext under it.
+
+    Returns:
+      string scalar.
+    """
+    number = tf.strings.to_hash_bucket_fast(drawn, 10**KEY_ID_DIGITS)
+    key_id = tf.strings.as_string(number, width=KEY_ID_DIGITS, fill="0")
+    return tf.strings.join([key_id, key])

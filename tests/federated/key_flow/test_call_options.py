@@ -1,0 +1,112 @@
+"""What a call may ask of the executor."""
+
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
+
+from federated.key_flow import bodies, call_options
+
+ON = rewriter_config_pb2.RewriterConfig.ON
+OFF = rewriter_config_pb2.RewriterConfig.OFF
+
+
+def call(proto=None, **options):
+    """An operation that calls a function."""
+    inner = tf.function(
+        lambda x: x + 1, input_signature=[tf.TensorSpec([])], autograph=False
+    )
+    if proto is not None:
+        options["config_proto"] = proto.SerializeToString()
+    with tf.Graph().as_default() as graph:
+        function = inner.get_concrete_function()
+        function.add_to_graph(graph)
+        x = tf.compat.v1.placeholder(tf.float32, [])
+        tf.raw_ops.StatefulPartitionedCall(
+            args=[x], Tout=[tf.float32], f=function, name="call", **options
+        )
+    (node,) = [node for node in graph.as_graph_def().node if node.name == "call"]
+    return node
+
+
+def configured(change):
+    config = config_pb2.ConfigProto()
+    change(config)
+    return config
+
+
+def with_rewriting(**options):
+    def change(config):
+        for name, value in options.items():
+            setattr(config.graph_options.rewrite_options, name, value)
+
+    return configured(change)
+
+
+def with_custom_optimizer(config):
+    config.graph_options.rewrite_options.custom_optimizers.add(name="mine")
+
+
+def with_compilation(config):
+    options = config.graph_options.optimizer_options
+    options.global_jit_level = config_pb2.OptimizerOptions.ON_1
+
+
+def with_bridge(config):
+    config.experimental.enable_mlir_bridge = True
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        config_pb2.ConfigProto(),
+        configured(lambda config: setattr(config, "allow_soft_placement", True)),
+        configured(lambda config: config.device_count.update({"CPU": 2})),
+        configured(lambda config: config.experimental.SetInParent()),
+        with_rewriting(debug_stripper=OFF, constant_folding=ON),
+        with_rewriting(disable_meta_optimizer=True),
+    ],
+)
+def test_what_is_usual(config):
+    assert call_options.are_usual(call(config))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        with_rewriting(debug_stripper=ON),
+        with_rewriting(auto_mixed_precision=ON),
+        configured(with_custom_optimizer),
+        configured(with_compilation),
+        configured(with_bridge),
+    ],
+)
+def test_what_may_change_what_is_computed(config):
+    assert not call_options.are_usual(call(config))
+
+
+def test_what_is_no_config():
+    assert not call_options.are_usual(call(config_proto=b"\xff"))
+    assert not call_options.are_usual(call(config="x"))
+    assert not call_options.are_usual(call(executor_type="x"))
+
+
+def test_calls_of_tensorflow_are_usual():
+    with tf.Graph().as_default() as graph:
+        tf.function(lambda x: x + 1, autograph=False)(tf.constant(1))
+    (node,) = [node for node in graph.as_graph_def().node if "f" in node.attr]
+    assert node.attr["config_proto"].s and call_options.are_usual(node)
+
+
+def test_a_body_that_calls_in_another_way_is_another():
+    def body(config):
+        function = tf.compat.v1.GraphDef().library.function.add()
+        function.signature.name = "outer"
+        node = function.node_def.add()
+        node.CopyFrom(call(config))
+        node.attr["f"].func.name = "inner"
+        return bodies.fingerprint("outer", {"outer": function})
+
+    plain = body(config_pb2.ConfigProto())
+    assert body(with_rewriting(debug_stripper=OFF)) == plain
+    assert body(with_rewriting(debug_stripper=ON)) != plain

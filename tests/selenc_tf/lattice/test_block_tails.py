@@ -1,0 +1,207 @@
+"""Nothing is opened but what says that it is a sum within the bounds, under the key."""
+
+import contextlib
+import dataclasses
+
+import numpy as np
+import pytest
+import sympy
+import tensorflow as tf
+
+from selenc_tf.lattice import (
+    block_tails,
+    identity_cipher,
+    key_store,
+    parameters,
+    shell_cipher,
+)
+
+CHOSEN = parameters.choose_parameters(4, 16)
+SHELL = shell_cipher.build_shell_cipher(CHOSEN)
+IDENTITY = identity_cipher.of_sizes_INSECURE(CHOSEN)
+CIPHERS = (SHELL, IDENTITY)
+N = SHELL.num_slots
+ROW = np.full([1, N], 3)
+
+
+@pytest.fixture(params=CIPHERS, ids=lambda cipher: cipher.name)
+def cipher(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def keys():
+    return {cipher.name: cipher.keygen() for cipher in CIPHERS}
+
+
+@pytest.fixture
+def key(cipher, keys):
+    return keys[cipher.name]
+
+
+@contextlib.contextmanager
+def without_assertions():
+    """Grappler takes all of them out of what is traced in here."""
+    tf.config.optimizer.set_experimental_options({"debug_stripper": True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"debug_stripper": False})
+
+
+def times(cipher, block, count):
+    """The block added up so often, as often as may be at a time."""
+    if count <= 4:
+        return cipher.add(tf.tile(block[tf.newaxis], [count, 1]))
+    parts = [times(cipher, block, count // 4)] * 4
+    return cipher.add(tf.stack(parts)) if count % 4 == 0 else more(cipher, parts, block)
+
+
+def more(cipher, parts, block):
+    return cipher.add(tf.stack([cipher.add(tf.stack(parts)), block]))
+
+
+def counted_as(block, count):
+    """What somebody who can write tails makes of a block."""
+    (text,) = block.numpy()
+    return tf.constant([text[:-12] + b"%012d" % count])
+
+
+def opened(cipher, key, block):
+    return cipher.decrypt(key, block).numpy()
+
+
+def test_what_a_block_says(cipher, key):
+    (text,) = cipher.encrypt(key, ROW).numpy()
+    tail = text[-block_tails.NUM_BYTES :].decode()
+    assert len(text) == cipher.block_bytes
+    assert tail.startswith(cipher.digest)
+    assert tail[32:50] == key.numpy()[:18].decode() and int(tail[50:]) == 1
+    (total,) = times(cipher, cipher.encrypt(key, ROW), 3).numpy()
+    assert total[-62:-12] == text[-62:-12] and int(total[-12:]) == 3
+
+
+def test_keys_have_ids_of_their_own():
+    ids = {SHELL.keygen().numpy()[:18] for _ in range(5)}
+    assert len(ids) == 5 and all(text.isdigit() for text in ids)
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (1, 3), (2, 2), (2, 1, 1), (4,)])
+def test_sums_of_sums_within_the_bound_open(cipher, key, counts):
+    block = cipher.encrypt(key, ROW)
+    total = cipher.add(tf.stack([times(cipher, block, count) for count in counts]))
+    np.testing.assert_array_equal(opened(cipher, key, total), sum(counts) * ROW)
+
+
+@pytest.mark.parametrize("stripped", [False, True])
+@pytest.mark.parametrize("count", [5, 8, 16, 17, 4**6])
+def test_a_sum_of_too_many_opens_to_nothing(cipher, key, count, stripped):
+    block = cipher.encrypt(key, ROW)
+    with without_assertions() if stripped else contextlib.nullcontext():
+        total = times(cipher, block, count)
+        assert not np.any(opened(cipher, key, total))
+        # And so does what it is added to.
+        for others in ([total, block], [block, total], [total]):
+            assert not np.any(opened(cipher, key, cipher.add(tf.stack(others))))
+    # Were it counted as one, it would not be nothing: that tells of the noise.
+    assert np.any(opened(cipher, key, counted_as(total, 1)))
+
+
+def test_too_many_at_once_without_assertions(cipher, key):
+    block = cipher.encrypt(key, ROW)
+    five = tf.tile(block[tf.newaxis], [5, 1])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="max_summands"):
+        cipher.add(five)
+    with without_assertions():
+        added = tf.function(lambda blocks: cipher.add(blocks), autograph=False)(five)
+    assert not np.any(opened(cipher, key, added))
+
+
+def test_a_forged_count_opens_within_the_bound_only(cipher, key):
+    block = cipher.encrypt(key, ROW)
+    for count in (1, 4):
+        assert np.all(opened(cipher, key, counted_as(block, count)) == ROW)
+    for count in (0, 5, 10**11):
+        assert not np.any(opened(cipher, key, counted_as(block, count)))
+
+
+def test_the_limit_is_copies_of_one_message():
+    """The bound on the noise of many is one of different messages; tails only count."""
+    chosen = parameters.choose_parameters(64, 16)
+    assert chosen.max_noise < 64 * 2 * chosen.noise_variance
+    cipher = shell_cipher.build_shell_cipher(chosen)
+    key = cipher.keygen()
+    zeros = np.zeros([64, cipher.num_slots], np.int64)
+    blocks = cipher.encrypt(key, zeros)
+    assert not np.any(opened(cipher, key, cipher.add(blocks[:, tf.newaxis])))
+    copies = tf.tile(blocks[:1, tf.newaxis], [64, 1])
+    assert np.any(opened(cipher, key, cipher.add(copies)))
+
+
+def test_another_key_opens_nothing(tmp_path):
+    series = key_store.create_series(tmp_path / "keys", SHELL, 2)
+    one, two = (key_store.read(series, SHELL, number) for number in range(2))
+    block, other = SHELL.encrypt(one, ROW), SHELL.encrypt(two, ROW)
+    for key in (two, SHELL.keygen()):
+        assert not np.any(opened(SHELL, key, block))
+    mixed = SHELL.add(tf.stack([block, other]))
+    for key in (one, two):
+        assert not np.any(opened(SHELL, key, mixed))
+        further = SHELL.add(tf.stack([mixed, SHELL.encrypt(key, ROW)]))
+        assert not np.any(opened(SHELL, key, further))
+
+
+def other_modulus():
+    step = 2 * N
+    modulus = CHOSEN.plaintext_modulus - step
+    while not sympy.isprime(modulus):
+        modulus -= step
+    return {"plaintext_modulus": modulus}
+
+
+@pytest.mark.parametrize("changes", [other_modulus(), {"max_summands": 3}])
+def test_other_parameters_open_nothing(keys, changes):
+    key = keys[SHELL.name]
+    chosen = dataclasses.replace(CHOSEN, **changes)
+    other = shell_cipher.build_shell_cipher(chosen)
+    block = SHELL.encrypt(key, ROW)
+    assert not np.any(opened(other, key, block))
+    # Its length is right; were its digest too, this would tell of the noise.
+    (text,) = block.numpy()
+    digest = chosen.digest(block_tails.DIGEST_DIGITS).encode()
+    renamed = tf.constant([text[:-62] + digest + text[-30:]])
+    assert np.any(opened(other, key, renamed))
+    for added in (
+        other.add(block[tf.newaxis]),
+        other.add(tf.stack([block, other.encrypt(key, ROW)])),
+        SHELL.add(tf.stack([block, other.encrypt(key, ROW)])),
+    ):
+        for cipher in (SHELL, other):
+            assert not np.any(opened(cipher, key, added))
+
+
+def test_damaged_tails_open_to_nothing(cipher, key):
+    (text,) = cipher.encrypt(key, ROW).numpy()
+    damaged = [text + b"0", text[:-1], b"", text[:10], text[:-62]]
+    for place in range(1, block_tails.NUM_BYTES + 1, 7):
+        spoilt = bytearray(text)
+        spoilt[-place] = ord("x")
+        damaged.append(bytes(spoilt))
+    damaged.append(text[:-12] + b"          +1")
+    rows = opened(cipher, key, tf.constant([text, *damaged, text]))
+    np.testing.assert_array_equal(rows[[0, -1]], np.concatenate([ROW, ROW]))
+    assert not np.any(rows[1:-1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"digest": "00"}, "must have 32 hex digits"),
+        ({"max_summands": 0}, "at least 1"),
+        ({"max_summands": 10**12}, "at most 12 digits"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changes, message):
+    fields = {"digest": "0" * 32, "ciphertext_bytes": 8, "max_summands": 4}
+    with pytest.raises(ValueError, match=message):
+        block_tails.BlockTails(**(fields | changes))
