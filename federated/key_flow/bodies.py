@@ -3,14 +3,15 @@
 The canonical form of a function has everything that decides what it computes, in the
 order in which it was traced: operations, inputs, attributes, constants, the canonical
 forms of the functions that it calls. It has no names. Left out are attributes that begin
-with an underscore, placement, and how calls are run if that is as usual.
+with an underscore, on which of the process's own devices it is computed, and how calls are
+run if that is as usual.
 """
 
 import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from federated.key_flow import call_options
+from federated.key_flow import call_options, op_kinds
 
 
 def fingerprint(name: str, library: Mapping[str, Any]) -> str:
@@ -69,6 +70,7 @@ def _fingerprint(name: str, library: Mapping[str, Any], outer: tuple[str, ...]) 
                 _fingerprint(node.op, library, outer)
                 if node.op in library
                 else node.op,
+                "" if op_kinds.is_local(node) else node.device,
                 inputs(node),
                 attributes(node.attr),
             )

@@ -164,7 +164,12 @@ def is_pure(node: Any) -> bool:
 
 def runs_as_written(node: Any) -> bool:
     """Whether a node is computed as it stands, in the process of the graph's party."""
-    return _LOCAL.fullmatch(node.device) is not None and call_options.are_usual(node)
+    return is_local(node) and call_options.are_usual(node)
+
+
+def is_local(node: Any) -> bool:
+    """Whether a node is computed in the process of the graph's party."""
+    return _LOCAL.fullmatch(node.device) is not None
 
 
 def moves_strings(node: Any) -> bool:

@@ -6,7 +6,8 @@ encrypts | CIPHERTEXT, made by the cipher | its key is the key as the declared r
 it, chosen by no secret; else an ordinary value with all labels of the inputs
 adds | a sum | what it adds was made by the cipher; else an ordinary value
 decrypts | DECRYPTED | its key is as above, and the ciphertext a sum that came out of a
-server's aggregation, moved only; else OPENED_OWN, and KEY too if the cipher did not make it
+server's aggregation, moved only; else OPENED_OWN, and KEY too if the cipher did not make
+all of it
 
 A key that is encrypted stays a key. An opened value that is encrypted is hidden if its
 shape tells nothing: the number of blocks is not encrypted. Opening what the cipher did not
@@ -36,7 +37,9 @@ from federated.key_flow.labels import (
 )
 
 _MADE = frozenset({Label.LOOSE})
-_BAD_SUM = frozenset({Label.UNADDED, Label.FORGED, Label.HEAD, Label.CIPHERTEXT})
+# A header may be any string, and so a ciphertext that somebody chose.
+_NOT_MADE = frozenset({Label.FORGED, Label.HEAD})
+_BAD_SUM = frozenset({Label.UNADDED, Label.CIPHERTEXT})
 
 
 def outcome(trusted: Trusted, inputs: Sequence[Labels]) -> Labels:
@@ -70,14 +73,14 @@ def _encrypted(others: Labels) -> Labels:
 
 
 def _added(ciphertexts: Labels) -> Labels:
-    if ciphertexts & {Label.FORGED, Label.HEAD}:
+    if ciphertexts & _NOT_MADE:
         return ordinary(ciphertexts)
     return (ciphertexts & MAY) | _MADE
 
 
 def _decrypted(ciphertext: Labels, others: Labels) -> Labels:
     opened = {Label.OPENED_OWN}
-    if Label.FORGED in ciphertext:
+    if ciphertext & _NOT_MADE:
         opened = {Label.OPENED_OWN, Label.KEY}
     elif Label.SUM in ciphertext and not ciphertext & _BAD_SUM:
         opened = {Label.DECRYPTED}

@@ -18,17 +18,22 @@ import tensorflow as tf
 
 from selenc_tf import validation
 
-DIGEST_DIGITS = 32
-"""Of the digest, in hex. Half as many are few enough to find two sets that share them."""
+DIGEST_DIGITS = 64
+"""Of the digest, in hex: a whole SHA-256. Nobody finds two sets that share it."""
 
-KEY_ID_DIGITS = 18
-"""Of the id of a key, decimal. It stands in front of the key too."""
+KEY_ID_BYTES = 32
+"""Of the id of a key, in base64. It stands in front of the key too."""
 
-_COUNT_DIGITS = 12
+_DRAWN_BYTES = 3 * KEY_ID_BYTES // 4
+"""As many random bytes: nobody makes keys until two have the same id."""
+
+_COUNT_DIGITS = 9
+"""Decimal. As many blocks that say as much add up to less than 2^63."""
+
 _NOTHING_ADDED = 0
 """In place of the number of messages: this is no sum that opens."""
 
-NUM_BYTES = DIGEST_DIGITS + KEY_ID_DIGITS + _COUNT_DIGITS
+NUM_BYTES = DIGEST_DIGITS + KEY_ID_BYTES + _COUNT_DIGITS
 
 
 class _Said(NamedTuple):
@@ -106,9 +111,11 @@ class BlockTails:
         said = self._read(summands)
         key_id = said.key_id[0]
         together = tf.equal(said.key_id, key_id) & (said.count >= 1)
+        # More would be too many whatever they say, and their total might wrap around.
+        few = tf.less_equal(tf.shape(summands)[0], self.max_summands)
         total = tf.reduce_sum(said.count, axis=0)
         nothing = tf.constant(_NOTHING_ADDED, tf.int64)
-        count = tf.where(tf.reduce_all(together, axis=0), total, nothing)
+        count = tf.where(few & tf.reduce_all(together, axis=0), total, nothing)
         return self._join(ciphertexts, key_id, count)
 
     def readable(self, secret_key: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
@@ -137,13 +144,13 @@ class BlockTails:
         # Where a string is shorter than that, nothing is left of it.
         start = tf.minimum(lengths, self.ciphertext_bytes)
         tails = tf.strings.substr(blocks, start, tf.fill(tf.shape(blocks), NUM_BYTES))
-        digits = f"[0-9]{{{KEY_ID_DIGITS + _COUNT_DIGITS}}}"
+        fields = f"[A-Za-z0-9_-]{{{KEY_ID_BYTES}}}[0-9]{{{_COUNT_DIGITS}}}"
         ours = tf.equal(lengths, self.block_bytes) & tf.strings.regex_full_match(
-            tails, self.digest + digits
+            tails, self.digest + fields
         )
-        fields = tf.where(ours, tails, "0" * NUM_BYTES)
-        key_id = tf.strings.substr(fields, DIGEST_DIGITS, KEY_ID_DIGITS)
-        counted = tf.strings.substr(fields, NUM_BYTES - _COUNT_DIGITS, _COUNT_DIGITS)
+        legible = tf.where(ours, tails, "0" * NUM_BYTES)
+        key_id = tf.strings.substr(legible, DIGEST_DIGITS, KEY_ID_BYTES)
+        counted = tf.strings.substr(legible, NUM_BYTES - _COUNT_DIGITS, _COUNT_DIGITS)
         count = tf.strings.to_number(counted, tf.int64)
         return _Said(key_id, self._within(count))
 
@@ -155,20 +162,19 @@ class BlockTails:
 
 def key_id_of(secret_key: tf.Tensor) -> tf.Tensor:
     """The public id in front of a key: string scalar to string scalar."""
-    return tf.strings.substr(secret_key, 0, KEY_ID_DIGITS)
+    return tf.strings.substr(secret_key, 0, KEY_ID_BYTES)
 
 
-def with_key_id(key: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+def with_key_id(key: tf.Tensor, ciphertext: tf.Tensor) -> tf.Tensor:
     """Puts a new id in front of a new key.
 
     Args:
       key: string scalar, without an id.
-      drawn: string scalar, public bytes that come with this key only and that nobody
-        could have known: of a ciphertext under it.
+      ciphertext: string scalar, of anything, without a tail, that is made for this alone.
+        Its end is of the uniform polynomial, which does not depend on the key.
 
     Returns:
       string scalar.
     """
-    number = tf.strings.to_hash_bucket_fast(drawn, 10**KEY_ID_DIGITS)
-    key_id = tf.strings.as_string(number, width=KEY_ID_DIGITS, fill="0")
-    return tf.strings.join([key_id, key])
+    drawn = tf.strings.substr(ciphertext, -_DRAWN_BYTES, _DRAWN_BYTES)
+    return tf.strings.join([tf.io.encode_base64(drawn), key])

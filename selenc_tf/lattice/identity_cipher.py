@@ -9,7 +9,7 @@ from selenc_tf.lattice import block_checks, block_tails, cipher, traced_once
 from selenc_tf.lattice.parameters import Parameters
 
 _WORD_BYTES = 8
-_NO_KEY = "0" * block_tails.KEY_ID_DIGITS
+_NO_KEY = "0" * block_tails.KEY_ID_BYTES
 
 
 def of_sizes_INSECURE(parameters: Parameters) -> cipher.Cipher:

@@ -6,13 +6,16 @@ as long as, coefficient by coefficient,
 
     |t * (e_1 + ... + e_k) + (m_1 + ... + m_k)| < q / 2.
 
-There is no public key, so the noise does not grow with N. `docs/lattice.md`
-derives the bound on the noise and says what is claimed.
+The bound on the noise is a hard one: no k messages exceed it, different or k times the
+same one, whatever is drawn. For what the sum of more noise decrypts to depends on the
+noise, and so tells of the key. There is no public key, so the noise does not grow with N.
+`docs/lattice.md` derives the bound and says what is claimed.
 
 References:
   Brakerski, Gentry, Vaikuntanathan, "(Leveled) Fully Homomorphic Encryption without
   Bootstrapping", ITCS 2012. Albrecht et al., "Homomorphic Encryption Security Standard",
-  HomomorphicEncryption.org, 2018.
+  HomomorphicEncryption.org, 2018. Alkim, Ducas, Poeppelmann, Schwabe, "Post-quantum Key
+  Exchange - A New Hope", USENIX Security 2016 (the centred binomial as noise).
 """
 
 import dataclasses
@@ -43,9 +46,6 @@ MAX_MODULUS_BITS = 62
 # of 10.2; the next integer is 11. SHELL samples no variance above 256.
 MIN_NOISE_VARIANCE = 11
 MAX_NOISE_VARIANCE = 256
-
-# An upper bound on 129 ln 2 = 89.41598..., in thousandths: see `_max_noise`.
-_TAIL_EXPONENT_THOUSANDTHS = 89_416
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Parameters:
 
     @property
     def max_noise(self) -> int:
-        """E_max: bounds a coefficient of e_1 + ... + e_k, but for 2^-128."""
+        """E_max: no coefficient of e_1 + ... + e_k ever exceeds it."""
         return _max_noise(self.max_summands, self.noise_variance)
 
     @property
@@ -222,9 +222,9 @@ def choose_parameters(
     Example:
       >>> chosen = choose_parameters(num_summands=64, quantisation_bits=16)
       >>> chosen.num_slots, chosen.modulus.bit_length()
-      (2048, 54)
+      (4096, 56)
       >>> round(bytes_per_value(chosen, 16), 2)
-      6.75
+      7.0
     """
     validation.check_at_least("num_summands", num_summands, 1)
     validation.check_at_least("quantisation_bits", quantisation_bits, 2)
@@ -315,14 +315,15 @@ def _max_abs_code(quantisation_bits: int) -> int:
 
 
 def _max_noise(count: int, variance: int) -> int:
-    """E_max: what a coefficient of the sum of `count` noises exceeds with 2^-128.
+    """E_max: what no coefficient of a sum of `count` noises exceeds.
 
-    A centred binomial of variance v is a difference of two sums of 2v fair bits, so it
-    never exceeds 2v. A sum of k of them is a centred sum of 4vk bits, for which Hoeffding
-    has P(|E| > x) <= 2 exp(-2 x^2 / (4vk)): at most 2^-128 from x^2 = 2vk * 129 ln 2 on.
+    A centred binomial of variance v is a difference of two sums of 2v bits, so it is never
+    above 2v in magnitude; and a sum of k is never above k times that. Nothing smaller will
+    do: k copies of one message have k times its noise. (For different messages a tail
+    bound would be smaller, of the order of the root of k; but nothing in a sum shows that
+    its messages are different.)
     """
-    square = -(-2 * variance * count * _TAIL_EXPONENT_THOUSANDTHS // 1000)
-    return min(2 * variance * count, math.isqrt(square - 1) + 1)
+    return 2 * variance * count
 
 
 def _check_noise_variance(variance: int) -> None:

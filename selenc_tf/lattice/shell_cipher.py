@@ -57,8 +57,8 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
             context = shell_context.make(parameters, shell_context.unmergeable_zero())
             key = shell_ops.key_gen64(context)
             zeros = tf.zeros([1, slots], tf.int64)
-            drawn = layouts.block.strip(_encrypt(context, key, zeros)[0])
-            return block_tails.with_key_id(layouts.key.strip(key), drawn)
+            spare = layouts.block.strip(_encrypt(context, key, zeros)[0])
+            return block_tails.with_key_id(layouts.key.strip(key), spare)
 
     @traced_once.traced_once([key_spec, tf.TensorSpec([None, slots], tf.int64)])
     def encrypt(secret_key: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
@@ -133,12 +133,12 @@ class _Layouts(NamedTuple):
         # Not an assertion, which would be a stateful operation that sees the key: all
         # results of a function wait for those. Picking element 0 of 1 fails for any
         # other index, and the message holds the name.
-        num_bytes = block_tails.KEY_ID_DIGITS + self.key.num_bytes
+        num_bytes = block_tails.KEY_ID_BYTES + self.key.num_bytes
         surplus = tf.strings.length(secret_key) - num_bytes + zero
         name = f"the_secret_key_must_have_{num_bytes}_bytes_but_differs_by"
         checked = tf.gather([secret_key], surplus, name=name)
         return self.key.frame(
-            tf.strings.substr(checked, block_tails.KEY_ID_DIGITS, self.key.num_bytes)
+            tf.strings.substr(checked, block_tails.KEY_ID_BYTES, self.key.num_bytes)
         )
 
 

@@ -17,7 +17,13 @@ import federated  # noqa: F401
 from federated import aggregators, key_flow, runtime, tff_models
 from federated.key_flow import graph_taint, key_files
 from federated.key_flow.labels import SHOWN, Label
-from selenc_tf.lattice import key_store, parameters, scales, shell_cipher
+from selenc_tf.lattice import (
+    block_tails,
+    key_store,
+    parameters,
+    scales,
+    shell_cipher,
+)
 from tests.federated.rounds import BOUND, CIPHER, CODEC, HISTORY, OWN, SEED
 
 tf_comp = tff.tensorflow.computation
@@ -587,6 +593,17 @@ def added_up(*counts):
     return make
 
 
+def opens_a_header(key, x):
+    """What stands in the place of a header is a ciphertext that somebody chose."""
+    mine = CIPHER.encrypt(key, x)
+    length = block_tails.NUM_BYTES
+    tail = tf.strings.substr(mine[0], -length, length)
+    # In all coefficients the same.
+    chosen = tf.strings.join(["\x01" * (CIPHER.block_bytes - length), tail])
+    rows = CIPHER.decrypt(key, tf.concat([tf.stack([chosen]), mine], 0))
+    return CIPHER.encrypt(key, tf.ensure_shape(rows[:1], ROW.shape))
+
+
 def four_to_the_fifth(blocks):
     for _ in range(5):
         blocks = CIPHER.add(tf.tile(blocks[:1], [4, 1]))[tf.newaxis]
@@ -796,6 +813,13 @@ LEAKS = {
     "beside the sum": (opens(beside_the_sum), Label.OPENED_OWN, AGGREGATED),
     "adder's name": (opens(named_like_the_adder), Label.OPENED_OWN, AGGREGATED),
     "chosen ciphertext": (opens(chosen_by_the_server), Label.KEY, AGGREGATED),
+    "chosen header": (
+        lambda path: opened_at_the_clients(
+            path, lambda b: CIPHER.add(b[:1]), encrypt_=opens_a_header
+        ),
+        Label.KEY,
+        AGGREGATED,
+    ),
     "difference": (opens(two_sums_computed_with), Label.OPENED_OWN, AGGREGATED),
     "difference, added": (opens(a_sum_less_another), Label.OPENED_OWN, AGGREGATED),
     "mixed key": (encrypted_by_a_mixture, Label.OPENED_OWN, AGGREGATED),
@@ -928,6 +952,12 @@ def test_what_is_one_opens(path):
     np.testing.assert_array_equal(
         what_the_server_gets(process), np.full([1, CIPHER.num_slots], 12)
     )
+
+
+def test_a_header_that_is_opened_leaks(path):
+    """All of it comes from the key: what was chosen has one coefficient only."""
+    process = LEAKS["chosen header"][0](path)
+    assert len(np.unique(what_the_server_gets(process))) > CIPHER.num_slots // 2
 
 
 def _low_bits(key):

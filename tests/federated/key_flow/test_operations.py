@@ -106,6 +106,17 @@ class TestBodies:
     def test_what_is_computed_does(self, other):
         assert not self.same(traced(lambda x: x + 1), traced(other))
 
+    def test_the_machine_does(self):
+        def at(device):
+            def body(x):
+                with tf.device(device):
+                    return x + 1
+
+            return traced(body)
+
+        assert self.same(at("/device:CPU:0"), at("/device:GPU:1"))
+        assert not self.same(at("/device:CPU:0"), at("/job:server/device:CPU:0"))
+
     def test_what_is_called_does(self):
         def calling(number):
             inner = traced(lambda x: x + number)

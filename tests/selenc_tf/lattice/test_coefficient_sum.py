@@ -22,7 +22,7 @@ USUAL = parameters_lib.choose_parameters(num_summands=64, quantisation_bits=16)
 # Sums of so many of these coefficients do not fit into 63 bits: they are added one by one.
 WIDE = parameters_lib.choose_parameters(num_summands=2**12, quantisation_bits=32)
 # The widest coefficients, some of which lie in nine bytes.
-WIDEST = parameters_lib.choose_parameters(num_summands=6, quantisation_bits=24)
+WIDEST = parameters_lib.choose_parameters(num_summands=64, quantisation_bits=4)
 # Two primes of different widths.
 SEVERAL = Parameters(13, (68719230977, 35184371613697), 65537, 3)
 
@@ -41,7 +41,9 @@ def sum_of_tf_shell(parameters, ciphertexts):
 
 
 def without_tails(blocks):
-    return [block[: -block_tails.NUM_BYTES] for block in blocks.numpy()]
+    found = [block[: -block_tails.NUM_BYTES] for block in blocks.numpy()]
+    # NumPy's own strings would end before zeros.
+    return np.array(found, object)
 
 
 SETS = {"small": SMALL, "usual": USUAL, "wide": WIDE, "widest": WIDEST, "two": SEVERAL}

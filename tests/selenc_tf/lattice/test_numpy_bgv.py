@@ -32,7 +32,7 @@ SETS = {
 
 def decrypt(key, block, parameters):
     """Without what stands before the key and behind the block."""
-    coefficients = key.numpy()[block_tails.KEY_ID_DIGITS :]
+    coefficients = key.numpy()[block_tails.KEY_ID_BYTES :]
     ciphertext = block.numpy()[: -block_tails.NUM_BYTES]
     return numpy_bgv.decrypt(coefficients, ciphertext, parameters)
 
@@ -80,9 +80,55 @@ def test_sum(case, k):
     assert np.max(np.abs(found.noise)) <= parameters.max_noise + k
 
 
+def measured_in(cipher, key, total, parameters):
+    """What a sum decrypts to, and how much of q / 2 its phase takes at its largest."""
+    found = decrypt(key, total[0], parameters)
+    np.testing.assert_array_equal(found.slots, cipher.decrypt(key, total)[0])
+    largest = parameters.plaintext_modulus * (np.max(np.abs(found.noise)) + 0.5)
+    return found, largest / (parameters.modulus / 2)
+
+
+def largest_message(parameters):
+    """The slots of the polynomial with the largest coefficients, int64 [1, N]."""
+    t = parameters.plaintext_modulus
+    return numpy_bgv.slots_of(np.full(parameters.num_slots, t // 2, object), t)[None]
+
+
+@pytest.mark.parametrize("bits", [16, pytest.param(8, marks=pytest.mark.slow)])
+def test_as_many_copies_of_one_message_as_may_be(bits):
+    """The worst sum: its noise is that of one message so often, not its root so often."""
+    parameters = parameters_lib.choose_parameters(64, bits)
+    cipher = shell_cipher.build_shell_cipher(parameters)
+    key = cipher.keygen()
+    t, slots = parameters.plaintext_modulus, parameters.num_slots
+    word = np.iinfo(np.int64)
+    rows = {
+        "zeros": np.zeros([1, slots], np.int64),
+        "largest": largest_message(parameters),
+        # No representatives modulo t: what is encrypted may be anything.
+        "beyond t": np.random.default_rng(0).integers(word.min, word.max, [1, slots]),
+    }
+    for row in rows.values():
+        block = cipher.encrypt(key, row)
+        one, _ = measured_in(cipher, key, block, parameters)
+        copies, used = measured_in(
+            cipher, key, cipher.add(tf.tile(block[None], [64, 1])), parameters
+        )
+        exact = 64 * one.slots.astype(object)
+        np.testing.assert_array_equal(copies.slots, (exact + t // 2) % t - t // 2)
+        # One message is within its bound, 64 are within theirs, and far beyond what
+        # 64 different ones would have: six deviations of their sum.
+        assert np.max(np.abs(one.noise)) <= 2 * parameters.noise_variance + 1
+        assert np.max(np.abs(copies.noise)) <= parameters.max_noise + 64
+        assert np.max(np.abs(copies.noise)) > 6 * np.sqrt(
+            64 * parameters.noise_variance
+        )
+        assert 0.3 < used < 1
+
+
 def test_the_secret_is_as_small_as_the_noise(case):
     parameters, _, key, _, _ = case
-    coefficients = key.numpy()[block_tails.KEY_ID_DIGITS :]
+    coefficients = key.numpy()[block_tails.KEY_ID_BYTES :]
     secret = numpy_bgv.secret_polynomial(coefficients, parameters.ciphertext_moduli)
     assert np.max(np.abs(secret)) <= 2 * parameters.noise_variance
     spread = np.var(secret.astype(float)) / parameters.noise_variance

@@ -21,7 +21,7 @@ PARAMETERS = parameters.choose_parameters(num_summands=3, quantisation_bits=8)
 CIPHER = shell_cipher.build_shell_cipher(PARAMETERS)
 LAYOUTS = shell_cipher._learn_layouts(PARAMETERS)
 N = CIPHER.num_slots
-KEY_BYTES = block_tails.KEY_ID_DIGITS + LAYOUTS.key.num_bytes
+KEY_BYTES = block_tails.KEY_ID_BYTES + LAYOUTS.key.num_bytes
 ONES = np.ones([1, N], np.int64)
 
 # As far as TensorFlow can be told to go.
@@ -194,7 +194,7 @@ class TestFreshness:
 
 class TestKey:
     # Keys of former versions had no id in front.
-    @pytest.mark.parametrize("size", [-1, 1, None, -block_tails.KEY_ID_DIGITS])
+    @pytest.mark.parametrize("size", [-1, 1, None, -block_tails.KEY_ID_BYTES])
     def test_other_lengths_are_refused_without_showing_it(self, key, size):
         wrong = (b"SECRET" * KEY_BYTES)[: KEY_BYTES + size] if size else b""
         message = f"the_secret_key_must_have_{KEY_BYTES}_bytes"
@@ -363,7 +363,7 @@ class TestFraming:
         assert framing.learn(samples, lengths) == LAYOUTS.key
 
     def test_inverse(self, key):
-        coefficients = key.numpy()[block_tails.KEY_ID_DIGITS :]
+        coefficients = key.numpy()[block_tails.KEY_ID_BYTES :]
         again = LAYOUTS.key.strip(LAYOUTS.key.frame(coefficients))
         assert again == coefficients
 
