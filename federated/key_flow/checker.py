@@ -23,14 +23,18 @@ that
 Nothing is taken for harmless that is not known to be: an operation on none of our lists
 (`pure_ops.py`, `op_kinds.py`) counts as a key that comes in and as a way out, and ciphers
 are known by the bodies of their functions (`cipher_ops.py`). So a computation that passes
-leaks no key and no opened single message through what it computes. That holds as far as
+leaks no key and no opened single message through what it computes: the server gets
+ciphertexts, and sums of 1 to `max_summands` encrypted messages, which depend on nothing
+but these messages. That holds as far as
 
 - operations do what TensorFlow documents, and files that are read as `key_store.read`
-  reads a key are key files;
+  reads a key are key files, written neither by the computation nor by a stranger;
 - arguments hold no secret: a key that somebody put into one, or wrote into the computation
   as a constant, is no secret any more. Keys of the files that the computation reads are
   looked for among its constants where `check` may read these files;
-- the cipher is sound: a ciphertext tells nothing, a sum no more than the sum.
+- the cipher is sound: a ciphertext tells nothing. That a sum tells no more than the sum
+  is arithmetic: the noise budget is one for the worst case, and what is no sum within it
+  opens to zeros (`selenc_tf/lattice/parameters.py`, `block_tails.py`).
 
 Not shown, because it is not in what is computed: how many clients a sum has (of one client
 it is that client's vector, and the same message may be added twice, or two sums be taken of
