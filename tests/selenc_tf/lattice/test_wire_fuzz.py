@@ -400,7 +400,7 @@ def test_small_blocks():
 
 @pytest.mark.slow
 def test_encrypted_blocks():
-    real = wire(SHELL, m=9000)
+    real = wire(SHELL, m=18_000)
     assert len(real.blocks) == 3
     assert verdict_on(real, real.original) is Refusal.ACCEPTED
     counts = count_verdicts(real, (*MUTATIONS, forged_blocks, forged_blocks), 50)
