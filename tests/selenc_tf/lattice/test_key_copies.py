@@ -52,7 +52,7 @@ def test_what_was_forgotten_stays_forgotten(tmp_path):
     key_store.create_series(series.path, CIPHER, 2, first_round=3)
     assert key_copies.hand_out(series.path, tmp_path / "client")[1] == 2
     other = key_store.create_series(tmp_path / "other" / "series", CIPHER, 3)
-    with pytest.raises(ValueError, match="no other series of that name, .* Delete it"):
+    with pytest.raises(ValueError, match=r"no other series of that name, .* Delete it"):
         key_copies.hand_out(other.path, tmp_path / "client")
     # As it says.
     key_store.delete(copies.path)
