@@ -915,7 +915,6 @@ OPENS_TO_NOTHING = {
     ),
     "many": (four_to_the_fifth, {}),
     "other parameters": (CIPHER.add, {"open_": decrypted_with_other_parameters}),
-    "added by others": (added_with_other_parameters, {}),
     "fresh key": (CIPHER.add, {"encrypt_": under_a_fresh_key}),
     "elements": (four_to_the_fifth, {"open_": through_errors_that_nobody_reads}),
 }
@@ -945,6 +944,13 @@ def test_what_is_no_sum_within_the_bounds_opens_to_nothing(name, path):
     key_flow.check(process, path)
     found = what_the_server_gets(process)
     assert found.shape == (1, CIPHER.num_slots) and not np.any(found)
+
+
+def test_an_adder_of_parameters_that_nothing_is_encrypted_with_is_none(path):
+    """Its sums would open to zeros; it is not known, and so is refused."""
+    with_another_modulus()
+    report = key_flow.analyse(opened_at_the_clients(path, added_with_other_parameters))
+    assert Label.KEY in {violation.label for violation in report.violations}
 
 
 def test_what_is_one_opens(path):
