@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from experiments import analysis, outputs
 from experiments.analysis.options import Options
-from experiments.study import command, flag_table, rules
+from experiments.study import command, flag_table, rules, text_rules
 
 if TYPE_CHECKING:
     from experiments.analysis.inputs import Inputs
@@ -44,7 +44,7 @@ def execute(
 
 def check_flags(options: Options) -> None:
     """Checks flags and folder; light, so that a refusal does not wait for TensorFlow."""
-    flag_table.check(options, rules.subject, rules.federation)
+    flag_table.check(options, rules.subject, text_rules.without_text, rules.federation)
     outputs.run_directory.check_place(
         pathlib.Path(options.output).expanduser(),
         flag_table.as_dict(options),

@@ -18,7 +18,7 @@ from attacks import catalog as attack_catalog
 from experiments import analysis, outputs
 from experiments.analysis import catalog
 from experiments.analysis.options import Options
-from experiments.study import command, flag_table, rules
+from experiments.study import command, flag_table, rules, text_rules
 from experiments.study.flag_table import SettingsError, at_least, flag
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def prepare(asked: Check, stream: TextIO) -> "Work":
     # What does not change results stands with the session that it was of.
     flags = stored["flags"] | stored["sessions"][-1]["neutral_flags"]
     options = flag_table.from_dict(flags, Options)
-    flag_table.check(options, rules.subject, rules.federation)
+    flag_table.check(options, rules.subject, text_rules.without_text, rules.federation)
     return analysis.attacked.Work(
         analysis.inputs.load(options, stream).study,
         analysis.results.load(asked.folder),

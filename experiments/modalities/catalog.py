@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from experiments.data.text import catalog as text_catalog
+from experiments.data.text import models as language_models
 from experiments.study.settings import Subject
 
 if TYPE_CHECKING:
@@ -25,10 +27,17 @@ class Offer(NamedTuple):
     models: frozenset[str] = frozenset()
 
 
-PICTURES = "pictures"
+PICTURES, TEXT = "pictures", "text"
 
 MODALITIES: Mapping[str, Offer] = MappingProxyType(
-    {PICTURES: Offer("experiments.modalities.pictures.modality:PICTURES")}
+    {
+        PICTURES: Offer("experiments.modalities.pictures.modality:PICTURES"),
+        TEXT: Offer(
+            "experiments.modalities.text.modality:TEXT",
+            frozenset(text_catalog.SENTENCES),
+            frozenset(language_models.MODELS),
+        ),
+    }
 )
 """A new modality is a folder, and one line here."""
 

@@ -44,7 +44,9 @@ def show(table: Table, stream: TextIO, width: int = 100) -> None:
             heading, justify="right" if numbers else "left", no_wrap=numbers
         )
     for row in table.rows:
-        made.add_row(*(c.replace(" (", "\n(") if _is_number(c) else c for c in row))
+        cells = (c.replace(" (", "\n(") if _is_number(c) else c for c in row)
+        # As texts: brackets in a sentence are no markup.
+        made.add_row(*(rich.text.Text(cell) for cell in cells))
     to = console(stream, width)
     if table.title:
         to.print(rich.text.Text(f"\n{table.title}", style="bold"))

@@ -14,7 +14,8 @@ from selenc_tf.models import meters
 from selenc_tf.models import task as task_lib
 from selenc_tf.models.any_model import AnyModel
 
-_BATCH = 500
+_BATCH, _OUTPUTS = 500, 2**27
+"""At most so many examples a batch, and so many numbers that are a model's outputs."""
 
 
 def on(
@@ -40,7 +41,7 @@ def on(
             for part in (trained.trainable, trained.non_trainable)
         )
         sums = [[tf.constant(value) for value in meter.initial] for meter in measured]
-        for inputs, known in sliced(modality, model, test).batch(_BATCH):
+        for inputs, known in sliced(modality, model, test).batch(_batch_size(model)):
             step = task_lib.step(task, weights, state, inputs, known, training=False)
             known = labels_lib.checked(task.objective.rules, known)
             sums = [
@@ -53,6 +54,12 @@ def on(
         }
 
     return evaluate
+
+
+def _batch_size(model: AnyModel) -> int:
+    """Fewer where a language model gives a number for each token at each position."""
+    positions = model.task.objective.rules.spec.shape[1:].num_elements() or 1
+    return max(1, min(_BATCH, _OUTPUTS // (positions * model.num_classes)))
 
 
 def sliced(modality: Modality, model: AnyModel, found: Dataset) -> tf.data.Dataset:

@@ -1,5 +1,6 @@
 """What a run works on: examples, shared out, and a model."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, TextIO
 
 from experiments.data.dataset import Dataset
@@ -29,7 +30,8 @@ class Inputs(NamedTuple):
       attacked_rows: Indices of the attacked examples.
       public_rows: Indices of examples that attackers have.
       facts: Of `Studied` and `after_rounds.Learned`.
-      weights_note: Which weights are attacked, for people; "" for the first ones.
+      weights_note: Which weights are attacked, for people; "" for the first ones of a
+        model that starts from random numbers.
     """
 
     modality: Modality
@@ -91,5 +93,11 @@ def load(settings: Settings, modality: Modality, stream: TextIO) -> Inputs:
         order[:wanted],
         order[wanted : wanted + settings.attack.public_images],
         facts | learned.facts,
-        learned.note,
+        _weights_note(facts, learned.note),
     )
+
+
+def _weights_note(facts: Mapping[str, Any], learned: str) -> str:
+    """Where the first weights are from, if they are from somewhere, and what became."""
+    source = facts.get("weights_from")
+    return "\n".join([*([f"Weights: {source}."] if source else []), learned]).strip()

@@ -17,6 +17,7 @@ from attacks.modality import Modality as Attacked
 from experiments.data.dataset import Dataset
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
+from experiments.outputs.text_tables import Table
 from experiments.study.settings import Subject
 from selenc_tf.models.any_model import AnyModel
 from selenc_tf.types import Weights
@@ -98,6 +99,8 @@ class Modality(NamedTuple):
         reconstructions, beside the texts.
       texts: `(run folder, dataset, records) -> Markdown by title` for TensorBoard.
       visible: `(dataset) -> word` for what can be looked at there ("pictures"), or "".
+      tables: `(run folder, dataset, records) -> tables` for the terminal, below that of
+        the run; none by default.
     """
 
     leaks: Leaks
@@ -116,3 +119,6 @@ class Modality(NamedTuple):
     show: Callable[[pathlib.Path, Dataset, Sequence[AttackRecord]], None]
     texts: Callable[[pathlib.Path, Dataset, Sequence[AttackRecord]], Mapping[str, str]]
     visible: Callable[[Dataset], str]
+    tables: Callable[
+        [pathlib.Path, Dataset, Sequence[AttackRecord]], Sequence[Table]
+    ] = lambda run_folder, dataset, records: ()

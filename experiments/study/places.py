@@ -6,6 +6,7 @@ Nothing is imported or opened here, so that a misspelt flag is refused at once.
 import pathlib
 import re
 
+from experiments.data.text import models as language_models
 from selenc_tf import catalog
 
 WEIGHTS = (".weights.h5", ".keras", ".npz")
@@ -26,16 +27,20 @@ def path_of(text: str) -> pathlib.Path:
 
 def check_model(name: str, value: str) -> None:
     """Raises ValueError if the value is no model of the catalogue and no code."""
-    if value not in catalog.MODELS and not is_code(value):
+    known = (*catalog.MODELS, *language_models.MODELS)
+    if value not in known and not is_code(value):
         raise ValueError(
-            f"`{name}` must be one of: {', '.join(catalog.MODELS)}; or "
+            f"`{name}` must be one of: {', '.join(known)}; or "
             f"package.module:function of your own; got {value!r}."
         )
 
 
 def check_weights(name: str, value: str) -> None:
-    """Raises ValueError if the value is given and no file that Keras can load."""
-    if not value:
+    """Raises ValueError if the value is given and no file that Keras can load.
+
+    Whether the model takes a folder is asked by `text_rules`.
+    """
+    if not value or path_of(value).is_dir():
         return
     if not value.endswith(WEIGHTS):
         raise ValueError(
@@ -44,6 +49,14 @@ def check_weights(name: str, value: str) -> None:
         )
     if not path_of(value).is_file():
         raise ValueError(f"`{name}` must be a file that is there, got {value!r}.")
+
+
+def check_text_file(name: str, value: str) -> None:
+    """Raises ValueError if the value is given and no file."""
+    if value and not path_of(value).is_file():
+        raise ValueError(
+            f"`{name}` must be a file with one sentence a line, but {value!r} is none."
+        )
 
 
 def check_source(name: str, value: str) -> None:

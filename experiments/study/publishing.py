@@ -102,8 +102,12 @@ def summary(
       modality: What an example is.
       stream: Where to.
     """
-    rows = summary_lib.summarise(results.load(run_folder), modality.leaks)
+    found = results.load(run_folder)
+    rows = summary_lib.summarise(found, modality.leaks)
     tables.print_tables(rows, stream, leaks=modality.leaks)
+    attacked = [record for record in found if isinstance(record, AttackRecord)]
+    for table in modality.tables(run_folder, dataset, attacked):
+        text_tables.show(table, stream)
     said = [note for note in notes if note]
     visible = modality.visible(dataset)
     print(

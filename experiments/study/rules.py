@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from attacks.catalog import ATTACKS, Entry
-from experiments.study import flag_table, protocols
+from experiments.study import flag_table, protocols, text_rules
 from experiments.study.settings import (
     CLIENTS,
     DATASET,
@@ -33,7 +33,17 @@ def check(settings: S, *more: Callable[[S], Iterable[str]]) -> None:
     Raises:
       SettingsError: With one line for each thing that has to change.
     """
-    flag_table.check(settings, subject, federation, _cohorts, _masks, _attacks, *more)
+    flag_table.check(
+        settings,
+        subject,
+        text_rules.subject,
+        text_rules.attacks,
+        federation,
+        _cohorts,
+        _masks,
+        _attacks,
+        *more,
+    )
 
 
 def subject(asked: Subject) -> Iterator[str]:

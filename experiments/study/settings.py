@@ -9,12 +9,17 @@ import dataclasses
 from attacks import catalog as attack_catalog
 from attacks import words
 from experiments.data import catalog as data_catalog
+from experiments.data.text import catalog as text_catalog
+from experiments.data.text import models as language_models
 from experiments.study import optimizers, places, protocols
 from experiments.study.flag_table import at_least, flag, within
 from selenc_tf import catalog
 from selenc_tf.validation import check_fraction, check_positive
 
 DATASET, LABEL = "mnist", "label"
+MAX_TOKENS = 24
+AUTO_TASK, CLASSES, NEXT_TOKEN = TEXT_TASKS = ("auto", "classes", "next_token")
+"""What a language model learns; "auto" is the next token where it can predict it."""
 IID, DIRICHLET, CLIENTS = SPLITS = ("iid", "dirichlet", "clients")
 """How examples come to clients: dealt out, unevenly by class, or as the data say."""
 
@@ -27,7 +32,27 @@ class Subject:
         "dataset",
         DATASET,
         "Data of the catalogue, where there is no --data.",
-        choices=data_catalog.CATALOG,
+        choices=(*data_catalog.CATALOG, *text_catalog.SENTENCES),
+    )
+    text_file: str = flag(
+        "text_file",
+        "",
+        "Own sentences for a language model: one a line, with a tab and a class behind it "
+        "or without.",
+        rule=places.check_text_file,
+    )
+    max_tokens: int = flag(
+        "max_tokens",
+        MAX_TOKENS,
+        "Positions of a language model's sentences, special tokens included; longer "
+        "sentences are cut at their end.",
+        rule=at_least(4),
+    )
+    text_task: str = flag(
+        "text_task",
+        AUTO_TASK,
+        "What a language model learns; auto is the next token where it can predict it.",
+        choices=TEXT_TASKS,
     )
     data_dir: str = flag(
         "data_dir",
@@ -63,14 +88,16 @@ class Subject:
         "model",
         "lenet",
         "Architecture. An own one is package.module:function, which takes no arguments "
-        f"and returns a Keras model or a LearningTask; or {', '.join(catalog.MODELS)}.",
+        f"and returns a Keras model or a LearningTask; or {', '.join(catalog.MODELS)}; "
+        f"of sentences {', '.join(language_models.MODELS)}.",
         rule=places.check_model,
     )
     weights: str = flag(
         "weights",
         "",
         "What the model starts from: a .weights.h5 or .keras file, or an .npz of "
-        "`model.get_weights()` in order.",
+        "`model.get_weights()` in order. Of bert_base_en_uncased and gpt2_base_en a "
+        "folder, in KerasHub's or Hugging Face's layout.",
         rule=places.check_weights,
     )
     loss: str = flag(

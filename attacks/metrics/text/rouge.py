@@ -7,7 +7,7 @@ letters and digits in lower case, without stemming: punctuation counts nothing, 
 
 from typing import NamedTuple
 
-from rouge_score import rouge_scorer
+from rouge_score import rouge_scorer, tokenizers
 
 _KINDS = ("rouge1", "rouge2", "rougeL")
 
@@ -36,7 +36,9 @@ def score(found: str, truth: str) -> Rouge:
     Returns:
       The scores; all 1 where neither has a word.
     """
-    scored = rouge_scorer.RougeScorer(_KINDS, use_stemmer=False).score(truth, found)
+    # The scorer's own tokenizer, named: else it logs a line for each sentence.
+    words = tokenizers.DefaultTokenizer(use_stemmer=False)
+    scored = rouge_scorer.RougeScorer(_KINDS, tokenizer=words).score(truth, found)
     if not _words(found) and not _words(truth):
         return Rouge(1.0, 1.0, 1.0)
     return Rouge(*(float(scored[kind].fmeasure) for kind in _KINDS))

@@ -1,4 +1,4 @@
-"""Language models with real weights, each with the vocabulary that goes with it."""
+"""Language models by name, each with the vocabulary that goes with it."""
 
 from __future__ import annotations
 
@@ -72,6 +72,8 @@ MODELS: Mapping[str, Entry] = MappingProxyType(
         "gpt2_base_en": Entry(
             f"{_ROOM}.original_models:gpt2_base_en", True, True, True
         ),
+        "bert_tiny_random": Entry(f"{_ROOM}.tiny:bert_tiny_random", True, False),
+        "gpt2_tiny_random": Entry(f"{_ROOM}.tiny:gpt2_tiny_random", True, True),
     }
 )
 """Language models by name. A substitute never has the original's name."""

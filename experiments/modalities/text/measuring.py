@@ -1,0 +1,70 @@
+"""How much of true sentences a reconstruction has."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from attacks.knowledge import Reconstruction
+from attacks.metrics.text import evaluation
+from attacks.metrics.text.evaluation import Scores, SentenceLeakage
+from attacks.text import sentences
+from experiments.modalities.text import token_data
+from experiments.study.modality import Measured, Victims
+from selenc_tf.models.text import vocabulary
+
+
+def measure(victims: Victims, found: Reconstruction) -> list[Measured]:
+    """Measures each true sentence on the found one that belongs to it."""
+    told = found.label_source == "known"
+    return [_measured(found, leak, told) for leak in _leakage(victims, found)]
+
+
+def measure_member(victims: Victims, found: Reconstruction) -> list[Mapping[str, Any]]:
+    """The same scores, for one of several attacks."""
+    return [_scores(leak.scores) for leak in _leakage(victims, found)]
+
+
+def _leakage(victims: Victims, found: Reconstruction) -> tuple[SentenceLeakage, ...]:
+    dataset, rows = token_data.checked(victims.dataset), list(victims.rows)
+    words = dataset.vocabulary
+    classes = victims.model.kind == "classes"
+    truth = evaluation.SentenceTruth(
+        sentences.rows_of(dataset.examples[rows]),
+        [int(one) for one in dataset.labels[rows]] if classes else None,
+    )
+    guess = evaluation.FoundSentences(
+        sentences.rows_of(found.examples),
+        [int(one) for one in found.labels] if classes else None,
+    )
+
+    def decode(ids: Sequence[int]) -> str:
+        return vocabulary.decode(words, ids, special=True)
+
+    return evaluation.evaluate(guess, truth, decode, words.special_ids)
+
+
+def _measured(found: Reconstruction, leak: SentenceLeakage, told: bool) -> Measured:
+    place = leak.found_index
+    nothing = np.full(found.examples.shape[1:], sentences.NO_TOKEN, np.int32)
+    named = leak.label_correct is not None and not told and place is not None
+    return Measured(
+        example=nothing
+        if place is None
+        else np.asarray(found.examples[place], np.int32),
+        measures=_scores(leak.scores),
+        recovered_label=int(found.labels[place]) if named else None,
+        label_correct=None if told else leak.label_correct,
+        details={"with_special": _scores(leak.with_special)},
+    )
+
+
+def _scores(scores: Scores) -> dict[str, Any]:
+    return {
+        "rouge1": scores.rouge1,
+        "rouge2": scores.rouge2,
+        "rouge_l": scores.rouge_l,
+        "token_accuracy": scores.position_accuracy,
+        "bag_recall": scores.bag_recall,
+        "exact": scores.exact,
+    }

@@ -1,0 +1,170 @@
+"""Original sentences beside what attackers recovered of them, for people."""
+
+import html
+import pathlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attacks.text import sentences
+from experiments.data.dataset import Dataset
+from experiments.modalities.text import marking, token_data
+from experiments.modalities.text.leaks import TEXT
+from experiments.modalities.text.marking import Mark
+from experiments.modalities.text.token_data import TokenData
+from experiments.outputs import reconstructions, records
+from experiments.outputs.records import AttackRecord
+from experiments.outputs.text_tables import Table, to_markdown
+from selenc_tf.models.text import vocabulary
+
+_ON_TERMINAL = 3
+"""Sentences there; TensorBoard shows all."""
+
+_LEGEND = {
+    "terminal": "«not in the sentence», ~of another place~, all else is right",
+    "markdown": "**Bold**: not in the sentence. *Slanted*: of another place in it. All "
+    "else is right. Special tokens are left out.",
+}
+
+
+def tables(
+    run_folder: pathlib.Path, dataset: Dataset, found: Sequence[AttackRecord]
+) -> list[Table]:
+    """For the terminal: of the first sentences, the strongest attack at each point.
+
+    Args:
+      run_folder: The folder of the run.
+      dataset: Of the run.
+      found: The records of its attacks.
+
+    Returns:
+      One table, or none where nothing was recovered.
+    """
+    data = token_data.checked(dataset)
+    clients = [one for one in found if one.target == "client" and one.status == "ok"]
+    shown = list(dict.fromkeys(one.image_index for one in clients))[:_ON_TERMINAL]
+    lines = []
+    for row in shown:
+        of_sentence = [one for one in clients if one.image_index == row]
+        for record in _strongest(of_sentence):
+            cell = record.cell
+            text = _recovered(run_folder, data, record, _for_terminal, str)
+            lines.append(
+                (
+                    f"{100 * cell.encryption_ratio:g}",
+                    cell.policy,
+                    f"{record.attack} {record.attacker}",
+                    _original(data, row),
+                    text,
+                )
+            )
+    if not lines:
+        return []
+    more = len({one.image_index for one in clients}) - len(shown)
+    rest = f"; {more} more sentences in TensorBoard" if more else ""
+    title = f"What the strongest attacker recovered ({_LEGEND['terminal']}{rest})"
+    headings = ("Encr.\n%", "Policy", "Attack", "Original", "Recovered")
+    return [Table(title, headings, lines)]
+
+
+def texts(
+    run_folder: pathlib.Path, dataset: Dataset, found: Sequence[AttackRecord]
+) -> Mapping[str, str]:
+    """For TensorBoard: of each sentence, what each attack recovered, as Markdown."""
+    data = token_data.checked(dataset)
+    groups: dict[tuple[int, str, int, int], list[AttackRecord]] = {}
+    for one in found:
+        key = (one.image_index, one.target, one.batch_size, one.weights_after_rounds)
+        groups.setdefault(key, []).append(one)
+    made = {}
+    for (row, target, batch, rounds), of_sentence in groups.items():
+        together = f", batch of {batch}" if batch > 1 else ""
+        title = f"sentences/{data.name} {row}, {target}{together}"
+        headings = ("ratio", "policy", "attack", TEXT.main.heading, "original")
+        table = Table(
+            "",
+            (*headings, "recovered"),
+            [*_lines(run_folder, data, of_sentence)],
+        )
+        after = records.after(rounds)
+        made[f"{title}{after}"] = f"{to_markdown(table)}\n{_LEGEND['markdown']}\n"
+    return made
+
+
+def _lines(
+    run_folder: pathlib.Path, data: TokenData, found: Sequence[AttackRecord]
+) -> Iterator[tuple[str, ...]]:
+    for record in found:
+        text = f"{record.status.replace('_', ' ')}: {_escaped(record.reason)}"
+        value = "-"
+        if record.status == "ok":
+            text = _recovered(run_folder, data, record, _for_markdown, _escaped)
+            value = TEXT.shown(record.number(TEXT.main.key))
+        yield (
+            f"{record.cell.encryption_ratio:g}",
+            _escaped(record.cell.policy),
+            _escaped(f"{record.attack} {record.attacker}"),
+            value,
+            _escaped(_original(data, record.image_index)),
+            text,
+        )
+
+
+def _strongest(found: Sequence[AttackRecord]) -> list[AttackRecord]:
+    """Of each point of the grid the record in which most leaked."""
+    best: dict[tuple[float, str], AttackRecord] = {}
+    for one in found:
+        place = (one.cell.encryption_ratio, one.cell.policy)
+        key = TEXT.main.key
+        if place not in best or one.number(key) > best[place].number(key):
+            best[place] = one
+    return [best[place] for place in sorted(best)]
+
+
+def _original(data: TokenData, row: int) -> str:
+    own = _own(data, data.examples[row])
+    return marking.printable(vocabulary.decode(data.vocabulary, own))
+
+
+def _recovered(
+    run_folder: pathlib.Path,
+    data: TokenData,
+    record: AttackRecord,
+    marked: Callable[[str, Mark], str],
+    plain: Callable[[str], str],
+) -> str:
+    """The recovered sentence with marks; what is missing is counted at its end."""
+    kept = reconstructions.load(run_folder, record.key)
+    if kept is None:
+        return plain("(not kept)")
+    found, truth = _own(data, kept), _own(data, data.examples[record.image_index])
+    if not found:
+        return plain("(nothing)")
+    pieces = marking.pieces(found, truth, data.vocabulary.join)
+    missing = len(truth) - len(found)
+    end = plain(f" ({missing} tokens fewer)") if missing > 0 else ""
+    return marking.written(pieces, marked, plain).strip() + end
+
+
+def _own(data: TokenData, example: NDArray[Any]) -> list[int]:
+    """The tokens of an example without special ones."""
+    (row,) = sentences.rows_of(example[np.newaxis])
+    return [one for one in row if one not in data.vocabulary.special_ids]
+
+
+def _for_terminal(text: str, mark: Mark) -> str:
+    return f"«{text}»" if mark == "wrong" else f"~{text}~"
+
+
+def _for_markdown(text: str, mark: Mark) -> str:
+    around = "**" if mark == "wrong" else "*"
+    return f"{around}{_escaped(text)}{around}"
+
+
+def _escaped(text: str) -> str:
+    """A text that Markdown shows as it is, also in a table."""
+    safe = html.escape(text, quote=False)
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|~])", r"\\\1", safe)

@@ -1,0 +1,84 @@
+"""Sentences as arrays of tokens, and the vocabulary that says what they are."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attacks.text import sentences as attacked
+from experiments.data.dataset import Dataset
+from experiments.data.text.models import LanguageModel
+from experiments.data.text.sentences import Sentences
+from selenc_tf.models.text import vocabulary as vocabulary_lib
+from selenc_tf.models.text.vocabulary import Vocabulary
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TokenData(Dataset):
+    """A data set whose examples are sentences, int32 [N, L], -1 behind their end.
+
+    Attributes:
+      vocabulary: Of the tokens.
+    """
+
+    vocabulary: Vocabulary = dataclasses.field(kw_only=True)
+
+
+def of_sentences(found: Sentences, language: LanguageModel) -> TokenData:
+    """Cuts sentences into tokens.
+
+    Args:
+      found: The sentences; of a classifier with classes.
+      language: The model, for how many tokens there is room and whether it has classes,
+        and the vocabulary.
+
+    Returns:
+      The tokens. Where the next token is predicted no example has a label, whatever the
+      sentences have. The note says how many sentences were cut.
+    """
+    model, words = language
+    encoded = vocabulary_lib.encode(words, found.texts, model.length)
+    cut = int(np.count_nonzero(encoded.left_out))
+    labels: NDArray[Any] = np.zeros([len(found), 0], np.float32)
+    has_classes = model.kind == "classes" and found.labels is not None
+    if has_classes and found.labels is not None:
+        labels = found.labels
+    note = (
+        f"{found.note} Cut into tokens ({words.name}), at most {model.length} a sentence, "
+        f"special ones included: {cut:,} sentences were longer and lost their end."
+    )
+    return TokenData(
+        name=found.name,
+        examples=attacked.of_tokens(encoded.tokens),
+        labels=labels,
+        num_classes=found.num_classes if has_classes else 0,
+        source=found.source,
+        licence=found.licence,
+        citation=found.citation,
+        note=note,
+        groups=_groups(found) if has_classes else None,
+        rows=found.rows,
+        vocabulary=words,
+    )
+
+
+def checked(dataset: Dataset) -> TokenData:
+    """The data set as one of sentences.
+
+    Raises:
+      TypeError: If it is none.
+    """
+    if not isinstance(dataset, TokenData):
+        raise TypeError(
+            f"`dataset` must be of sentences, got {dataset.name!r} of other examples."
+        )
+    return dataset
+
+
+def _groups(found: Sentences) -> NDArray[np.int32]:
+    """Equal sentences of one class have one number: a split keeps those together."""
+    numbers: dict[tuple[str, int], int] = {}
+    labels = found.labels if found.labels is not None else ()
+    pairs = zip(found.texts, map(int, labels), strict=True)
+    return np.array([numbers.setdefault(one, len(numbers)) for one in pairs], np.int32)
