@@ -126,7 +126,7 @@ def _strongest(found: Sequence[AttackRecord]) -> list[AttackRecord]:
 
 def _original(data: TokenData, row: int) -> str:
     own = _own(data, data.examples[row])
-    return marking.printable(vocabulary.decode(data.vocabulary, own))
+    return marking.printable(vocabulary.decode(data.vocabulary, own)).strip()
 
 
 def _recovered(
@@ -160,11 +160,12 @@ def _for_terminal(text: str, mark: Mark) -> str:
 
 
 def _for_markdown(text: str, mark: Mark) -> str:
-    around = "**" if mark == "wrong" else "*"
-    return f"{around}{_escaped(text)}{around}"
+    # As tags: stars that touch are ambiguous.
+    tag = "strong" if mark == "wrong" else "em"
+    return f"<{tag}>{_escaped(text)}</{tag}>"
 
 
 def _escaped(text: str) -> str:
     """A text that Markdown shows as it is, also in a table."""
     safe = html.escape(text, quote=False)
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|~])", r"\\\1", safe)
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|])", r"\\\1", safe)

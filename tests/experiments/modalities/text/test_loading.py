@@ -1,0 +1,118 @@
+"""Sentences and models that flags name, and what is refused."""
+
+import numpy as np
+import pytest
+
+from attacks.knowledge import Reconstruction
+from experiments.data import dataset as dataset_lib
+from experiments.data.text import tiny
+from experiments.modalities.text import loading, measuring, token_data
+from experiments.modalities.text.modality import TEXT
+from experiments.study.flag_table import SettingsError
+from experiments.study.modality import Victims
+from tests.experiments import made_up as pictures
+from tests.experiments.command import parse
+from tests.experiments.modalities.text import made_up
+
+BERT, GPT2 = "--model=bert_tiny_random", "--model=gpt2_tiny_random"
+
+
+def load(monkeypatch, *flags, labelled=True):
+    found = made_up.sentences(labelled)
+    monkeypatch.setattr(loading.catalog, "load", lambda *_: found)
+    monkeypatch.setattr(loading.models, "load", made_up.model)
+    return loading.load(parse("--dataset=vader_movies", *flags))
+
+
+def test_a_classifier_has_classes(monkeypatch):
+    dataset, model, facts = load(monkeypatch, BERT, "--max_tokens=10")
+    assert model.kind == "classes" and model.length == 10
+    assert dataset.examples.shape == (12, 10) and dataset.examples.dtype == np.int32
+    # Start, "dull", end; nothing behind it.
+    assert dataset.examples[1, [0, 5, 6]].tolist() == [2, 3, -1]
+    assert dataset.labels.tolist() == [0, 1] * 6 and len(set(dataset.groups)) == 12
+    assert dataset.note == (
+        "Made up. Cut into tokens (60 letters), at most 10 a sentence, special ones "
+        "included: 6 sentences were longer and lost their end."
+    )
+    assert facts["weights_from"].startswith("random") and facts["learns"] == "classes"
+    part = dataset_lib.take(dataset, [3, 5])
+    assert token_data.checked(part).vocabulary is dataset.vocabulary
+    (tokens, labels) = TEXT.batch(model, dataset, [1])
+    assert tokens.padding_mask.sum() == 6 and labels.tolist() == [1]
+    assert TEXT.told(model, dataset.labels[:2]) == (0, 1)
+
+
+def test_the_next_token_is_its_own_label(monkeypatch):
+    dataset, model, _ = load(monkeypatch, GPT2, "--max_tokens=10")
+    assert model.kind == "next_token" and dataset.labels.shape == (12, 0)
+    (_, labels) = TEXT.batch(model, dataset, [1])
+    assert labels[0, :5].tolist() == [*dataset.examples[1, 1:6]] and labels[0, 5] == -1
+    with pytest.raises(ValueError, match="labels are the sentences themselves"):
+        TEXT.told(model, dataset.labels[:1])
+
+
+def test_models_without_classes_need_none(monkeypatch):
+    dataset, _, _ = load(monkeypatch, GPT2, "--max_tokens=10", labelled=False)
+    assert dataset.labels.shape == (12, 0)
+    with pytest.raises(
+        SettingsError, match=r"sentences of made-up have none\. Write a"
+    ):
+        load(monkeypatch, BERT, labelled=False)
+    with pytest.raises(SettingsError, match="learns classes"):
+        load(monkeypatch, GPT2, "--text_task=classes", labelled=False)
+
+
+def test_own_lines(tmp_path, monkeypatch):
+    monkeypatch.setattr(loading.models, "load", made_up.model)
+    path = tmp_path / "mine.txt"
+    path.write_text("Good.\tgood\nBad.\tbad\n")
+    flags = (f"--text_file={path}", BERT, "--max_tokens=10")
+    dataset, model, facts = loading.load(parse(*flags))
+    assert dataset.name == "mine" and model.num_classes == 2
+    path.write_text("Good.\tgood\nWorse.\tbad\n")
+    assert loading.load(parse(*flags)).facts["data_sha256"] != facts["data_sha256"]
+    path.write_text("\n\n")
+    with pytest.raises(ValueError, match="must have at least one sentence"):
+        loading.load(parse(*flags))
+
+
+def test_what_does_not_fit_is_refused(monkeypatch):
+    with pytest.raises(SettingsError, match=r"`--max_tokens=33` .* in \[2, 32\]"):
+        load(monkeypatch, BERT, "--max_tokens=33")
+    other = tiny.letters(tiny.SpecialTokens(2, 3, 0, 1))._replace(size=61)
+    monkeypatch.setattr(tiny, "letters", lambda special: other)
+    with pytest.raises(SettingsError, match="every token would be another word"):
+        load(monkeypatch, BERT, "--max_tokens=9")
+    with pytest.raises(TypeError, match="must be of sentences"):
+        token_data.checked(pictures.pictures((4, 4, 1), 12))
+
+
+def test_a_batch_is_measured_in_any_order(monkeypatch):
+    dataset, model, _ = load(monkeypatch, BERT, "--max_tokens=10")
+    found = dataset.examples[[5, 3]].copy()
+    found[1, 4:] = -1
+    victims = Victims(dataset, (3, 5), model, ())
+    made = Reconstruction(
+        examples=found,
+        labels=np.array([1, 0]),
+        label_source="enumerated",
+        objective=0.0,
+        start_objectives=(0.0,),
+        iterations=1,
+        evaluations=1,
+        seconds=0.0,
+        converged=False,
+        stop="inconsistent",
+        matched_entries=0,
+    )
+    begun, whole = measuring.measure(victims, made)
+    assert whole.measures["exact"] and whole.measures["rouge1"] == 1.0
+    assert (whole.recovered_label, whole.label_correct) == (1, True)
+    assert (begun.recovered_label, begun.label_correct) == (0, False)
+    # Three letters of "fine act", and no word.
+    assert begun.measures["token_accuracy"] == pytest.approx(3 / 8)
+    assert begun.measures["rouge1"] == 0.0 and not begun.measures["exact"]
+    assert begun.details["with_special"]["token_accuracy"] == pytest.approx(4 / 10)
+    members = measuring.measure_member(victims, made)
+    assert members[1] == whole.measures

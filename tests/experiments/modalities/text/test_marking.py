@@ -1,0 +1,69 @@
+"""Wrong tokens are marked, whatever the text."""
+
+import html
+import warnings
+
+from experiments.data.text import tiny
+from experiments.modalities.text import marking, showing
+from experiments.modalities.text.marking import Piece
+from selenc_tf.models.text.tokens import SpecialTokens
+
+LETTERS = tiny.letters(SpecialTokens(2, 3, 0, 1))
+
+
+def pieces(found, truth):
+    cut = LETTERS.split
+    return marking.pieces(cut(found), cut(truth), LETTERS.join)
+
+
+def test_marks_are_those_of_the_places():
+    assert pieces("abcd", "abcd") == [Piece("abcd", "right")]
+    assert pieces("abdc", "abcd") == [Piece("ab", "right"), Piece("dc", "elsewhere")]
+    assert pieces("axc", "abc") == [
+        Piece("a", "right"),
+        Piece("x", "wrong"),
+        Piece("c", "right"),
+    ]
+    # Each true token counts once.
+    assert pieces("bb", "ab") == [Piece("b", "wrong"), Piece("b", "right")]
+    assert pieces("abc", "ab")[-1] == Piece("c", "wrong")
+    assert pieces("", "ab") == []
+
+
+def test_letters_of_several_tokens_stay_whole():
+    """Bytes of one letter, as GPT-2's vocabulary has them."""
+    whole = "a\N{LATIN SMALL LETTER E WITH ACUTE}b".encode()
+
+    def join(ids):
+        return bytes(ids).decode("utf-8", errors="replace")
+
+    found = marking.pieces(list(whole), [whole[0], whole[1], 0, whole[3]], join)
+    assert [one.text for one in found] == [
+        "a",
+        "\N{LATIN SMALL LETTER E WITH ACUTE}",
+        "b",
+    ]
+    assert [one.mark for one in found] == ["right", "wrong", "right"]
+
+
+def test_spaces_and_signs_are_readable():
+    def marked(text, mark):
+        return f"<{text}>"
+
+    parts = [Piece("a ", "right"), Piece(" b\n ", "wrong"), Piece("  ", "wrong")]
+    assert marking.written(parts, marked, str) == "a  <b\\n> <__>"
+
+
+def test_markdown_shows_a_text_as_it_is():
+    """By TensorBoard's own renderer, in a table's cell."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Of what TensorBoard has.
+        from tensorboard import plugin_util
+    hostile = r"*a* _b_ `c` <b>d</b> | [e](f) \g #h &amp; ~i~ 1. !"
+    cell = showing._escaped(hostile)
+    page = plugin_util.markdown_to_safe_html(
+        f"| x | y |\n| --- | --- |\n| {cell} | z |"
+    )
+    shown = page.split("<td>")[1].removesuffix("\n").split("</td>")[0]
+    assert "<" not in shown and ">" not in shown
+    assert html.unescape(shown) == hostile

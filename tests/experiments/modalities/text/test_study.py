@@ -1,0 +1,130 @@
+"""A study of sentences from flags to records, table and TensorBoard."""
+
+import csv
+import io
+
+import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing import event_accumulator
+
+from experiments.modalities import catalog
+from experiments.modalities.text import loading
+from experiments.outputs import environment, results, run_directory
+from experiments.outputs.records import AttackRecord, RoundRecord
+from experiments.study import dry_run, inputs, publishing, rules, running
+from tests.experiments.command import parse
+from tests.experiments.modalities.text import made_up
+
+BERT = ("--model=bert_tiny_random", "--max_tokens=10")
+
+
+def studied(tmp_path, monkeypatch, *more):
+    """Runs a study: its settings, its inputs, its folder, and what it showed."""
+    monkeypatch.setattr(loading.catalog, "load", lambda *_: made_up.sentences())
+    monkeypatch.setattr(loading.models, "load", made_up.model)
+    settings = parse(
+        "--dataset=vader_movies",
+        "--significance=random",
+        "--cipher=identity_INSECURE",
+        "--attack_restarts=1",
+        f"--logdir={tmp_path}",
+        *more,
+    )
+    rules.check(settings)
+    stream = io.StringIO()
+    modality = catalog.of(settings)
+    loaded = inputs.load(settings, modality, stream)
+    config = run_directory.RunConfig({}, (), (loaded.dataset.name,), {"run": 0})
+    described = environment.describe()
+    folder = run_directory.open_run(tmp_path, "text", config, described, ["run"])
+    running.run(settings, loaded, folder, stream)
+    notes = publishing.Notes("Masks.", loaded.weights_note)
+    publishing.everything(folder.path, loaded.dataset, notes, modality)
+    publishing.summary(folder.path, loaded.dataset, notes, modality, stream)
+    return settings, loaded, folder.path, stream.getvalue()
+
+
+def attacked(folder):
+    found = [one for one in results.load(folder) if isinstance(one, AttackRecord)]
+    assert {one.modality for one in found} == {"text"}
+    return found
+
+
+def text_of(folder, part):
+    """The only text of TensorBoard whose title has a part."""
+    read = event_accumulator.EventAccumulator(str(folder / "tb" / "report"))
+    read.Reload()
+    (title,) = [one for one in read.Tags()["tensors"] if part in one]
+    return tf.make_ndarray(read.Tensors(title)[0].tensor_proto).item().decode()
+
+
+def test_from_flags_to_records_table_and_tensorboard(tmp_path, monkeypatch):
+    settings, loaded, folder, shown = studied(
+        tmp_path,
+        monkeypatch,
+        *BERT,
+        "--rounds=0",
+        "--aggregate_clients=0",
+        "--num_images=1",
+        "--attack_public_images=0",
+        "--attacks=dager,bag_of_words",
+        "--attackers=mask_aware",
+        "--encryption_ratios=0",
+    )
+    found = {one.attack: one for one in attacked(folder)}
+    exact, bag = found["dager"], found["bag_of_words"]
+    assert exact.measures["exact"] and exact.measures["rouge1"] == 1.0
+    assert bag.measures["bag_recall"] == 1.0 > bag.measures["token_accuracy"]
+    assert exact.label == loaded.dataset.labels[exact.image_index]
+    assert exact.label_correct and exact.recovered_label == exact.label
+    with (folder / "summary.csv").open() as file:
+        (nothing_hidden,) = csv.DictReader(file)
+    assert float(nothing_hidden["rouge1_strongest_median"]) == 1.0
+    assert nothing_hidden["exact_rate"] == "1.0"
+    assert "ROUGE-1" in shown and "PSNR" not in shown
+    assert "Weights: random" in shown and "Look at the sentences" in shown
+    words = loaded.dataset.vocabulary
+    row = loaded.dataset.examples[exact.image_index]
+    original = words.join([one for one in row if one > 3])
+    line = next(one for one in shown.splitlines() if "dager mask_aware" in one)
+    assert line.count(original.strip()) == 2
+    text = text_of(folder, "sentences/made-up")
+    assert f"| {original.strip()} | {original.strip()} |" in text
+    assert "<em>" in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["bert_tiny_random", "gpt2_tiny_random"])
+def test_with_training_an_aggregate_and_learned_weights(tmp_path, monkeypatch, model):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    settings, loaded, folder, shown = studied(
+        tmp_path,
+        monkeypatch,
+        f"--model={model}",
+        "--max_tokens=10",
+        "--rounds=1",
+        "--num_clients=2",
+        "--client_examples=4",
+        "--test_examples=2",
+        "--weights_after_rounds=1",
+        "--aggregate_clients=2",
+        "--num_images=1",
+        "--attack_public_images=1",
+        "--attacks=dager,strongest",
+        "--encryption_ratios=0.1,1",
+    )
+    found = results.load(folder)
+    rounds = [one for one in found if isinstance(one, RoundRecord)]
+    assert {one.cell.policy for one in rounds} == {"plain", "random"}
+    assert all(one.loss > 0 for one in rounds)
+    assert {one.target for one in attacked(folder)} == {"client", "aggregate"}
+    assert all(one.status == "ok" or one.reason for one in attacked(folder))
+    hidden = [one for one in attacked(folder) if one.hidden_share == 1.0]
+    assert {one.status for one in hidden if one.target == "client"} == {
+        "does_not_apply"
+    }
+    assert not any(one.measures for one in hidden if one.target == "client")
+    assert "after 1 round" in shown
+    lines = "\n".join(dry_run.report(settings, loaded))
+    assert "Attack dager: applies." in lines and "Metric random: applies." in lines
+    assert "sentences were longer and lost their end" in lines
