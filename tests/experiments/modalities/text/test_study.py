@@ -59,7 +59,8 @@ def text_of(folder, part):
 
 
 def test_from_flags_to_records_table_and_tensorboard(tmp_path, monkeypatch):
-    settings, loaded, folder, shown = studied(
+    """By the quickest attack: the tokens, not their order."""
+    _, loaded, folder, shown = studied(
         tmp_path,
         monkeypatch,
         *BERT,
@@ -67,30 +68,31 @@ def test_from_flags_to_records_table_and_tensorboard(tmp_path, monkeypatch):
         "--aggregate_clients=0",
         "--num_images=1",
         "--attack_public_images=0",
-        "--attacks=dager,bag_of_words",
+        "--attacks=bag_of_words",
         "--attackers=mask_aware",
         "--encryption_ratios=0",
     )
-    found = {one.attack: one for one in attacked(folder)}
-    exact, bag = found["dager"], found["bag_of_words"]
-    assert exact.measures["exact"] and exact.measures["rouge1"] == 1.0
+    (bag,) = attacked(folder)
     assert bag.measures["bag_recall"] == 1.0 > bag.measures["token_accuracy"]
-    assert exact.label == loaded.dataset.labels[exact.image_index]
-    assert exact.label_correct and exact.recovered_label == exact.label
+    assert bag.label == loaded.dataset.labels[bag.image_index]
+    assert bag.label_correct and bag.recovered_label == bag.label
     with (folder / "summary.csv").open() as file:
         (nothing_hidden,) = csv.DictReader(file)
-    assert float(nothing_hidden["rouge1_strongest_median"]) == 1.0
-    assert nothing_hidden["exact_rate"] == "1.0"
+    assert float(nothing_hidden["bag_recall_strongest_median"]) == 1.0
+    assert nothing_hidden["exact_rate"] == "0.0"
     assert "ROUGE-1" in shown and "PSNR" not in shown
     assert "Weights: random" in shown and "Look at the sentences" in shown
-    words = loaded.dataset.vocabulary
-    row = loaded.dataset.examples[exact.image_index]
-    original = words.join([one for one in row if one > 3])
-    line = next(one for one in shown.splitlines() if "dager mask_aware" in one)
-    assert line.count(original.strip()) == 2
+    original = spelt(loaded, bag)
+    line = next(one for one in shown.splitlines() if "bag_of_words mask_aware" in one)
+    assert original in line and "~" in line
     text = text_of(folder, "sentences/made-up")
-    assert f"| {original.strip()} | {original.strip()} |" in text
-    assert "<em>" in text
+    assert f"| {original} |" in text and "<em>" in text
+
+
+def spelt(loaded, record):
+    """The original as the model has it."""
+    row = loaded.dataset.examples[record.image_index]
+    return loaded.dataset.vocabulary.join([one for one in row if one > 3]).strip()
 
 
 @pytest.mark.slow
@@ -111,7 +113,7 @@ def test_with_training_an_aggregate_and_learned_weights(tmp_path, monkeypatch, m
         "--num_images=1",
         "--attack_public_images=1",
         "--attacks=dager,strongest",
-        "--encryption_ratios=0.1,1",
+        "--encryption_ratios=0,1",
     )
     found = results.load(folder)
     rounds = [one for one in found if isinstance(one, RoundRecord)]
@@ -119,6 +121,14 @@ def test_with_training_an_aggregate_and_learned_weights(tmp_path, monkeypatch, m
     assert all(one.loss > 0 for one in rounds)
     assert {one.target for one in attacked(folder)} == {"client", "aggregate"}
     assert all(one.status == "ok" or one.reason for one in attacked(folder))
+    plain = [one for one in attacked(folder) if one.hidden_share == 0.0]
+    dager = [
+        one for one in plain if (one.attack, one.attacker) == ("dager", "mask_aware")
+    ]
+    assert all(
+        one.measures["exact"] and one.details["stop"] == "closed_form" for one in dager
+    )
+    assert spelt(loaded, dager[0]) in text_of(folder, ", client after 1 round")
     hidden = [one for one in attacked(folder) if one.hidden_share == 1.0]
     assert {one.status for one in hidden if one.target == "client"} == {
         "does_not_apply"
