@@ -36,14 +36,17 @@ def search(
       start: The token at the first position, if it is always the same.
       end: The token at the last one, if it is always the same.
       starts: Of the search among more than `most` combinations, for each length.
-      most: Sentences that one step compares.
+      most: Sentences that one step compares. All steps together compare no more than
+        one length may take: where the end is open, lengths share that.
       seed: Of the starts.
 
     Returns:
       Sentences with their scores.
     """
     found: list[Found] = []
-    for length in _lengths(candidates, end):
+    lengths = _lengths(candidates, end)
+    budget = _SWEEPS * len(candidates.tokens) * most // max(1, len(lengths))
+    for length in lengths:
         choices = [one.copy() for one in candidates.tokens[:length]]
         if start is not None and start in choices[0]:
             choices[0] = np.array([start])
@@ -62,7 +65,7 @@ def search(
             drawn[0][:1], first = choices[0][0], [one[0] for one in choices]
             rows = np.stack(drawn, axis=1)
             rows[0] = first
-            found += _improved(scorer, choices, rows, generator, most)
+            found += _improved(scorer, choices, rows, generator, most, budget)
     return found
 
 
@@ -92,16 +95,18 @@ def _improved(
     rows: np.ndarray,
     generator: np.random.Generator,
     most: int,
+    budget: int,
 ) -> list[Found]:
     """Every start, its positions changed one at a time as long as that helps."""
-    rows = rows.copy()
+    rows, left = rows.copy(), budget
     best = scorer.score(rows).mean(axis=1)
     for _ in range(_SWEEPS):
         before = best.copy()
         for place in generator.permutation(len(choices)):
             some = choices[place][: max(1, most // len(rows))]
-            if len(some) < 2:
+            if len(some) < 2 or left < len(rows) * len(some):
                 continue
+            left -= len(rows) * len(some)
             tried = np.repeat(rows, len(some), axis=0)
             tried[:, place] = np.tile(some, len(rows))
             scores = scorer.score(tried).mean(axis=1).reshape(len(rows), len(some))

@@ -96,45 +96,58 @@ def spelt(loaded, record):
 
 
 @pytest.mark.slow
+def test_a_sentence_is_recovered(tmp_path, monkeypatch):
+    settings, loaded, folder, _ = studied(
+        tmp_path,
+        monkeypatch,
+        *BERT,
+        "--rounds=0",
+        "--aggregate_clients=0",
+        "--num_images=1",
+        "--attack_public_images=0",
+        "--attacks=dager,strongest",
+        "--attackers=mask_aware",
+        "--encryption_ratios=0,1",
+    )
+    found = {(one.attack, one.hidden_share): one for one in attacked(folder)}
+    for name in ("dager", "strongest"):
+        exact, hidden = found[name, 0.0], found[name, 1.0]
+        assert exact.measures["exact"] and exact.measures["rouge1"] == 1.0
+        assert hidden.status == "does_not_apply" and hidden.measures == {}
+    assert found["strongest", 0.0].chosen == "dager"
+    original = spelt(loaded, found["dager", 0.0])
+    text = text_of(folder, "sentences/made-up")
+    assert f"| {original} | {original} |" in text and "does not apply: " in text
+    lines = "\n".join(dry_run.report(settings, loaded))
+    assert "Attack dager: applies." in lines and "Metric random: applies." in lines
+    assert "sentences were longer and lost their end" in lines
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["bert_tiny_random", "gpt2_tiny_random"])
 def test_with_training_an_aggregate_and_learned_weights(tmp_path, monkeypatch, model):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    settings, loaded, folder, shown = studied(
+    _, _, folder, shown = studied(
         tmp_path,
         monkeypatch,
         f"--model={model}",
         "--max_tokens=10",
         "--rounds=1",
         "--num_clients=2",
-        "--client_examples=4",
+        "--client_examples=2",
         "--test_examples=2",
+        "--local_epochs=1",
         "--weights_after_rounds=1",
         "--aggregate_clients=2",
-        "--num_images=1",
-        "--attack_public_images=1",
-        "--attacks=dager,strongest",
-        "--encryption_ratios=0,1",
+        "--num_images=0",
+        "--attack_public_images=0",
+        "--attacks=dager",
+        "--encryption_ratios=0.1",
     )
-    found = results.load(folder)
-    rounds = [one for one in found if isinstance(one, RoundRecord)]
+    rounds = [one for one in results.load(folder) if isinstance(one, RoundRecord)]
     assert {one.cell.policy for one in rounds} == {"plain", "random"}
     assert all(one.loss > 0 for one in rounds)
-    assert {one.target for one in attacked(folder)} == {"client", "aggregate"}
+    # So many tokens of two sentences are more than the width of 16 has room for.
+    assert {one.target for one in attacked(folder)} == {"aggregate"}
     assert all(one.status == "ok" or one.reason for one in attacked(folder))
-    plain = [one for one in attacked(folder) if one.hidden_share == 0.0]
-    dager = [
-        one for one in plain if (one.attack, one.attacker) == ("dager", "mask_aware")
-    ]
-    assert all(
-        one.measures["exact"] and one.details["stop"] == "closed_form" for one in dager
-    )
-    assert spelt(loaded, dager[0]) in text_of(folder, ", client after 1 round")
-    hidden = [one for one in attacked(folder) if one.hidden_share == 1.0]
-    assert {one.status for one in hidden if one.target == "client"} == {
-        "does_not_apply"
-    }
-    assert not any(one.measures for one in hidden if one.target == "client")
-    assert "after 1 round" in shown
-    lines = "\n".join(dry_run.report(settings, loaded))
-    assert "Attack dager: applies." in lines and "Metric random: applies." in lines
-    assert "sentences were longer and lost their end" in lines
+    assert "after 1 round" in shown and "Weights: random" in shown
