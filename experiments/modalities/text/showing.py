@@ -64,7 +64,7 @@ def tables(
     if not lines:
         return []
     more = len({one.image_index for one in clients}) - len(shown)
-    rest = f"; {more} more sentences in TensorBoard" if more else ""
+    rest = f"; {more} more in TensorBoard" if more else ""
     title = f"What the strongest attacker recovered ({_LEGEND['terminal']}{rest})"
     headings = ("Encr.\n%", "Policy", "Attack", "Original", "Recovered")
     return [Table(title, headings, lines)]
