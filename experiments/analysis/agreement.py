@@ -8,10 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-EIGHT_BITS_DB = 10 * math.log10(12 * 255**2)
-"""58.9 dB: the error of rounding pixels to 8 bits. A picture that is known better than
-this is known exactly, and how much better says nothing more of what leaked."""
-
 _RESAMPLES = 2000
 _LEVEL = 0.95
 

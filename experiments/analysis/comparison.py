@@ -11,6 +11,7 @@ import matplotlib.figure
 from experiments.analysis import agreement
 from experiments.analysis.agreement import Case
 from experiments.outputs import environment, figures, files, text_tables
+from experiments.outputs.pictures import decibels
 from experiments.outputs.style import COLOURS, MARKERS
 from experiments.outputs.text_tables import Table
 
@@ -67,12 +68,12 @@ def publish(
 
 def _summary(cases: Sequence[Case]) -> str:
     found = agreement.correlation(cases, seed=0)
-    capped = agreement.correlation(cases, 0, agreement.EIGHT_BITS_DB)
+    capped = agreement.correlation(cases, 0, decibels.EXACT_DB)
     return (
         f"The bound was {_held(cases)}. Spearman's correlation of the bound and the "
         f"stronger of the best attack and the mean picture: {_interval(found)}, "
         f"resampling {found.pictures} pictures, {found.cases} cases; with all above "
-        f"{agreement.EIGHT_BITS_DB:.1f} dB (exact in 8 bits) counted as equal: "
+        f"{decibels.EXACT_DB:.1f} dB (exact in 8 bits) counted as equal: "
         f"{_interval(capped)}."
     )
 
@@ -154,7 +155,7 @@ def _figure(cases: Sequence[Case]) -> matplotlib.figure.Figure:
         )
     # The bound of a picture that is black and white alone is infinite.
     bounds = [case.predicted_db for case in cases if math.isfinite(case.predicted_db)]
-    top = max(bounds, default=agreement.EIGHT_BITS_DB)
+    top = max(bounds, default=decibels.EXACT_DB)
     axis.plot([0, top], [0, top], color="0.6", linewidth=1, zorder=0)
     axis.set_xlabel("predicted: bound on the PSNR, dB")
     axis.set_ylabel("measured: best attack or mean picture, dB")

@@ -13,8 +13,7 @@ class Number(NamedTuple):
       words: What TensorBoard's HParams tab calls it.
       heading: Of its column in the table for people; "" for none.
       form: Of a value there, as `format` takes it.
-      curve: The tag of its curve over the ratio, after "by_ratio/"; "" for none.
-      description: What the curve shows.
+      panel: The title of its panel in the figure over the ratio; "" for none.
     """
 
     key: str
@@ -22,8 +21,7 @@ class Number(NamedTuple):
     words: str
     heading: str = ""
     form: str = ".2f"
-    curve: str = ""
-    description: str = ""
+    panel: str = ""
 
 
 class Share(NamedTuple):
@@ -36,8 +34,7 @@ class Share(NamedTuple):
       at_least: From which number on it counts; None for a truth value.
       heading: Of its column in a wide table for people; "" for none.
       caption: What that column says, for the line below the table.
-      curve: The tag of its curve over the ratio, after "by_ratio/"; "" for none.
-      description: What the curve shows.
+      panel: The title of its panel in the figure over the ratio; "" for none.
     """
 
     key: str
@@ -46,8 +43,7 @@ class Share(NamedTuple):
     at_least: float | None = None
     heading: str = ""
     caption: str = ""
-    curve: str = ""
-    description: str = ""
+    panel: str = ""
 
 
 class Leaks(NamedTuple):
@@ -57,11 +53,13 @@ class Leaks(NamedTuple):
       modality: Its name in records.
       main: The measure by which attacks are compared: larger means that more leaked.
       tag: TensorBoard's metric of `main`, with "{}" for the attacker.
-      axis: `main` in words, for the axis of a figure.
+      axis: `main` in words, for the axis of a figure, and its highest value where it
+        has one.
       caption: `main` in words, for the line below a table, as a sentence without its end.
       numbers: What else is measured, on the reconstruction that `main` calls the best.
       shares: What counts as recovered.
       shown: A value of `main` in words: "12.3 dB".
+      short: `(value, format) -> text` of it in the table for people.
       drawn: Where a value of `main` is drawn, if it may be infinite.
       near: Values of `main` closer than this have one label in a figure.
     """
@@ -76,3 +74,4 @@ class Leaks(NamedTuple):
     shown: Callable[[float], str]
     drawn: Callable[[float], float]
     near: float
+    short: Callable[[float, str], str] = format

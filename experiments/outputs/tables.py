@@ -21,6 +21,8 @@ FILE_NAME = "summary.csv"
 
 _WIDE_COLUMNS = 100
 _ROOMY_COLUMNS = 120
+_FOR_QUARTILES = 5
+"""Examples: what lies between two or three of them is no quartile."""
 _POLICY, _STRONGEST = _TEXTS = ("Policy", "Strongest\nattacker")
 _NESTED = (SummaryRow, Context, Leakage, Cost, Statistic, Rate)
 _MAIN: Mapping[str, str] = {
@@ -146,12 +148,12 @@ def _columns(width: int, rows: Sequence[SummaryRow], leaks: Leaks) -> list[_Colu
 
 
 def _leakage_columns(leaks: Leaks, wide: bool, roomy: bool) -> Iterator[_Column]:
-    heading, form = leaks.main.heading, leaks.main.form
+    heading = leaks.main.heading
     yield _Column(
-        f"{heading}\nnaive", lambda row: _quartiles(row.leakage.naive, form, wide)
+        f"{heading}\nnaive", lambda row: _quartiles(row.leakage.naive, leaks, wide)
     )
     yield _Column(
-        f"{heading}\naware", lambda row: _quartiles(row.leakage.mask_aware, form, wide)
+        f"{heading}\naware", lambda row: _quartiles(row.leakage.mask_aware, leaks, wide)
     )
     for share in leaks.shares:
         if share.heading and roomy:
@@ -287,15 +289,16 @@ def _encrypted(row: SummaryRow) -> str:
     return f"{100 * row.hidden_share:.3g}\n({asked})"
 
 
-def _quartiles(value: Statistic | None, form: str, wide: bool) -> str:
+def _quartiles(value: Statistic | None, leaks: Leaks, wide: bool) -> str:
     if value is None:
         return "-"
-    middle = format(value.median, form)
-    if not wide or value.n < 2:
+    middle = leaks.short(value.median, leaks.main.form)
+    if not wide or value.n < _FOR_QUARTILES:
         return middle
     # One digit less is enough for the spread.
     low, high = (
-        format(end, _shorter(form)) for end in (value.low_quartile, value.high_quartile)
+        leaks.short(end, _shorter(leaks.main.form))
+        for end in (value.low_quartile, value.high_quartile)
     )
     return f"{middle} [{low}, {high}]"
 

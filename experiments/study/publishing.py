@@ -67,9 +67,8 @@ def everything(
         past = [record for record in rounds if record.cell == cell]
         with tensorboard.RoundWriter(run_folder, name, cell, past):
             pass
-    tensorboard.write_by_ratio(run_folder, rows, leaks)
     tensorboard.write_hparams(run_folder, rows, leaks)
-    tensorboard.write_tradeoffs(run_folder, rows, leaks)
+    tensorboard.write_figures(run_folder, rows, leaks)
     attacked = [record for record in found if isinstance(record, AttackRecord)]
     modality.show(run_folder, dataset, attacked)
     tensorboard.write_texts(

@@ -9,6 +9,7 @@ from experiments import check_prediction
 from experiments.analysis import agreement, attacked, comparison
 from experiments.analysis.agreement import Case
 from experiments.outputs import files
+from experiments.outputs.pictures import decibels
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +53,7 @@ def test_what_is_exact_in_8_bits_counts_as_equal():
     pairs = ((10.0, 5.0), (20.0, 15.0), (80.0, 110.0), (120.0, 70.0))
     cases = [Case(0, "random", i / 10, *pair, -99) for i, pair in enumerate(pairs)]
     assert agreement.correlation(cases, seed=0).coefficient < 0.9
-    capped = agreement.correlation(cases, 0, agreement.EIGHT_BITS_DB)
+    capped = agreement.correlation(cases, 0, decibels.EXACT_DB)
     assert capped.coefficient == pytest.approx(1)
 
 

@@ -1,16 +1,7 @@
 """The leakage of pictures, and of rows of tables: PSNR, and what it does not tell."""
 
-import math
-
 from experiments.outputs.leaks import Leaks, Number, Share
-from experiments.outputs.style import PSNR_CEILING_DB, drawable_db
-
-
-def _decibels(psnr_db: float) -> str:
-    if math.isnan(psnr_db):
-        return "diverged"
-    return "exact" if math.isinf(psnr_db) else f"{psnr_db:.1f} dB"
-
+from experiments.outputs.pictures import decibels
 
 PICTURES = Leaks(
     modality="pictures",
@@ -20,25 +11,18 @@ PICTURES = Leaks(
         words="PSNR, dB",
         heading="PSNR",
         form=".1f",
-        curve="leakage_psnr",
-        description="Median PSNR in dB of what the attacker reconstructs; higher = more "
-        f"leaked; exact reconstructions are drawn at {PSNR_CEILING_DB:g} dB. `naive` "
-        "takes hidden entries for zeros, `mask_aware` knows the mask, `strongest` is the "
-        "best of all on each example.",
     ),
     tag="leakage_psnr_{}_db",
-    axis="median PSNR in dB (higher = more leaked)",
-    caption="PSNR: leakage in dB, median over examples, higher = more leaked",
+    axis=f"median PSNR in dB (higher = more leaked; {decibels.EXACT_DB:.1f} = exact)",
+    caption="PSNR: leakage in dB, median over examples, higher = more leaked; exact = "
+    "better than 8 bits a pixel can hold",
     numbers=(
         Number(key="ssim", name="ssim", words="SSIM", heading="SSIM"),
         Number(
             key="perceptual",
             name="perceptual",
             words="random-feature distance, not LPIPS; lower = more",
-            curve="perceptual_distance",
-            description="Median distance of the strongest reconstruction to the original "
-            "in a fixed network with random weights; lower = more leaked, 0 = equal. This "
-            "is **not LPIPS**: nothing in it was trained.",
+            panel="distance in a network with random weights (not LPIPS): lower = more",
         ),
         Number(key="feature_mse", name="feature_mse", words=""),
     ),
@@ -52,23 +36,19 @@ PICTURES = Leaks(
             heading="Succ. %\n25 dB",
             caption="Succ.: share of examples that the strongest attacker recovers with "
             "at least 25 dB",
-            curve="success_25db",
-            description="Share of examples, 0 to 1, that the strongest attacker recovers "
-            "with a PSNR of at least 25 dB; diverged attacks are failures.",
+            panel="share of examples that the strongest recovers with 25 dB",
         ),
         Share(key="psnr_db", name="success_30db", at_least=30.0),
         Share(
             key="identified",
             name="identified",
             words="share identified, IIP",
-            curve="identified",
-            description="Identifiability precision (IIP): share of examples, 0 to 1, whose "
-            "strongest reconstruction is nearer in pixels to its original than to any "
-            "other picture of the data set, or of 2,000 of it.",
+            panel="share nearer to its original than to any other picture (IIP)",
         ),
     ),
-    shown=_decibels,
-    drawn=drawable_db,
+    shown=decibels.in_words,
+    short=decibels.short,
+    drawn=decibels.drawable,
     near=5.0,
 )
 """Measures of a record:

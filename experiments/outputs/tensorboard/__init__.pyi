@@ -1,10 +1,9 @@
-from .by_ratio import write_by_ratio as write_by_ratio
 from .event_files import FOLDER_NAME as FOLDER_NAME
 from .report import Example as Example
 from .report import panel as panel
+from .report import write_figures as write_figures
 from .report import write_reconstructions as write_reconstructions
 from .report import write_texts as write_texts
-from .report import write_tradeoffs as write_tradeoffs
 from .rounds import RoundWriter as RoundWriter
 from .rounds import remove_other_rounds as remove_other_rounds
 from .trials import write_hparams as write_hparams

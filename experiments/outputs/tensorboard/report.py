@@ -10,11 +10,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from experiments.outputs import figures, panels, tradeoff
+from experiments.outputs import figures, over_ratio, panels, tradeoff
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.records import AttackRecord
-from experiments.outputs.summary import SummaryRow
+from experiments.outputs.summary import Context, SummaryRow
 from experiments.outputs.tensorboard import event_files
 
 
@@ -57,23 +57,35 @@ def write_reconstructions(
             )
 
 
-def write_tradeoffs(
+def write_figures(
     run_folder: pathlib.Path, rows: Sequence[SummaryRow], leaks: Leaks = PICTURES
 ) -> None:
-    """Draws leakage against overhead for each context; also as PNG into `figures/`.
+    """Draws leakage over the ratio and against bytes; also as PNG into `figures/`.
+
+    One of each for each context; bytes only where they were measured.
 
     Args:
       run_folder: The folder of the run.
       rows: From `summary.summarise`.
       leaks: What is measured.
     """
-    attacked = [row.context for row in rows if row.leakage.best is not None]
-    # One point is no trade-off; the table has it.
+    of_rows = [row.context for row in rows]
+    # One point is no curve; the table has it.
     contexts = [
-        context for context in dict.fromkeys(attacked) if attacked.count(context) > 1
+        context for context in dict.fromkeys(of_rows) if of_rows.count(context) > 1
     ]
     with event_files.fresh_default(event_files.report_folder(run_folder), "figures"):
         for context in contexts:
+            _write_figure(
+                over_ratio.figure(context, rows, leaks),
+                run_folder,
+                f"over_ratio_{context.title}",
+                f"leakage_and_costs_over_ratio/{context.title}",
+                "Solid: the strongest attacker. Dashed: the naive one. Dotted: the one who "
+                "knows the mask.",
+            )
+            if not _has_bytes(context, rows):
+                continue
             _write_figure(
                 tradeoff.figure(context, rows, leaks),
                 run_folder,
@@ -82,6 +94,11 @@ def write_tradeoffs(
                 "Solid: the strongest attacker. Dashed: the naive one. The numbers at "
                 "the points are encryption ratios.",
             )
+
+
+def _has_bytes(context: Context, rows: Sequence[SummaryRow]) -> bool:
+    own = [row for row in rows if row.context == context]
+    return any(row.cost.relative_bytes and row.leakage.best for row in own)
 
 
 def write_texts(run_folder: pathlib.Path, texts: Mapping[str, str]) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from tensorboard.plugins.hparams import api as hparams_api
 
-from experiments.outputs import records
+from experiments.outputs import measures, records
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.summary import SummaryRow
-from experiments.outputs.tensorboard import event_files, measures
+from experiments.outputs.tensorboard import event_files
 
 
 def write_hparams(

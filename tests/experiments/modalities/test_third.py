@@ -95,12 +95,11 @@ def test_from_flags_to_records_table_and_tensorboard(tmp_path):
     assert float(nothing_hidden["notes_strongest_median"]) == 1.0
     assert nothing_hidden["whole_rate"] == "1.0"
     assert not [name for name in nothing_hidden if "psnr" in name]
-    curves = events(folder / "tb" / "by_ratio" / "random" / "strongest")
-    points = curves.Tensors("by_ratio/leakage_notes")
-    assert [one.step for one in points] == [0, 1000]
-    assert tf.make_ndarray(points[0].tensor_proto) == 1.0
+    trial = events(folder / "tb" / "cells" / "random_0")
+    (point,) = trial.Tensors("metrics/leakage_notes_strongest")
+    assert tf.make_ndarray(point.tensor_proto) == 1.0
     texts = events(folder / "tb" / "report").Tags()["tensors"]
-    assert "tunes" in texts and any("leakage_vs_overhead" in tag for tag in texts)
+    assert "tunes" in texts and any("over_ratio" in tag for tag in texts)
     lines = "\n".join(dry_run.report(settings, loaded))
     assert "Attack table_rows: applies." in lines and "Random tunes." in lines
 

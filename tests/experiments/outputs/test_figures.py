@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from experiments.outputs import figures, panels, style, summary, tradeoff
+from experiments.outputs import figures, over_ratio, panels, summary, tradeoff
+from experiments.outputs.pictures import decibels
 from tests.experiments.outputs.example_records import attack, cell, example_rows
 
 
@@ -115,10 +116,39 @@ def test_the_tradeoff_has_a_line_for_each_policy_and_labelled_points():
 def test_an_exact_reconstruction_does_not_stretch_the_axis_beyond_its_ceiling():
     rows = example_rows()
     (axis,) = tradeoff.figure(rows[0].context, rows).axes
-    assert 100 < axis.get_ylim()[1] < 1.2 * style.PSNR_CEILING_DB
+    assert 50 < axis.get_ylim()[1] < 1.2 * decibels.EXACT_DB
 
 
 def test_a_tradeoff_without_a_plain_round_says_so():
     rows = summary.summarise([attack(0)])
     (axis,) = tradeoff.figure(rows[0].context, rows).axes
     assert "need a round without encryption" in axis.texts[0].get_text()
+
+
+def test_over_the_ratio_a_panel_for_each_measure_with_the_true_values():
+    rows = example_rows()
+    figure = over_ratio.figure(rows[0].context, rows)
+    panels_ = {axis.get_title(): axis for axis in figure.axes if axis.get_title()}
+    (leak,) = [axis for title, axis in panels_.items() if "PSNR" in title]
+    assert [one.get_text() for one in leak.get_xticklabels()] == ["0 %", "10 %", "50 %"]
+    drawn_ = {line.get_label(): list(line.get_ydata()) for line in leak.lines}
+    assert drawn_["random, public: mask-aware attacker"] == [decibels.EXACT_DB, 31, 9]
+    assert drawn_["random, public: naive attacker"] == [decibels.EXACT_DB, 16, 5]
+    (cost,) = [axis for title, axis in panels_.items() if title.startswith("bytes")]
+    assert list(cost.lines[0].get_ydata()) == [1, 2, 6]
+    assert len(figures.to_png(figure)) > 10_000
+
+
+def test_over_the_ratio_without_training_there_is_leakage_alone():
+    rows = summary.summarise(
+        attack(psnr=30.0 - 40 * ratio, cell=cell(ratio), hidden=int(60 * ratio))
+        for ratio in (0.0, 0.5)
+    )
+    figure = over_ratio.figure(rows[0].context, rows)
+    titles = [axis.get_title() for axis in figure.axes if axis.get_title()]
+    assert len(titles) == 2 and "bytes" not in " ".join(titles)
+    # What was really hidden, not what was asked for.
+    assert [one.get_text() for one in figure.axes[0].get_xticklabels()] == [
+        "0 %",
+        "30 %",
+    ]

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing import plugin_event_accumulator
 
 from experiments.outputs import environment, records, summary, tensorboard
+from experiments.outputs.pictures import decibels
 from tests.experiments.outputs.example_records import (
     CELL,
     attack,
@@ -94,20 +95,15 @@ def test_a_tensorboard_that_is_open_forgets_the_points_of_the_last_session(tmp_p
     assert points(watching, "round/loss")[-1] == (3, 0.5)
 
 
-def test_scalars_by_ratio_step_in_per_mille(tmp_path):
-    tensorboard.write_by_ratio(tmp_path, example_rows())
-    root = tmp_path / "tb" / "by_ratio"
-    assert {path.name for path in root.iterdir()} == {"gradient_magnitude", "random"}
-    leak = scalars(root / "random" / "mask_aware", "by_ratio/leakage_psnr")
-    assert leak == [(0, 150.0), (100, 31.0), (500, 9.0)]
-    naive = scalars(root / "random" / "naive", "by_ratio/leakage_psnr")
-    assert naive == [(0, 150.0), (100, 16.0), (500, 5.0)]
-    cost = scalars(root / "random" / "strongest", "by_ratio/overhead_bytes")
-    assert cost == [(0, 1.0), (100, 2.0), (500, 6.0)]
-    read = accumulator(root / "random" / "naive")
-    read.Reload()
-    text = read.SummaryMetadata("by_ratio/leakage_psnr").summary_description
-    assert "per mille" in text
+def test_nothing_over_the_ratio_is_a_scalar_that_smoothing_falsifies(tmp_path):
+    tensorboard.write_figures(tmp_path, example_rows())
+    tensorboard.write_hparams(tmp_path, example_rows())
+    for path in (tmp_path / "tb").rglob("events*"):
+        read = accumulator(path.parent)
+        read.Reload()
+        for tag in read.Tags()["tensors"]:
+            plugin = read.SummaryMetadata(tag).plugin_data.plugin_name
+            assert plugin != "scalars" or len(read.Tensors(tag)) == 1
 
 
 def measured_rows():
@@ -124,20 +120,6 @@ def measured_rows():
     )
 
 
-def test_further_measures_of_the_strongest_attacker_are_curves(tmp_path):
-    tensorboard.write_by_ratio(tmp_path, measured_rows())
-    root = tmp_path / "tb" / "by_ratio" / "random"
-    strongest = root / "strongest"
-    assert scalars(strongest, "by_ratio/success_25db") == [(0, 1.0), (500, 0.0)]
-    assert scalars(strongest, "by_ratio/identified") == [(0, 1.0), (500, 0.5)]
-    assert scalars(strongest, "by_ratio/perceptual_distance") == [(0, 0.0), (500, 0.5)]
-    assert scalars(root / "naive", "by_ratio/success_25db") == []
-    read = accumulator(strongest)
-    read.Reload()
-    metadata = read.SummaryMetadata("by_ratio/perceptual_distance")
-    assert "not LPIPS" in metadata.summary_description
-
-
 def test_further_measures_are_metrics_of_trials(tmp_path):
     tensorboard.write_hparams(tmp_path, measured_rows())
     folder = tmp_path / "tb" / "cells" / "random_0.5"
@@ -151,7 +133,6 @@ def test_tags_are_those_of_earlier_versions(tmp_path):
         [attack(perceptual=0.5, identified=True), *rounds(CELL, 1.0, 5, 0)]
     )
     tensorboard.write_hparams(tmp_path, [row])
-    tensorboard.write_by_ratio(tmp_path, [row, row])
     root = tmp_path / "tb"
     trial = tags(root / "cells" / "random_0.1")
     assert [tag for tag in trial if tag.startswith("metrics/")] == [
@@ -165,25 +146,11 @@ def test_tags_are_those_of_earlier_versions(tmp_path):
         "metrics/relative_seconds",
         "metrics/accuracy",
     ]
-    assert tags(root / "by_ratio" / "random" / "mask_aware") == [
-        "by_ratio/leakage_psnr"
-    ]
-    assert tags(root / "by_ratio" / "random" / "strongest") == [
-        "by_ratio/leakage_psnr",
-        "by_ratio/success_25db",
-        "by_ratio/identified",
-        "by_ratio/perceptual_distance",
-        "by_ratio/overhead_bytes",
-        "by_ratio/overhead_seconds",
-    ]
 
 
-def test_curves_of_an_earlier_session_disappear(tmp_path):
+def test_trials_of_an_earlier_session_disappear(tmp_path):
     rows = example_rows()
-    tensorboard.write_by_ratio(tmp_path, rows)
-    tensorboard.write_by_ratio(tmp_path, [r for r in rows if r.policy == "random"])
     root = tmp_path / "tb"
-    assert not list((root / "by_ratio" / "gradient_magnitude").rglob("events*"))
     with tensorboard.RoundWriter(tmp_path, "random_0.1", cell()) as writer:
         writer.write(training(1, cell()))
     tensorboard.write_hparams(tmp_path, rows)
@@ -248,23 +215,23 @@ def test_pictures_are_written_for_tensorboard_and_as_png(tmp_path):
     rows = example_rows()
     for _ in range(2):
         tensorboard.write_reconstructions(tmp_path, [example])
-        tensorboard.write_tradeoffs(tmp_path, rows)
+        tensorboard.write_figures(tmp_path, rows)
         tensorboard.write_texts(tmp_path, {"data": "**mnist-5k**"})
     report = tmp_path / "tb" / "report"
     assert len(list(report.glob("events*"))) == 3
     found = tags(report)
     assert "reconstructions/cifar100-20 image 7, label 14" in found
     assert sum(tag.startswith("leakage_vs_overhead/") for tag in found) == 1
+    assert sum(tag.startswith("leakage_and_costs_over_ratio/") for tag in found) == 1
     assert "data" in found
     names = {path.name for path in (tmp_path / "figures").iterdir()}
     assert "reconstruction_cifar100-20-image-7-label-14.png" in names
-    assert len(names) == 2
+    assert len(names) == 3
 
 
 def test_nothing_to_show_is_no_error(tmp_path):
-    tensorboard.write_by_ratio(tmp_path, [])
     tensorboard.write_hparams(tmp_path, [])
-    tensorboard.write_tradeoffs(tmp_path, [])
+    tensorboard.write_figures(tmp_path, [])
     tensorboard.write_reconstructions(tmp_path, [])
 
 
@@ -272,7 +239,9 @@ def test_infinite_and_missing_metrics_are_drawable(tmp_path):
     rows = summary.summarise([attack(0, psnr=math.inf, ssim=None)])
     tensorboard.write_hparams(tmp_path, rows)
     (folder,) = (tmp_path / "tb" / "cells").iterdir()
-    assert scalars(folder, "metrics/leakage_psnr_strongest_db") == [(0, 150.0)]
+    assert scalars(folder, "metrics/leakage_psnr_strongest_db") == [
+        (0, pytest.approx(decibels.EXACT_DB))
+    ]
     assert scalars(folder, "metrics/leakage_ssim") == []
 
 

@@ -1,4 +1,4 @@
-"""The numbers of a summary row that TensorBoard shows, each stated once."""
+"""The numbers of a summary row that figures and TensorBoard show, each stated once."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -18,16 +18,14 @@ class Measure(NamedTuple):
       metric: Its tag in the HParams tab, after "metrics/".
       title: Its name there.
       value: Of a row; None where it was not measured.
-      curve: The tag of its curve over the ratio, after "by_ratio/"; "" for none.
-      description: What the curve shows.
-      attacker: The folder that the curve is in.
+      panel: The title of its panel in the figure over the ratio; "" for none.
+      attacker: Whose it is.
     """
 
     metric: str
     title: str
     value: Callable[[SummaryRow], float | None]
-    curve: str = ""
-    description: str = ""
+    panel: str = ""
     attacker: str = STRONGEST
 
 
@@ -48,8 +46,7 @@ def _leakage(leaks: Leaks) -> Iterator[Measure]:
             leaks.tag.format(attacker),
             f"leakage, {attacker.replace('_', '-')} attacker ({main.words})",
             _drawn(found, leaks),
-            main.curve,
-            main.description,
+            leaks.axis,
             attacker,
         )
     measured: tuple[Number | Share, ...] = (
@@ -64,8 +61,7 @@ def _leakage(leaks: Leaks) -> Iterator[Measure]:
                 f"leakage_{one.name}",
                 f"leakage, strongest attacker ({one.words})",
                 _median_of(one.name) if isinstance(one, Number) else _rate_of(one.name),
-                one.curve,
-                one.description,
+                one.panel,
             )
 
 
@@ -100,17 +96,13 @@ _COSTS = (
         "relative_bytes",
         "bytes of a round, relative to plain",
         lambda row: row.cost.relative_bytes,
-        "overhead_bytes",
-        "Bytes of a round, both directions, relative to the round without encryption "
-        "(1 = no overhead).",
+        "bytes of a round, relative to the one without encryption",
     ),
     Measure(
         "relative_seconds",
         "time of a round, relative to plain",
         lambda row: row.cost.relative_seconds,
-        "overhead_seconds",
-        "Seconds of a round relative to the round without encryption (1 = no "
-        "overhead).",
+        "seconds of a round, relative to the one without encryption",
     ),
     Measure(
         "accuracy",

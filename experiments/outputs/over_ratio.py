@@ -1,0 +1,101 @@
+"""Leakage and costs over the encryption ratio, as a figure.
+
+A figure and not scalars of TensorBoard: what its charts show is smoothed unless one says
+otherwise, and a smoothed curve of few points shows values that nobody measured.
+"""
+
+import math
+from collections.abc import Sequence
+
+import matplotlib.axes
+import matplotlib.figure
+
+from experiments.outputs import measures
+from experiments.outputs.leaks import Leaks
+from experiments.outputs.measures import Measure
+from experiments.outputs.pictures.leaks import PICTURES
+from experiments.outputs.style import COLOURS, MARKERS
+from experiments.outputs.summary import Context, SummaryRow
+
+_DASHES = {measures.STRONGEST: "-", "naive": "--", "mask_aware": ":"}
+_COLUMNS = 2
+_APART = 0.03
+
+
+def figure(
+    context: Context, rows: Sequence[SummaryRow], leaks: Leaks = PICTURES
+) -> matplotlib.figure.Figure:
+    """Draws every measure over the share of entries that was really hidden.
+
+    Across: the shares, one beside the other. A colour and marker for each policy; of the
+    main measure also the naive attacker, dashed, and the mask-aware one, dotted.
+
+    Args:
+      context: Of the rows; becomes the title.
+      rows: From `summary.summarise`.
+      leaks: What is measured.
+
+    Returns:
+      The figure, a panel for each measure that was taken.
+    """
+    own = [row for row in rows if row.context == context]
+    lines: dict[str, list[SummaryRow]] = {}
+    for row in own:
+        lines.setdefault(f"{row.policy}, {row.agreement}", []).append(row)
+    panels: dict[str, list[Measure]] = {}
+    for one in measures.of(leaks):
+        if one.panel and any(one.value(row) is not None for row in own):
+            panels.setdefault(one.panel, []).append(one)
+    across = {share: place for place, share in enumerate(_shares(own))}
+    down = max(1, math.ceil(len(panels) / _COLUMNS))
+    made = matplotlib.figure.Figure(figsize=(11, 0.9 + 3 * down), layout="constrained")
+    made.suptitle(f"Over the share of entries that was hidden\n{context.title}")
+    axes = made.subplots(down, _COLUMNS, squeeze=False)
+    for axis in axes.flat[len(panels) :]:
+        axis.set_axis_off()
+    for axis, (title, shown) in zip(axes.flat, panels.items(), strict=False):
+        axis.set_title(title, fontsize=10)
+        axis.set_xticks(
+            range(len(across)), [f"{100 * share:.3g} %" for share in across]
+        )
+        axis.grid(True, color="0.9")
+        axis.spines[["top", "right"]].set_visible(False)
+        for one in shown:
+            for index, (name, of_policy) in enumerate(lines.items()):
+                _draw(axis, one, index, name, of_policy, across)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    made.legend(
+        handles, labels, frameon=False, fontsize=9, loc="outside lower center", ncols=2
+    )
+    return made
+
+
+def _shares(rows: Sequence[SummaryRow]) -> list[float]:
+    return sorted({row.hidden_share for row in rows})
+
+
+def _draw(
+    axis: matplotlib.axes.Axes,
+    measure: Measure,
+    index: int,
+    name: str,
+    rows: Sequence[SummaryRow],
+    across: dict[float, int],
+) -> None:
+    points = sorted(
+        (across[row.hidden_share], value)
+        for row in rows
+        if (value := measure.value(row)) is not None and math.isfinite(value)
+    )
+    attacker = measure.attacker.replace("_", "-")
+    axis.plot(
+        # Policies that give the same stand side by side.
+        [place + _APART * index for place, _ in points],
+        [value for _, value in points],
+        _DASHES[measure.attacker],
+        color=COLOURS[index % len(COLOURS)],
+        marker=MARKERS[index % len(MARKERS)],
+        markersize=5,
+        alpha=0.8,
+        label=f"{name}: {attacker} attacker" if points else None,
+    )
