@@ -166,7 +166,7 @@ def test_the_table_fits_and_is_plain_text_when_not_a_terminal(width):
         assert (word in " ".join(text.split())) == (width >= 120)
 
 
-@pytest.mark.parametrize(("count", "shown_"), [(3, "31.0 -"), (5, "32.0 [31, 33] -")])
+@pytest.mark.parametrize(("count", "shown_"), [(3, "31.0 0.50"), (5, "32.0 [31, 33] 0.50")])
 def test_quartiles_are_of_more_than_a_few_examples(count, shown_):
     stream = io.StringIO()
     rows = summary.summarise(attack(one, psnr=30.0 + one) for one in range(count))
