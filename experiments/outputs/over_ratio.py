@@ -18,6 +18,11 @@ from experiments.outputs.style import COLOURS, MARKERS
 from experiments.outputs.summary import Context, SummaryRow
 
 _DASHES = {measures.STRONGEST: "-", "naive": "--", "mask_aware": ":"}
+_ATTACKERS = {
+    measures.STRONGEST: "best attack in hindsight",
+    "naive": "naive attacker",
+    "mask_aware": "mask-aware attacker",
+}
 _COLUMNS = 2
 _APART = 0.03
 
@@ -87,7 +92,6 @@ def _draw(
         for row in rows
         if (value := measure.value(row)) is not None and math.isfinite(value)
     )
-    attacker = measure.attacker.replace("_", "-")
     axis.plot(
         # Policies that give the same stand side by side.
         [place + _APART * index for place, _ in points],
@@ -97,5 +101,5 @@ def _draw(
         marker=MARKERS[index % len(MARKERS)],
         markersize=5,
         alpha=0.8,
-        label=f"{name}: {attacker} attacker" if points else None,
+        label=f"{name}: {_ATTACKERS[measure.attacker]}" if points else None,
     )

@@ -23,7 +23,7 @@ _WIDE_COLUMNS = 100
 _ROOMY_COLUMNS = 120
 _FOR_QUARTILES = 5
 """Examples: what lies between two or three of them is no quartile."""
-_POLICY, _STRONGEST = _TEXTS = ("Policy", "Strongest\nattacker")
+_POLICY, _STRONGEST = _TEXTS = ("Policy", "Best in\nhindsight")
 _NESTED = (SummaryRow, Context, Leakage, Cost, Statistic, Rate)
 _MAIN: Mapping[str, str] = {
     "naive": "naive",
@@ -258,8 +258,10 @@ def _caption(width: int, leaks: Leaks) -> str:
     roomy = width >= _ROOMY_COLUMNS
     shares = "".join(f"{one} [95 % interval]. " for one in captions if roomy)
     return (
-        f"{leaks.caption}{quartiles}; aware = the attacker uses the mask. {shares}Bytes, "
-        "time: of a round, relative to the round without encryption. '-' = not measured."
+        f"{leaks.caption}{quartiles}; aware = the attacker uses the mask. Best in "
+        f"hindsight: the attack with the highest median, chosen by the originals. {shares}"
+        "Bytes, time: of a round, relative to the round without encryption. '-' = not "
+        "measured."
     )
 
 

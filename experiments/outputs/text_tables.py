@@ -26,7 +26,7 @@ class Table(NamedTuple):
     rows: Sequence[tuple[str, ...]]
 
 
-def show(table: Table, stream: TextIO, width: int = 100) -> None:
+def show(table: Table, stream: TextIO, width: int | None = 100) -> None:
     """Prints a table for people.
 
     On a terminal in colour, elsewhere as plain text. Columns of numbers are set to the
@@ -35,7 +35,7 @@ def show(table: Table, stream: TextIO, width: int = 100) -> None:
     Args:
       table: The table.
       stream: Where to.
-      width: Columns to use.
+      width: Columns to use; None for those of the terminal.
     """
     made = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
     for index, heading in enumerate(table.headings):

@@ -26,9 +26,9 @@ def figure(
     """Draws leakage against overhead, one line for each policy.
 
     Across: bytes of a round relative to the plain round, logarithmic. Up: leakage to the
-    strongest attacker with its 95 % interval (the quartiles where there are fewer than
-    three examples), solid, and of the naive attacker, dashed: the gap between the two
-    is what a naive evaluation does not see. Points carry the encryption ratio.
+    best attack in hindsight with its 95 % interval (the quartiles where there are fewer
+    than three examples), solid, and of the naive attacker, dashed: the gap between the
+    two is what a naive evaluation does not see. Points carry the encryption ratio.
 
     Args:
       context: Of the rows; becomes the title.
@@ -74,7 +74,9 @@ def figure(
     for index, (name, of_policy) in enumerate(lines.items()):
         _draw_policy(axis, index, name, of_policy, leaks)
     axis.plot([], [], color="0.35", linestyle="--", label="naive attacker")
-    axis.plot([], [], color="0.35", linestyle="-", label="strongest attacker, 95 % CI")
+    axis.plot(
+        [], [], color="0.35", linestyle="-", label="best attack in hindsight, 95 % CI"
+    )
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(_times))
     axis.xaxis.set_minor_formatter(matplotlib.ticker.FuncFormatter(_times))

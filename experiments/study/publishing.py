@@ -6,6 +6,7 @@ from typing import NamedTuple, TextIO
 
 from experiments.data.dataset import Dataset
 from experiments.outputs import (
+    by_attack,
     files,
     records,
     results,
@@ -60,6 +61,10 @@ def everything(
     rows = summary_lib.summarise(found, leaks)
     csv = tables.to_csv(rows, leaks).encode()
     files.write_atomically(run_folder / tables.FILE_NAME, csv)
+    attacked = [record for record in found if isinstance(record, AttackRecord)]
+    attacks = by_attack.summarise(attacked, leaks)
+    csv = by_attack.to_csv(attacks).encode()
+    files.write_atomically(run_folder / by_attack.FILE_NAME, csv)
     rounds = [record for record in found if isinstance(record, RoundRecord)]
     names = records.cell_names(record.cell for record in rounds)
     tensorboard.remove_other_rounds(run_folder, tuple(names.values()))
@@ -69,7 +74,6 @@ def everything(
             pass
     tensorboard.write_hparams(run_folder, rows, leaks)
     tensorboard.write_figures(run_folder, rows, leaks)
-    attacked = [record for record in found if isinstance(record, AttackRecord)]
     modality.show(run_folder, dataset, attacked)
     tensorboard.write_texts(
         run_folder,
@@ -80,6 +84,10 @@ def everything(
             **({"weights": notes.weights} if notes.weights else {}),
             "threat model": _THREAT_MODEL,
             **modality.texts(run_folder, dataset, attacked),
+            **{
+                f"each attack/{place}": text_tables.to_markdown(table)
+                for place, table in enumerate(by_attack.to_tables(attacks, leaks))
+            },
             **_without_result(rows),
         },
     )
@@ -101,10 +109,11 @@ def summary(
       modality: What an example is.
       stream: Where to.
     """
-    found = results.load(run_folder)
-    rows = summary_lib.summarise(found, modality.leaks)
-    tables.print_tables(rows, stream, leaks=modality.leaks)
+    found, leaks = results.load(run_folder), modality.leaks
+    tables.print_tables(summary_lib.summarise(found, leaks), stream, leaks=leaks)
     attacked = [record for record in found if isinstance(record, AttackRecord)]
+    for table in by_attack.to_tables(by_attack.summarise(attacked, leaks), leaks):
+        text_tables.show(table, stream, None)
     for table in modality.tables(run_folder, dataset, attacked):
         text_tables.show(table, stream)
     said = [note for note in notes if note]

@@ -81,8 +81,8 @@ def write_figures(
                 run_folder,
                 f"over_ratio_{context.title}",
                 f"leakage_and_costs_over_ratio/{context.title}",
-                "Solid: the strongest attacker. Dashed: the naive one. Dotted: the one who "
-                "knows the mask.",
+                "Solid: the best attack in hindsight. Dashed: the naive attacker. Dotted: "
+                "the one who knows the mask.",
             )
             if not _has_bytes(context, rows):
                 continue
@@ -91,8 +91,8 @@ def write_figures(
                 run_folder,
                 f"leakage_vs_overhead_{context.title}",
                 f"leakage_vs_overhead/{context.title}",
-                "Solid: the strongest attacker. Dashed: the naive one. The numbers at "
-                "the points are encryption ratios.",
+                "Solid: the best attack in hindsight. Dashed: the naive attacker. The "
+                "numbers at the points are encryption ratios.",
             )
 
 

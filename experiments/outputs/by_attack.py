@@ -1,0 +1,187 @@
+"""What each attack reached, by its name: a table, and lines of a CSV."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from experiments.outputs import cost_summary, statistic, text_tables
+from experiments.outputs.leaks import Leaks
+from experiments.outputs.records import AttackRecord
+from experiments.outputs.statistic import Statistic
+from experiments.outputs.summary import Context
+from experiments.outputs.text_tables import Table
+
+FILE_NAME = "attacks.csv"
+
+_SHORT = {"mask_aware": "aware"}
+
+
+class AttackRow(NamedTuple):
+    """One attack on one setting.
+
+    Attributes:
+      context: What the rows of one table have in common.
+      policy: What chooses the hidden entries.
+      agreement: How the clients come to one mask.
+      encryption_ratio: The share of entries that was asked to be hidden.
+      hidden_share: What was really hidden.
+      attack: Its name.
+      attacker: "naive" or "mask_aware".
+      leak: The modality's main measure over examples and seeds; None without a result.
+      diverged: Reconstructions without a number.
+      chosen: Of an attack that is made of several: what it believed, and how often.
+      without_result: Reasons why there is no reconstruction, and how often.
+      seconds: Of one attack.
+    """
+
+    context: Context
+    policy: str
+    agreement: str
+    encryption_ratio: float
+    hidden_share: float
+    attack: str
+    attacker: str
+    leak: Statistic | None
+    diverged: int
+    chosen: tuple[tuple[str, int], ...]
+    without_result: tuple[tuple[str, int], ...]
+    seconds: Statistic | None
+
+    @property
+    def name(self) -> str:
+        """The attack and attacker, as tables for people have them."""
+        return f"{self.attack} {_SHORT.get(self.attacker, self.attacker)}"
+
+
+def summarise(records: Iterable[AttackRecord], leaks: Leaks) -> tuple[AttackRow, ...]:
+    """Aggregates over examples, rounds and seeds, each attack by itself.
+
+    Args:
+      records: Of attacks of one modality.
+      leaks: What is measured there.
+
+    Returns:
+      The rows, in the order of the grid, attacks in the order in which they were made.
+    """
+    groups: dict[tuple[object, ...], list[AttackRecord]] = {}
+    for one in records:
+        setting = cost_summary.setting_of(one.cell)
+        place = (setting, one.target, one.batch_size, one.weights_after_rounds)
+        groups.setdefault((*place, one.attack, one.attacker), []).append(one)
+    rows = [_row(group, leaks) for group in groups.values()]
+    return tuple(
+        sorted(
+            rows,
+            key=lambda row: (
+                row.context.target != "client",
+                row.context,
+                row.policy,
+                row.agreement,
+                row.encryption_ratio,
+            ),
+        )
+    )
+
+
+def _row(group: Sequence[AttackRecord], leaks: Leaks) -> AttackRow:
+    first = group[0]
+    setting = cost_summary.setting_of(first.cell)
+    ended = [one for one in group if one.status == "ok"]
+    values = [one.number(leaks.main.key) for one in ended]
+    context = Context(
+        *setting[:4], first.target, first.batch_size, first.weights_after_rounds
+    )
+    return AttackRow(
+        context=context,
+        policy=setting.policy,
+        agreement=setting.agreement,
+        encryption_ratio=setting.encryption_ratio,
+        hidden_share=first.hidden_share,
+        attack=first.attack,
+        attacker=first.attacker,
+        leak=statistic.summarise(values, of=[one.image_index for one in ended]),
+        diverged=sum(value != value for value in values),
+        chosen=tuple(Counter(one.chosen for one in ended if one.chosen).items()),
+        without_result=tuple(
+            Counter(
+                f"{one.status.replace('_', ' ')}: {one.reason}"
+                for one in group
+                if one.status != "ok"
+            ).items()
+        ),
+        seconds=statistic.summarise(one.seconds for one in ended),
+    )
+
+
+def to_csv(rows: Sequence[AttackRow]) -> str:
+    """One line for each attack on each setting; None is an empty field."""
+    heading = (
+        *Context._fields,
+        *("policy", "agreement", "encryption_ratio", "hidden_share"),
+        *("attack", "attacker"),
+        *(f"leak_{part}" for part in Statistic._fields),
+        *("diverged", "chosen", "without_result", "attack_seconds_median"),
+    )
+    lines = [
+        (
+            *row.context,
+            *row[1:5],
+            row.attack,
+            row.attacker,
+            *(_filled(row.leak) if row.leak else (0, *[None] * 5)),
+            row.diverged,
+            _counted(row.chosen),
+            _counted(row.without_result),
+            row.seconds and row.seconds.median,
+        )
+        for row in rows
+    ]
+    return text_tables.to_csv([heading, *lines])
+
+
+def _filled(found: Statistic) -> tuple[float | None, ...]:
+    return tuple(None if value != value else value for value in found)
+
+
+def to_tables(rows: Sequence[AttackRow], leaks: Leaks) -> list[Table]:
+    """A table for each context in which more than one attack was made.
+
+    Down: the attacks, under each policy. Across: the ratios. What stands in a cell is
+    the median, or why there is none.
+    """
+    made = []
+    for context in dict.fromkeys(row.context for row in rows):
+        own = [row for row in rows if row.context == context]
+        if len({row.attack for row in own}) < 2:
+            continue
+        ratios = sorted({row.encryption_ratio for row in own})
+        cells = {(_line(row), row.encryption_ratio): _cell(row, leaks) for row in own}
+        made.append(
+            Table(
+                f"Each attack: median {leaks.main.words} ({context.title}; n/a: does not "
+                "apply, attacks.csv says why)",
+                ("Policy", "Attack", *(f"{100 * ratio:g} %" for ratio in ratios)),
+                [
+                    (*line[::2], *(cells.get((line, ratio), "-") for ratio in ratios))
+                    for line in dict.fromkeys(map(_line, own))
+                ],
+            )
+        )
+    return made
+
+
+def _line(row: AttackRow) -> tuple[str, str, str]:
+    return row.policy, row.agreement, row.name
+
+
+def _cell(row: AttackRow, leaks: Leaks) -> str:
+    if row.leak is not None:
+        return leaks.short(row.leak.median, leaks.main.form)
+    if row.diverged:
+        return "diverged"
+    reasons = " ".join(reason for reason, _ in row.without_result)
+    return "failed" if "failed: " in reasons else "n/a"
+
+
+def _counted(found: Iterable[tuple[str, int]]) -> str:
+    return "; ".join(f"{what} ({count})" for what, count in found)
