@@ -12,6 +12,9 @@ import rich.table
 import rich.text
 
 
+_IN_PLACE_OF_NUMBERS = ("", "-", "exact", "diverged", "n/a", "failed")
+
+
 class Table(NamedTuple):
     """Cells of text, with a title and headings.
 
@@ -81,4 +84,4 @@ def spread(values: Sequence[float], form: str) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text[:1].isdigit() or text in ("", "-")
+    return text[:1].isdigit() or text in _IN_PLACE_OF_NUMBERS
