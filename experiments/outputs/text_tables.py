@@ -11,7 +11,6 @@ import rich.console
 import rich.table
 import rich.text
 
-
 _IN_PLACE_OF_NUMBERS = ("", "-", "exact", "diverged", "n/a", "failed")
 
 

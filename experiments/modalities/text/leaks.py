@@ -9,10 +9,6 @@ TEXT = Leaks(
         name="rouge1",
         words="ROUGE-1",
         heading="ROUGE-1",
-        curve="leakage_rouge1",
-        description="Median ROUGE-1 (F1 of words, 0 to 1) of what the attacker recovers; "
-        "higher = more leaked; 1 = every word. `naive` takes hidden entries for zeros, "
-        "`mask_aware` knows the mask, `strongest` is the best of all on each sentence.",
     ),
     tag="leakage_rouge1_{}",
     axis="median ROUGE-1, 0 to 1 (higher = more leaked)",
@@ -24,9 +20,7 @@ TEXT = Leaks(
             name="rouge2",
             words="ROUGE-2",
             heading="ROUGE-2",
-            curve="leakage_rouge2",
-            description="Median ROUGE-2 (F1 of pairs of neighbouring words, 0 to 1) of "
-            "the strongest reconstruction; higher = more leaked.",
+            panel="median ROUGE-2, 0 to 1, best attack in hindsight",
         ),
         Number(key="rouge_l", name="rouge_l", words="ROUGE-L"),
         Number(
@@ -34,9 +28,7 @@ TEXT = Leaks(
             name="token_accuracy",
             words="token accuracy",
             heading="Token\naccur.",
-            curve="token_accuracy",
-            description="Median share of tokens, 0 to 1, that the strongest "
-            "reconstruction has at their own places, special ones left out.",
+            panel="median share of tokens at their places, best attack in hindsight",
         ),
         Number(key="bag_recall", name="bag_recall", words="tokens found anywhere"),
     ),
@@ -46,10 +38,8 @@ TEXT = Leaks(
             name="exact",
             words="share of whole sentences",
             heading="Exact %",
-            caption="Exact: share of sentences that the strongest attacker has whole",
-            curve="exact",
-            description="Share of sentences, 0 to 1, that the strongest attacker "
-            "recovers token by token, with none missing and none too many.",
+            caption="Exact: share of sentences that the best attack in hindsight has whole",
+            panel="share of sentences found whole, best attack in hindsight",
         ),
         Share(key="rouge1", name="rouge1_02", at_least=0.2),
     ),
