@@ -63,13 +63,20 @@ def _slopes(model):
     return slope(tf.constant(0.0, tf.float64)).numpy(), (at[1] - at[0]) / 2e-6
 
 
-@pytest.mark.parametrize("name", NORMALISATIONS)
+def _mostly_slow(names, *quick):
+    return [
+        name if name in quick else pytest.param(name, marks=pytest.mark.slow)
+        for name in names
+    ]
+
+
+@pytest.mark.parametrize("name", _mostly_slow(NORMALISATIONS, "batch", "layer"))
 def test_normalised_gradients_have_their_true_slope(name):
     derived, differences = _slopes(_classifier(NORMALISATIONS[name]()))
     assert derived == pytest.approx(differences, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", _mostly_slow(ACTIVATIONS, "gelu"))
 def test_activated_gradients_have_their_true_slope(name):
     derived, differences = _slopes(_classifier(keras.layers.Activation(name)))
     assert derived == pytest.approx(differences, rel=1e-5)
@@ -82,6 +89,7 @@ def test_tensorflow_has_its_own_moments_again():
     assert tf.nn.moments is kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keepdims", [True, False])
 def test_first_derivatives_are_keras_own(keepdims):
     """The same loss and gradient as by the model itself."""
@@ -117,7 +125,13 @@ class _Branched(keras.layers.Layer):
 
 @pytest.mark.parametrize(
     "layer",
-    [_Quantised, _Branched, lambda: keras.layers.BatchNormalization(renorm=True)],
+    [
+        _Quantised,
+        pytest.param(_Branched, marks=pytest.mark.slow),
+        pytest.param(
+            lambda: keras.layers.BatchNormalization(renorm=True), marks=pytest.mark.slow
+        ),
+    ],
 )
 def test_what_a_model_holds_constant_is_trained_and_not_attacked(layer):
     model = _classifier(layer())
