@@ -32,8 +32,8 @@ class Leakage(NamedTuple):
       numbers: Of the reconstructions behind `best`, by `Number.name`: what else was
         measured.
       shares: By `Share.name`; a sample on which every attack diverged is a failure.
-      strongest: The attack and attacker with the highest median.
-      label_accuracy: Share of the strongest reconstructions whose label was recovered.
+      best_attack: The attack and attacker with the highest median.
+      label_accuracy: Share of the reconstructions behind `best` whose label was recovered.
       diverged: Number of attacks that ended without a number; they count as failures
         in the shares above, and not in the medians.
       without_result: Attacks that do not apply or failed, and members that failed of
@@ -46,7 +46,7 @@ class Leakage(NamedTuple):
     best: Statistic | None = None
     numbers: Mapping[str, Statistic] = MappingProxyType({})
     shares: Mapping[str, Rate] = MappingProxyType({})
-    strongest: str = ""
+    best_attack: str = ""
     label_accuracy: float | None = None
     diverged: int = 0
     without_result: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
         best=_main(group, key),
         numbers={name: found for name, found in numbers.items() if found},
         shares={name: found for name, found in shares.items() if found},
-        strongest=_strongest(group, key),
+        best_attack=_best_attack(group, key),
         label_accuracy=sum(labels) / len(labels) if labels else None,
         diverged=sum(math.isnan(record.number(key)) for record in group),
         without_result=_without_result(records),
@@ -132,7 +132,7 @@ def _share(best: Sequence[AttackRecord], share: Share) -> Rate | None:
     return success.rate(np.array(found)) if found else None
 
 
-def _strongest(group: Iterable[AttackRecord], key: str) -> str:
+def _best_attack(group: Iterable[AttackRecord], key: str) -> str:
     """The attack and attacker with the highest median, or "" if all diverged."""
     methods: dict[str, list[AttackRecord]] = {}
     for record in group:

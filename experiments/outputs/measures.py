@@ -8,7 +8,14 @@ from experiments.outputs.leaks import Leaks, Number, Share
 from experiments.outputs.statistic import Statistic
 from experiments.outputs.summary import SummaryRow
 
-STRONGEST = "strongest"
+BEST = "best"
+
+ATTACKERS = {
+    BEST: "best attack in hindsight",
+    "naive": "naive attacker",
+    "mask_aware": "mask-aware attacker",
+}
+"""What they are called in figures and tables."""
 
 
 class Measure(NamedTuple):
@@ -26,7 +33,7 @@ class Measure(NamedTuple):
     title: str
     value: Callable[[SummaryRow], float | None]
     panel: str = ""
-    attacker: str = STRONGEST
+    attacker: str = BEST
 
 
 def of(leaks: Leaks) -> tuple[Measure, ...]:
@@ -37,14 +44,14 @@ def of(leaks: Leaks) -> tuple[Measure, ...]:
 def _leakage(leaks: Leaks) -> Iterator[Measure]:
     main = leaks.main
     attackers: dict[str, Callable[[Leakage], Statistic | None]] = {
-        STRONGEST: lambda leakage: leakage.best,
+        BEST: lambda leakage: leakage.best,
         "naive": lambda leakage: leakage.naive,
         "mask_aware": lambda leakage: leakage.mask_aware,
     }
     for attacker, found in attackers.items():
         yield Measure(
             leaks.tag.format(attacker),
-            f"leakage, {attacker.replace('_', '-')} attacker ({main.words})",
+            f"leakage, {ATTACKERS[attacker]} ({main.words})",
             _drawn(found, leaks),
             leaks.axis,
             attacker,
@@ -59,7 +66,7 @@ def _leakage(leaks: Leaks) -> Iterator[Measure]:
         if one.words:
             yield Measure(
                 f"leakage_{one.name}",
-                f"leakage, strongest attacker ({one.words})",
+                f"leakage, best attack in hindsight ({one.words})",
                 _median_of(one.name) if isinstance(one, Number) else _rate_of(one.name),
                 one.panel,
             )

@@ -17,12 +17,7 @@ from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.style import COLOURS, MARKERS
 from experiments.outputs.summary import Context, SummaryRow
 
-_DASHES = {measures.STRONGEST: "-", "naive": "--", "mask_aware": ":"}
-_ATTACKERS = {
-    measures.STRONGEST: "best attack in hindsight",
-    "naive": "naive attacker",
-    "mask_aware": "mask-aware attacker",
-}
+_DASHES = {measures.BEST: "-", "naive": "--", "mask_aware": ":"}
 _COLUMNS = 2
 _APART = 0.03
 
@@ -101,5 +96,5 @@ def _draw(
         marker=MARKERS[index % len(MARKERS)],
         markersize=5,
         alpha=0.8,
-        label=f"{name}: {_ATTACKERS[measure.attacker]}" if points else None,
+        label=f"{name}: {measures.ATTACKERS[measure.attacker]}" if points else None,
     )

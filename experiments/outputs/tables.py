@@ -23,15 +23,15 @@ _WIDE_COLUMNS = 100
 _ROOMY_COLUMNS = 120
 _FOR_QUARTILES = 5
 """Examples: what lies between two or three of them is no quartile."""
-_POLICY, _STRONGEST = _TEXTS = ("Policy", "Best in\nhindsight")
+_POLICY, _BEST = _TEXTS = ("Policy", "Best in\nhindsight")
 _NESTED = (SummaryRow, Context, Leakage, Cost, Statistic, Rate)
 _MAIN: Mapping[str, str] = {
     "naive": "naive",
     "mask_aware": "mask_aware",
-    "best": "strongest",
+    "best": "best",
 }
 _MEASURED_LISTS: Mapping[str, Any] = {
-    "numbers": (Statistic, "_strongest", lambda leaks: leaks.numbers),
+    "numbers": (Statistic, "_best", lambda leaks: leaks.numbers),
     "shares": (Rate, "", lambda leaks: leaks.shares),
 }
 _MEASURED = (*_MAIN, *_MEASURED_LISTS)
@@ -41,7 +41,7 @@ _COUNTS = ("n", "successes", "trials", "diverged")
 def to_csv(rows: Sequence[SummaryRow], leaks: Leaks = PICTURES) -> str:
     """Writes rows as CSV; None is an empty field.
 
-    A statistic becomes six columns (`psnr_strongest_median`, ..), a share five
+    A statistic becomes six columns (`psnr_best_median`, ..), a share five
     (`success_25db_rate`, `_low` and `_high` of its interval, `_successes`, `_trials`).
     What has no result is named with its reason in `without_result`.
 
@@ -133,7 +133,7 @@ def _columns(width: int, rows: Sequence[SummaryRow], leaks: Leaks) -> list[_Colu
         _Column("Encr.\n%", _encrypted),
         _Column(_POLICY, policy),
         *_leakage_columns(leaks, wide, roomy),
-        _Column(_STRONGEST, _strongest),
+        _Column(_BEST, _best_attack),
         _Column("Bytes\nx plain", lambda row: _times(row.cost.relative_bytes)),
         _Column("Time\nx plain", lambda row: _times(row.cost.relative_seconds)),
         learned,
@@ -278,9 +278,9 @@ def _median(value: Statistic | None, form: str, scale: float = 1) -> str:
     return _number(value and scale * value.median, form)
 
 
-def _strongest(row: SummaryRow) -> str:
+def _best_attack(row: SummaryRow) -> str:
     missing = "no result" if row.leakage.without_result else "-"
-    return row.leakage.strongest or missing
+    return row.leakage.best_attack or missing
 
 
 def _encrypted(row: SummaryRow) -> str:

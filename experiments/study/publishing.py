@@ -134,12 +134,12 @@ def _without_result(rows: Sequence[summary_lib.SummaryRow]) -> dict[str, str]:
             row.context.title,
             row.policy,
             f"{row.encryption_ratio:g}",
-            row.leakage.strongest or "none",
+            row.leakage.best_attack or "none",
             reason,
         )
         for row in rows
         for reason in row.leakage.without_result
     ]
-    headings = ("what", "policy", "ratio", "strongest with a result", "no result")
+    headings = ("what", "policy", "ratio", "best in hindsight", "no result")
     table = text_tables.Table("", headings, lines)
     return {"attacks without a result": text_tables.to_markdown(table)} if lines else {}

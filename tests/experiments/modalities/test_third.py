@@ -92,11 +92,11 @@ def test_from_flags_to_records_table_and_tensorboard(tmp_path):
     )
     with (folder / "summary.csv").open() as file:
         nothing_hidden, _ = csv.DictReader(file)
-    assert float(nothing_hidden["notes_strongest_median"]) == 1.0
+    assert float(nothing_hidden["notes_best_median"]) == 1.0
     assert nothing_hidden["whole_rate"] == "1.0"
     assert not [name for name in nothing_hidden if "psnr" in name]
     trial = events(folder / "tb" / "cells" / "random_0")
-    (point,) = trial.Tensors("metrics/leakage_notes_strongest")
+    (point,) = trial.Tensors("metrics/leakage_notes_best")
     assert tf.make_ndarray(point.tensor_proto) == 1.0
     texts = events(folder / "tb" / "report").Tags()["tensors"]
     assert "tunes" in texts and any("over_ratio" in tag for tag in texts)

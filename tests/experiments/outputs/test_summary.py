@@ -26,7 +26,7 @@ def test_the_best_attack_on_each_example_counts():
     assert row.leakage.diverged == 1
     assert row.leakage.label_accuracy == pytest.approx(2 / 3)
     # Medians: a aware 21, b aware 15, a naive 7.
-    assert row.leakage.strongest == "a aware"
+    assert row.leakage.best_attack == "a aware"
 
 
 def test_shares_count_samples_without_a_result_as_failures():
@@ -66,7 +66,7 @@ def test_shares_count_samples_without_a_result_as_failures():
 
 def test_a_setting_where_every_attack_diverged_has_shares_of_zero():
     (row,) = summary.summarise([attack(0, psnr=math.nan, identified=False)])
-    assert row.leakage.best is None and row.leakage.strongest == ""
+    assert row.leakage.best is None and row.leakage.best_attack == ""
     assert (
         row.leakage.shares["success_20db"][:3]
         == row.leakage.shares["identified"][:3]

@@ -96,9 +96,9 @@ def test_what_does_not_apply_is_named_with_its_reason_and_has_no_number():
     assert f"does not apply: {reason}; " in first["without_result"]
     assert second["without_result"] == f"completion naive does not apply: {reason}"
     assert (first["psnr_naive_n"], first["psnr_naive_median"]) == ("0", "")
-    assert first["psnr_strongest_median"] == "25.0"
+    assert first["psnr_best_median"] == "25.0"
     assert first["attack_seconds_n"] == "2"
-    assert (second["psnr_strongest_n"], second["psnr_strongest_median"]) == ("0", "")
+    assert (second["psnr_best_n"], second["psnr_best_median"]) == ("0", "")
     assert (second["success_25db_trials"], second["success_25db_rate"]) == ("0", "")
     assert second["diverged"] == "0"
 
@@ -111,9 +111,9 @@ def test_csv_can_be_read_back():
     assert None not in parsed[0]
     first = parsed[0]
     assert first["encryption_ratio"] == "0.0"
-    assert float(first["psnr_strongest_median"]) == math.inf
+    assert float(first["psnr_best_median"]) == math.inf
     assert [float(p["relative_bytes"]) for p in parsed][:2] == [1.0, 1.0]
-    assert parsed[2]["psnr_strongest_n"] == "3"
+    assert parsed[2]["psnr_best_n"] == "3"
     assert float(parsed[2]["psnr_mask_aware_median"]) == 31.0
 
 
@@ -121,7 +121,7 @@ def test_csv_leaves_empty_what_was_not_measured():
     rows = summary.summarise([attack(0)])
     (parsed,) = csv.DictReader(io.StringIO(tables.to_csv(rows)))
     assert parsed["relative_bytes"] == ""
-    assert parsed["psnr_strongest_low_95"] == ""
+    assert parsed["psnr_best_low_95"] == ""
     assert parsed["accuracy_n"] == "0" and parsed["accuracy_median"] == ""
     assert parsed["identified_trials"] == "0" and parsed["identified_rate"] == ""
 
@@ -144,9 +144,9 @@ def test_csv_has_shares_with_their_intervals():
     assert shares["identified"][:3] == [3, 3, 1]
     for _, _, rate, low, high in shares.values():
         assert 0 <= low <= rate <= high <= 1 and low < high
-    assert parsed["perceptual_strongest_median"] == "0.5"
-    assert parsed["feature_mse_strongest_median"] == "2.0"
-    assert float(parsed["psnr_strongest_low_95"]) == 10.0
+    assert parsed["perceptual_best_median"] == "0.5"
+    assert parsed["feature_mse_best_median"] == "2.0"
+    assert float(parsed["psnr_best_low_95"]) == 10.0
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 140])

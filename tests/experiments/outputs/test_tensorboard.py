@@ -136,7 +136,7 @@ def test_tags_are_those_of_earlier_versions(tmp_path):
     root = tmp_path / "tb"
     trial = tags(root / "cells" / "random_0.1")
     assert [tag for tag in trial if tag.startswith("metrics/")] == [
-        "metrics/leakage_psnr_strongest_db",
+        "metrics/leakage_psnr_best_db",
         "metrics/leakage_psnr_mask_aware_db",
         "metrics/leakage_ssim",
         "metrics/leakage_success_25db",
@@ -168,7 +168,7 @@ def test_a_trial_and_the_rounds_of_its_cell_share_a_folder(tmp_path):
     folders = {path.name for path in (tmp_path / "tb" / "cells").iterdir()}
     assert folders == set(names.values())
     folder = tmp_path / "tb" / "cells" / names[cell(0.1)]
-    assert scalars(folder, "metrics/leakage_psnr_strongest_db") == [(0, 31.0)]
+    assert scalars(folder, "metrics/leakage_psnr_best_db") == [(0, 31.0)]
     assert "_hparams_/session_start_info" in tags(folder)
     assert "_hparams_/experiment" in tags(tmp_path / "tb" / "report")
 
@@ -239,7 +239,7 @@ def test_infinite_and_missing_metrics_are_drawable(tmp_path):
     rows = summary.summarise([attack(0, psnr=math.inf, ssim=None)])
     tensorboard.write_hparams(tmp_path, rows)
     (folder,) = (tmp_path / "tb" / "cells").iterdir()
-    assert scalars(folder, "metrics/leakage_psnr_strongest_db") == [
+    assert scalars(folder, "metrics/leakage_psnr_best_db") == [
         (0, pytest.approx(decibels.EXACT_DB))
     ]
     assert scalars(folder, "metrics/leakage_ssim") == []

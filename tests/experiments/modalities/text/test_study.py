@@ -78,7 +78,7 @@ def test_from_flags_to_records_table_and_tensorboard(tmp_path, monkeypatch):
     assert bag.label_correct and bag.recovered_label == bag.label
     with (folder / "summary.csv").open() as file:
         (nothing_hidden,) = csv.DictReader(file)
-    assert float(nothing_hidden["bag_recall_strongest_median"]) == 1.0
+    assert float(nothing_hidden["bag_recall_best_median"]) == 1.0
     assert nothing_hidden["exact_rate"] == "0.0"
     assert "ROUGE-1" in shown and "PSNR" not in shown
     assert "Weights: random" in shown and "Look at the sentences" in shown
