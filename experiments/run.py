@@ -5,13 +5,13 @@
 Started again with the same flags, it goes on where it stopped.
 """
 
-import pathlib
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from experiments import modalities, outputs, study
-from experiments.study import command, flag_table, rules
+from experiments.study import command, flag_table, places, rules
 from experiments.study.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,9 +60,10 @@ def prepare(
         seeds={"run": settings.seed},
         facts=inputs.facts,
     )
+    place = places.run_folder(settings)
     folder = outputs.run_directory.open_run(
-        pathlib.Path(settings.output.logdir).expanduser(),
-        settings.output.run_name,
+        place.parent,
+        place.name,
         config,
         outputs.environment.describe(),
         command_line,
@@ -73,10 +74,11 @@ def prepare(
 def check(settings: Settings, stream: TextIO) -> "Inputs":
     """Checks the settings and loads the data; makes no folder. Raises as `prepare`."""
     rules.check(settings)
-    logdir = pathlib.Path(settings.output.logdir).expanduser()
     given, neutral = flag_table.as_dict(settings), flag_table.neutral(settings)
-    outputs.run_directory.check_name(settings.output.run_name)
-    outputs.run_directory.check_place(logdir / settings.output.run_name, given, neutral)
+    if settings.output.run_name:
+        outputs.run_directory.check_name(settings.output.run_name)
+    place = places.run_folder(settings)
+    outputs.run_directory.check_place(place, given, neutral)
     modality = modalities.catalog.of(settings)
     return study.inputs.load(settings, modality, stream)
 
@@ -123,8 +125,9 @@ def work(settings: Settings, inputs: "Inputs", folder: "RunFolder") -> int:
                 flush=True,
             )
             return command.STOPPED
-        except ValueError as error:
-            publish()
+        except (ValueError, OSError) as error:
+            with contextlib.suppress(OSError):
+                publish()
             print(
                 f"\n{error}\nWhat was finished before is in {folder.path}.",
                 file=stream,

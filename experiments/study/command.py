@@ -1,8 +1,9 @@
 """Starts a command: flags become settings, and a refusal a sentence."""
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TextIO, TypeVar
+from typing import Any, NoReturn, TextIO, TypeVar
 
 from absl import app, flags
 
@@ -14,7 +15,7 @@ T = TypeVar("T")
 W = TypeVar("W")
 
 REFUSED, STOPPED = 2, 130
-"""Exit statuses: for flags or data that cannot be used, and after Ctrl-C."""
+"""Exit statuses: for flags or data that cannot be used, and after Ctrl-C or SIGTERM."""
 
 
 def start(table: type[T], execute: Callable[[T, Sequence[str]], int]) -> None:
@@ -25,6 +26,8 @@ def start(table: type[T], execute: Callable[[T, Sequence[str]], int]) -> None:
       execute: `(settings, command line) -> exit status`: 0, `REFUSED` or `STOPPED`.
     """
     flag_table.define(flags.FLAGS, table)
+    # What is finished is kept and shown, whoever ends the process.
+    signal.signal(signal.SIGTERM, _stop)
 
     def main(argv: Sequence[str]) -> int:
         return execute(flag_table.read(flags.FLAGS, table), sys.argv)
@@ -54,6 +57,11 @@ def perform(prepare: Callable[[], W], work: Callable[[W], int], errors: TextIO) 
 def as_text(module: str, command_line: Sequence[str]) -> str:
     """A command as it is typed, for files that say what made them."""
     return " ".join((f"python -m {module}", *command_line[1:]))
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    del number, frame
+    raise KeyboardInterrupt
 
 
 def _refuse(error: Exception, errors: TextIO) -> int:

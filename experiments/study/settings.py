@@ -436,7 +436,10 @@ class OutputSettings:
         "logdir", "runs", "Folder of all runs; ~ is your home.", neutral=True
     )
     run_name: str = flag(
-        "run_name", "quickstart", "Name of this run's folder in --logdir.", neutral=True
+        "run_name",
+        "",
+        "Name of this run's folder in --logdir; by default made of the model and the data.",
+        neutral=True,
     )
     dry_run: bool = flag(
         "dry_run",

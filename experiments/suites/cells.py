@@ -78,7 +78,8 @@ def points(
 
 def folder(asked: Settings) -> pathlib.Path:
     """Where the runs and the tables are."""
-    return pathlib.Path(asked.output.logdir).expanduser() / asked.output.run_name
+    name = asked.output.run_name or "cells"
+    return pathlib.Path(asked.output.logdir).expanduser() / name
 
 
 def settings_of(asked: Settings, point: Point) -> Settings | None:

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import math
+import pathlib
 
 import pytest
 
@@ -75,7 +76,7 @@ def made(monkeypatch):
         if len(seen) > 2:
             return command.STOPPED
         folder = run_directory.open_run(
-            run.pathlib.Path(settings.output.logdir),
+            pathlib.Path(settings.output.logdir),
             settings.output.run_name,
             run_directory.RunConfig(
                 {}, (), (), {}, {"attacked_weights_test": {"accuracy": 0.75}}
@@ -173,7 +174,7 @@ def test_regret_by_hand():
 def test_regret_stands_below_the_tables(tmp_path, monkeypatch):
     def execute(settings, line, errors):
         folder = run_directory.open_run(
-            run.pathlib.Path(settings.output.logdir),
+            pathlib.Path(settings.output.logdir),
             settings.output.run_name,
             run_directory.RunConfig({}, (), (), {}, {}),
             {},
@@ -204,7 +205,7 @@ def test_what_runs_differ_in_is_not_said_twice(tmp_path, argument):
 
 
 def test_the_committed_flagfile_is_valid():
-    path = run.pathlib.Path(cells.__file__).parent / "flagfiles" / "cells.flags"
+    path = pathlib.Path(cells.__file__).parent / "flagfiles" / "cells.flags"
     found = read(cells.Cells, f"--flagfile={path}")
     points = suite.points(found.models, found.rounds, found.batch_sizes)
     assert len(points) == 5 * 2 * 3

@@ -1,0 +1,46 @@
+"""What ends a command, and where its files go."""
+
+import subprocess
+import sys
+
+import pytest
+
+from experiments.study import places
+from tests.experiments import command
+
+ENDED = """
+import dataclasses, os, signal, time
+from experiments.study import command
+
+@dataclasses.dataclass(frozen=True)
+class Nothing:
+    pass
+
+def execute(asked, line):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(20)
+    except KeyboardInterrupt:
+        return command.STOPPED
+    return 0
+
+command.start(Nothing, execute)
+"""
+
+
+def test_a_terminated_process_stops_as_after_ctrl_c():
+    ended = subprocess.run([sys.executable, "-c", ENDED], timeout=60, check=False)
+    assert ended.returncode == 130
+
+
+@pytest.mark.parametrize(
+    ("flags", "name"),
+    [
+        (("--model=lenet", "--dataset=mnist"), "lenet_mnist"),
+        (("--model=mine.zoo:small", "--data=data/mine.npz"), "mine.zoo-small_mine"),
+        (("--run_name=third",), "third"),
+    ],
+)
+def test_a_run_has_a_folder_of_its_own(flags, name, tmp_path):
+    asked = command.parse(*flags, f"--logdir={tmp_path}")
+    assert places.run_folder(asked) == tmp_path / name
