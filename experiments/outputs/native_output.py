@@ -24,13 +24,27 @@ def redirected(run_folder: pathlib.Path) -> Iterator[TextIO]:
     Yields:
       A stream to where descriptor 1 led before.
     """
-    sys.stdout.flush()
-    kept = os.dup(1)
-    log = os.open(run_folder / FILE_NAME, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
-    try:
-        os.dup2(log, 1)
+    with _away(run_folder / FILE_NAME) as kept:
         with os.fdopen(kept, "w", encoding="utf-8", closefd=False) as stream:
             yield stream
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Drops what is written to file descriptor 1, before there is a folder for it."""
+    with _away(pathlib.Path(os.devnull)):
+        yield
+
+
+@contextlib.contextmanager
+def _away(file: pathlib.Path) -> Iterator[int]:
+    """Sends descriptor 1 to a file; yields one that leads where it led before."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    log = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
+    try:
+        os.dup2(log, 1)
+        yield kept
     finally:
         sys.stdout.flush()
         os.dup2(kept, 1)

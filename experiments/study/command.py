@@ -7,6 +7,7 @@ from typing import Any, NoReturn, TextIO, TypeVar
 
 from absl import app, flags
 
+from experiments.outputs import native_output
 from experiments.study import flag_table
 
 flags.disclaim_key_flags()
@@ -40,7 +41,8 @@ def perform(prepare: Callable[[], W], work: Callable[[W], int], errors: TextIO) 
 
     Args:
       prepare: Raises ValueError, OSError or IndexError, with a sentence for people, for
-        flags or data that cannot be used.
+        flags or data that cannot be used. What it prints to the standard output is not
+        shown: tf-shell says there that it makes keys.
       work: Gets what was prepared, and gives the exit status. It may find, too, that
         data or flags cannot be used, and raises the same; what it has finished stays.
       errors: Where refusals go.
@@ -49,7 +51,9 @@ def perform(prepare: Callable[[], W], work: Callable[[W], int], errors: TextIO) 
       The exit status.
     """
     try:
-        return work(prepare())
+        with native_output.silenced():
+            prepared = prepare()
+        return work(prepared)
     except (ValueError, OSError, IndexError, MemoryError) as error:
         return _refuse(error, errors)
 

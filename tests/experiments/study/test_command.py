@@ -1,10 +1,12 @@
 """What ends a command, and where its files go."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
+from experiments.study import command as command_lib
 from experiments.study import places
 from tests.experiments import command
 
@@ -44,3 +46,15 @@ def test_a_terminated_process_stops_as_after_ctrl_c():
 def test_a_run_has_a_folder_of_its_own(flags, name, tmp_path):
     asked = command.parse(*flags, f"--logdir={tmp_path}")
     assert places.run_folder(asked) == tmp_path / name
+
+
+def test_what_native_code_prints_while_a_command_prepares_is_not_shown(capfd):
+    def prepare():
+        os.write(1, b"INFO: Generating key\n")
+
+    def work(_):
+        os.write(1, b"a table\n")
+        return 0
+
+    assert command_lib.perform(prepare, work, sys.stderr) == 0
+    assert capfd.readouterr().out == "a table\n"
