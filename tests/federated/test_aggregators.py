@@ -165,6 +165,7 @@ def test_type_of_the_state_with_history(summing):
     )
 
 
+@pytest.mark.slow
 def test_type_of_the_weighted_mean(clipped_mean):
     assert clipped_mean.is_weighted
     result = clipped_mean.next.type_signature.result.result
@@ -230,6 +231,7 @@ def test_the_cipher_changes_no_bit(summing, federation):
     assert results[0].tobytes() == results[1].tobytes()
 
 
+@pytest.mark.slow
 def test_ratio_zero_is_the_plain_sum_bit_for_bit(summing, federation):
     cohort = values(4)
     cohort[0]["b"][:] = -0.0

@@ -154,6 +154,7 @@ def test_the_sum_of_one_client_is_refused_when_built(scoring, keys, few):
         mask_rounds.build_score_sum(scoring, ENGINE, keys, few)
 
 
+@pytest.mark.slow
 def test_no_key_leaks(score_sum, keys):
     computation = score_sum.run
     report = key_flow.check(computation, keys.path)

@@ -53,6 +53,7 @@ def opened(upload, keys, view, run_number):
     [pytest.param(SEED, (1, 2), marks=pytest.mark.slow), (OWN, (1,))],
     ids=["agreed", "own"],
 )
+@pytest.mark.slow
 def test_view_of_a_blind_server(model, keys, blind, federation, source, sizes):
     cohort = batches(*sizes)
     run_number = run(blind(source), model, cohort).state.run

@@ -108,6 +108,7 @@ def test_a_hidden_first_block_is_refused():
         found_in(model, vector, mask)
 
 
+@pytest.mark.slow
 def test_many_unknown_classes_are_refused():
     model = bert.bert_tiny_random(clients.LENGTH, 9, 0)
     examples, _ = clients.batch(model, 1)

@@ -81,6 +81,7 @@ def check_attacks(folder):
     assert "psnr_db" not in json.dumps(line)
 
 
+@pytest.mark.slow
 def test_from_flags_to_records_table_and_tensorboard(tmp_path):
     settings, loaded, folder, shown = studied(
         tmp_path, "--rounds=0", "--aggregate_clients=0"

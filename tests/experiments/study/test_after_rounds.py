@@ -67,6 +67,7 @@ def test_none_asked_for(normalised, cache):
     assert not cache.exists()
 
 
+@pytest.mark.slow
 def test_weights_and_statistics_move_and_come_back_from_the_cache(normalised, cache):
     before = values(normalised)
     found, told = learned(normalised)

@@ -22,6 +22,8 @@ from tests.experiments import made_up
 from tests.experiments.command import execute, parse
 
 RATIO = 0.1
+
+SLOW = pytest.mark.slow
 # Seconds if every step of their loops runs by itself.
 LOOPS = ("leverage", "input_sensitivity")
 
@@ -82,7 +84,7 @@ def test_what_people_read_of_the_masks(flags, expected):
 @pytest.mark.parametrize(
     "metric",
     [
-        pytest.param(n, marks=pytest.mark.slow) if n == "leverage" else n
+        n if n in ("magnitude", "random", "maskcrypt") else pytest.param(n, marks=SLOW)
         for n in catalog.METRICS
     ],
 )
@@ -92,7 +94,10 @@ def test_every_metric_makes_a_mask(model, metric):
 
 
 @pytest.mark.parametrize("name", catalog.POLICIES)
-@pytest.mark.parametrize("history", ["none", "ema", "first"])
+@pytest.mark.parametrize(
+    "history",
+    [pytest.param("none", marks=SLOW), "ema", pytest.param("first", marks=SLOW)],
+)
 def test_every_policy_makes_a_mask(model, name, history):
     masks = masks_of(
         f"--mask_policy={name}",

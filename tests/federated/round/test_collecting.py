@@ -427,6 +427,7 @@ ARRIVALS = {
         for name in ARRIVALS
     ],
 )
+@pytest.mark.slow
 def test_memory_does_not_grow_with_what_is_not_taken(order):
     vectors, good = zip(*(upload(seed) for seed in range(SUMMANDS)), strict=True)
     uploads = ARRIVALS[order](good)
@@ -544,6 +545,7 @@ def test_a_round_fails_if_it_is_to(damaged_means, federation):
         process.next(process.initialize(), cohort(1.0, 5.0, 2.0))
 
 
+@pytest.mark.slow
 def test_too_few_are_left(damaged_means, federation):
     process = damaged_means("unweighted")
     with pytest.raises(tf.errors.InvalidArgumentError, match="min_clients"):

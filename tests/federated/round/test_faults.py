@@ -110,6 +110,7 @@ def mean_of(process, state, when, weights):
 
 
 @pytest.mark.parametrize(("name", "wrong", "when"), TABLE)
+@pytest.mark.slow
 def test_revealed_mean(revealing, federation, name, wrong, when):
     state = revealing.initialize()
     for number in range(2):
@@ -138,6 +139,7 @@ def test_revealed_mean(revealing, federation, name, wrong, when):
         np.testing.assert_array_equal(measured["refusals"], expected)
 
 
+@pytest.mark.slow
 def test_all_faults_at_once(revealing, federation):
     """Uploads that are seen through alone, in between those of a whole cohort."""
     names = [

@@ -27,6 +27,7 @@ def packed_by_python(row, width):
 
 @settings(max_examples=30, deadline=None)
 @given(rows_of_integers())
+@pytest.mark.slow
 def test_as_one_big_integer(case):
     width, rows = case
     expected = b"".join(packed_by_python(row, width) for row in rows)

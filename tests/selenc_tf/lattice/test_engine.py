@@ -243,6 +243,7 @@ def test_the_last_codes_count_saturated_values(party):
 )
 @example(4, 1200, [1.0])
 @example(2, 400, [1.0, 0.5, 0.0])
+@pytest.mark.slow
 def test_saturated_values_are_counted_exactly_with_any_bits(bits, m, shares):
     """Whatever the bits, over chunks' ends, and over sums."""
     engine = Engine(

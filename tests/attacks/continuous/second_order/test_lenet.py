@@ -32,6 +32,7 @@ def attack(known, mode, pictures, index, hidden, budget):
 @pytest.mark.parametrize(
     ("index", "hidden"), [pytest.param(350, 0.0, marks=pytest.mark.slow), (1400, 0.5)]
 )
+@pytest.mark.slow
 def test_mnist_is_recovered(mnist_lenet, index, hidden):
     leakage = attack(
         mnist_lenet, "mask_aware", victims.mnist((index,)), 0, hidden, lbfgs.Budget()

@@ -79,6 +79,7 @@ def test_every_layer_comes_off(easy, hidden):
     assert found.matched_entries <= np.count_nonzero(~mask)
 
 
+@pytest.mark.slow
 def test_what_is_left_is_searched(hard):
     image = picture(hard.model.input_shape)
     steps = []
@@ -124,7 +125,7 @@ def test_iterations_are_shared_by_the_starts(hard):
     assert 18 <= found.iterations <= 20
 
 
-@pytest.mark.parametrize("name", ["easy", "hard"])
+@pytest.mark.parametrize("name", ["easy", pytest.param("hard", marks=pytest.mark.slow)])
 def test_hidden_entries_are_never_read(name, request):
     """The same bits, and so the same from run to run too."""
     net = request.getfixturevalue(name)

@@ -167,6 +167,7 @@ def test_pictures_are_predicted(tiny, known, learning, least):
         pytest.param(LINEAR, None, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_batches(tiny, known, learning, labels):
     view, truth = cases.case(tiny, 0.2, count=2)
     pair = dataclasses.replace(known, batch_size=2, labels=labels)

@@ -58,6 +58,7 @@ def text_of(folder, part):
     return tf.make_ndarray(read.Tensors(title)[0].tensor_proto).item().decode()
 
 
+@pytest.mark.slow
 def test_from_flags_to_records_table_and_tensorboard(tmp_path, monkeypatch):
     """By the quickest attack: the tokens, not their order."""
     _, loaded, folder, shown = studied(

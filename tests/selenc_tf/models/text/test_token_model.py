@@ -127,6 +127,7 @@ def test_the_gradient_is_the_slope_of_the_loss(name):
         pytest.param("llama_tiny_random", 2e-4, 1e-2, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_the_gradient_is_differentiated_right_by_embeddings_and_labels(
     name, step, tolerance
 ):
@@ -211,6 +212,7 @@ def test_logits_are_the_same_from_both_entries(name):
     "name",
     ["bert_tiny_random", pytest.param("gpt2_tiny_random", marks=pytest.mark.slow)],
 )
+@pytest.mark.slow
 def test_dropout_is_random_and_the_same_from_both_entries(name):
     if name.startswith("bert"):
         model = bert.of_sizes(TINY, 8, 3, 0, SPECIAL, dropout=0.5)
