@@ -48,7 +48,7 @@ def test_zero_filling_hides_that_mnist_leaks(mnist_lenet):
     assert leakage.psnr < 10
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_most_cifar_pictures_are_recovered():
     model = lenet.lenet((32, 32, 3), 100, 0)

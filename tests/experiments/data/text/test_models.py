@@ -99,7 +99,7 @@ def test_words_are_cut_as_by_the_tokenizer_in_the_package(minilm):
         assert own == theirs.encode(text, add_special_tokens=False).ids
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_smollm2_knows_a_capital():
     model, words = models.load("smollm2", 16)
     assert model.spec.size == 134_515_008

@@ -124,8 +124,13 @@ def test_a_sentence_is_recovered(tmp_path, monkeypatch):
     assert "sentences were longer and lost their end" in lines
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("model", ["bert_tiny_random", "gpt2_tiny_random"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param("bert_tiny_random", marks=pytest.mark.slow),
+        pytest.param("gpt2_tiny_random", marks=pytest.mark.long),
+    ],
+)
 def test_with_training_an_aggregate_and_learned_weights(tmp_path, monkeypatch, model):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     _, _, folder, shown = studied(
