@@ -225,6 +225,30 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
             kinds=SENTENCES,
             cost="algebra",
         ),
+        # The same search as the next one by a distance that the head decides.
+        "dlg_text": Entry(
+            "attacks.text.continuous.matching_attack:build_dlg_text",
+            BOTH,
+            inputs=words.TOKENS,
+            cost="costly",
+        ),
+        "tag": Entry(
+            "attacks.text.continuous.matching_attack:build_tag",
+            BOTH,
+            inputs=words.TOKENS,
+        ),
+        "lamp_cos": Entry(
+            "attacks.text.continuous.matching_attack:build_lamp_cos",
+            BOTH,
+            inputs=words.TOKENS,
+        ),
+        # As the one before, by another distance.
+        "lamp_l1l2": Entry(
+            "attacks.text.continuous.matching_attack:build_lamp_l1l2",
+            BOTH,
+            inputs=words.TOKENS,
+            cost="costly",
+        ),
         "strongest": Entry(
             "attacks.strongest:build_strongest",
             local_training=True,

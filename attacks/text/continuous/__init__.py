@@ -1,0 +1,1 @@
+"""Attacks that match gradients by a search among embeddings: DLG, TAG and LAMP."""
