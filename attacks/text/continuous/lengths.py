@@ -47,7 +47,8 @@ def candidates(
     longest = tables.longest(model, target)
     rank = _rank(target, knowledge, mode)
     if size == 1:
-        return ((longest or rank or model.length,),)
+        # A row that is hidden altogether may be of a token too; the rank counts it.
+        return ((max(longest or 0, rank or 0) or model.length,),)
     each = longest or model.length
     if longest is None or rank is None:
         return ((each,) * size,)

@@ -24,10 +24,10 @@ from attacks.refusal import DoesNotApply
 from attacks.text.continuous import (
     embeddings,
     engine,
+    guessing,
     hypotheses,
     problems,
     recipes,
-    search,
     trials,
     word_pairs,
 )
@@ -108,7 +108,7 @@ def build_attack(
         kind: engine.Kind = (
             "by_tensor" if settings.distance == "tensor_cosine" else "absolute"
         )
-        how = search.Search(
+        how = guessing.Search(
             engine=shared.of(engine.build_engine, model, kind),
             recipe=settings,
             embeddings=found,
@@ -135,6 +135,7 @@ def build_attack(
             start_objectives=ended.errors,
             iterations=ended.iterations,
             evaluations=ended.evaluations,
+            matched_entries=ended.matched,
             # The tokens explain the gradient; but it is a search that found them.
             stop="tolerance" if made.converged else stop,
         )

@@ -10,8 +10,8 @@ from attacks.refusal import DoesNotApply
 from attacks.text.continuous import engine, recipes
 from attacks.text.continuous import lengths as lengths_lib
 from attacks.text.continuous.embeddings import Embeddings
+from attacks.text.continuous.guessing import Place
 from attacks.text.continuous.hypotheses import Hypothesis
-from attacks.text.continuous.search import Place
 from attacks.text.discrete import tables
 from selenc_tf.models.text.token_model import TokenModel
 from selenc_tf.types import Weights

@@ -7,9 +7,10 @@ import numpy as np
 
 from attacks import effort as effort_lib
 from attacks.text import sentences
-from attacks.text.continuous import polishing
+from attacks.text.continuous import guessing, polishing
 from attacks.text.continuous import search as search_lib
-from attacks.text.continuous.search import Ended, Place, Search
+from attacks.text.continuous.guessing import Place, Search
+from attacks.text.continuous.search import Ended
 from attacks.text.discrete.picking import Picked
 from selenc_tf.types import Seed
 
@@ -25,6 +26,7 @@ class Trials(NamedTuple):
       errors: The distance of the sentences of each search.
       iterations: Steps of all searches.
       evaluations: Gradients of all searches.
+      matched: Entries that were compared.
       in_time: Whether the clock ended none.
     """
 
@@ -32,6 +34,7 @@ class Trials(NamedTuple):
     errors: tuple[float, ...]
     iterations: int
     evaluations: int
+    matched: int
     in_time: bool
 
 
@@ -75,14 +78,12 @@ def run(
         ended.append((best, one))
     read = [_sentences(search, places[at], one) for at, one in ended]
     compared = 2 * len(read)
-    if search.listed:
+    if search.listed and time.monotonic() < search.deadline:
         # The words are known: what the best search left wrong is tried.
         at = int(np.argmin([error for _, error in read]))
         place, (tokens, _) = places[ended[at][0]], read[at]
         found = polishing.polished(
-            lambda one: search_lib.distance(
-                search, place, search.embeddings.words[one]
-            ),
+            lambda one: guessing.distance(search, place, search.embeddings.words[one]),
             tokens,
             place.free,
             search.allowed,
@@ -100,15 +101,16 @@ def run(
         errors=tuple(one if np.isfinite(one) else float("nan") for one in errors),
         iterations=sum(one.iterations for _, one in ended),
         evaluations=sum(one.evaluations for _, one in ended) + compared,
+        matched=int(np.count_nonzero(place.problem.matched)),
         in_time=all(one.in_time for _, one in ended),
     )
 
 
 def _sentences(search: Search, place: Place, ended: Ended) -> tuple[np.ndarray, float]:
     """The tokens of the better of a search's two guesses, with their distance."""
-    found = [search_lib.read(search, place, words) for words in ended.words]
+    found = [guessing.read(search, place, words) for words in ended.words]
     errors = [
-        search_lib.distance(search, place, search.embeddings.words[tokens])
+        guessing.distance(search, place, search.embeddings.words[tokens])
         for tokens in found
     ]
     best = int(np.argmin(errors))

@@ -173,7 +173,7 @@ def test_a_token_table_alone_is_refused():
 
 
 def test_a_model_that_predicts_tokens_is_refused():
-    model, vector = clients.tiny("gpt2_tiny_random"), np.ones(1, np.float32)
+    model = clients.tiny("gpt2_tiny_random")
     vector = clients.gradient_of("gpt2_tiny_random", 1)
     with pytest.raises(knowledge.DoesNotApply, match="Use DAGER"):
         found_in(model, vector)
@@ -198,7 +198,7 @@ def test_an_unknown_recipe_is_refused():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["none", "random", "largest"])
+@pytest.mark.parametrize("kind", ["none", "random"])
 def test_lamp_finds_words_that_no_table_names(kind):
     """Hidden tables: what is left are cosines of the blocks' visible entries."""
     model = clients.wide("bert")
@@ -209,10 +209,9 @@ def test_lamp_finds_words_that_no_table_names(kind):
     mask = {
         "none": np.zeros(len(vector), bool),
         "random": clients.random_mask(len(vector), 0.1),
-        "largest": clients.largest(vector, 0.01),
     }[kind]
     mask[ends[place] - model.spec.sizes[place] : ends[place]] = True
-    found = found_in(model, vector, mask=mask, iterations=400)
-    plain = found_in(model, vector, "dlg_text", mask=mask, iterations=400)
+    found = found_in(model, vector, mask=mask, iterations=200)
+    plain = found_in(model, vector, "dlg_text", mask=mask, iterations=200)
     score, other = (TOKENS.score(one.examples, truth) for one in (found, plain))
     assert score > other and score > 0.6
