@@ -172,6 +172,7 @@ def test_a_token_table_alone_is_refused():
         found_in(model, vector, mask=mask)
 
 
+@pytest.mark.slow
 def test_a_model_that_predicts_tokens_is_refused():
     model = clients.tiny("gpt2_tiny_random")
     vector = clients.gradient_of("gpt2_tiny_random", 1)
@@ -179,6 +180,7 @@ def test_a_model_that_predicts_tokens_is_refused():
         found_in(model, vector)
 
 
+@pytest.mark.slow
 def test_a_model_that_draws_is_refused():
     sizes = bert.TINY
     special = clients.tiny(BERT).special
