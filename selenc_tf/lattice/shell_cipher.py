@@ -40,7 +40,7 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
       RuntimeError: If this version of tf-shell lays out ciphertexts in another way than
         expected.
     """
-    _check_plaintext_modulus(parameters)
+    _check_one_modulus(parameters)
     slots = parameters.num_slots
     layouts = _learn_layouts(parameters)
     tails = block_tails.BlockTails(
@@ -65,9 +65,10 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
         with tf.device(_HOST):
             zero = shell_context.unmergeable_zero()
             context = shell_context.make(parameters, zero)
-            # A ciphertext points into the context that its key was first used with, and
-            # keeps alive only the context that it was encrypted with. So the key must not
-            # be merged with that of another encryption either.
+            # A key belongs to the context that it was first used with, a ciphertext points
+            # into that one, and keeps alive only the one that it was encrypted with. So
+            # the key must not be merged with that of another encryption either, and not
+            # with that of other parameters.
             key = layouts.read_key(secret_key, zero)
             ciphertexts = layouts.block.strip_all(_encrypt(context, key, values))
             return tails.of_one(secret_key, ciphertexts)
@@ -87,7 +88,9 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
         with tf.device(_HOST):
             columns = shell_ops.decrypt64(
                 context=shell_context.make(parameters),
-                key=layouts.read_key(secret_key, tf.constant(0)),
+                # As in `encrypt`: merged with the key of a decryption under another
+                # modulus, it would be multiplied modulo that one.
+                key=layouts.read_key(secret_key, shell_context.unmergeable_zero()),
                 val=layouts.block.frame_all(tails.readable(secret_key, blocks)),
                 runtime_batching_dim=slots,
                 dtype=tf.int64,
@@ -173,12 +176,12 @@ def _encrypt(context: tf.Tensor, key: tf.Tensor, values: tf.Tensor) -> tf.Tensor
     return shell_ops.encrypt64(context, key, plaintexts)
 
 
-def _check_plaintext_modulus(parameters: Parameters) -> None:
-    smallest = min(parameters.ciphertext_moduli)
-    if parameters.plaintext_modulus >= smallest:
+def _check_one_modulus(parameters: Parameters) -> None:
+    """What several moduli decrypt to may be wrong, and then tells of key and noise."""
+    count = len(parameters.ciphertext_moduli)
+    if count > 1:
         raise ValueError(
-            "`plaintext_modulus` must be below each of the `ciphertext_moduli`, because "
-            "tf-shell 0.5.0 returns wrong slots otherwise, got "
-            f"{parameters.plaintext_modulus} and {smallest}. Take fewer and larger "
-            "ciphertext moduli."
+            "`ciphertext_moduli` must be a single prime, because tf-shell 0.5.0 decrypts "
+            "what is encrypted with several to wrong slots where the plaintext modulus is "
+            f"not far below each, got {count}. `choose_parameters` takes one."
         )

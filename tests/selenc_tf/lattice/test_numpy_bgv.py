@@ -17,16 +17,10 @@ SMALL = parameters_lib.Parameters(
     plaintext_modulus=40961,
     max_summands=8,
 )
-# What the package chooses, and a modulus of two primes.
+# What the package chooses, and less.
 SETS = {
     "small": SMALL,
     "chosen": parameters_lib.choose_parameters(num_summands=8, quantisation_bits=16),
-    "two_primes": parameters_lib.Parameters(
-        log_n=11,
-        ciphertext_moduli=(134176769, 134111233),
-        plaintext_modulus=40961,
-        max_summands=8,
-    ),
 }
 
 

@@ -343,11 +343,42 @@ class TestInFederatedComputations:
         assert labels(CIPHER.decrypt, key, own) == {Label.OPENED_OWN}
 
 
-def test_a_plaintext_modulus_above_a_prime_is_refused():
-    # tf-shell does not even decode what it encoded then.
-    chosen = parameters.Parameters(12, (68719403009, 137438822401), 137439010817, 3)
-    with pytest.raises(ValueError, match="below each of the `ciphertext_moduli`"):
-        shell_cipher.build_shell_cipher(chosen)
+@pytest.mark.parametrize(
+    "several",
+    [
+        # tf-shell does not even decode what it encoded with the first.
+        (12, (68719403009, 137438822401), 137439010817, 3),
+        (12, (1073692673, 1073668097), 1073651713, 3),
+        (13, (133857281, 133644289), 16760833, 1),
+    ],
+)
+def test_several_moduli_are_refused(several):
+    with pytest.raises(ValueError, match="must be a single prime"):
+        shell_cipher.build_shell_cipher(parameters.Parameters(*several))
+
+
+def test_decryption_under_two_moduli_in_one_graph():
+    """Keys are as long, and TensorFlow would take reading one for reading the other."""
+    one, two = (
+        shell_cipher.build_shell_cipher(
+            parameters.Parameters(12, (prime,), 34359754753, 2)
+        )
+        for prime in (35184371884033, 17592186175489)
+    )
+    key = one.keygen()
+    values = tf.random.stateless_uniform(
+        [1, one.num_slots], (1, 2), -(10**9), 10**9, tf.int64
+    )
+
+    @tf.function(autograph=False)
+    def opened(key, first, second):
+        return one.decrypt(key, first), two.decrypt(key, second)
+
+    first, second = (
+        cipher.add(tf.stack([cipher.encrypt(key, values)] * 2)) for cipher in (one, two)
+    )
+    for found in opened(key, first, second):
+        np.testing.assert_array_equal(found, 2 * values)
 
 
 class TestFraming:
