@@ -4,11 +4,13 @@ A figure and not scalars of TensorBoard: what its charts show is smoothed unless
 otherwise, and a smoothed curve of few points shows values that nobody measured.
 """
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.axes
 import matplotlib.figure
+from matplotlib.lines import Line2D
 
 from experiments.outputs import measures
 from experiments.outputs.leaks import Leaks
@@ -56,18 +58,46 @@ def figure(
     for axis, (title, shown) in zip(axes.flat, panels.items(), strict=False):
         axis.set_title(title, fontsize=10)
         axis.set_xticks(
-            range(len(across)), [f"{100 * share:.3g} %" for share in across]
+            range(len(across)),
+            [f"{float(f'{100 * share:.2g}'):g} %" for share in across],
         )
         axis.grid(True, color="0.9")
         axis.spines[["top", "right"]].set_visible(False)
         for one in shown:
             for index, (name, of_policy) in enumerate(lines.items()):
                 _draw(axis, one, index, name, of_policy, across)
-    handles, labels = axes.flat[0].get_legend_handles_labels()
     made.legend(
-        handles, labels, frameon=False, fontsize=9, loc="outside lower center", ncols=2
+        handles=[*_policies(lines), *_attackers(panels)],
+        frameon=False,
+        fontsize=9,
+        loc="outside lower center",
+        ncols=_COLUMNS,
     )
     return made
+
+
+def _policies(names: Iterable[str]) -> list[Line2D]:
+    return [
+        Line2D([], [], color=colour, marker=marker, linestyle="", label=name)
+        for name, colour, marker in zip(
+            names, itertools.cycle(COLOURS), itertools.cycle(MARKERS), strict=False
+        )
+    ]
+
+
+def _attackers(panels: Mapping[str, Sequence[Measure]]) -> list[Line2D]:
+    """Where there is more than one, as of the main measure."""
+    several = [shown for shown in panels.values() if len(shown) > 1]
+    return [
+        Line2D(
+            [],
+            [],
+            color="0.35",
+            linestyle=_DASHES[one.attacker],
+            label=measures.ATTACKERS[one.attacker],
+        )
+        for one in (several[0] if several else ())
+    ]
 
 
 def _shares(rows: Sequence[SummaryRow]) -> list[float]:
@@ -96,5 +126,5 @@ def _draw(
         marker=MARKERS[index % len(MARKERS)],
         markersize=5,
         alpha=0.8,
-        label=f"{name}: {measures.ATTACKERS[measure.attacker]}" if points else None,
+        label=f"{name}: {measure.attacker}",
     )

@@ -44,7 +44,7 @@ def figure(
     axis.set_xlabel(
         "bytes of a round relative to the plain round (log scale)", fontsize=12
     )
-    axis.set_ylabel(f"leakage: {leaks.axis}", fontsize=12)
+    axis.set_ylabel(f"leakage: {leaks.axis}", fontsize=10)
     lines: dict[str, list[SummaryRow]] = {}
     for row in rows:
         if row.context == context and row.cost.relative_bytes and row.leakage.best:
@@ -188,7 +188,8 @@ def _limits(rows: Sequence[SummaryRow], leaks: Leaks) -> tuple[float, float]:
                 heights.append(leaks.drawn(value.median))
         if row.leakage.best is not None:
             low, high = _interval(row.leakage.best)
-            heights += [end for end in (low, high) if math.isfinite(end)]
+            ends = (leaks.drawn(low), leaks.drawn(high))
+            heights += [end for end in ends if math.isfinite(end)]
     margin = 0.06 * max(leaks.near / 5, max(heights) - min(heights))
     return min(heights) - margin, max(heights) + 2 * margin
 
