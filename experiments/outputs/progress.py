@@ -81,6 +81,40 @@ def progress(
         yield _Bars(display, description, total, done)
 
 
+@contextlib.contextmanager
+def of_part(
+    description: str, total: int, left: int, stream: TextIO
+) -> Iterator[Progress]:
+    """The progress of a part of a run; nothing is shown of one that has nothing to do.
+
+    Args:
+      description: What its items are.
+      total: Number of items, those of earlier sessions included.
+      left: Of them, those that are not done.
+      stream: As in `progress`.
+
+    Yields:
+      What the work reports to.
+    """
+    if not left:
+        yield _Nothing()
+        return
+    with progress(description, total, stream, done=total - left) as display:
+        yield display
+
+
+class _Nothing:
+    """Shows nothing."""
+
+    def start(self, item: str, steps: int | None = None) -> None: ...
+
+    def step(self, done: int, note: str = "") -> None: ...
+
+    def finish(self) -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+
 class _Bars:
     """Two bars of `rich`: the whole and the current item."""
 

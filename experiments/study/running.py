@@ -52,8 +52,6 @@ def run(settings: Settings, inputs: Inputs, folder: RunFolder, stream: TextIO) -
         inputs.modality,
     )
     attacked = [task for task in tasks if not done.issuperset(task.keys())]
-    total, left = len(cells) + len(tasks), len(trained) + len(attacked)
-
     recorder = Recorder()
     runtime.install(observers=(recorder,))
     with (
@@ -64,56 +62,75 @@ def run(settings: Settings, inputs: Inputs, folder: RunFolder, stream: TextIO) -
             training.weight(inputs.training.clients, settings.training),
         ) as lattices,
         results.ResultsWriter(folder.path) as writer,
-        progress_lib.progress("selenc-tf", total, stream, done=total - left) as display,
     ):
-        display.say(
-            f"{inputs.dataset.note} Model: {inputs.model.name}, "
-            f"{inputs.model.spec.size:,} parameters. Results: {folder.path}"
-        )
-        for note in (
-            *([inputs.weights_note] if inputs.weights_note else []),
-            *folder.notes,
-        ):
-            display.say(note)
-        for cell in trained:
-            display.start(_training_title(cell), settings.training.rounds)
-            for record in _train(
-                settings, inputs, cell, lattices, recorder, folder.session
-            ):
-                writer.write(record)
-                display.step(record.round, f"loss {record.loss:.3f}")
-                if warning := _saturation(record):
-                    display.say(warning)
-            display.finish()
-        study = leakage.Study(
-            attackers=attacking.attackers(
-                inputs.modality,
-                inputs.attacked,
-                settings.attack,
-                inputs.dataset,
-                inputs.public_rows,
-            ),
-            rounds=views.Rounds(
-                modality=inputs.modality,
-                model=inputs.attacked,
-                asked=settings.attack,
-                masking=masking.of_run(settings),
-                encryption=settings.encryption,
-                min_clients=settings.training.min_clients,
-                dataset=inputs.dataset,
-                other_rows=inputs.public_rows,
-                lattice=lattices.study,
-                scores=lattices.scores,
-                recorder=recorder,
-            ),
-            seed=settings.seed,
-            session=folder.session,
-            weights_after_rounds=settings.training.weights_after_rounds,
-            progress=lambda start, iterations, objective: display.step(
-                iterations, f"error {objective:.1e}"
-            ),
-        )
-        _attack(study, attacked, folder, writer, display)
+        for line in _first_lines(inputs, folder):
+            print(line, file=stream, flush=True)
+        # Each has its own speed, from which the time that is left is told.
+        with progress_lib.of_part(
+            "trainings", len(cells), len(trained), stream
+        ) as display:
+            for cell in trained:
+                display.start(_training_title(cell), settings.training.rounds)
+                for record in _train(
+                    settings, inputs, cell, lattices, recorder, folder.session
+                ):
+                    writer.write(record)
+                    display.step(record.round, f"loss {record.loss:.3f}")
+                    if warning := _saturation(record):
+                        display.say(warning)
+                display.finish()
+        with progress_lib.of_part(
+            "attacks", len(tasks), len(attacked), stream
+        ) as display:
+            study = _study(settings, inputs, folder, lattices, recorder, display)
+            _attack(study, attacked, folder, writer, display)
+
+
+def _first_lines(inputs: Inputs, folder: RunFolder) -> Iterator[str]:
+    yield (
+        f"{inputs.dataset.note} Model: {inputs.model.name}, "
+        f"{inputs.model.spec.size:,} parameters. Results: {folder.path}"
+    )
+    yield from [inputs.weights_note] if inputs.weights_note else []
+    yield from folder.notes
+
+
+def _study(
+    settings: Settings,
+    inputs: Inputs,
+    folder: RunFolder,
+    lattices: Lattices,
+    recorder: Recorder,
+    display: Progress,
+) -> leakage.Study:
+    return leakage.Study(
+        attackers=attacking.attackers(
+            inputs.modality,
+            inputs.attacked,
+            settings.attack,
+            inputs.dataset,
+            inputs.public_rows,
+        ),
+        rounds=views.Rounds(
+            modality=inputs.modality,
+            model=inputs.attacked,
+            asked=settings.attack,
+            masking=masking.of_run(settings),
+            encryption=settings.encryption,
+            min_clients=settings.training.min_clients,
+            dataset=inputs.dataset,
+            other_rows=inputs.public_rows,
+            lattice=lattices.study,
+            scores=lattices.scores,
+            recorder=recorder,
+        ),
+        seed=settings.seed,
+        session=folder.session,
+        weights_after_rounds=settings.training.weights_after_rounds,
+        progress=lambda start, iterations, objective: display.step(
+            iterations, f"error {objective:.1e}"
+        ),
+    )
 
 
 def _train(

@@ -77,3 +77,17 @@ def test_on_a_terminal_there_are_bars_and_the_cursor_comes_back(monkeypatch):
     assert b"2/4" in output
     assert b"a [bold] note" in output
     assert output.rfind(b"\x1b[?25h") > output.rfind(b"\x1b[?25l")
+
+
+def test_a_part_without_work_says_nothing():
+    stream = io.StringIO()
+    with progress.of_part("trainings", 3, 0, stream) as display:
+        display.start("one")
+        display.step(1)
+        display.finish()
+        display.say("never")
+    assert stream.getvalue() == ""
+    with progress.of_part("attacks", 3, 1, stream) as display:
+        display.start("one")
+        display.finish()
+    assert stream.getvalue().splitlines()[-1].startswith("attacks: 3/3 done in")
