@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from experiments import modalities, outputs, study
-from experiments.study import command, flag_table, places, rules
+from experiments.study import command, flag_table, rules, run_folders
 from experiments.study.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def prepare(
         seeds={"run": settings.seed},
         facts=inputs.facts,
     )
-    place = places.run_folder(settings)
+    place = run_folders.of(settings)
     folder = outputs.run_directory.open_run(
         place.parent,
         place.name,
@@ -77,7 +77,7 @@ def check(settings: Settings, stream: TextIO) -> "Inputs":
     given, neutral = flag_table.as_dict(settings), flag_table.neutral(settings)
     if settings.output.run_name:
         outputs.run_directory.check_name(settings.output.run_name)
-    place = places.run_folder(settings)
+    place = run_folders.of(settings)
     outputs.run_directory.check_place(place, given, neutral)
     modality = modalities.catalog.of(settings)
     return study.inputs.load(settings, modality, stream)

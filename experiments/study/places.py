@@ -5,13 +5,9 @@ Nothing is imported or opened here, so that a misspelt flag is refused at once.
 
 import pathlib
 import re
-from typing import TYPE_CHECKING
 
 from experiments.data.text import models as language_models
 from selenc_tf import catalog
-
-if TYPE_CHECKING:
-    from experiments.study.settings import Settings
 
 WEIGHTS = (".weights.h5", ".keras", ".npz")
 """How names of files of weights end."""
@@ -27,14 +23,6 @@ def is_code(text: str) -> bool:
 def path_of(text: str) -> pathlib.Path:
     """A path as a flag gives it; ~ is the user's home."""
     return pathlib.Path(text).expanduser()
-
-
-def run_folder(asked: "Settings") -> pathlib.Path:
-    """Where the files of a run go: the folder of its name, or of its model and data."""
-    data = asked.text_file or asked.data or asked.dataset
-    made = f"{asked.model}_{data if is_code(data) else path_of(data).stem}"
-    name = asked.output.run_name or re.sub(r"[^A-Za-z0-9._=+-]+", "-", made)
-    return path_of(asked.output.logdir) / name
 
 
 def check_model(name: str, value: str) -> None:

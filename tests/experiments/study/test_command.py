@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from experiments.study import command as command_lib
-from experiments.study import places
+from experiments.study import run_folders
 from tests.experiments import command
 
 ENDED = """
@@ -45,7 +45,7 @@ def test_a_terminated_process_stops_as_after_ctrl_c():
 )
 def test_a_run_has_a_folder_of_its_own(flags, name, tmp_path):
     asked = command.parse(*flags, f"--logdir={tmp_path}")
-    assert places.run_folder(asked) == tmp_path / name
+    assert run_folders.of(asked) == tmp_path / name
 
 
 def test_what_native_code_prints_while_a_command_prepares_is_not_shown(capfd):
