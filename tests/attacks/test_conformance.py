@@ -22,7 +22,13 @@ ATTACKS = {
     if entry.inputs in (words.NUMBERS, words.PICTURES)
 }
 CASES = [
-    pytest.param(name, mode, id=f"{name}-{mode}")
+    pytest.param(
+        name,
+        mode,
+        id=f"{name}-{mode}",
+        # The naive mode differs in the target, which all attacks share.
+        marks=[pytest.mark.slow] if len(entry.modes) > 1 and mode == "naive" else [],
+    )
     for name, entry in ATTACKS.items()
     for mode in entry.modes
 ]

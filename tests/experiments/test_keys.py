@@ -85,6 +85,7 @@ def test_flags_that_do_not_go_together(action, more, words, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_what_is_there_decides_too(tmp_path):
     one, series = tmp_path / "one.key", tmp_path / "series"
     insecure = {"cipher": "identity_INSECURE"}

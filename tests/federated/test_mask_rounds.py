@@ -189,7 +189,11 @@ def test_scores_of_zeros():
 
 
 @pytest.mark.parametrize(
-    "build", [mask_rounds.build_union, mask_rounds.build_interleaved_lists]
+    "build",
+    [
+        mask_rounds.build_union,
+        pytest.param(mask_rounds.build_interleaved_lists, marks=pytest.mark.slow),
+    ],
 )
 def test_nobody_proposes_nothing(model, scoring, federation, build):
     """An empty cohort is refused: it would agree on encrypting nothing."""

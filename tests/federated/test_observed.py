@@ -79,6 +79,7 @@ def test_view_of_a_blind_server(model, keys, blind, federation, source, sizes):
         assert set(np.flatnonzero(view.mask)) == set(largest)
 
 
+@pytest.mark.slow
 def test_view_of_a_revealing_server(model, reveal, federation):
     cohort = batches(1, 3)
     built = reveal(HISTORY)

@@ -222,6 +222,7 @@ def test_a_key_of_this_process_is_announced():
 
 
 @pytest.mark.parametrize("turned", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
 def test_fields_are_taken_by_name(federation, turned):
     """Dictionaries in any order, as plain ones too."""
     order = (lambda one: dict(reversed(one.items()))) if turned else dict
@@ -242,6 +243,7 @@ def test_fields_are_taken_by_name(federation, turned):
 @pytest.mark.parametrize(
     "kind", ["mapping", pytest.param("named", marks=pytest.mark.slow), "three"]
 )
+@pytest.mark.slow
 def test_batches_in_other_containers(federation, kind):
     inputs, labels = architectures.clients("dense")[0]
     batches = {

@@ -48,6 +48,7 @@ def check_halves(model, names):
         ("mlp", ["dense0", "head"]),
     ],
 )
+@pytest.mark.slow
 def test_the_halves_of_a_catalogue_model(name, names):
     check_halves(catalog.model(name, (28, 28, 1), 10, 0), names)
 

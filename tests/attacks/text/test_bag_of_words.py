@@ -67,6 +67,7 @@ def test_a_mask_that_follows_nothing_names_nobody():
     assert words_of(found.examples) == words_of(clients.batch(model, 1)[0])
 
 
+@pytest.mark.slow
 def test_a_table_that_is_the_head_too_names_nobody():
     model, vector = clients.tiny(GPT2), clients.gradient_of(GPT2, 1)
     with pytest.raises(knowledge.DoesNotApply, match="head is that table too"):

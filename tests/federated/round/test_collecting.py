@@ -127,7 +127,9 @@ def check_sum(total, vectors):
     assert saturated == 0 and len(total.cohort) == len(vectors)
 
 
-@pytest.mark.parametrize("clients", [1, 2, 8, 9, 17])
+@pytest.mark.parametrize(
+    "clients", [1, 9, *[pytest.param(n, marks=pytest.mark.slow) for n in (2, 8, 17)]]
+)
 def test_everything_is_added(clients):
     # Batches of eight: one not full, just full, one over, two and one.
     vectors, uploads = zip(*(upload(seed) for seed in range(clients)), strict=True)
@@ -295,9 +297,13 @@ def test_accumulators_of_two_workers():
 @pytest.mark.parametrize(
     ("weight", "broken"),
     [
-        *[(weight, None) for weight in (0.0, -0.0, -2.0, np.nan, np.inf, -np.inf)],
+        (0.0, None),
+        *[
+            pytest.param(weight, None, marks=pytest.mark.slow)
+            for weight in (-0.0, -2.0, np.nan, np.inf, -np.inf)
+        ],
         (1.0, 0),
-        (1.0, N - 1),
+        pytest.param(1.0, N - 1, marks=pytest.mark.slow),
     ],
 )
 def test_who_does_not_contribute_sends_nothing(weight, broken):

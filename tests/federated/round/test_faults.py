@@ -163,6 +163,7 @@ def test_all_faults_at_once(revealing, federation):
     assert output.measurements["refused"] + output.measurements["idle"] == len(names)
 
 
+@pytest.mark.slow
 def test_what_no_header_shows_fails_the_round(revealing, federation):
     weights = [*WEIGHTS[:2], faults.mark(GARBLED), WEIGHTS[3]]
     with pytest.raises(tf.errors.InvalidArgumentError, match="GARBLED"):

@@ -47,8 +47,8 @@ def without_tails(blocks):
 
 
 SETS = {"small": SMALL, "usual": USUAL, "wide": WIDE, "widest": WIDEST}
-IN_TWO_CHUNKS = ("small", "wide")
-"""Those that add at once and one by one."""
+EVERY_DAY = (("small", 33), ("widest", 1))
+"""Two chunks, and the widest coefficients."""
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ IN_TWO_CHUNKS = ("small", "wide")
             name,
             summands,
             blocks,
-            marks=[] if (blocks > 1) == (name in IN_TWO_CHUNKS) else [pytest.mark.slow],
+            marks=[] if (name, blocks) in EVERY_DAY else [pytest.mark.slow],
         )
         for name in SETS
         for summands, blocks in [(2, 1), (3, 33)]

@@ -370,6 +370,7 @@ def test_as_many_copies_of_one_message_as_may_be_open(shell):
 
 
 @pytest.mark.parametrize("per_entry", [False, True])
+@pytest.mark.slow
 def test_the_layout_does_not_depend_on_chunks(party, per_entry):
     m = 5 * party.engine.codes_per_block + 3
     values = uniform(m, bound=2.0)
@@ -420,6 +421,7 @@ def test_nothing_hidden_is_a_header_alone(party):
         party.open(total, context, 3)
 
 
+@pytest.mark.slow
 def test_a_graph_for_any_length_does_the_same(party):
     party = party._replace(eager=True)
 

@@ -300,6 +300,7 @@ def test_delete_keeps_what_is_no_key(tmp_path):
 # Several processes
 
 
+@pytest.mark.slow
 def test_many_that_make_one_series_at_a_time_agree_on_its_id(tmp_path):
     def make(number):
         return key_store.create_series(tmp_path / "series", CIPHER, 3, 3 * number)

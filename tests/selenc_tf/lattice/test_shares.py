@@ -106,6 +106,7 @@ ENGINES = {"identity": IDENTITY, "shell": SHELL}
         ),
     ],
 )
+@pytest.mark.slow
 def test_shares_open_to_their_codes(name, clients):
     engine = ENGINES[name]
     m = 6 * engine.codes_per_block + engine.codes_per_block // 2

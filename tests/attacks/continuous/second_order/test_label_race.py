@@ -264,6 +264,7 @@ def test_an_extra_start_goes_with_the_leader(wide, view):
     np.testing.assert_allclose(found.examples, IMAGES, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_several_rounds_race_together(wide, view):
     earlier = dataclasses.replace(wide, earlier=(view,))
     found = build_multi_round()(view, earlier, SEED)
@@ -271,6 +272,7 @@ def test_several_rounds_race_together(wide, view):
     assert psnr(found, IMAGES, LABEL) > 60
 
 
+@pytest.mark.slow
 def test_local_training_is_matched(wide):
     training = knowledge.LocalTraining(0.5, epochs=2)
     local = dataclasses.replace(wide, local_training=training)

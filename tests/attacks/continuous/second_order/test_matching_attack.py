@@ -250,6 +250,7 @@ class TestBatches:
         found = build_dlg(source="aggregate")(self.view(tiny, (1.0, 1.0)), cohort, SEED)
         self.check(found, 40)
 
+    @pytest.mark.slow
     def test_labels_unknown(self, tiny, tiny_knowledge):
         cohort = dataclasses.replace(tiny_knowledge, batch_size=3)
         attack = build_dlg(source="aggregate", budget=lbfgs.Budget(restarts=2))

@@ -61,6 +61,7 @@ def psnr(found, label=1):
 
 @pytest.mark.parametrize("name", sorted(BUILDERS))
 class TestConformance:
+    @pytest.mark.slow
     def test_approaches_the_picture(self, tiny, with_labels, name):
         effort = effort_lib.Effort(restarts=2, max_iterations=300)
         found = built(name, effort=effort)(view_of(tiny), with_labels(1), SEED)

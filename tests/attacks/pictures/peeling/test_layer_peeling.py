@@ -95,6 +95,7 @@ def test_what_is_left_is_searched(hard):
     assert steps[-1][1] == 120 and steps[-1][2] < steps[0][2]
 
 
+@pytest.mark.slow
 def test_a_layer_that_resisted_is_tried_again(easy, monkeypatch):
     image = picture(easy.model.input_shape)
     calls, descend = [], peel.descend

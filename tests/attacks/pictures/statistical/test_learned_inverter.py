@@ -90,6 +90,7 @@ class TestTraining:
             programs=shared,
         )
 
+    @pytest.mark.slow
     def test_learns_a_smooth_map(self):
         trained = self.train(200)
         other = self.examples(64, 3)

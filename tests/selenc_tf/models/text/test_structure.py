@@ -22,6 +22,7 @@ def distance_to_span(matrix, rows):
 
 @pytest.mark.parametrize("depth", [0, 1])
 @pytest.mark.parametrize("name", EACH)
+@pytest.mark.slow
 def test_gradients_of_projections_lie_in_the_span_of_their_inputs(name, depth):
     model = language.model(name)
     weights, batch = model.initial_weights, language.batch()
@@ -103,6 +104,7 @@ def test_places_of_bert():
     )
 
 
+@pytest.mark.slow
 def test_places_of_llama():
     whole = language.model("llama_tiny_random").structure
     block = whole.blocks[1]

@@ -259,6 +259,7 @@ def test_a_special_token_of_another_vocabulary_is_refused():
         gpt2.of_sizes(TINY, 8, 0, tokens.SpecialTokens(start=101, end=102))
 
 
+@pytest.mark.slow
 def test_regularisers_are_refused():
     model = gpt2.with_head(gpt2.backbone_of(TINY), 2, "heavy")
     model.output_dense.kernel_regularizer = keras.regularizers.L2(0.1)
