@@ -18,7 +18,7 @@ from google.protobuf import text_encoding
 
 from experiments.study import recorder as recorder_lib
 from federated import key_flow, runtime
-from selenc_tf.lattice import key_store
+from selenc_tf.lattice import block_tails, key_store
 from tests.experiments import command
 
 WINDOW = 16
@@ -109,7 +109,8 @@ def watched(monkeypatch):
     def recording(cipher):
         def keygen():
             key = cipher.keygen()
-            seen.keys.append(key.numpy())
+            # The id in front is public: every block of a message carries it.
+            seen.keys.append(key.numpy()[block_tails.KEY_ID_BYTES :])
             return key
 
         return cipher._replace(keygen=keygen)
