@@ -5,8 +5,9 @@ config.json        flags, data, seeds; one entry per start: versions, devices, c
 results.jsonl      the truth: one record per attacked example and per training round
 reconstructions/   what the attackers drew, float32 arrays
 summary.csv        derived from results.jsonl: medians, quartiles, shares, intervals
+attacks.csv        derived: the same of each attack by its name, and why it has no number
 figures/*.png      derived
-tb/                derived; TensorBoard's event files, one subfolder per curve
+tb/                derived; TensorBoard's event files, one subfolder per cell
 ```
 
 Everything derived can be deleted and is written anew from the records, so a run that is
