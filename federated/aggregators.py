@@ -8,14 +8,14 @@ process = tff.learning.algorithms.build_weighted_fed_avg(
 import collections
 import dataclasses
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated import defaults, runtime
+from federated import defaults, flat_values, runtime
 from federated.round import (
     announcement,
     client,
@@ -24,12 +24,12 @@ from federated.round import (
     opening,
     server,
     upload_phase,
+    weight_limit,
     wiring,
 )
 from federated.round.announcement import Announcement
 from federated.round.upload_phase import Contribution
-from federated.tensor_names import layout_name
-from selenc_tf import flatten, validation
+from selenc_tf import validation
 from selenc_tf.lattice import codec
 from selenc_tf.lattice.cipher import Cipher
 from selenc_tf.lattice.codec import FixedPointCodec
@@ -287,8 +287,8 @@ def _build(
       TypeError: If a leaf is not a float32 tensor of static shape.
     """
     runtime.install_if_none()
-    structure = _tensor_specs(value_type)
-    spec = _flat_spec(structure, encryption.names)
+    structure = flat_values.tensor_specs(value_type)
+    spec = flat_values.flat_spec(structure, encryption.names)
     by_weight = encryption.bound_per_weight and mean is _Mean.WEIGHTED
     agreement, policy = encryption.agreement, encryption.scales
     hides_weights = encryption.hide_weights and mean is _Mean.WEIGHTED
@@ -355,7 +355,7 @@ def _build(
             state.run,
             state.round + 1,
         )
-        result = _unflatten_like(summed.vector, structure)
+        result = flat_values.unflatten_like(summed.vector, structure)
         divisor = {
             _Mean.SUM: None,
             _Mean.UNWEIGHTED: tf.cast(summed.clients, tf.float32),
@@ -375,7 +375,7 @@ def _build(
         announced, next_state = wiring.apply(announce, state)
         largest = tff.federated_value(np.float32(1), tff.SERVER)
         if by_weight:
-            largest = largest_weight(weight, rounded_up=hides_weights)
+            largest = weight_limit.largest_weight(weight, rounded_up=hides_weights)
             announced = wiring.apply(_times, announced, largest)
         uploaded = upload_phase.run(
             announced,
@@ -410,49 +410,6 @@ def _build(
     return tff.templates.AggregationProcess(init_fn, next_fn)
 
 
-class WeightLimit(NamedTuple):
-    """What a client tells of its weight before a round, float32; 0 without one."""
-
-    weight_limit: Any
-
-
-def largest_weight(weights: tff.Value, rounded_up: bool) -> tff.Value:
-    """Wires a number that no weight of the clients exceeds; 1 if none counts.
-
-    Args:
-      weights: At CLIENTS.
-      rounded_up: Whether clients tell the next power of two in place of their weights.
-    """
-
-    def tell(weight: tf.Tensor) -> WeightLimit:
-        told = tf.cast(weight, tf.float32)
-        if rounded_up:
-            told = power_of_two_above(told)
-        return WeightLimit(tf.where(client.positive(told), told, 0.0))
-
-    def take(largest: tf.Tensor, told: WeightLimit) -> tf.Tensor:
-        counts = client.positive(told.weight_limit)
-        return tf.maximum(largest, tf.where(counts, told.weight_limit, 0.0))
-
-    def report(largest: tf.Tensor) -> tf.Tensor:
-        return tf.where(largest > 0, largest, 1.0)
-
-    def larger(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-        return tf.maximum(one, other)
-
-    return wiring.aggregate(
-        wiring.apply(tell, weights), lambda: tf.constant(0.0), take, larger, report
-    )
-
-
-def power_of_two_above(number: tf.Tensor) -> tf.Tensor:
-    """The smallest power of two that is not below a positive float32: exact."""
-    bits = tf.bitcast(number, tf.int32)
-    # Mantissas carry into the exponent, and are cut off.
-    carried = tf.bitwise.bitwise_and(bits + 0x7FFFFF, 0x7F800000)
-    return tf.where(number > 0, tf.bitcast(carried, tf.float32), number)
-
-
 def _checked(weight_sum: tf.Tensor) -> tf.Tensor:
     """Weights are positive and finite, one by one, but their sum may leave float32."""
     check = tf.debugging.Assert(
@@ -466,41 +423,3 @@ def _checked(weight_sum: tf.Tensor) -> tf.Tensor:
 def _times(announced: Announcement, largest: tf.Tensor) -> Announcement:
     bounds = tf.minimum(announced.bounds * largest, codec.MAX_BOUND)
     return announced._replace(bounds=bounds)
-
-
-def _tensor_specs(value_type: tff.Type) -> Any:
-    """The Python structure of a value, with a `tf.TensorSpec` for each leaf."""
-
-    def check(leaf: tff.TensorType) -> tf.TensorSpec:
-        shape = tf.TensorShape(leaf.shape)
-        if leaf.dtype != np.float32 or not shape.is_fully_defined():
-            raise TypeError(
-                "`value_type` must be a structure of float32 tensors of static shape, "
-                f"but it holds {leaf}. Cast the value, or aggregate it beside this one."
-            )
-        return tf.TensorSpec(shape, tf.float32)
-
-    return tff.types.structure_from_tensor_type_tree(check, value_type)
-
-
-def _flat_spec(
-    structure: Any, names: tuple[str, ...] | None = None
-) -> flatten.FlatSpec:
-    leaves = tf.nest.flatten(structure)
-    shapes = tuple(tuple(leaf.shape) for leaf in leaves)
-    if (
-        names is None
-        and isinstance(structure, Mapping)
-        and len(structure) == len(leaves)
-    ):
-        names = tuple(layout_name(key) for key in sorted(structure))
-    if names is None:
-        numbers = tuple(f"tensor{index}" for index in range(len(leaves)))
-        return flatten.FlatSpec(numbers, shapes, named=False)
-    return flatten.FlatSpec(names, shapes)
-
-
-def _unflatten_like(vector: tf.Tensor, structure: Any) -> Any:
-    return tf.nest.pack_sequence_as(
-        structure, flatten.unflatten(vector, _flat_spec(structure))
-    )

@@ -244,6 +244,7 @@ def test_ratio_zero_is_the_plain_sum_bit_for_bit(summing, federation):
     assert flat(found).tobytes() == flat(expected).tobytes()
 
 
+@pytest.mark.slow
 def test_saturated_entries_are_counted(summing, federation):
     cohort = values(2)
     cohort[0]["a"][0, :2] = [9.0, -100.0]
@@ -323,21 +324,6 @@ def test_what_is_told_of_a_weight_for_bounds_per_weight(parts, federation, hide)
     exact = np.average([flat(one) for one in cohort], axis=0, weights=weights)
     error = CODEC.max_abs_error(BOUND * max(told), 3) / sum(weights)
     assert np.max(np.abs(flat(output.result) - exact)) <= error + 1e-5
-
-
-def test_the_power_of_two_above():
-    for number, above in (
-        (1.0, 1),
-        (1.5, 2),
-        (2.0, 2),
-        (600.0, 1024),
-        (2.0**-5, 2**-5),
-    ):
-        found = aggregators.power_of_two_above(tf.constant(number, tf.float32))
-        assert float(found) == above
-    largest = np.nextafter(np.float32(8), np.float32(9))
-    assert float(aggregators.power_of_two_above(tf.constant(largest))) == 16
-    assert float(aggregators.power_of_two_above(tf.constant(0.0))) == 0
 
 
 @pytest.mark.slow
