@@ -134,6 +134,7 @@ def test_too_few_public_pictures_rehearse_nothing(tiny, known):
     assert rehearse(attacks, view_of(tiny, 0.0), known, 0) == {}
 
 
+@pytest.mark.slow
 def test_recovers_where_a_member_does(tiny, known):
     """With every member of the catalogue."""
     public = known.public_examples

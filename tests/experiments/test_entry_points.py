@@ -123,8 +123,18 @@ def test_what_the_flags_cannot_be_is_found_out_as_quickly(command, argument, sho
     ("command", "arguments", "shown"),
     [
         ("benchmark", "--suite=positions --num_images=9000", "--num_images"),
-        ("benchmark", "--suite=round --client_examples=9000", "--client_examples"),
-        ("benchmark", "--mask_policy=heads --head_size=3", "`head_size`"),
+        pytest.param(
+            "benchmark",
+            "--suite=round --client_examples=9000",
+            "--client_examples",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "benchmark",
+            "--mask_policy=heads --head_size=3",
+            "`head_size`",
+            marks=pytest.mark.long,
+        ),
         ("run", "--model=tests.experiments.own_models:fails", "RuntimeError"),
         ("analyse", "--model=tests.experiments.own_models:binary", "cannot be used"),
         ("run", "--dry_run --model=no.such:model", "No module named"),

@@ -7,7 +7,8 @@ import stat
 import pytest
 
 from experiments import keys
-from selenc_tf.lattice import key_files, key_store, parameters, shell_cipher
+from selenc_tf.lattice import key_files, key_store
+from tests.selenc_tf.lattice import ciphers
 
 
 def execute(action, path, **more):
@@ -35,7 +36,7 @@ def test_from_the_holder_to_a_process(tmp_path):
     printed += done("list", client / "cohort.key")
     found = key_store.find(client / "cohort.key")
     assert printed.count(found.key_id) == 3 and "One key for all rounds." in printed
-    cipher = shell_cipher.build_shell_cipher(parameters.choose_parameters(64, 16))
+    cipher = ciphers.shell(64, 16)
     key = key_store.read(found, cipher).numpy()
     parts = [key[at : at + 4] for at in range(len(key) - 4)]
     assert len(parts) > 1000

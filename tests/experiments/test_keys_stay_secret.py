@@ -197,7 +197,9 @@ def checkpoints(state, folder):
 @pytest.mark.parametrize(
     ("arguments", "num_keys"),
     [
-        (("--key_rotation=run", "--rounds=1"), 1 + 1),
+        pytest.param(
+            ("--key_rotation=run", "--rounds=1"), 1 + 1, marks=pytest.mark.long
+        ),
         (("--key_rotation=round", "--rounds=2", "--num_images=0"), 2 + 1),
     ],
     ids=["run", "round"],
@@ -256,7 +258,14 @@ def test_no_key_outside_of_the_key_store(arguments, num_keys, tmp_path, watched,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change", ["damaged", "other id", "short key"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "damaged",
+        pytest.param("other id", marks=pytest.mark.long),
+        pytest.param("short key", marks=pytest.mark.long),
+    ],
+)
 def test_no_key_in_an_error(change, tmp_path, watched, monkeypatch, capfd):
     create = key_store.create
 

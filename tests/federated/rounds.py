@@ -5,15 +5,16 @@ import numpy as np
 import tensorflow as tf
 
 from federated.round import local_work
-from selenc_tf.lattice import codec, parameters, shell_cipher
+from selenc_tf.lattice import codec
 from selenc_tf.lattice import engine as engine_lib
 from selenc_tf.masks import agreement, policy
 from selenc_tf.models import functional
 from selenc_tf.significance import magnitude, random
+from tests.selenc_tf.lattice import ciphers
 
 BOUND = 4.0
 CODEC = codec.FixedPointCodec(bits=24)
-CIPHER = shell_cipher.build_shell_cipher(parameters.choose_parameters(4, CODEC.bits))
+CIPHER = ciphers.shell(4, CODEC.bits)
 ENGINE = engine_lib.Engine(CODEC, CIPHER)
 N = 57
 M = 23

@@ -52,6 +52,7 @@ def best(scores, m=M):
     return np.argsort(-scores, kind="stable")[:m]
 
 
+@pytest.mark.slow
 def test_score_sum(model, score_sum, federation, cohort):
     total = sum(scores / scores.max() for scores in scores_of(model, cohort))
     assert run(score_sum, model, cohort) == set(best(total))
@@ -195,6 +196,7 @@ def test_scores_of_zeros():
         pytest.param(mask_rounds.build_interleaved_lists, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_nobody_proposes_nothing(model, scoring, federation, build):
     """An empty cohort is refused: it would agree on encrypting nothing."""
     with pytest.raises(tf.errors.InvalidArgumentError, match="The cohort is empty"):

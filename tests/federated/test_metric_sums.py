@@ -10,13 +10,13 @@ import tensorflow_federated as tff
 import federated
 from federated import aggregators, key_flow
 from federated.runtime import tap
-from selenc_tf.lattice import identity_cipher, key_store, scales, shell_cipher
+from selenc_tf.lattice import identity_cipher, key_store, scales
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.key_store import KeySet
-from selenc_tf.lattice.parameters import choose_parameters
 from tests.federated.rounds import NOTHING, batches, small_model
+from tests.selenc_tf.lattice import ciphers
 
-CIPHER = shell_cipher.build_shell_cipher(choose_parameters(4, 16))
+CIPHER = ciphers.shell(4, 16)
 IDENTITY = identity_cipher.build_identity_cipher_INSECURE(8, 2**40 + 15, 4)
 SGD = tff.learning.optimizers.build_sgdm
 TYPE = tff.FederatedType(

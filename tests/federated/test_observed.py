@@ -165,6 +165,7 @@ def test_nothing_on_the_wire_is_missing(model, blind, federation):
     assert [one.value for one in others] == [told]
 
 
+@pytest.mark.slow
 def test_refused_and_idle_messages_are_told_apart(model, reveal, federation):
     cohort = batches(2, 1, 0, 3)
     built = reveal(HISTORY)
@@ -196,7 +197,14 @@ def test_refused_and_idle_messages_are_told_apart(model, reveal, federation):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("protocol", ["score_sum", "interleaved_lists", "union"])
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        "score_sum",
+        pytest.param("interleaved_lists", marks=pytest.mark.long),
+        pytest.param("union", marks=pytest.mark.long),
+    ],
+)
 def test_the_view_of_a_mask_round(protocol, model, keys, federation):
     scoring = mask_rounds.Scoring(model, magnitude.magnitude, POLICY, (1, 2))
     built = (
@@ -214,7 +222,9 @@ def test_the_view_of_a_mask_round(protocol, model, keys, federation):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("builder", ["ours", "TFF's"])
+@pytest.mark.parametrize(
+    "builder", ["ours", pytest.param("TFF's", marks=pytest.mark.long)]
+)
 def test_the_view_of_a_training(builder, model, keys, federation, averaging):
     """Our builder sums metrics under encryption, TFF's in the clear."""
     process, factory = averaging, aggregators.selective_encryption

@@ -143,6 +143,7 @@ def test_masks_by_name_need_names(federation):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_names_come_with_the_model(federation):
     process = federated.build_weighted_fed_avg(
         model_fn("dense"),

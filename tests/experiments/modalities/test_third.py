@@ -106,6 +106,7 @@ def test_from_flags_to_records_table_and_tensorboard(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_with_training_an_aggregate_and_learned_weights(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     _, _, folder, shown = studied(

@@ -154,7 +154,14 @@ def test_a_public_agreement_by_weights(model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("protocol", ["score_sum", "interleaved_lists", "union"])
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        "score_sum",
+        pytest.param("interleaved_lists", marks=pytest.mark.long),
+        pytest.param("union", marks=pytest.mark.long),
+    ],
+)
 def test_a_training_after_a_round_of_agreement(tmp_path, protocol, monkeypatch):
     pictures, model = made_up.pictures((3, 3, 1), 60), mlp.mlp((3, 3, 1), 3, 0, (6,))
     monkeypatch.setattr(loading.data_catalog, "load", lambda *_: pictures)

@@ -21,7 +21,11 @@ _MESSAGES = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("scales", "rotation"), [("public_bound", "run"), ("clipping_norm", "round")]
+    ("scales", "rotation"),
+    [
+        pytest.param("public_bound", "run", marks=pytest.mark.long),
+        ("clipping_norm", "round"),
+    ],
 )
 def test_no_number_of_a_client_crosses_outside_of_its_messages(scales, rotation):
     settings = parse(

@@ -79,10 +79,18 @@ PROCESSES = {
 }
 
 
+# Of the same parts as another one of the table.
+TWINS = ("unweighted", "blind, history")
+
+
 @pytest.mark.parametrize(
     "name",
     [
-        name if name == "weighted" else pytest.param(name, marks=pytest.mark.slow)
+        name
+        if name == "weighted"
+        else pytest.param(
+            name, marks=getattr(pytest.mark, "long" if name in TWINS else "slow")
+        )
         for name in PROCESSES
     ],
 )

@@ -524,6 +524,7 @@ def cohort(*last):
     ]
 
 
+@pytest.mark.slow
 def test_a_round_goes_on_without_the_damaged_client(damaged_means, federation):
     process = damaged_means("weighted")
     values, weights = cohort(1.0, 5.0, 2.0), [1.0, 1.0, 2.0]

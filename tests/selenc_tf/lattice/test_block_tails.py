@@ -16,28 +16,14 @@ from selenc_tf.lattice import (
     parameters,
     shell_cipher,
 )
+from tests.selenc_tf.lattice import ciphers
 
 CHOSEN = parameters.choose_parameters(4, 16)
-SHELL = shell_cipher.build_shell_cipher(CHOSEN)
+SHELL = ciphers.shell(4, 16)
 IDENTITY = identity_cipher.of_sizes_INSECURE(CHOSEN)
 CIPHERS = (SHELL, IDENTITY)
 N = SHELL.num_slots
 ROW = np.full([1, N], 3)
-
-
-@pytest.fixture(params=CIPHERS, ids=lambda cipher: cipher.name)
-def cipher(request):
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def keys():
-    return {cipher.name: cipher.keygen() for cipher in CIPHERS}
-
-
-@pytest.fixture
-def key(cipher, keys):
-    return keys[cipher.name]
 
 
 @contextlib.contextmanager
@@ -167,7 +153,10 @@ def other_modulus():
     return {"plaintext_modulus": modulus}
 
 
-@pytest.mark.parametrize("changes", [other_modulus(), {"max_summands": 3}])
+@pytest.mark.parametrize(
+    "changes",
+    [other_modulus(), pytest.param({"max_summands": 3}, marks=pytest.mark.slow)],
+)
 def test_other_parameters_open_nothing(keys, changes):
     key = keys[SHELL.name]
     chosen = dataclasses.replace(CHOSEN, **changes)

@@ -19,21 +19,6 @@ N = SHELL.num_slots
 LARGEST = SHELL.plaintext_modulus // 2
 
 
-@pytest.fixture(params=CIPHERS, ids=lambda cipher: cipher.name)
-def cipher(request):
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def keys():
-    return {cipher.name: cipher.keygen() for cipher in CIPHERS}
-
-
-@pytest.fixture
-def key(cipher, keys):
-    return keys[cipher.name]
-
-
 def integers(seed, blocks):
     """All representatives modulo t are equally likely."""
     return np.random.default_rng(seed).integers(-LARGEST, LARGEST + 1, [blocks, N])

@@ -15,8 +15,6 @@ from selenc_tf.lattice import (
     digits,
     identity_cipher,
     message,
-    parameters,
-    shell_cipher,
 )
 from selenc_tf.lattice import engine as engine_lib
 from selenc_tf.lattice.codec import FixedPointCodec
@@ -24,6 +22,7 @@ from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.header import Context
 from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.lattice.refusal import Refusal
+from tests.selenc_tf.lattice import ciphers
 
 KEYS = KeySet("nowhere", "00112233445566aa")
 SERIES = dataclasses.replace(KEYS, rotates=True)
@@ -40,7 +39,7 @@ IDENTITY = Engine(
 # Two fields of 22 bits in a slot: 4094 codes in a block, 8188 in a chunk.
 SHELL = Engine(
     FixedPointCodec(16),
-    shell_cipher.build_shell_cipher(parameters.choose_parameters(64, 16)),
+    ciphers.shell(64, 16),
     chunk_blocks=2,
 )
 ENGINES = {"identity": IDENTITY, "shell": SHELL}
@@ -266,6 +265,7 @@ def test_saturated_values_are_counted_exactly_with_any_bits(bits, m, shares):
     st.lists(st.integers(1, 2**40), min_size=1, max_size=4),
 )
 @example(8, 0, [600, 17, 2**40, 1])
+@pytest.mark.slow
 def test_a_number_beside_the_vector_is_added_exactly(bits, m, numbers):
     engine = Engine(
         FixedPointCodec(bits),

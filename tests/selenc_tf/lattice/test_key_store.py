@@ -12,10 +12,11 @@ import struct
 import pytest
 import tensorflow as tf
 
-from selenc_tf.lattice import key_store, parameters, shell_cipher
+from selenc_tf.lattice import key_store
+from tests.selenc_tf.lattice import ciphers
 
-CIPHER = shell_cipher.build_shell_cipher(parameters.choose_parameters(64, 16))
-OTHER = shell_cipher.build_shell_cipher(parameters.choose_parameters(63, 16))
+CIPHER = ciphers.shell(64, 16)
+OTHER = ciphers.shell(63, 16)
 
 
 def mode(path):

@@ -7,11 +7,12 @@ import pytest
 import tensorflow as tf
 
 from selenc_tf.lattice import engine as engine_lib
-from selenc_tf.lattice import identity_cipher, message, parameters, shares, shell_cipher
+from selenc_tf.lattice import identity_cipher, message, shares
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.lattice.refusal import Refusal
+from tests.selenc_tf.lattice import ciphers
 
 KEYS = KeySet("nowhere", "00112233445566aa")
 SEED = tf.constant([1, 2], tf.int64)
@@ -22,7 +23,7 @@ IDENTITY = Engine(
 )
 SHELL = Engine(
     FixedPointCodec(16),
-    shell_cipher.build_shell_cipher(parameters.choose_parameters(64, 16)),
+    ciphers.shell(64, 16),
     chunk_blocks=2,
 )
 

@@ -23,15 +23,14 @@ from selenc_tf.lattice import (
     header,
     identity_cipher,
     message,
-    parameters,
     shares,
-    shell_cipher,
 )
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.header import Context
 from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.lattice.refusal import Refusal
+from tests.selenc_tf.lattice import ciphers
 
 KEYS = KeySet("nowhere", "00112233445566aa", rotates=True)
 PACKED_MASK = tf.constant([1, 2, 3], tf.uint8)
@@ -48,7 +47,7 @@ IDENTITY = Engine(
 )
 SHELL = Engine(
     FixedPointCodec(16),
-    shell_cipher.build_shell_cipher(parameters.choose_parameters(64, 16)),
+    ciphers.shell(64, 16),
     chunk_blocks=2,
 )
 

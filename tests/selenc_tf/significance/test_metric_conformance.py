@@ -126,7 +126,7 @@ def test_eager_as_in_a_graph(name):
             # Convolutions and max pooling are always tested, by one metric.
             marks=[]
             if (name, model) == ("label_sensitivity", "fedavg_cnn")
-            else [pytest.mark.slow],
+            else [pytest.mark.long if name == "leverage" else pytest.mark.slow],
         )
         for name in DIFFERENTIATING
         for model in score_contexts.MODELS

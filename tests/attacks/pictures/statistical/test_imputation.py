@@ -102,6 +102,7 @@ def test_batches_of_unknown_labels(tiny, known):
     assert cases.psnr(found, truth) > 25
 
 
+@pytest.mark.slow
 def test_no_leak(tiny, known):
     attack = imputation.build_imputation(effort=cases.QUICK)
     found = cases.check_no_leak(attack, tiny, known)

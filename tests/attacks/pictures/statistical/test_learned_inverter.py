@@ -149,7 +149,10 @@ class TestTraining:
         )
 
 
-@pytest.mark.parametrize(("learning", "least"), [(LINEAR, 20), (NETWORK, 22)])
+@pytest.mark.parametrize(
+    ("learning", "least"),
+    [(LINEAR, 20), pytest.param(NETWORK, 22, marks=pytest.mark.slow)],
+)
 def test_pictures_are_predicted(tiny, known, learning, least):
     view, truth = cases.case(tiny, 0.9)
     found = INVERTER(effort=TRAINING, learning=learning)(view, known, cases.SEED)
