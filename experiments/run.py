@@ -110,16 +110,28 @@ def work(settings: Settings, inputs: "Inputs", folder: "RunFolder") -> int:
         study.masking.describe(settings.masks), inputs.weights_note
     )
 
+    whole = study.work.listed(settings, inputs)
+
     def publish() -> None:
-        study.publishing.everything(folder.path, inputs.dataset, notes, inputs.modality)
+        done = outputs.results.finished_keys(folder.path)
+        study.publishing.everything(
+            folder.path,
+            inputs.dataset,
+            notes,
+            inputs.modality,
+            whole.unfinished(done),
+        )
 
     with outputs.native_output.redirected(folder.path) as stream:
         try:
-            study.running.run(settings, inputs, folder, stream)
+            study.running.run(
+                settings, inputs, folder, stream, study.following.following(publish)
+            )
         except KeyboardInterrupt:
             publish()
+            state = whole.unfinished(outputs.results.finished_keys(folder.path))
             print(
-                f"\nStopped. What was finished is in {folder.path}; the same command "
+                f"\nStopped. {state}\nWhat is done is in {folder.path}; the same command "
                 "goes on from there.",
                 file=stream,
                 flush=True,

@@ -8,6 +8,7 @@ from . import dry_run as dry_run
 from . import encryption as encryption
 from . import evaluating as evaluating
 from . import flag_table as flag_table
+from . import following as following
 from . import inputs as inputs
 from . import key_actions as key_actions
 from . import layouts as layouts
@@ -27,3 +28,4 @@ from . import tasks as tasks
 from . import training as training
 from . import views as views
 from . import weights_cache as weights_cache
+from . import work as work

@@ -47,7 +47,11 @@ class Notes(NamedTuple):
 
 
 def everything(
-    run_folder: pathlib.Path, dataset: Dataset, notes: Notes, modality: Modality
+    run_folder: pathlib.Path,
+    dataset: Dataset,
+    notes: Notes,
+    modality: Modality,
+    unfinished: str = "",
 ) -> None:
     """Writes `summary.csv`, the figures and the TensorBoard files anew.
 
@@ -56,6 +60,7 @@ def everything(
       dataset: In which the records index examples.
       notes: What its results have in common.
       modality: What an example is.
+      unfinished: How much of the run is done; "" once all is.
     """
     found, leaks = results.load(run_folder), modality.leaks
     rows = summary_lib.summarise(found, leaks)
@@ -80,6 +85,7 @@ def everything(
         {
             "data": f"{dataset.note}\n\nSource: {dataset.source}. Licence: "
             f"{dataset.licence}. {dataset.citation}",
+            **({"unfinished": unfinished} if unfinished else {}),
             "masks": notes.masks,
             **({"weights": notes.weights} if notes.weights else {}),
             "threat model": _THREAT_MODEL,

@@ -1,13 +1,13 @@
 """The run itself: what is not done yet, recorded piece by piece as it is finished."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
 from experiments.outputs import progress as progress_lib
 from experiments.outputs import reconstructions, results
 from experiments.outputs.progress import Progress
-from experiments.outputs.records import Cell, RoundKey, RoundRecord
+from experiments.outputs.records import Cell, RoundRecord
 from experiments.outputs.results import ResultsWriter
 from experiments.outputs.run_directory import RunFolder
 from experiments.study import (
@@ -18,8 +18,8 @@ from experiments.study import (
     masking,
     training,
     views,
+    work,
 )
-from experiments.study import tasks as tasks_lib
 from experiments.study.encryption import Lattices
 from experiments.study.inputs import Inputs
 from experiments.study.recorder import Recorder
@@ -28,7 +28,13 @@ from experiments.study.tasks import Task
 from federated import runtime
 
 
-def run(settings: Settings, inputs: Inputs, folder: RunFolder, stream: TextIO) -> None:
+def run(
+    settings: Settings,
+    inputs: Inputs,
+    folder: RunFolder,
+    stream: TextIO,
+    finished: Callable[[], None] = lambda: None,
+) -> None:
     """Does what is not done yet, recording every piece as it is finished.
 
     Args:
@@ -36,22 +42,10 @@ def run(settings: Settings, inputs: Inputs, folder: RunFolder, stream: TextIO) -
       inputs: The data and the model.
       folder: The run's folder.
       stream: Where progress goes.
+      finished: Called when a training or an attack is on record.
     """
-    done = results.finished_keys(folder.path)
-    name = inputs.dataset.name
-    cells = training.cells(settings, name)
-    trained = [
-        cell for cell in cells if RoundKey(cell, settings.training.rounds) not in done
-    ]
-    tasks = tasks_lib.tasks(
-        settings.attack,
-        settings.masks,
-        settings,
-        name,
-        inputs.attacked_rows,
-        inputs.modality,
-    )
-    attacked = [task for task in tasks if not done.issuperset(task.keys())]
+    whole = work.listed(settings, inputs)
+    left = whole.left(results.finished_keys(folder.path))
     recorder = Recorder()
     runtime.install(observers=(recorder,))
     with (
@@ -67,9 +61,9 @@ def run(settings: Settings, inputs: Inputs, folder: RunFolder, stream: TextIO) -
             print(line, file=stream, flush=True)
         # Each has its own speed, from which the time that is left is told.
         with progress_lib.of_part(
-            "trainings", len(cells), len(trained), stream
+            "trainings", len(whole.trainings), len(left.trainings), stream
         ) as display:
-            for cell in trained:
+            for cell in left.trainings:
                 display.start(_training_title(cell), settings.training.rounds)
                 for record in _train(
                     settings, inputs, cell, lattices, recorder, folder.session
@@ -79,11 +73,12 @@ def run(settings: Settings, inputs: Inputs, folder: RunFolder, stream: TextIO) -
                     if warning := _saturation(record):
                         display.say(warning)
                 display.finish()
+                finished()
         with progress_lib.of_part(
-            "attacks", len(tasks), len(attacked), stream
+            "attacks", len(whole.attacks), len(left.attacks), stream
         ) as display:
             study = _study(settings, inputs, folder, lattices, recorder, display)
-            _attack(study, attacked, folder, writer, display)
+            _attack(study, left.attacks, folder, writer, display, finished)
 
 
 def _first_lines(inputs: Inputs, folder: RunFolder) -> Iterator[str]:
@@ -182,6 +177,7 @@ def _attack(
     folder: RunFolder,
     writer: ResultsWriter,
     display: Progress,
+    finished: Callable[[], None],
 ) -> None:
     """All attacks, one group of the same rounds after the other."""
     steps = study.attackers.asked.max_iterations
@@ -195,6 +191,7 @@ def _attack(
                     reconstructions.save(folder.path, key, result.example)
                 writer.write(result.record)
             display.finish()
+            finished()
             if number + 1 < len(listed):
                 display.start(_attack_title(listed[number + 1]), steps)
 

@@ -3,11 +3,19 @@
 import json
 
 import pytest
+from tensorboard.backend.event_processing import event_accumulator
 
 from experiments.outputs import results
 from experiments.outputs.records import AttackRecord, RoundRecord
 from experiments.study import leakage
 from tests.experiments.command import execute
+
+
+def texts(folder):
+    """The titles of TensorBoard's texts."""
+    read = event_accumulator.EventAccumulator(str(folder / "tb" / "report"))
+    read.Reload()
+    return [title.split("/")[0] for title in read.Tags()["tensors"]]
 
 
 @pytest.mark.slow
@@ -30,7 +38,10 @@ def test_interrupted_then_resumed_then_refused(tmp_path, monkeypatch, capfd):
     first = results.load(folder)
     assert sum(isinstance(record, RoundRecord) for record in first) == 3
     assert sum(isinstance(record, AttackRecord) for record in first) == 1
-    assert "goes on from there" in capfd.readouterr().out
+    shown = capfd.readouterr().out
+    assert "goes on from there" in shown
+    assert "Unfinished: 3 of 3 trainings and 1 of 5 attacks are done." in shown
+    assert "unfinished" in texts(folder)
 
     assert execute(tmp_path)[0] == 0
     shown = capfd.readouterr().out
@@ -42,6 +53,7 @@ def test_interrupted_then_resumed_then_refused(tmp_path, monkeypatch, capfd):
     assert "mnist-5k" in shown
     assert "Deserializing" not in shown
     assert json.loads((folder / "config.json").read_text())["datasets"] == ["mnist-5k"]
+    assert "unfinished" not in texts(folder)
     assert (folder / "summary.csv").stat().st_size > 0
     assert list((folder / "tb").rglob("events.out.tfevents.*"))
 
