@@ -5,14 +5,13 @@
 Started again with the same flags, it goes on with the pictures that are missing.
 """
 
-import pathlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from experiments import analysis, outputs
 from experiments.analysis.options import Options
-from experiments.study import command, flag_table, rules, text_rules
+from experiments.study import command, flag_table, rules, run_folders, text_rules
 
 if TYPE_CHECKING:
     from experiments.analysis.inputs import Inputs
@@ -31,7 +30,7 @@ def execute(
         check_flags(options)
         return analysis.running.prepare(options, command_line, errors)
 
-    if options.dry_run:
+    if options.output.dry_run:
         return command.perform(
             lambda: _checked(options, errors),
             lambda loaded: _rehearse(options, loaded, output),
@@ -45,8 +44,10 @@ def execute(
 def check_flags(options: Options) -> None:
     """Checks flags and folder; light, so that a refusal does not wait for TensorFlow."""
     flag_table.check(options, rules.subject, text_rules.without_text, rules.federation)
+    if options.output.run_name:
+        outputs.run_directory.check_name(options.output.run_name)
     outputs.run_directory.check_place(
-        pathlib.Path(options.output).expanduser(),
+        run_folders.of_analysis(options, options.output),
         flag_table.as_dict(options),
         flag_table.neutral(options),
     )

@@ -10,7 +10,6 @@ whose speed drifts does not favour one side.
 """
 
 import dataclasses
-import pathlib
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from types import MappingProxyType
 from typing import TextIO
 
 from experiments import outputs, suites
-from experiments.study import command, rules
+from experiments.study import command, rules, run_folders
 from experiments.study.flag_table import at_least, flag
 from experiments.study.settings import Settings
 from experiments.suites.attack.catalog import CASES
@@ -51,7 +50,7 @@ def _lattice(asked: "Benchmark", stream: TextIO) -> None:
     request = suites.lattice.suite.Request(
         asked.values,
         asked.repetitions,
-        pathlib.Path(asked.folder),
+        run_folders.named(asked.output, "lattice"),
         command.as_text("experiments.benchmark", sys.argv),
     )
     suites.lattice.suite.run(request, stream)
@@ -93,12 +92,6 @@ class Benchmark(Settings):
         (1_000_000,),
         "Lengths of the vectors of --suite=lattice and --suite=masks.",
         rule=at_least(1),
-    )
-    folder: str = flag(
-        "output",
-        "runs/lattice",
-        "Where --suite=lattice writes its table and figure.",
-        neutral=True,
     )
     torch_python: str = flag(
         "torch_python",
@@ -144,9 +137,11 @@ def _suite(asked: Benchmark) -> Iterator[str]:
         )
     if asked.suite == "lattice":
         try:
-            outputs.run_directory.check_writable(pathlib.Path(asked.folder))
+            outputs.run_directory.check_writable(
+                run_folders.named(asked.output, "lattice")
+            )
         except ValueError as error:
-            yield f"`--output`: {error}"
+            yield f"`--logdir`/`--run_name`: {error}"
     python = asked.torch_python
     if asked.suite == "attack" and python and shutil.which(python) is None:
         yield f"`--torch_python` must be a program that can be run, got {python!r}."

@@ -1,6 +1,6 @@
 """Attacks what `experiments.analyse` has analysed, and compares the two.
 
-    python -m experiments.check_prediction --analysis=runs/check_lenet
+    python -m experiments.check_prediction --run_name=check_lenet
 
 Every mask of the analysis is attacked, at its weights, mask-aware, with the labels and
 the prior's public pictures known; the best of the attacks counts. Beside it stands the
@@ -18,8 +18,9 @@ from attacks import catalog as attack_catalog
 from experiments import analysis, outputs
 from experiments.analysis import catalog
 from experiments.analysis.options import Options
-from experiments.study import command, flag_table, rules, text_rules
+from experiments.study import command, flag_table, rules, run_folders, text_rules
 from experiments.study.flag_table import SettingsError, at_least, flag
+from experiments.study.settings import Place
 
 if TYPE_CHECKING:
     from experiments.analysis.attacked import Work
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
 class Check:
     """What is checked, and how hard."""
 
-    analysis: str = flag(
-        "analysis", "runs/check_lenet", "Folder of a finished `experiments.analyse`."
-    )
+    analysis: Place = Place()
     attacks: tuple[str, ...] = flag(
         "attacks",
         catalog.CHECKED,
@@ -50,7 +49,7 @@ class Check:
     @property
     def folder(self) -> pathlib.Path:
         """The folder of the analysis."""
-        return pathlib.Path(self.analysis).expanduser().absolute()
+        return run_folders.named(self.analysis, "").absolute()
 
 
 def execute(
@@ -99,8 +98,8 @@ def prepare(asked: Check, stream: TextIO) -> "Work":
     records = asked.folder / "analysis.jsonl"
     if not records.exists():
         raise SettingsError(
-            f"`--analysis` must be a folder of `python -m experiments.analyse`, but "
-            f"{asked.folder} has no {records.name}. Run the analysis first."
+            "`--run_name` must be that of a finished `python -m experiments.analyse` in "
+            f"`--logdir`, but {asked.folder} has no {records.name}. Run the analysis first."
         )
     stored = outputs.run_directory.read_config(asked.folder)
     # What does not change results stands with the session that it was of.

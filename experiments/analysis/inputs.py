@@ -56,7 +56,7 @@ def load(asked: Options, stream: TextIO) -> Inputs:
     batches = choose_pictures(asked, dataset, order)
     check_memory(asked, first)
     learned = after_rounds.of(
-        PICTURES, first, asked.training, asked.seed, data, stream, asked.dry_run
+        PICTURES, first, asked.training, asked.seed, data, stream, asked.output.dry_run
     )
     public = order[len(batches) * asked.batch_size :]
     return Inputs(

@@ -5,7 +5,7 @@ import math
 
 from experiments.analysis import catalog
 from experiments.study.flag_table import at_least, flag
-from experiments.study.settings import Federated, Grid, Messages
+from experiments.study.settings import Federated, Grid, Messages, OutputSettings
 from selenc_tf.validation import check_in, check_positive
 
 
@@ -27,12 +27,6 @@ def check_finite(name: str, value: float) -> None:
     """Raises ValueError if the value is NaN or infinite."""
     if not math.isfinite(value):
         raise ValueError(f"`{name}` must be finite, got {value}.")
-
-
-def check_named(name: str, value: str) -> None:
-    """Raises ValueError if the value is empty."""
-    if not value:
-        raise ValueError(f"`{name}` must name a folder, got an empty text.")
 
 
 def parsed_noise(text: str) -> tuple[str, float]:
@@ -60,19 +54,7 @@ class Options(Federated, Grid, Messages):
         "Analysed gradients: one client and one batch each.",
         rule=at_least(1),
     )
-    output: str = flag(
-        "output",
-        "runs/analysis",
-        "Folder of tables and figure.",
-        rule=check_named,
-        neutral=True,
-    )
-    dry_run: bool = flag(
-        "dry_run",
-        False,
-        "Check everything, say what would be done and what it takes, and do nothing.",
-        neutral=True,
-    )
+    output: OutputSettings = OutputSettings()
     noise: tuple[str, ...] = flag(
         "noise",
         ("float32",),

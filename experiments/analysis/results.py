@@ -89,7 +89,7 @@ def from_record(record: Mapping[str, Any]) -> Analysed:
         raise ValueError(
             f"An analysed gradient lacks {sorted(missing)}: another version of selenc-tf, "
             "whose bound is another one, wrote it. Start a new analysis with another "
-            "`--output`."
+            "`--run_name`."
         )
     return Analysed(
         pictures=tuple(record["pictures"]),

@@ -8,7 +8,7 @@ from typing import NamedTuple, TextIO
 from experiments.analysis import inputs, report, results, study
 from experiments.analysis.options import Options
 from experiments.outputs import environment, files, progress, records, run_directory
-from experiments.study import command, flag_table
+from experiments.study import command, flag_table, run_folders
 from selenc_tf.distance import cramer_rao
 
 
@@ -45,7 +45,7 @@ def prepare(asked: Options, command_line: Sequence[str], stream: TextIO) -> Prep
     """
     loaded = inputs.load(asked, stream)
     made = loaded.study
-    target = pathlib.Path(asked.output).expanduser().absolute()
+    target = run_folders.of_analysis(asked, asked.output).absolute()
     folder = run_directory.open_run(
         target.parent,
         target.name,

@@ -2,7 +2,8 @@
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NoReturn, TextIO, TypeVar
 
 from absl import app, flags
@@ -11,6 +12,14 @@ from experiments.outputs import native_output
 from experiments.study import flag_table
 
 flags.disclaim_key_flags()
+
+FORMER: Mapping[str, str] = MappingProxyType(
+    {
+        "output": "`--logdir` (the folder of all runs) and `--run_name` (in it)",
+        "analysis": "`--logdir` and `--run_name`, those of the analysis",
+    }
+)
+"""Flags that have another name now."""
 
 T = TypeVar("T")
 W = TypeVar("W")
@@ -80,6 +89,10 @@ def _parse(arguments: Sequence[str]) -> Any:
             raise flags.Error(
                 f"The command takes flags only, got {parsed[1]!r}. Flags start with --"
             )
+    except flags.UnrecognizedFlagError as error:
+        now = FORMER.get(error.flagname)
+        said = flags.Error(f"`--{error.flagname}` is {now} now.") if now else error
+        sys.exit(_refuse(said, sys.stderr))
     except flags.Error as error:
         sys.exit(_refuse(error, sys.stderr))
     return parsed

@@ -429,8 +429,8 @@ class AttackSettings(Messages):
 
 
 @dataclasses.dataclass(frozen=True)
-class OutputSettings:
-    """Where a run's files go."""
+class Place:
+    """Where a run's files are."""
 
     logdir: str = flag(
         "logdir", "runs", "Folder of all runs; ~ is your home.", neutral=True
@@ -438,9 +438,16 @@ class OutputSettings:
     run_name: str = flag(
         "run_name",
         "",
-        "Name of this run's folder in --logdir; by default made of the model and the data.",
+        "Name of this run's folder in --logdir; by default made of the model and the data, "
+        "and of what the command does.",
         neutral=True,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class OutputSettings(Place):
+    """Where a run's files go, if it makes any."""
+
     dry_run: bool = flag(
         "dry_run",
         False,

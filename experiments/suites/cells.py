@@ -11,6 +11,7 @@ from attacks.catalog import ATTACKS
 from experiments.outputs import environment, files, results, run_directory, text_tables
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.text_tables import Table
+from experiments.study import run_folders
 from experiments.study.settings import Settings
 from experiments.suites import regret
 
@@ -78,8 +79,7 @@ def points(
 
 def folder(asked: Settings) -> pathlib.Path:
     """Where the runs and the tables are."""
-    name = asked.output.run_name or "cells"
-    return pathlib.Path(asked.output.logdir).expanduser() / name
+    return run_folders.named(asked.output, "cells")
 
 
 def settings_of(asked: Settings, point: Point) -> Settings | None:

@@ -12,6 +12,7 @@ from experiments.analysis import attacked, noises, options, results, study
 from experiments.modalities.pictures import loading
 from experiments.outputs import files
 from experiments.study import flag_table
+from experiments.study.settings import Place
 from selenc_tf.distance.predict import Prediction
 from tests.experiments import made_up
 from tests.experiments.command import read
@@ -39,7 +40,12 @@ def small_pictures(monkeypatch):
 
 
 def execute(folder: pathlib.Path, *arguments: str) -> tuple[int, str, str]:
-    line = [*ARGUMENTS, f"--output={folder}", *arguments]
+    line = [
+        *ARGUMENTS,
+        f"--logdir={folder.parent}",
+        f"--run_name={folder.name}",
+        *arguments,
+    ]
     output, errors = io.StringIO(), io.StringIO()
     asked = read(options.Options, *line)
     status = analyse.execute(asked, ["analyse", *line], output, errors)
@@ -111,7 +117,9 @@ def test_interrupted_then_finished_then_refused(tmp_path, monkeypatch, small_pic
 
     # What was analysed can be attacked: every metric and ratio of both batches.
     shown = io.StringIO()
-    asked = check_prediction.Check(str(folder), ("dlg", "r_gap"), iterations=2)
+    asked = check_prediction.Check(
+        Place(str(folder.parent), folder.name), ("dlg", "r_gap"), iterations=2
+    )
     assert check_prediction.execute(asked, ["check"], shown, io.StringIO()) == 0
     said = " ".join(shown.getvalue().split())
     assert "Spearman's correlation" in said and "stationary, pixels alike" in said

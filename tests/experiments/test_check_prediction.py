@@ -10,6 +10,7 @@ from experiments.analysis import agreement, attacked, comparison
 from experiments.analysis.agreement import Case
 from experiments.outputs import files
 from experiments.outputs.pictures import decibels
+from experiments.study.settings import Place
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +146,6 @@ def test_the_best_attack_counts_and_reasons_are_kept(tmp_path):
 
 def test_without_an_analysis(tmp_path):
     errors = io.StringIO()
-    asked = check_prediction.Check(str(tmp_path))
+    asked = check_prediction.Check(Place(str(tmp_path.parent), tmp_path.name))
     assert check_prediction.execute(asked, [], io.StringIO(), errors) == 2
     assert "Run the analysis first" in errors.getvalue()

@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 FLAG_OF = {
     "run": "--attackers",
     "analyse": "--threshold_tolerance",
-    "check_prediction": "--analysis",
+    "check_prediction": "--run_name",
     "benchmark": "--torch_python",
     "keys": "--before_round",
     "cells": "--cell_models",
@@ -87,9 +87,11 @@ def test_nothing_heavy_is_loaded(command, argument, status, shown):
         ("run", f"--logdir={ROOT / 'README.md'}", "README.md is a file"),
         also_slow("run", "--logdir=/dev/null/below", "is a file"),
         ("run", "--run_name=../elsewhere", "--run_name"),
-        also_slow("analyse", f"--output={ROOT / 'README.md'}", "README.md is a file"),
+        also_slow(
+            "analyse", f"--logdir={ROOT} --run_name=README.md", "README.md is a file"
+        ),
         ("analyse", "--noise=relative", "positive"),
-        ("check_prediction", "--analysis=no_such_folder", "Run the analysis first"),
+        ("check_prediction", "--run_name=no_such_folder", "Run the analysis first"),
         also_slow("check_prediction", "--attack_restarts=0", "at least 1"),
         ("run", "--data=nothing.csv", "that is there"),
         also_slow("run", "--rounds=99999999999999999999", "at most 2147483647"),
@@ -98,7 +100,9 @@ def test_nothing_heavy_is_loaded(command, argument, status, shown):
         also_slow("benchmark", "--suite=positions --num_images=0", "at least 1"),
         also_slow("benchmark", "--dry_run", "--dry_run"),
         also_slow(
-            "benchmark", f"--suite=lattice --output={ROOT / 'README.md'}", "is a file"
+            "benchmark",
+            f"--suite=lattice --logdir={ROOT} --run_name=README.md",
+            "is a file",
         ),
         also_slow(
             "benchmark", "--suite=attack --torch_python=/nowhere", "--torch_python"
@@ -106,6 +110,8 @@ def test_nothing_heavy_is_loaded(command, argument, status, shown):
         ("benchmark", "--suite=all", "lattice"),
         ("keys", "--action=hand_out --keys=cohort.key", "--to"),
         ("benchmark", "--values=0", "at least 1"),
+        ("analyse", "--output=somewhere", "--run_name` (in it) now"),
+        also_slow("check_prediction", "--analysis=somewhere", "of the analysis now"),
         also_slow("benchmark", "--mask_policy=heads", "--head_size"),
     ],
 )
@@ -143,7 +149,7 @@ def test_what_the_flags_cannot_be_is_found_out_as_quickly(command, argument, sho
 def test_what_only_data_and_model_show_is_a_sentence_too(
     command, arguments, shown, tmp_path
 ):
-    place = f"--output={tmp_path}" if command == "analyse" else f"--logdir={tmp_path}"
+    place = f"--logdir={tmp_path}"
     line = [place, "--dataset=mnist-5k", *arguments.split()]
     status, _, _, _, errors = ended(command, *line)
     assert status == 2

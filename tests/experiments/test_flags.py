@@ -152,7 +152,7 @@ def test_where_to_read_and_write_does_not_change_results():
         "logdir", "run_name", "data_dir", "allow_download", "dry_run"
     }  # fmt: skip
     assert set(flag_table.neutral(options.Options())) == {
-        "output", "data_dir", "allow_download", "max_memory_gb", "dry_run"
+        "logdir", "run_name", "data_dir", "allow_download", "max_memory_gb", "dry_run"
     }  # fmt: skip
 
 

@@ -107,7 +107,8 @@ def test_two_inputs_with_batch_normalisation_and_dropout_through_run_and_analyse
     line = (
         TWO_INPUTS,
         f"--data={table}",
-        f"--output={tmp_path / 'analysis'}",
+        f"--logdir={tmp_path}",
+        "--run_name=analysis",
         "--significance=random",
         "--encryption_ratios=0,0.5",
         "--num_images=1",
@@ -219,7 +220,7 @@ def test_weights_that_have_learned_through_run_and_analyse(
     measured = facts["attacked_weights_test"]
     assert measured["loss"] == pytest.approx(plain.measures["loss"], abs=1e-3)
 
-    line = (*shared, f"--output={tmp_path / 'analysis'}")
+    line = (*shared, f"--logdir={tmp_path}", "--run_name=analysis")
     errors = io.StringIO()
     asked = read(Options, *line)
     assert analyse.execute(asked, ["analyse", *line], io.StringIO(), errors) == 0
