@@ -3,10 +3,15 @@
 ```
 config.json        flags, data, seeds; one entry per start: versions, devices, commit
 results.jsonl      the truth: one record per attacked example and per training round
-reconstructions/   what the attackers drew, float32 arrays
+plan.json          all the work, so that what is missing can be counted
+models/            what was trained, as Keras loads it
+reconstructions/   what the attackers drew, and the originals, float32 arrays
 summary.csv        derived from results.jsonl: medians, quartiles, shares, intervals
 attacks.csv        derived: the same of each attack by its name, and why it has no number
-figures/*.png      derived
+figures/           derived; PNG for looking, SVG and PDF for a paper
+report.html        derived: the answer, the frontier, every attack, pictures, costs
+cells.csv          derived: one row per example, attack, attacker and mask
+table.tex          derived: the tables for a paper
 tb/                derived; TensorBoard's event files, one subfolder per cell
 ```
 

@@ -5,9 +5,11 @@ from . import files as files
 from . import leakage_summary as leakage_summary
 from . import native_output as native_output
 from . import panels as panels
+from . import plan as plan
 from . import progress as progress
 from . import reconstructions as reconstructions
 from . import records as records
+from . import report as report
 from . import results as results
 from . import run_directory as run_directory
 from . import statistic as statistic

@@ -108,14 +108,14 @@ def _both_bytes(record: RoundRecord) -> float:
     return record.client_to_server_bytes + record.server_to_client_bytes
 
 
-def _steady(group: Sequence[RoundRecord]) -> list[RoundRecord]:
+def steady(group: Sequence[RoundRecord]) -> list[RoundRecord]:
     """Leaves out the first round of each session, which compiles, if others remain."""
     first: dict[tuple[int, int], int] = {}
     for record in group:
         session = (record.cell.seed, record.session)
         first[session] = min(record.round, first.get(session, record.round))
-    steady = [r for r in group if r.round != first[(r.cell.seed, r.session)]]
-    return steady or list(group)
+    later = [r for r in group if r.round != first[(r.cell.seed, r.session)]]
+    return later or list(group)
 
 
 def _baseline(
@@ -133,7 +133,7 @@ def _baseline(
     return [
         record
         for other in plain or comparable
-        for record in _steady(comparable[other])
+        for record in steady(comparable[other])
         if record.hidden == 0
     ]
 
@@ -158,13 +158,13 @@ def _with_agreement(group: Sequence[RoundRecord]) -> list[RoundRecord]:
 
 
 def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
-    steady = _steady(_with_agreement(group))
+    settled = steady(_with_agreement(group))
 
     def relative(measure: Callable[[RoundRecord], float]) -> float | None:
         if not plain:
             return None
         base = float(np.median([measure(record) for record in plain]))
-        ours = float(np.median([measure(record) for record in steady]))
+        ours = float(np.median([measure(record) for record in settled]))
         return ours / base if base > 0 else None
 
     last: dict[int, RoundRecord] = {}
@@ -178,8 +178,8 @@ def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
         relative(_both_bytes),
         relative(lambda record: record.client_to_server_bytes),
         relative(lambda record: record.round_seconds),
-        statistic.summarise(_both_bytes(record) for record in steady),
-        statistic.summarise(record.round_seconds for record in steady),
+        statistic.summarise(_both_bytes(record) for record in settled),
+        statistic.summarise(record.round_seconds for record in settled),
         statistic.summarise(
             r.accuracy for r in last.values() if r.accuracy is not None
         ),

@@ -22,22 +22,51 @@ def save(run_folder: pathlib.Path, key: AttackKey, example: NDArray[Any]) -> Non
       key: Of the record that the example belongs to.
       example: One example as its modality has them, without objects.
     """
-    path = _path(run_folder, key)
+    _write(path_of(run_folder, key), example)
+
+
+def load(run_folder: pathlib.Path, key: AttackKey) -> NDArray[Any] | None:
+    """Returns a kept reconstruction, or None if there is none."""
+    return _read(path_of(run_folder, key))
+
+
+def save_original(run_folder: pathlib.Path, row: int, example: NDArray[Any]) -> None:
+    """Keeps an attacked example itself, so that a report needs no data set.
+
+    Args:
+      run_folder: The folder of the run.
+      row: Its index in the data set.
+      example: As `save` has it.
+    """
+    path = _original(run_folder, row)
+    if not path.exists():
+        _write(path, example)
+
+
+def load_original(run_folder: pathlib.Path, row: int) -> NDArray[Any] | None:
+    """Returns a kept original, or None if there is none."""
+    return _read(_original(run_folder, row))
+
+
+def path_of(run_folder: pathlib.Path, key: AttackKey) -> pathlib.Path:
+    """Where the reconstruction that belongs to a record is kept, if there is one."""
+    digest = hashlib.sha256(repr(key).encode()).hexdigest()[:24]
+    return run_folder / FOLDER_NAME / f"image{key.image_index:05d}_{digest}.npy"
+
+
+def _original(run_folder: pathlib.Path, row: int) -> pathlib.Path:
+    return run_folder / FOLDER_NAME / f"image{row:05d}_original.npy"
+
+
+def _write(path: pathlib.Path, example: NDArray[Any]) -> None:
     path.parent.mkdir(exist_ok=True)
     buffer = io.BytesIO()
     np.save(buffer, example, allow_pickle=False)
     files.write_atomically(path, buffer.getvalue())
 
 
-def load(run_folder: pathlib.Path, key: AttackKey) -> NDArray[Any] | None:
-    """Returns a kept reconstruction, or None if there is none."""
-    path = _path(run_folder, key)
+def _read(path: pathlib.Path) -> NDArray[Any] | None:
     if not path.exists():
         return None
     example: NDArray[Any] = np.load(path, allow_pickle=False)
     return example
-
-
-def _path(run_folder: pathlib.Path, key: AttackKey) -> pathlib.Path:
-    digest = hashlib.sha256(repr(key).encode()).hexdigest()[:24]
-    return run_folder / FOLDER_NAME / f"image{key.image_index:05d}_{digest}.npy"

@@ -68,11 +68,11 @@ def summarise(
     if independent.size >= 3:
         found = bootstrap.interval(independent, seed=seed)
         ends = (found.low, found.high)
-    return Statistic(len(sample), *_quartiles(sample), *ends)
+    return Statistic(len(sample), *quartiles(sample), *ends)
 
 
-def _quartiles(sample: np.ndarray) -> tuple[float, float, float]:
-    """The median, and what 25 and 75 % of the sample lie below."""
+def quartiles(sample: np.ndarray) -> tuple[float, float, float]:
+    """The median, and what 25 and 75 % of at least one value lie below."""
     # Quartiles interpolate, which infinity does not survive: a number far above the
     # sample stands for it, and what comes out far above is infinite.
     scale = 1.0 + np.abs(sample[np.isfinite(sample)]).max(initial=0.0)

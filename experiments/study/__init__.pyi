@@ -25,6 +25,7 @@ from . import rules as rules
 from . import running as running
 from . import settings as settings
 from . import tasks as tasks
+from . import trained_models as trained_models
 from . import training as training
 from . import views as views
 from . import weights_cache as weights_cache

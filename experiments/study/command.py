@@ -28,21 +28,29 @@ REFUSED, STOPPED = 2, 130
 """Exit statuses: for flags or data that cannot be used, and after Ctrl-C or SIGTERM."""
 
 
-def start(table: type[T], execute: Callable[[T, Sequence[str]], int]) -> None:
+def start(
+    table: type[T],
+    execute: Callable[[T, Sequence[str]], int],
+    takes_paths: bool = False,
+) -> None:
     """Defines and reads the flags of a command, does its work, and exits.
 
     Args:
       table: The settings class that has the flags.
-      execute: `(settings, command line) -> exit status`: 0, `REFUSED` or `STOPPED`.
+      execute: `(settings, command line) -> exit status`: 0, `REFUSED` or `STOPPED`. The
+        command line is the program and what it was given; of a command that takes
+        paths, the program and the paths.
+      takes_paths: Whether the command takes paths beside flags.
     """
     flag_table.define(flags.FLAGS, table)
     # What is finished is kept and shown, whoever ends the process.
     signal.signal(signal.SIGTERM, _stop)
 
     def main(argv: Sequence[str]) -> int:
-        return execute(flag_table.read(flags.FLAGS, table), sys.argv)
+        line = argv if takes_paths else sys.argv
+        return execute(flag_table.read(flags.FLAGS, table), line)
 
-    app.run(main, flags_parser=_parse)
+    app.run(main, flags_parser=_parse if takes_paths else _flags_only)
 
 
 def perform(prepare: Callable[[], W], work: Callable[[W], int], errors: TextIO) -> int:
@@ -84,15 +92,20 @@ def _refuse(error: Exception, errors: TextIO) -> int:
 
 def _parse(arguments: Sequence[str]) -> Any:
     try:
-        parsed = flags.FLAGS(arguments)
-        if len(parsed) > 1:
-            raise flags.Error(
-                f"The command takes flags only, got {parsed[1]!r}. Flags start with --"
-            )
+        return flags.FLAGS(arguments)
     except flags.UnrecognizedFlagError as error:
         now = FORMER.get(error.flagname)
         said = flags.Error(f"`--{error.flagname}` is {now} now.") if now else error
         sys.exit(_refuse(said, sys.stderr))
     except flags.Error as error:
+        sys.exit(_refuse(error, sys.stderr))
+
+
+def _flags_only(arguments: Sequence[str]) -> Any:
+    parsed = _parse(arguments)
+    if len(parsed) > 1:
+        error = flags.Error(
+            f"The command takes flags only, got {parsed[1]!r}. Flags start with --"
+        )
         sys.exit(_refuse(error, sys.stderr))
     return parsed

@@ -8,6 +8,7 @@ from experiments.data.dataset import Dataset
 from experiments.outputs import (
     by_attack,
     files,
+    reconstructions,
     records,
     results,
     tables,
@@ -16,6 +17,8 @@ from experiments.outputs import (
 )
 from experiments.outputs import summary as summary_lib
 from experiments.outputs.records import AttackRecord, RoundRecord
+from experiments.outputs.report import folder as report_folder
+from experiments.outputs.report import reading, sentences, writing
 from experiments.study.modality import Modality
 
 _THREAT_MODEL = """
@@ -53,7 +56,7 @@ def everything(
     modality: Modality,
     unfinished: str = "",
 ) -> None:
-    """Writes `summary.csv`, the figures and the TensorBoard files anew.
+    """Writes `summary.csv`, the figures, the TensorBoard files and the report anew.
 
     Args:
       run_folder: The folder of the run.
@@ -97,6 +100,10 @@ def everything(
             **_without_result(rows),
         },
     )
+    for row in {record.image_index for record in attacked}:
+        reconstructions.save_original(run_folder, row, dataset.examples[row])
+    sentences.save(run_folder, modality.tables(run_folder, dataset, attacked))
+    writing.write(run_folder, [reading.read(run_folder)], lambda _: leaks)
 
 
 def summary(
@@ -127,7 +134,7 @@ def summary(
     print(
         "\n" + "\n".join(said) + f"\nData: {dataset.note}\nLook at the "
         f"{f'{visible} and ' if visible else ''}curves: "
-        f"tensorboard --logdir {run_folder}",
+        f"tensorboard --logdir {run_folder}\nThe report: {run_folder / report_folder.PAGE}",
         file=stream,
         flush=True,
     )

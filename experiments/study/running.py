@@ -4,8 +4,10 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
+import tensorflow_federated as tff
+
 from experiments.outputs import progress as progress_lib
-from experiments.outputs import reconstructions, results
+from experiments.outputs import plan, reconstructions, results
 from experiments.outputs.progress import Progress
 from experiments.outputs.records import Cell, RoundRecord
 from experiments.outputs.results import ResultsWriter
@@ -16,6 +18,7 @@ from experiments.study import (
     layouts,
     leakage,
     masking,
+    trained_models,
     training,
     views,
     work,
@@ -45,6 +48,7 @@ def run(
       finished: Called when a training or an attack is on record.
     """
     whole = work.listed(settings, inputs)
+    plan.write(folder.path, whole.plan)
     left = whole.left(results.finished_keys(folder.path))
     recorder = Recorder()
     runtime.install(observers=(recorder,))
@@ -66,7 +70,7 @@ def run(
             for cell in left.trainings:
                 display.start(_training_title(cell), settings.training.rounds)
                 for record in _train(
-                    settings, inputs, cell, lattices, recorder, folder.session
+                    settings, inputs, cell, lattices, recorder, folder, display
                 ):
                     writer.write(record)
                     display.step(record.round, f"loss {record.loss:.3f}")
@@ -134,9 +138,10 @@ def _train(
     cell: Cell,
     lattices: Lattices,
     recorder: Recorder,
-    session: int,
+    folder: RunFolder,
+    display: Progress,
 ) -> Iterator[RoundRecord]:
-    """One training, with what comes before it: agreeing on masks."""
+    """One training, with what comes before it, agreeing on masks, and its model's file."""
     model, asked = inputs.model, settings.training
     agreed = aggregation = None
     if cell.policy != training.PLAIN:
@@ -158,6 +163,11 @@ def _train(
             lattices.training(),
         )
     process = training.build_process(model, asked, settings.seed, aggregation)
+
+    def keep(weights: tff.learning.models.ModelWeights) -> None:
+        if problem := trained_models.save(folder.path, cell, model, weights):
+            display.say(problem)
+
     yield from training.train(
         process,
         inputs.modality,
@@ -167,7 +177,8 @@ def _train(
         inputs.training,
         agreed,
         recorder,
-        session,
+        folder.session,
+        keep,
     )
 
 

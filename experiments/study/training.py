@@ -184,6 +184,7 @@ def train(
     agreed: Agreed | None,
     recorder: recorder_lib.Recorder,
     session: int,
+    keep: Callable[[tff.learning.models.ModelWeights], None] = lambda weights: None,
 ) -> Iterator[RoundRecord]:
     """Trains, yielding what each round cost and gave.
 
@@ -198,6 +199,8 @@ def train(
         first round.
       recorder: The observer of the installed context.
       session: Of the run.
+      keep: Gets what was learned, before the record of the last round: a training that
+        is recorded as finished has been kept.
 
     Yields:
       One record for each round.
@@ -218,7 +221,10 @@ def train(
         counted = recorder_lib.traffic(recorder.take())
         measured = _encryption_measurements(output.metrics["aggregator"])
         hidden = int(measured["hidden"]) if measured else 0
-        measures = evaluate(process.get_model_weights(state))
+        learned = process.get_model_weights(state)
+        measures = evaluate(learned)
+        if number == asked.rounds:
+            keep(learned)
         yield RoundRecord(
             cell=cell,
             round=number,

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
+from experiments.outputs.plan import Plan
 from experiments.outputs.records import Cell, Key, RoundKey
 from experiments.study import tasks, training
 from experiments.study.inputs import Inputs
@@ -22,6 +23,14 @@ class Work(NamedTuple):
     trainings: tuple[Cell, ...]
     attacks: tuple[Task, ...]
     rounds: int
+
+    @property
+    def plan(self) -> Plan:
+        """The same as keys of records."""
+        return Plan(
+            tuple(RoundKey(cell, self.rounds) for cell in self.trainings),
+            tuple(key for task in self.attacks for key in task.keys()),
+        )
 
     def left(self, done: Collection[Key]) -> "Work":
         """Of these pieces, those that are not done.

@@ -11,6 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[2]
 FLAG_OF = {
     "run": "--attackers",
+    "report": "--output",
     "analyse": "--threshold_tolerance",
     "check_prediction": "--run_name",
     "benchmark": "--torch_python",
@@ -108,6 +109,9 @@ def test_nothing_heavy_is_loaded(command, argument, status, shown):
             "benchmark", "--suite=attack --torch_python=/nowhere", "--torch_python"
         ),
         ("benchmark", "--suite=all", "lattice"),
+        ("report", "", "folders of runs, got none"),
+        also_slow("report", "/nowhere/at_all", "no folder"),
+        ("report", f"{ROOT / 'tests'} --output=/dev/null/below", "is a file"),
         ("keys", "--action=hand_out --keys=cohort.key", "--to"),
         ("benchmark", "--values=0", "at least 1"),
         ("analyse", "--output=somewhere", "--run_name` (in it) now"),

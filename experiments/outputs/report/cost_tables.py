@@ -1,0 +1,103 @@
+"""The costs of a family of runs as tables of text."""
+
+from experiments.outputs.records import AttackRecord
+from experiments.outputs.report import costs
+from experiments.outputs.report.costs import Rounds
+from experiments.outputs.report.families import Family
+from experiments.outputs.report.outcomes import percent
+from experiments.outputs.text_tables import Table
+
+
+def of(family: Family) -> list[Table]:
+    """Bytes of attacked messages, and bytes and seconds of training rounds.
+
+    Args:
+      family: Runs of one setting.
+
+    Returns:
+      A table for each context of messages, and one for each model that was trained.
+    """
+    more = f" ({family.differs})" if family.differs else ""
+    return [*_messages(family, more), *_trainings(family, more)]
+
+
+def _messages(family: Family, more: str) -> list[Table]:
+    attacked = [one for one in family.records if isinstance(one, AttackRecord)]
+    found = {
+        place: message
+        for place, message in costs.messages(attacked).items()
+        if place[0].target == "client"
+    }
+    tables = []
+    for context in dict.fromkeys(place[0] for place in found):
+        rows = [
+            (
+                f"{policy}, {agreement}",
+                f"{percent(1 - message.clear.median / message.plain)} %",
+                message.ciphertext.bytes,
+                message.clear.bytes,
+                message.total.bytes,
+                f"{message.total.median / message.plain:.3g}",
+            )
+            for (of_context, policy, agreement, _), message in found.items()
+            if of_context == context
+        ]
+        headings = (
+            "Mask",
+            "Hidden",
+            "Ciphertext, bytes",
+            "In the clear, bytes",
+            "Both, bytes",
+            "x plain",
+        )
+        title = f"One client's attacked message: {context.title}{more}"
+        tables.append(Table(title, headings, rows))
+    return tables
+
+
+def _trainings(family: Family, more: str) -> list[Table]:
+    found = costs.rounds(family.records)
+    settings = dict.fromkeys(
+        (one.setting.dataset, one.setting.model, one.setting.num_clients)
+        for one in found
+    )
+    headings = (
+        "Mask",
+        "Hidden",
+        "Ciphertext up, bytes",
+        "Clear up, bytes",
+        "Down, bytes",
+        "x plain",
+        "Seconds of a round: median (least to most)",
+        "Agreeing on a mask",
+        "Beyond the bound",
+        "Refused",
+    )
+    return [
+        Table(
+            f"A training round: {dataset}, {model}, {clients} clients{more}",
+            headings,
+            [
+                _training(one, costs.plain_of(one, found))
+                for one in found
+                if (one.setting.dataset, one.setting.model, one.setting.num_clients)
+                == (dataset, model, clients)
+            ],
+        )
+        for dataset, model, clients in settings
+    ]
+
+
+def _training(one: Rounds, plain: Rounds | None) -> tuple[str, ...]:
+    return (
+        f"{one.setting.policy}, {one.setting.agreement}",
+        f"{percent(one.share)} %",
+        one.ciphertext.bytes,
+        one.clear.bytes,
+        one.down.bytes,
+        f"{one.total / plain.total:.3g}" if plain else "no plain round",
+        one.seconds.seconds,
+        one.agreement.seconds if one.agreement else "no round of its own",
+        f"{percent(one.saturated / one.hidden)} %" if one.hidden else "-",
+        str(sum(one.refused.values())),
+    )

@@ -1,0 +1,205 @@
+"""What protection costs, as far as records have it: bytes of messages, training rounds."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from experiments.outputs import cost_summary
+from experiments.outputs.cost_summary import PLAIN_RELEASE, Setting
+from experiments.outputs.records import AttackRecord, Record, RoundRecord
+from experiments.outputs.report import outcomes
+from experiments.outputs.summary import Context
+
+ENTRY_BYTES = 4
+"""A visible entry is a float32."""
+
+NOT_RECORDED = (
+    "Not recorded by a run: the seconds of scoring and masking, quantising, encrypting, "
+    "adding and decrypting by themselves; they are inside the seconds of a round. "
+    "`python -m experiments.benchmark` measures them: --suite=lattice, --suite=masks. "
+    "Bytes are counted, seconds are wall-clock; the first round of each start, which "
+    "compiles, is left out of the seconds."
+)
+
+
+class Range(NamedTuple):
+    """Several measurements of one quantity.
+
+    Attributes:
+      low: The smallest.
+      median: Of all.
+      high: The largest.
+      n: How many.
+    """
+
+    low: float
+    median: float
+    high: float
+    n: int
+
+    @property
+    def bytes(self) -> str:
+        """Exact, as a whole number; from least to most where it differs."""
+        if self.low == self.high:
+            return f"{self.low:,.0f}"
+        return f"{self.low:,.0f} to {self.high:,.0f}"
+
+    @property
+    def seconds(self) -> str:
+        """The median and, of more than one, the ends; never an interval."""
+        if self.n == 1:
+            return f"{self.median:.3g} s (one round)"
+        return (
+            f"{self.median:.3g} s ({self.low:.3g} to {self.high:.3g}, {self.n} rounds)"
+        )
+
+
+class Message(NamedTuple):
+    """The bytes of one client's attacked message.
+
+    Attributes:
+      ciphertext: As they were sent.
+      clear: `ENTRY_BYTES` for each visible entry.
+      plain: What the message takes with nothing encrypted.
+    """
+
+    ciphertext: Range
+    clear: Range
+    plain: int
+
+    @property
+    def total(self) -> Range:
+        """Both parts; they grow together."""
+        return Range(
+            self.ciphertext.low + self.clear.low,
+            self.ciphertext.median + self.clear.median,
+            self.ciphertext.high + self.clear.high,
+            self.ciphertext.n,
+        )
+
+
+class Rounds(NamedTuple):
+    """The training rounds of one setting, of all seeds.
+
+    Attributes:
+      setting: Which.
+      share: What was really hidden of the last round, in [0, 1].
+      up: Bytes of a round from all clients.
+      ciphertext: The encrypted part of them.
+      clear: The other part.
+      down: Bytes to all clients.
+      seconds: Of a round, the first of each start left out, which compiles.
+      agreement: Seconds of the round in which clients agreed on a mask, if there was one.
+      saturated: Entries beyond the codec's bound, of all clients and rounds.
+      hidden: Entries that were encrypted, of all clients and rounds.
+      refused: Uploads that the server refused, by reason.
+      not_finite: Rounds whose loss is no number.
+    """
+
+    setting: Setting
+    share: float
+    up: Range
+    ciphertext: Range
+    clear: Range
+    down: Range
+    seconds: Range
+    agreement: Range | None
+    saturated: int
+    hidden: int
+    refused: Mapping[str, int]
+    not_finite: int
+
+    @property
+    def total(self) -> float:
+        """The median bytes of a round, in both directions."""
+        return self.up.median + self.down.median
+
+
+def messages(
+    records: Iterable[AttackRecord],
+) -> dict[tuple[Context, str, str, float], Message]:
+    """The bytes of a message, by what is attacked, policy, agreement and asked share.
+
+    Records of versions that did not count ciphertexts have none.
+    """
+    groups: dict[tuple[Context, str, str, float], list[AttackRecord]] = {}
+    for one in records:
+        if "ciphertext_bytes" in one.details:
+            cell = one.cell
+            place = (cell.policy, cell.agreement, cell.encryption_ratio)
+            groups.setdefault((outcomes.context_of(one), *place), []).append(one)
+    return {
+        place: Message(
+            spread([one.details["ciphertext_bytes"] for one in group]),
+            spread([ENTRY_BYTES * (one.parameters - one.hidden) for one in group]),
+            ENTRY_BYTES * group[0].parameters,
+        )
+        for place, group in groups.items()
+    }
+
+
+def rounds(records: Iterable[Record]) -> tuple[Rounds, ...]:
+    """The costs of all trainings, the plain one first, then by policy and share."""
+    groups: dict[Setting, list[RoundRecord]] = {}
+    for one in records:
+        if isinstance(one, RoundRecord):
+            groups.setdefault(cost_summary.setting_of(one.cell), []).append(one)
+    found = [_rounds(setting, group) for setting, group in groups.items()]
+    return tuple(
+        sorted(
+            found,
+            key=lambda one: (
+                one.setting.release != PLAIN_RELEASE,
+                one.setting.policy,
+                one.setting.encryption_ratio,
+            ),
+        )
+    )
+
+
+def plain_of(one: Rounds, everyone: Iterable[Rounds]) -> Rounds | None:
+    """The rounds without encryption of the same data, model and number of clients."""
+    same = [
+        other
+        for other in everyone
+        if other.setting.release == PLAIN_RELEASE
+        and (other.setting.dataset, other.setting.model, other.setting.num_clients)
+        == (one.setting.dataset, one.setting.model, one.setting.num_clients)
+    ]
+    return same[0] if len(same) == 1 else None
+
+
+def spread(values: Sequence[float]) -> Range:
+    """The range of at least one value."""
+    return Range(min(values), statistics.median(values), max(values), len(values))
+
+
+def _rounds(setting: Setting, group: Sequence[RoundRecord]) -> Rounds:
+    agreed = [
+        float(one.details["agreement_seconds"])
+        for one in group
+        if "agreement_seconds" in one.details
+    ]
+    refused: dict[str, int] = {}
+    for one in group:
+        for reason, count in one.details.get("refusals", {}).items():
+            refused[reason] = refused.get(reason, 0) + int(count)
+    return Rounds(
+        setting=setting,
+        share=group[-1].hidden / group[-1].parameters,
+        up=spread([one.client_to_server_bytes for one in group]),
+        ciphertext=spread([one.ciphertext_bytes for one in group]),
+        clear=spread([one.plaintext_bytes for one in group]),
+        down=spread([one.server_to_client_bytes for one in group]),
+        seconds=spread([one.round_seconds for one in cost_summary.steady(group)]),
+        agreement=spread(agreed) if agreed else None,
+        saturated=sum(int(one.details.get("saturated", 0)) for one in group),
+        hidden=sum(one.hidden * one.cell.num_clients for one in group),
+        refused=refused,
+        not_finite=sum(_not_finite(one) for one in group),
+    )
+
+
+def _not_finite(one: RoundRecord) -> bool:
+    values = [one.loss, *one.measures.values()]
+    return any(value is not None and not abs(value) < float("inf") for value in values)

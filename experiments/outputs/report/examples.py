@@ -1,0 +1,157 @@
+"""Originals beside what attackers made of them, as pictures that a page can hold."""
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib.image
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.outputs import reconstructions
+from experiments.outputs.leaks import Leaks
+from experiments.outputs.records import AttackRecord
+from experiments.outputs.report import outcomes
+from experiments.outputs.report.families import Family
+from experiments.outputs.report.outcomes import CHOOSING, HINDSIGHT
+from experiments.outputs.report.reading import Run
+from experiments.outputs.summary import Context
+
+MOST = 3
+"""Examples of a context that are shown; the files of all are in the run's folder."""
+
+
+class Tile(NamedTuple):
+    """One picture, or why there is none.
+
+    Attributes:
+      source: A "data:" address of a PNG, or "".
+      heading: What it is: "original", or what was hidden.
+      lines: Below it: attack and measure; or the reason.
+      alt: The same for who does not see it.
+    """
+
+    source: str
+    heading: str
+    lines: tuple[str, ...]
+    alt: str
+
+
+class Strip(NamedTuple):
+    """One example under one mask policy.
+
+    Attributes:
+      title: Which example, by the names that records and files have.
+      tiles: The original, then the masks by the share hidden.
+    """
+
+    title: str
+    tiles: tuple[Tile, ...]
+
+
+def of(context: Context, family: Family, leaks: Leaks) -> tuple[list[Strip], str]:
+    """The pictures of one context.
+
+    Of every mask one reconstruction: that of the attack that chooses without the
+    original where it was made, else the best in hindsight, and it says which.
+
+    Args:
+      context: What was attacked.
+      family: Runs that have it.
+      leaks: What is measured.
+
+    Returns:
+      The strips, and a sentence of what is not shown.
+    """
+    attacked = [
+        (run, record)
+        for run in family.runs
+        for record in run.records
+        if isinstance(record, AttackRecord) and outcomes.context_of(record) == context
+    ]
+    victims = list(
+        dict.fromkeys((record.cell.seed, record.image_index) for _, record in attacked)
+    )
+    strips: list[Strip] = []
+    for victim in victims[:MOST]:
+        own = [
+            (run, one)
+            for run, one in attacked
+            if (one.cell.seed, one.image_index) == victim
+        ]
+        original = reconstructions.load_original(own[0][0].path, victim[1])
+        if original is not None and not _drawable(original):
+            return [], "The examples are no pictures; cells.csv has their numbers."
+        strips += _strips(own, original, leaks)
+    more = len(victims) - MOST
+    said = f"{MOST} of {len(victims)} examples are shown." if more > 0 else ""
+    return strips, said
+
+
+def png(picture: NDArray[Any]) -> str:
+    """A picture, [h, w, 1] or [h, w, 3] in [0, 1], as a "data:" address of a PNG."""
+    pixels = np.clip(np.nan_to_num(np.asarray(picture, np.float32)), 0.0, 1.0)
+    if pixels.shape[2] == 1:
+        pixels = np.repeat(pixels, 3, axis=2)
+    buffer = io.BytesIO()
+    matplotlib.image.imsave(buffer, (255 * pixels + 0.5).astype(np.uint8), format="png")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _drawable(example: NDArray[Any]) -> bool:
+    return example.ndim == 3 and example.shape[2] in (1, 3)
+
+
+def _strips(
+    own: Sequence[tuple[Run, AttackRecord]],
+    original: NDArray[Any] | None,
+    leaks: Leaks,
+) -> Iterator[Strip]:
+    first = own[0][1]
+    label = "" if first.label is None else f", label {first.label}"
+    name = f"{first.cell.dataset} {first.image_index}{label}, seed {first.cell.seed}"
+    masks = list(dict.fromkeys((one.cell.policy, one.cell.agreement) for _, one in own))
+    for policy, agreement in masks:
+        here = [
+            (run, one)
+            for run, one in own
+            if (one.cell.policy, one.cell.agreement) == (policy, agreement)
+        ]
+        tiles = [_original(original, name)]
+        for share in sorted({one.hidden_share for _, one in here}):
+            at = [(run, one) for run, one in here if one.hidden_share == share]
+            tiles.append(_tile(at, share, leaks))
+        yield Strip(f"{name}; hidden by {policy}, {agreement}", tuple(tiles))
+
+
+def _original(original: NDArray[Any] | None, name: str) -> Tile:
+    if original is None:
+        lines = ("not kept by this run; the same command adds it",)
+        return Tile("", "original", lines, "no picture")
+    return Tile(png(original), "original", (), f"original of {name}")
+
+
+def _tile(at: Sequence[tuple[Run, AttackRecord]], share: float, leaks: Leaks) -> Tile:
+    heading = f"{outcomes.percent(share)} % hidden"
+    choosing = [pair for pair in at if pair[1].attack == CHOOSING]
+    ended = [pair for pair in choosing or at if pair[1].status == "ok"]
+    if not ended:
+        one = at[0][1]
+        reason = f"{one.attack} {one.status.replace('_', ' ')}: {one.reason}"
+        return Tile("", heading, (reason,), reason)
+    run, best = max(ended, key=lambda pair: _order(pair[1], leaks))
+    shown = leaks.shown(best.number(leaks.main.key))
+    how = f"chosen: {best.chosen}" if choosing else HINDSIGHT
+    name = f"{best.attack} {best.attacker.replace('_', '-')}"
+    kept = reconstructions.load(run.path, best.key)
+    lines = (shown, f"{name} ({how})")
+    if kept is None or not _drawable(kept):
+        return Tile("", heading, (*lines, "its file is missing"), "no picture")
+    file = reconstructions.path_of(run.path, best.key).name
+    return Tile(png(kept), heading, lines, f"{name}, {heading}: {shown}; {file}")
+
+
+def _order(record: AttackRecord, leaks: Leaks) -> float:
+    value = record.number(leaks.main.key)
+    return -np.inf if np.isnan(value) else value

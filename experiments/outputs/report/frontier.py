@@ -1,0 +1,140 @@
+"""The curves as a figure that a reader can point at, for plotly.js."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from experiments.outputs import style
+from experiments.outputs.leaks import Leaks
+from experiments.outputs.report.curves import Curve, Point
+
+_SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x")
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_HIDDEN = "% of the entries really hidden"
+_BYTES = "bytes of one client's message"
+
+
+def figure(
+    curves: Sequence[Curve], leaks: Leaks, heights: tuple[float, float]
+) -> go.Figure:
+    """Draws leakage against the share hidden and, where counted, against bytes.
+
+    Points are what was measured; the straight lines between them only join them. Single
+    values are drawn small where they are too few for an interval, else a bar is the
+    interval of 95 %.
+
+    Args:
+      curves: From `curves.of`.
+      leaks: What is measured.
+      heights: The range of the vertical axes, the same in every figure of a page.
+
+    Returns:
+      The figure.
+    """
+    counted = any(point.bytes is not None for curve in curves for point in curve.points)
+    columns = 2 if counted else 1
+    made = make_subplots(
+        rows=1, cols=columns, shared_yaxes=True, horizontal_spacing=0.05
+    )
+    for trace, column in _traces(curves, columns):
+        made.add_trace(trace, row=1, col=column)
+    made.update_layout(
+        template="plotly_white",
+        font={"family": "system-ui, sans-serif", "size": 14, "color": "#1a1a1a"},
+        margin={"l": 70, "r": 10, "t": 20, "b": 60},
+        height=440,
+        legend={"orientation": "h", "y": -0.22, "yanchor": "top"},
+        hovermode="closest",
+    )
+    made.update_yaxes(range=list(heights), zeroline=False)
+    # A title longer than the axis would be cut off.
+    words = leaks.axis.replace(" (", "<br>(")
+    made.update_yaxes(title={"text": words, "font": {"size": 13}}, row=1, col=1)
+    made.update_xaxes(range=[-3, 103], title=_HIDDEN, row=1, col=1)
+    if counted:
+        made.update_xaxes(title=_BYTES, rangemode="tozero", row=1, col=2)
+    return made
+
+
+def _traces(curves: Sequence[Curve], columns: int) -> Iterator[tuple[go.Scatter, int]]:
+    policies = list(dict.fromkeys(curve.policy for curve in curves))
+    attacks = list(dict.fromkeys(curve.attack for curve in curves))
+    colours = dict(zip(policies, itertools.cycle(style.COLOURS), strict=False))
+    symbols = dict(zip(policies, itertools.cycle(_SYMBOLS), strict=False))
+    dashes = dict(zip(attacks, itertools.cycle(_DASHES), strict=False))
+    # Where policies give the same, the smaller mark is seen inside of the larger one.
+    sizes = {name: max(7, 15 - 4 * place) for place, name in enumerate(policies)}
+    visible = any(curve.shown for curve in curves)
+    for curve in curves:
+        name = f"{curve.policy}: {curve.attack}"
+        look = {
+            "name": name,
+            "legendgroup": name,
+            "visible": True if curve.shown or not visible else "legendonly",
+        }
+        for column in range(1, columns + 1):
+            points = [
+                point for point in curve.points if _across(point, column) is not None
+            ]
+            yield (
+                go.Scatter(
+                    x=[_across(point, column) for point in points],
+                    y=[point.height for point in points],
+                    error_y=_bars(points),
+                    text=[point.text for point in points],
+                    hovertemplate=f"{name}<br>%{{text}}<extra></extra>",
+                    mode="lines+markers",
+                    line={
+                        "color": colours[curve.policy],
+                        "dash": dashes[curve.attack],
+                        "width": sizes[curve.policy] / 4,
+                    },
+                    marker={
+                        "symbol": symbols[curve.policy],
+                        "size": sizes[curve.policy],
+                    },
+                    showlegend=column == 1,
+                    **look,
+                ),
+                column,
+            )
+            single = [(point, value) for point in points for value in point.values]
+            yield (
+                go.Scatter(
+                    x=[_across(point, column) for point, _ in single],
+                    y=[value for _, value in single],
+                    mode="markers",
+                    marker={
+                        "color": colours[curve.policy],
+                        "symbol": f"{symbols[curve.policy]}-open",
+                        "size": 0.7 * sizes[curve.policy],
+                    },
+                    hoverinfo="skip",
+                    showlegend=False,
+                    **look,
+                ),
+                column,
+            )
+
+
+def _across(point: Point, column: int) -> float | None:
+    return point.percent if column == 1 else point.bytes
+
+
+def _bars(points: Sequence[Point]) -> dict[str, object]:
+    """Intervals; where there is none the single values are drawn."""
+    bars = [
+        (0.0, 0.0)
+        if point.values
+        else (point.high - point.height, point.height - point.low)
+        for point in points
+    ]
+    return {
+        "type": "data",
+        "array": [up for up, _ in bars],
+        "arrayminus": [down for _, down in bars],
+        "visible": any(up or down for up, down in bars),
+        "thickness": 1.2,
+    }

@@ -1,0 +1,150 @@
+"""The table of a context: policies and attacks down, the shares really hidden across."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+from experiments.outputs import cost_summary
+from experiments.outputs.cost_summary import Setting
+from experiments.outputs.leaks import Leaks
+from experiments.outputs.plan import Plan
+from experiments.outputs.report import spread as spread_lib
+from experiments.outputs.report.outcomes import HINDSIGHT, Mask, Outcome
+from experiments.outputs.summary import Context
+
+Work: TypeAlias = tuple[Setting, str, int, str, str]
+"""Setting, target, batch size, attack and attacker."""
+
+
+class Row(NamedTuple):
+    """One attack on one mask policy.
+
+    Attributes:
+      policy: What chose the hidden entries, and how clients came to one mask.
+      attack: The attack and its attacker.
+      kind: "attack"; "member", one that another attack tried; or "hindsight".
+      cells: One for each column.
+    """
+
+    policy: str
+    attack: str
+    kind: str
+    cells: tuple[str, ...]
+
+
+class Grid(NamedTuple):
+    """A table with what its numbers in square brackets behind words refer to.
+
+    Attributes:
+      columns: The shares that were really hidden.
+      rows: At least one.
+      reasons: Why there is no result, from number 1 on.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    reasons: tuple[str, ...]
+
+
+def planned(plans: Iterable[Plan]) -> Mapping[Work, int]:
+    """How many examples each attack is to be made on, of all seeds together."""
+    return Counter(
+        (
+            cost_summary.setting_of(key.cell),
+            key.target,
+            key.batch_size,
+            key.attack,
+            key.attacker,
+        )
+        for plan in plans
+        for key in plan.attacks
+    )
+
+
+def of(
+    context: Context,
+    found: Sequence[Outcome],
+    work: Mapping[Work, int],
+    leaks: Leaks,
+) -> Grid:
+    """Makes the table of one context.
+
+    Args:
+      context: What was attacked.
+      found: Outcomes of a family of runs.
+      work: From `planned`: what is not done yet is said so.
+      leaks: What is measured.
+
+    Returns:
+      The table: every attack by its name, the best in hindsight last.
+    """
+    own = [one for one in found if one.context == context]
+    columns = sorted(
+        {one.mask.text: one.mask.share for one in own}.items(), key=lambda item: item[1]
+    )
+    reasons = {
+        reason: number
+        for number, reason in enumerate(
+            dict.fromkeys(reason for one in own for reason, _ in one.reasons), 1
+        )
+    }
+    lines: dict[tuple[str, str, str, str, str], dict[str, Outcome]] = {}
+    for one in own:
+        mask = one.mask
+        line = (mask.policy, mask.agreement, one.member_of, one.name, _kind(one))
+        lines.setdefault(line, {})[mask.text] = one
+    masks = {
+        (one.mask.policy, one.mask.agreement, one.mask.text): one.mask for one in own
+    }
+    rows = []
+    ordered = sorted(lines, key=lambda line: (line[:2], line[4] == "hindsight"))
+    for policy, agreement, member_of, name, kind in ordered:
+        of_line = lines[policy, agreement, member_of, name, kind]
+        cells = []
+        for text, _ in columns:
+            mask_here = masks.get((policy, agreement, text))
+            sample = next(iter(of_line.values()))
+            asked = _planned(context, mask_here, sample, work)
+            cells.append(_cell(of_line.get(text), asked, reasons, leaks))
+        shown = f"{name}, tried by {member_of}" if member_of else name
+        rows.append(Row(f"{policy}, {agreement}", shown, kind, tuple(cells)))
+    return Grid(tuple(text for text, _ in columns), tuple(rows), tuple(reasons))
+
+
+def _kind(one: Outcome) -> str:
+    if one.attack == HINDSIGHT:
+        return "hindsight"
+    return "member" if one.member_of else "attack"
+
+
+def _planned(
+    context: Context, mask: Mask | None, one: Outcome, work: Mapping[Work, int]
+) -> int:
+    """How many examples are to be attacked; 0 if that is not known."""
+    if mask is None or one.member_of or one.attack == HINDSIGHT:
+        return 0
+    setting = Setting(*context[:4], mask.policy, mask.agreement, mask.asked)
+    place = (setting, context.target, context.batch_size, one.attack, one.attacker)
+    return work.get(place, 0)
+
+
+def _cell(
+    one: Outcome | None, asked: int, reasons: Mapping[str, int], leaks: Leaks
+) -> str:
+    if one is None:
+        return "not done yet" if asked else "-"
+    parts = [spread_lib.short(one.spread, leaks)] if one.spread else []
+    if one.diverged:
+        parts.append(f"{one.diverged} diverged")
+    for reason, count in one.reasons:
+        word = reason.partition(":")[0]
+        times = f"{count} " if one.samples or one.diverged else ""
+        parts.append(f"{times}{word} [{reasons[reason]}]")
+    if one.chosen and one.attack != HINDSIGHT:
+        parts.append(
+            "took " + ", ".join(f"{name} {count} x" for name, count in one.chosen)
+        )
+    done = len(one.samples) + one.diverged + sum(count for _, count in one.reasons)
+    if done < asked:
+        parts.append(f"{done} of {asked} done")
+    return "; ".join(parts) or "-"

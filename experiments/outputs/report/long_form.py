@@ -1,0 +1,122 @@
+"""`cells.csv`: a row for each example, attack, attacker and mask, for other programs."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from experiments.outputs import reconstructions, text_tables
+from experiments.outputs.leaks import Leaks
+from experiments.outputs.records import AttackRecord, MemberRecord
+from experiments.outputs.report import costs
+from experiments.outputs.report.families import Family
+
+COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "run": "folder of the run",
+        "settings": "what tells its settings from other runs', as flags; empty if nothing",
+        "data": "what the data really is",
+        "model": "the attacked model",
+        "release": "what is published of a round",
+        "clients": "clients of the attacked round",
+        "target": "what is attacked: client, aggregate or cohort",
+        "batch": "examples behind the attacked gradient",
+        "after": "rounds of averaging behind the attacked weights",
+        "metric": "what chose the hidden entries",
+        "mask": "how clients came to one mask",
+        "asked": "share that was asked to be hidden, 0 to 1",
+        "share": "share really hidden, 0 to 1",
+        "hidden": "entries really hidden",
+        "entries": "entries of the gradient",
+        "seed": "of the run",
+        "example": "index in the data set",
+        "attack": "its name",
+        "member_of": "the attack that tried this one; empty for one made by itself",
+        "attacker": "naive or mask_aware",
+        "status": "ok, does_not_apply, failed, or diverged (no finite number)",
+        "reason": "why there is no number",
+        "chosen": "what an attack that chooses believed",
+        "measure": "what `leak` is",
+        "leak": "the main measure, larger = more leaked; inf for an exact picture",
+        "exact": "1 if it is better than 8 bits can hold, of pictures",
+        "seconds": "of the attack",
+        "cipher_bytes": "ciphertext of the attacked message, as sent",
+        "clear_bytes": "its visible entries, 4 bytes each",
+        "file": "the reconstruction, in `reconstructions/` of the run",
+    }
+)
+"""The columns in their order, and what each says."""
+
+
+def to_csv(families: Sequence[tuple[Family, Leaks]]) -> str:
+    """The long form of families of runs, each with what is measured there."""
+    lines = [
+        [row[name] for name in COLUMNS]
+        for family, leaks in families
+        for row in _rows(family, leaks)
+    ]
+    return text_tables.to_csv([list(COLUMNS), *lines])
+
+
+def _rows(family: Family, leaks: Leaks) -> Iterator[dict[str, Any]]:
+    for run in family.runs:
+        attacked: Iterable[AttackRecord] = (
+            record for record in run.records if isinstance(record, AttackRecord)
+        )
+        for record in attacked:
+            row = {**_place(record), **_measured(record, leaks)}
+            row |= {"run": run.path.name, "settings": family.differs}
+            kept = reconstructions.path_of(run.path, record.key)
+            yield {**row, "file": kept.name if kept.exists() else ""}
+            for member in record.members:
+                yield {
+                    **row,
+                    **_measured(member, leaks),
+                    "attack": member.name,
+                    "member_of": record.attack,
+                    "chosen": "",
+                    "file": "",
+                }
+
+
+def _place(record: AttackRecord) -> dict[str, Any]:
+    cell = record.cell
+    sent = record.details.get("ciphertext_bytes")
+    clear = costs.ENTRY_BYTES * (record.parameters - record.hidden)
+    return {
+        "data": cell.dataset,
+        "model": cell.model,
+        "release": cell.release,
+        "clients": cell.num_clients,
+        "target": record.target,
+        "batch": record.batch_size,
+        "after": record.weights_after_rounds,
+        "metric": cell.policy,
+        "mask": cell.agreement,
+        "asked": cell.encryption_ratio,
+        "share": record.hidden_share,
+        "hidden": record.hidden,
+        "entries": record.parameters,
+        "seed": cell.seed,
+        "example": record.image_index,
+        "attack": record.attack,
+        "member_of": "",
+        "attacker": record.attacker,
+        "chosen": record.chosen or "",
+        "cipher_bytes": sent,
+        "clear_bytes": None if sent is None else clear,
+    }
+
+
+def _measured(one: AttackRecord | MemberRecord, leaks: Leaks) -> dict[str, Any]:
+    value = float(one.measures.get(leaks.main.key, math.nan))
+    status = "diverged" if one.status == "ok" and math.isnan(value) else one.status
+    exact = status == "ok" and leaks.short(value, leaks.main.form) == "exact"
+    return {
+        "status": status,
+        "reason": one.reason,
+        "measure": leaks.main.key,
+        "leak": value if status == "ok" else None,
+        "exact": int(exact) if status == "ok" else None,
+        "seconds": one.seconds,
+    }

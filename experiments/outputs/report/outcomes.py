@@ -1,0 +1,215 @@
+"""What each attack reached on each mask: rows of which tables and figures are made."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from experiments.outputs import cost_summary
+from experiments.outputs.leaks import Leaks
+from experiments.outputs.records import AttackRecord, MemberRecord
+from experiments.outputs.report import spread as spread_lib
+from experiments.outputs.report.spread import Sample, Spread
+from experiments.outputs.summary import Context
+
+HINDSIGHT = "best in hindsight"
+"""What no attacker has: of each example the best attack, picked with the original."""
+
+CHOOSING = "strongest"
+"""The attack that chooses among others without the original (`attacks/strongest.py`)."""
+
+
+class Mask(NamedTuple):
+    """What was hidden.
+
+    Attributes:
+      policy: What chose the hidden entries.
+      agreement: How clients come to one mask.
+      asked: The share that was asked for.
+      low: The smallest share that was really hidden.
+      high: The largest; more than one where masks follow the example.
+      entries: n, of which they are shares.
+    """
+
+    policy: str
+    agreement: str
+    asked: float
+    low: float
+    high: float
+    entries: int
+
+    @property
+    def share(self) -> float:
+        """Where the mask stands in a figure."""
+        return (self.low + self.high) / 2
+
+    @property
+    def text(self) -> str:
+        """The share that was really hidden, and the one asked for if it is another."""
+        if all(
+            abs(end - self.asked) * self.entries < 1 for end in (self.low, self.high)
+        ):
+            # But for a part of an entry it is what was asked for.
+            return f"{percent(self.asked)} %"
+        ends = dict.fromkeys((percent(self.low), percent(self.high)))
+        return f"{' to '.join(ends)} % (asked: {percent(self.asked)} %)"
+
+
+class Outcome(NamedTuple):
+    """One attack on one mask.
+
+    Attributes:
+      context: What is attacked.
+      mask: What was hidden.
+      attack: Its name, or `HINDSIGHT`.
+      attacker: "naive" or "mask_aware"; "" for `HINDSIGHT`.
+      member_of: The attack that tried this one and did not have to believe it, or "".
+      samples: What was measured.
+      diverged: Reconstructions without a number.
+      reasons: Why there is no reconstruction, and of how many examples.
+      chosen: What was believed, of an attack that chooses, and for how many examples; of
+        `HINDSIGHT` which attacks were best.
+    """
+
+    context: Context
+    mask: Mask
+    attack: str
+    attacker: str
+    member_of: str
+    samples: tuple[Sample, ...]
+    diverged: int
+    reasons: tuple[tuple[str, int], ...]
+    chosen: tuple[tuple[str, int], ...]
+
+    @property
+    def name(self) -> str:
+        """The attack and its attacker, as tables for people have them."""
+        attacker = self.attacker.replace("_", "-")
+        return f"{self.attack} {attacker}".strip()
+
+    @property
+    def spread(self) -> Spread | None:
+        """What the measurements say together."""
+        return spread_lib.of(self.samples, self.context.batch_size == 1)
+
+
+def percent(share: float) -> str:
+    """A share with three digits: 9.98 of a hundred, without the sign."""
+    return f"{float(f'{100 * share:.3g}'):g}"
+
+
+def context_of(record: AttackRecord) -> Context:
+    """What a record's table shares."""
+    setting = cost_summary.setting_of(record.cell)
+    return Context(
+        *setting[:4], record.target, record.batch_size, record.weights_after_rounds
+    )
+
+
+def of_records(records: Iterable[AttackRecord], leaks: Leaks) -> tuple[Outcome, ...]:
+    """Aggregates attacks over examples and seeds, each by itself.
+
+    Args:
+      records: Of one family of runs.
+      leaks: What is measured there.
+
+    Returns:
+      For each mask every attack, those behind one that chooses after it, and the best in
+      hindsight at the end. Attacks on single clients come first.
+    """
+    groups: dict[tuple[Context, str, str, float], list[AttackRecord]] = {}
+    for one in records:
+        cell = one.cell
+        place = (context_of(one), cell.policy, cell.agreement, cell.encryption_ratio)
+        groups.setdefault(place, []).append(one)
+    ordered = sorted(groups, key=lambda place: (place[0].target != "client", place))
+    return tuple(
+        outcome
+        for place in ordered
+        for outcome in _of_mask(place[0], groups[place], leaks)
+    )
+
+
+def _of_mask(
+    context: Context, group: Sequence[AttackRecord], leaks: Leaks
+) -> Iterator[Outcome]:
+    cell = group[0].cell
+    shares = [one.hidden_share for one in group]
+    mask = Mask(
+        cell.policy,
+        cell.agreement,
+        cell.encryption_ratio,
+        min(shares),
+        max(shares),
+        group[0].parameters,
+    )
+    attacks: dict[tuple[str, str], list[AttackRecord]] = {}
+    for one in group:
+        attacks.setdefault((one.attack, one.attacker), []).append(one)
+    for (attack, attacker), own in attacks.items():
+        yield Outcome(
+            context,
+            mask,
+            attack,
+            attacker,
+            "",
+            *_measured([(one, one) for one in own], leaks),
+            tuple(Counter(one.chosen for one in own if one.chosen).items()),
+        )
+        for name in dict.fromkeys(each.name for one in own for each in one.members):
+            members = [
+                (one, each) for one in own for each in one.members if each.name == name
+            ]
+            yield Outcome(
+                context, mask, name, attacker, attack, *_measured(members, leaks), ()
+            )
+    yield _hindsight(context, mask, group, leaks)
+
+
+def _measured(
+    found: Sequence[tuple[AttackRecord, AttackRecord | MemberRecord]], leaks: Leaks
+) -> tuple[tuple[Sample, ...], int, tuple[tuple[str, int], ...]]:
+    """Samples, how many diverged, and the reasons of what has no reconstruction."""
+    samples, diverged = [], 0
+    reasons: Counter[str] = Counter()
+    for record, one in found:
+        if one.status != "ok":
+            reasons[f"{one.status.replace('_', ' ')}: {one.reason}"] += 1
+            continue
+        value = _value(one.measures, leaks)
+        if value is None:
+            diverged += 1
+        else:
+            samples.append(Sample(record.cell.seed, record.image_index, value))
+    return tuple(samples), diverged, tuple(reasons.items())
+
+
+def _value(measures: Mapping[str, object], leaks: Leaks) -> float | None:
+    value = measures.get(leaks.main.key)
+    if not isinstance(value, int | float) or math.isnan(value):
+        return None
+    return float(value)
+
+
+def _hindsight(
+    context: Context, mask: Mask, group: Sequence[AttackRecord], leaks: Leaks
+) -> Outcome:
+    """Of each example the best of all that was tried on it, members included."""
+    best: dict[tuple[int, int], tuple[float, str]] = {}
+    for record in group:
+        tried = [(record.attack, record.measures)]
+        tried += [(one.name, one.measures) for one in record.members]
+        for attack, measures in tried:
+            value = _value(measures, leaks)
+            place = (record.cell.seed, record.image_index)
+            # Of equal ones the one that can be named; the chooser only repeats it.
+            if value is not None and (place not in best or value > best[place][0]):
+                name = attack if attack != CHOOSING else record.chosen or attack
+                best[place] = (value, f"{name} {record.attacker.replace('_', '-')}")
+    samples = tuple(
+        Sample(seed, example, value) for (seed, example), (value, _) in best.items()
+    )
+    who = Counter(name for _, name in best.values())
+    return Outcome(
+        context, mask, HINDSIGHT, "", "", samples, 0, (), tuple(who.most_common())
+    )

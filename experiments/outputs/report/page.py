@@ -1,0 +1,229 @@
+"""The page: what is shown of families of runs, as values, and its HTML."""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import jinja2
+import markupsafe
+import plotly.offline
+
+from experiments.outputs.leaks import Leaks
+from experiments.outputs.records import AttackRecord
+from experiments.outputs.report import (
+    answer,
+    cost_tables,
+    costs,
+    curves,
+    examples,
+    frontier,
+    grid,
+    outcomes,
+    provenance,
+    trouble,
+)
+from experiments.outputs.report import spread as spread_lib
+from experiments.outputs.report.answer import Answer
+from experiments.outputs.report.curves import Curve
+from experiments.outputs.report.examples import Strip
+from experiments.outputs.report.families import Family
+from experiments.outputs.report.grid import Grid
+from experiments.outputs.report.provenance import Provenance
+from experiments.outputs.summary import Context
+from experiments.outputs.text_tables import Table
+
+LEGEND = (
+    f"Fewer than {spread_lib.FEW} values: all of them. More: the median, with its 95 % "
+    "interval by order statistics [in square brackets], or with the smallest and the "
+    "largest value (in round ones) where examples share a message. A value is one "
+    "example; of several seeds it is the median of one seed. A number in square brackets "
+    "behind a word points to the reason below. Best in hindsight: of each example the "
+    "best attack, picked with the original, which no attacker has. Naive attackers take "
+    "hidden entries for zeros; mask-aware ones compare only what they see."
+)
+
+THREAT_MODEL = (
+    "The server is honest but curious, has no secret key, and clients do not collude with "
+    "it.",
+    "It saw the weights that it sent, the public mask, every client's visible entries and "
+    "ciphertexts, and what is published of a round.",
+    "Attack on the client: one message and nothing else. On the aggregate: the published "
+    "average, whatever was encrypted. On the cohort: all messages of a round and its "
+    "average.",
+)
+
+
+class Group(NamedTuple):
+    """One context of one family: nothing in it is averaged with another.
+
+    Attributes:
+      title: What was attacked.
+      differs: What tells its settings from other families'; "" for nothing.
+      answers: For each mask policy.
+      curves: Leakage over what is hidden.
+      heights: The range of the vertical axis.
+      grid: Every attack.
+      caption: Of the table: the measure, examples and seeds.
+      strips: Pictures.
+      said: What is not shown of them.
+      leaks: What is measured.
+    """
+
+    title: str
+    differs: str
+    answers: list[Answer]
+    curves: list[Curve]
+    heights: tuple[float, float]
+    grid: Grid
+    caption: str
+    strips: list[Strip]
+    said: str
+    leaks: Leaks
+
+    @property
+    def figure(self) -> markupsafe.Markup:
+        """For plotly.js, as JSON that ends no script; "" without a curve."""
+        if not self.curves:
+            return markupsafe.Markup("")
+        drawn = frontier.figure(self.curves, self.leaks, self.heights)
+        text = str(drawn.to_json()).replace("<", "\\u003c")
+        return markupsafe.Markup(text)
+
+
+class Page(NamedTuple):
+    """Everything that the page shows.
+
+    Attributes:
+      title: Of the page.
+      subtitle: Which runs.
+      notes: What a reader must know first: what is missing.
+      groups: What was attacked.
+      measures: What the numbers are.
+      trouble: What went wrong.
+      sentences: Tables of recovered sentences.
+      costs: Tables of bytes and seconds.
+      provenance: How each run was made.
+    """
+
+    title: str
+    subtitle: str
+    notes: tuple[str, ...]
+    groups: tuple[Group, ...]
+    measures: tuple[str, ...]
+    trouble: tuple[str, ...]
+    sentences: tuple[Table, ...]
+    costs: tuple[Table, ...]
+    provenance: tuple[Provenance, ...]
+
+    @property
+    def shows_examples(self) -> bool:
+        """Whether there is anything to look at."""
+        return bool(self.sentences) or any(
+            group.strips or group.said for group in self.groups
+        )
+
+
+def of(
+    families: Sequence[tuple[Family, Leaks]], sentences: Sequence[Table] = ()
+) -> Page:
+    """Makes the page of families of runs.
+
+    Args:
+      families: Each with what is measured there.
+      sentences: Tables of what was recovered, of modalities that have no pictures.
+
+    Returns:
+      The page.
+    """
+    runs = [run for family, _ in families for run in family.runs]
+    seeds = sorted({seed for family, _ in families for seed in family.seeds})
+    names = ", ".join(run.path.name for run in runs)
+    groups = _equal_axes(
+        [group for family, leaks in families for group in _groups(family, leaks)]
+    )
+    wrong: dict[str, None] = {}
+    for family, leaks in families:
+        found = outcomes.of_records(_attacks(family), leaks)
+        wrong |= dict.fromkeys(trouble.of(found, costs.rounds(family.records)))
+    notes = [f"{run.path.name}: {note}" for run in runs for note in run.notes]
+    notes += [note for family, _ in families for note in family.notes]
+    captions = dict.fromkeys(f"{group.leaks.caption}." for group in groups)
+    return Page(
+        title="What leaks, and what it costs to hide it",
+        subtitle=f"Selective encryption; run{'s' if len(runs) > 1 else ''} {names}; seed"
+        f"{'s' if len(seeds) > 1 else ''} {', '.join(str(seed) for seed in seeds)}.",
+        notes=tuple(notes),
+        groups=tuple(groups),
+        measures=tuple(captions),
+        trouble=tuple(wrong),
+        sentences=tuple(sentences),
+        costs=tuple(
+            table for family, _ in families for table in cost_tables.of(family)
+        ),
+        provenance=tuple(provenance.of(run) for run in runs),
+    )
+
+
+def to_html(page: Page) -> str:
+    """The page in one file that loads nothing from anywhere."""
+    template = pathlib.Path(__file__).with_name("page.html").read_text("utf-8")
+    made = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    return made.from_string(template).render(
+        page=page,
+        bound=answer.BOUND,
+        legend=LEGEND,
+        threat_model=THREAT_MODEL,
+        not_recorded=costs.NOT_RECORDED,
+        plotly=markupsafe.Markup(plotly.offline.get_plotlyjs()),
+    )
+
+
+def _attacks(family: Family) -> list[AttackRecord]:
+    return [one for one in family.records if isinstance(one, AttackRecord)]
+
+
+def _groups(family: Family, leaks: Leaks) -> list[Group]:
+    attacked = _attacks(family)
+    found = outcomes.of_records(attacked, leaks)
+    sent, trained = costs.messages(attacked), costs.rounds(family.records)
+    work = grid.planned(run.plan for run in family.runs if run.plan)
+    groups = []
+    for context in dict.fromkeys(one.context for one in found):
+        strips, said = examples.of(context, family, leaks)
+        groups.append(
+            Group(
+                context.title,
+                family.differs,
+                answer.of(context, found, sent, trained, leaks),
+                curves.of(context, found, sent, leaks),
+                (0.0, 1.0),
+                grid.of(context, found, work, leaks),
+                _caption(context, attacked, leaks),
+                strips,
+                said,
+                leaks,
+            )
+        )
+    return groups
+
+
+def _equal_axes(groups: Sequence[Group]) -> list[Group]:
+    """Figures of one measure have one vertical axis, so that they can be compared."""
+    of_measure: dict[str, list[Curve]] = {}
+    for group in groups:
+        of_measure.setdefault(group.leaks.main.key, []).extend(group.curves)
+    heights: Mapping[str, tuple[float, float]] = {
+        group.leaks.main.key: curves.top(of_measure[group.leaks.main.key], group.leaks)
+        for group in groups
+    }
+    return [group._replace(heights=heights[group.leaks.main.key]) for group in groups]
+
+
+def _caption(context: Context, attacked: Sequence[AttackRecord], leaks: Leaks) -> str:
+    own = [one for one in attacked if outcomes.context_of(one) == context]
+    seeds = {one.cell.seed for one in own}
+    victims = {(one.cell.seed, one.image_index) for one in own}
+    return (
+        f"{leaks.main.words}: {len(victims)} examples, {len(seeds)} "
+        f"seed{'s' if len(seeds) > 1 else ''}"
+    )

@@ -1,0 +1,156 @@
+"""Reads the folder of a run: all that can be read, and a sentence for what cannot."""
+
+import json
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from experiments.outputs import plan as plan_lib
+from experiments.outputs import records as records_lib
+from experiments.outputs import results, run_directory
+from experiments.outputs.plan import Plan
+from experiments.outputs.records import Key, Record
+
+
+class Run(NamedTuple):
+    """What the folder of a run says.
+
+    Attributes:
+      path: The folder.
+      config: What `config.json` has; empty without one.
+      records: In the order in which they were made; of work done twice the last.
+      plan: All the work; None if it is not known.
+      notes: What a reader must know: what is missing or damaged, a sentence each.
+    """
+
+    path: pathlib.Path
+    config: Mapping[str, Any]
+    records: tuple[Record, ...]
+    plan: Plan | None
+    notes: tuple[str, ...]
+
+
+def read(path: pathlib.Path) -> Run:
+    """Reads a run, finished or not.
+
+    Args:
+      path: Its folder.
+
+    Returns:
+      The run, with a note for everything that is not there.
+
+    Raises:
+      ValueError: If it is no folder of a run, or of a version with other records.
+    """
+    _check(path)
+    notes = []
+    config: Mapping[str, Any] = {}
+    if (path / run_directory.FILE_NAME).exists():
+        config = run_directory.read_config(path)
+    else:
+        notes.append(
+            f"{run_directory.FILE_NAME} is missing: the command, the flags, the versions "
+            "and the machine are not known."
+        )
+    found: dict[Key, Record] = {}
+    if (path / results.FILE_NAME).exists():
+        values, damaged = _lines((path / results.FILE_NAME).read_bytes())
+        notes += list(_damage(damaged, len(values)))
+        for number, each in values:
+            record = _record(each, number, path, config)
+            found[record.key] = record
+    else:
+        notes.append(f"{results.FILE_NAME} is missing: there is no result.")
+    plan = plan_lib.load(path)
+    return Run(
+        path, config, tuple(found.values()), plan, (*notes, *_unfinished(plan, found))
+    )
+
+
+def version(config: Mapping[str, Any]) -> str:
+    """Which version of selenc-tf made a run, with its commit, as far as it is known."""
+    session = (config.get("sessions") or [{}])[-1]
+    number = session.get("versions", {}).get("selenc-tf") or "of unknown version"
+    commit = (session.get("git") or {}).get("commit", "")
+    changed = " with changes" if (session.get("git") or {}).get("dirty") else ""
+    return f"selenc-tf {number}" + (
+        f", commit {commit[:10]}{changed}" if commit else ""
+    )
+
+
+def _check(path: pathlib.Path) -> None:
+    if any(
+        (path / name).exists() for name in (run_directory.FILE_NAME, results.FILE_NAME)
+    ):
+        return
+    inner = sorted(path.glob(f"*/{results.FILE_NAME}")) if path.is_dir() else []
+    hint = f" Runs are inside: give {path}/*." if inner else ""
+    what = "has neither" if path.is_dir() else "is no folder with"
+    raise ValueError(
+        f"A report is made of folders of runs, but {path} {what} "
+        f"{run_directory.FILE_NAME} or {results.FILE_NAME}.{hint}"
+    )
+
+
+def _lines(data: bytes) -> tuple[list[tuple[int, dict[str, Any]]], list[int]]:
+    """The objects of a JSON Lines file, and the numbers of lines that are none."""
+    values, damaged = [], []
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError:
+            value = None
+        if isinstance(value, dict):
+            values.append((number, value))
+        else:
+            damaged.append(number)
+    return values, damaged
+
+
+def _damage(damaged: Sequence[int], kept: int) -> Iterator[str]:
+    if damaged:
+        lines = ", ".join(str(number) for number in damaged[:10])
+        more = ", .." if len(damaged) > 10 else ""
+        yield (
+            f"{len(damaged)} damaged line{'s' if len(damaged) > 1 else ''} of "
+            f"{results.FILE_NAME} left out (line {lines}{more}); {kept} whole lines are "
+            "read. The same command does the missing work again, after a line that is "
+            "not the last one is deleted."
+        )
+
+
+def _record(
+    values: Mapping[str, Any],
+    number: int,
+    path: pathlib.Path,
+    config: Mapping[str, Any],
+) -> Record:
+    try:
+        return records_lib.from_dict(values)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"{path} was written by {version(config)}, and line {number} of its "
+            f"{results.FILE_NAME} is no record of this version: {error}"
+        ) from error
+
+
+def _unfinished(plan: Plan | None, found: Mapping[Key, Record]) -> Iterator[str]:
+    if plan is None:
+        yield (
+            f"Whether the run is finished is not known: it has no {plan_lib.FILE_NAME} "
+            "(older versions wrote none)."
+        )
+        return
+    left = plan.missing(found)
+    for what, missing, planned in (
+        ("trainings", left.trainings, plan.trainings),
+        ("attacked examples", left.attacks, plan.attacks),
+    ):
+        if missing:
+            done = len(planned) - len(missing)
+            yield (
+                f"Unfinished: {done} of {len(planned)} {what} are there. The same "
+                "command goes on."
+            )

@@ -1,0 +1,144 @@
+"""A measured number and how sure it is: all values while they are few."""
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.outputs import statistic
+from experiments.outputs.leaks import Leaks
+
+FEW = 6
+"""From this many independent values on the median has a 95 % interval: of five, the
+smallest and the largest enclose it with a probability of 94 % only."""
+
+
+class Sample(NamedTuple):
+    """What was measured on one example.
+
+    Attributes:
+      seed: Of the run.
+      example: Its index in the data set.
+      value: The measure; infinite for an exact picture, never NaN.
+    """
+
+    seed: int
+    example: int
+    value: float
+
+
+class Spread(NamedTuple):
+    """What several measurements say together.
+
+    Attributes:
+      unit: What each value is of: "example" (of one seed), or "seed" (the median over the
+        examples of one seed, which share its weights).
+      values: One for each unit, the largest first.
+      examples: How many examples are behind them, of all seeds together.
+      median: Of the values.
+      interval: Of 95 % for the median; None where there are less than `FEW` values, or
+        where they are of one message and so not independent.
+    """
+
+    unit: str
+    values: tuple[float, ...]
+    examples: int
+    median: float
+    interval: tuple[float, float] | None
+
+
+def of(samples: Iterable[Sample], independent: bool = True) -> Spread | None:
+    """Puts measurements together, seed by seed if there are several.
+
+    The interval is that of order statistics (Conover, "Practical nonparametric
+    statistics", 1999, 3.2): it assumes independent values and nothing of their
+    distribution, and infinite values do not disturb it.
+
+    Args:
+      samples: The measurements.
+      independent: Whether the examples of one seed are of messages of their own.
+
+    Returns:
+      The spread, or None for no measurement.
+    """
+    listed = sorted(samples)
+    if not listed:
+        return None
+    by_seed = {
+        seed: [one.value for one in group]
+        for seed, group in itertools.groupby(listed, key=lambda one: one.seed)
+    }
+    if len(by_seed) > 1:
+        unit, values = "seed", [median(group) for group in by_seed.values()]
+    else:
+        unit, values = "example", [one.value for one in listed]
+    ordered = tuple(sorted(values, reverse=True))
+    usable = unit == "seed" or independent
+    return Spread(
+        unit,
+        ordered,
+        len(listed),
+        median(ordered),
+        _interval(ordered) if usable else None,
+    )
+
+
+def median(values: Sequence[float]) -> float:
+    """The median of at least one value, infinite ones allowed."""
+    return statistic.quartiles(np.asarray(values, np.float64))[0]
+
+
+def _interval(values: Sequence[float]) -> tuple[float, float] | None:
+    if len(values) < FEW:
+        return None
+    # Here, so that reading results does not wait for SciPy.
+    from scipy import stats
+
+    # Ranks do not change the order, and let infinity through.
+    ascending = sorted(values)
+    ranks = stats.quantile_test(range(len(values)), p=0.5).confidence_interval(0.95)
+    return ascending[int(ranks.low)], ascending[int(ranks.high)]
+
+
+def short(spread: Spread, leaks: Leaks) -> str:
+    """For a cell of a table: "9.1, 8.0", "8.5 [7.9, 9.1]" or "8.5 (7.9 to 9.1)".
+
+    Square brackets are an interval, round ones the smallest and largest value.
+    """
+    text = _number(leaks)
+    if len(spread.values) < FEW:
+        return ", ".join(text(value) for value in spread.values)
+    if spread.interval is None:
+        ends = f"({text(spread.values[-1])} to {text(spread.values[0])})"
+    else:
+        ends = f"[{text(spread.interval[0])}, {text(spread.interval[1])}]"
+    return f"{text(spread.median)} {ends}"
+
+
+def in_words(spread: Spread, leaks: Leaks) -> str:
+    """For a sentence: the median and how sure it is, or all values while they are few."""
+    count, shown = len(spread.values), leaks.shown
+    several = "s" if count > 1 else ""
+    units = (
+        f"medians of {count} seeds, {spread.examples} examples"
+        if spread.unit == "seed"
+        else f"{count} example{several} of one seed"
+    )
+    if count < FEW:
+        listed = [shown(value) for value in spread.values]
+        if count > 1 and len(set(listed)) == 1:
+            return f"{listed[0]} each time ({units})"
+        return f"{', '.join(listed)} ({units})"
+    if spread.interval is None:
+        low, high = shown(spread.values[-1]), shown(spread.values[0])
+        return (
+            f"median {shown(spread.median)} ({low} to {high}; {units}; no interval, as "
+            "they share messages)"
+        )
+    low, high = (shown(end) for end in spread.interval)
+    return f"median {shown(spread.median)} (95 % interval {low} to {high}; {units})"
+
+
+def _number(leaks: Leaks) -> Callable[[float], str]:
+    return lambda value: leaks.short(value, leaks.main.form)

@@ -1,0 +1,53 @@
+"""What went wrong, and what to change: nothing of it is left to be found in a file."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from experiments.outputs.report.costs import Rounds
+from experiments.outputs.report.outcomes import HINDSIGHT, Outcome, percent
+
+
+def of(found: Iterable[Outcome], rounds: Sequence[Rounds]) -> Iterator[str]:
+    """A sentence for everything that is not as it should be.
+
+    Args:
+      found: The outcomes of a family of runs.
+      rounds: Its trainings.
+
+    Yields:
+      What happened, where, and what to change.
+    """
+    for one in rounds:
+        setting = one.setting
+        name = f"Training with {setting.policy} at {percent(one.share)} % hidden"
+        if one.saturated:
+            share = percent(one.saturated / one.hidden)
+            yield (
+                f"{name}: {one.saturated:,} encrypted entries ({share} %) were beyond the "
+                "codec's bound and cut off, so what was learned is not what it would be. "
+                "Raise --codec_bound, or take --scales=previous_aggregate."
+            )
+        for reason, count in one.refused.items():
+            yield (
+                f"{name}: the server refused {count} upload{'s' if count > 1 else ''} "
+                f"({reason}). docs/lattice.md says what each reason means."
+            )
+        if one.not_finite:
+            yield (
+                f"{name}: {one.not_finite} rounds have a loss or measure that is no "
+                "finite number. Lower --client_learning_rate."
+            )
+    for outcome in found:
+        if outcome.diverged and outcome.attack != HINDSIGHT:
+            where = f"{outcome.mask.policy} at {outcome.mask.text} hidden"
+            yield (
+                f"{outcome.name} on {where}: {outcome.diverged} reconstructions are no "
+                "finite numbers. They are in no median: what leaked there may be more. "
+                "More --attack_restarts help."
+            )
+        for reason, count in outcome.reasons:
+            if reason.startswith("failed"):
+                yield (
+                    f"{outcome.name} on {outcome.mask.policy} at {outcome.mask.text} "
+                    f"hidden failed on {count} examples: {reason.partition(': ')[2]} It "
+                    "says nothing of the protection; the same command tries it again."
+                )

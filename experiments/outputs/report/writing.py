@@ -1,0 +1,83 @@
+"""Writes a report: the page, and what a paper needs."""
+
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+
+from experiments.outputs import files, records
+from experiments.outputs.leaks import Leaks
+from experiments.outputs.records import AttackRecord
+from experiments.outputs.report import (
+    families,
+    latex,
+    long_form,
+    page,
+    paper,
+    sentences,
+)
+from experiments.outputs.report import folder as folder_lib
+from experiments.outputs.report.families import Family
+from experiments.outputs.report.page import Group, Page
+from experiments.outputs.report.reading import Run
+
+
+def write(
+    folder: pathlib.Path, runs: Sequence[Run], leaks_of: Callable[[str], Leaks]
+) -> tuple[pathlib.Path, ...]:
+    """Writes `report.html`, `cells.csv`, `table.tex`, and figures as SVG and PDF.
+
+    Args:
+      folder: Where to; made if need be.
+      runs: What the report is of.
+      leaks_of: What is measured in a modality, by its name in records.
+
+    Returns:
+      The files.
+
+    Raises:
+      ValueError: If two runs hold the same work.
+      OSError: If the folder cannot be written.
+    """
+    found = [(one, leaks_of(modality(one))) for one in families.join(runs)]
+    tables = [table for run in runs for table in sentences.load(run.path)]
+    made = page.of(found, tables)
+    contents = {
+        folder_lib.PAGE: page.to_html(made).encode(),
+        folder_lib.CELLS: long_form.to_csv(found).encode(),
+        folder_lib.TABLES: _latex(made).encode(),
+        **dict(_figures(made)),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        files.write_atomically(path, content)
+    return tuple(folder / name for name in contents)
+
+
+def modality(family: Family) -> str:
+    """The modality of its records; that of pictures without an attack."""
+    attacked = (one for one in family.records if isinstance(one, AttackRecord))
+    return next((one.modality for one in attacked), "pictures")
+
+
+def _latex(made: Page) -> str:
+    return latex.document(
+        [
+            latex.table(group.grid, _title(group), f"{group.caption}. {page.LEGEND}")
+            for group in made.groups
+        ]
+    )
+
+
+def _figures(made: Page) -> Iterator[tuple[str, bytes]]:
+    for number, group in enumerate(made.groups, 1):
+        if group.curves:
+            drawn = paper.figure(group.curves, group.leaks, group.heights)
+            name = records.path_name(f"leakage_over_hidden_{number}_{group.title}")
+            place = f"{folder_lib.FIGURES}/{name[:120]}"
+            yield f"{place}.svg", paper.to_svg(drawn)
+            yield f"{place}.pdf", paper.to_pdf(drawn)
+
+
+def _title(group: Group) -> str:
+    return f"{group.title}, {group.differs}" if group.differs else group.title

@@ -1,0 +1,100 @@
+"""Makes a report of one run or of several: what leaks, how sure that is, what it costs.
+
+    python -m experiments.report runs/quickstart
+    python -m experiments.report runs/seed_0 runs/seed_1 runs/other_model --output=report
+
+Runs that differ only in `--seed` are put together; others stand side by side. It writes
+`report.html`, `cells.csv`, `table.tex`, and figures as SVG and PDF.
+"""
+
+import dataclasses
+import pathlib
+import pkgutil
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from experiments import modalities
+from experiments.outputs import report, run_directory
+from experiments.study import command, places
+from experiments.study.flag_table import flag
+
+if TYPE_CHECKING:
+    from experiments.outputs.leaks import Leaks
+    from experiments.outputs.report.reading import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Where a report goes."""
+
+    output: str = flag(
+        "output",
+        "",
+        "Folder of the report: by default that of the run, or `report` for several.",
+    )
+
+
+def execute(
+    asked: Report,
+    line: Sequence[str],
+    output: TextIO = sys.stdout,
+    errors: TextIO = sys.stderr,
+) -> int:
+    """Reads the runs, writes the report, and gives the exit status.
+
+    Args:
+      asked: Where it goes.
+      line: The program and the folders of the runs.
+      output: Where it is said what was written, and what is missing.
+      errors: Where refusals go.
+
+    Returns:
+      0, or `command.REFUSED` for folders that cannot be used.
+    """
+    paths = list(dict.fromkeys(pathlib.Path(each).expanduser() for each in line[1:]))
+
+    def prepare() -> "tuple[pathlib.Path, list[Run]]":
+        if not paths:
+            raise ValueError(
+                "A report is made of folders of runs, got none: python -m "
+                "experiments.report RUN.. --output=FOLDER"
+            )
+        folder = places.path_of(asked.output or "report")
+        run_directory.check_writable(folder)
+        if not asked.output and len(paths) == 1:
+            folder = paths[0]
+        report.folder.check(folder, paths)
+        return folder, [report.reading.read(path) for path in paths]
+
+    def work(prepared: "tuple[pathlib.Path, list[Run]]") -> int:
+        folder, runs = prepared
+        written = report.writing.write(folder, runs, leaks_of)
+        for run in runs:
+            for note in run.notes:
+                print(f"{run.path}: {note}", file=output)
+        for path in written:
+            print(path, file=output, flush=True)
+        return 0
+
+    return command.perform(prepare, work, errors)
+
+
+def leaks_of(modality: str) -> "Leaks":
+    """What is measured in a modality, by its name in records.
+
+    Raises:
+      ValueError: If there is none of the name.
+    """
+    offers = modalities.catalog.MODALITIES
+    if modality not in offers:
+        raise ValueError(
+            f"Records must be of a modality of: {', '.join(offers)}; got {modality!r}. "
+            "Use the version of selenc-tf that wrote them."
+        )
+    found: Leaks = pkgutil.resolve_name(offers[modality].place).leaks
+    return found
+
+
+if __name__ == "__main__":
+    command.start(Report, execute, takes_paths=True)

@@ -1,0 +1,93 @@
+"""What the first screen says, which is never more than was measured."""
+
+import math
+
+from experiments.outputs.pictures.leaks import PICTURES
+from experiments.outputs.report import answer, costs, outcomes
+from tests.experiments.outputs.example_records import attack, cell
+from tests.experiments.outputs.report import folders
+
+
+def answers(records):
+    attacked = [one for one in records if hasattr(one, "attack")]
+    found = outcomes.of_records(attacked, PICTURES)
+    return answer.of(
+        found[0].context,
+        found,
+        costs.messages(attacked),
+        costs.rounds(records),
+        PICTURES,
+    )
+
+
+def test_leakage_bytes_and_time_at_a_tenth():
+    (found,) = answers(folders.found())
+    assert found.about == "10 % hidden by random"
+    assert "32.0 dB, 31.0 dB, 30.0 dB (3 examples of one seed)" in found.leaks
+    assert "nothing hidden exact, everything hidden 7.0 dB" in found.leaks
+    assert "too few for an interval, 3 examples" in found.leaks
+    # 160 bytes of ciphertext and 90 visible entries; 100 entries in the clear.
+    assert "520 bytes, 1.3 x the 400" in found.bytes
+    assert "400 bytes up and 100 down (4 rounds; its median is 1.25 x plain)" in (
+        found.bytes
+    )
+    assert "1.5 s (1.5 to 1.5, 3 rounds), against 1 s" in found.time
+    assert "So few rounds say little." in found.time
+
+
+def test_an_interval_only_from_enough_values():
+    (found,) = answers(folders.found(images=range(10)))
+    assert "median 34.5 dB (95 % interval 31.0 dB to 38.0 dB; 10 examples of one" in (
+        found.leaks
+    )
+    assert "too few" not in found.leaks
+
+
+def test_what_is_far_from_a_tenth_is_not_called_so():
+    records = [attack(0, cell=cell(ratio)) for ratio in (0.0, 0.5)]
+    (found,) = answers(records)
+    assert found.about.startswith("Nothing was measured at about 10 % hidden; the near")
+    assert "50 % hidden by random" not in found.about  # 0 is nearer.
+    # Hidden is what counts, not what was asked for.
+    wide = [attack(0, cell=cell(0.1), hidden=44)]
+    (found,) = answers(wide)
+    assert "the nearest is 44 % (asked: 10 %)" in found.about
+
+
+def test_without_training_time_is_not_measured():
+    (found,) = answers([attack(0)])
+    assert found.time.startswith("Not measured")
+    assert found.bytes == "Not measured."
+
+
+def test_no_result_is_no_protection():
+    without = attack(
+        0, status="failed", reason="out of memory", objective=None, measures={}
+    )
+    (found,) = answers([without])
+    assert "no protection shown: lbfgs mask-aware failed: out of memory" in found.leaks
+    (found,) = answers([attack(0, psnr=math.nan)])
+    assert "all reconstructions diverged" in found.leaks
+
+
+def test_attempts_without_a_number_are_counted():
+    (found,) = answers([attack(0), attack(1, psnr=math.nan)])
+    assert "Attempts without a number: 1" in found.leaks
+
+
+def test_ranges_that_overlap_show_no_difference():
+    records = folders.found()
+    plain = [one for one in records if one.cell.release == "plain"]
+    slow = [
+        one.__class__(**{**vars(one), "round_seconds": 1.0 + one.round / 4})
+        for one in plain
+    ]
+    (found,) = answers([one for one in records if one not in plain] + slow)
+    assert "overlap: no difference was measured" in found.time
+
+
+def test_the_aggregate_is_said_to_be_published_whatever_is_hidden():
+    records = [attack(0, cell=cell(1.0), target="aggregate", batch_size=2)]
+    (found,) = answers(records)
+    assert found.about == "What is published, whatever was encrypted on the way"
+    assert found.bytes == found.time == ""

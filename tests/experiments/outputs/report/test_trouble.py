@@ -1,0 +1,63 @@
+"""What went wrong is told with what to change, and bytes are told as counted."""
+
+import math
+
+from experiments.outputs.pictures.leaks import PICTURES
+from experiments.outputs.report import costs, outcomes, trouble
+from tests.experiments.outputs.example_records import attack, cell, training
+
+
+def told(records):
+    attacked = [one for one in records if hasattr(one, "attack")]
+    found = outcomes.of_records(attacked, PICTURES)
+    return list(trouble.of(found, costs.rounds(records)))
+
+
+def test_nothing_wrong_is_nothing_told():
+    assert told([attack(0), training(1)]) == []
+
+
+def test_everything_wrong_is_told_once_with_what_to_change():
+    details = {"saturated": 20, "refused": 1, "refusals": {"WRONG_KEY": 1}}
+    lines = told(
+        [
+            training(1, details=details, loss=math.nan),
+            attack(0, psnr=math.nan),
+            attack(
+                1,
+                attack="dlg",
+                status="failed",
+                reason="x.",
+                objective=None,
+                measures={},
+            ),
+        ]
+    )
+    saturated, refused, loss, diverged, failed = lines
+    assert "20 encrypted entries (25 %)" in saturated
+    assert "--codec_bound" in saturated
+    assert "refused 1 upload (WRONG_KEY)" in refused
+    assert "1 rounds have a loss" in loss
+    assert "1 reconstructions are no finite numbers" in diverged
+    assert "failed on 1 examples: x." in failed
+
+
+def test_an_attack_that_does_not_apply_is_no_trouble():
+    records = [
+        attack(0, status="does_not_apply", reason="x.", objective=None, measures={})
+    ]
+    assert told(records) == []
+
+
+def test_bytes_that_differ_are_told_from_least_to_most():
+    of_cell = cell(0.1, release="reveal_aggregate")
+    (found,) = costs.rounds(
+        [
+            training(1, of_cell, client_to_server_bytes=900, round_seconds=9.0),
+            training(2, of_cell, client_to_server_bytes=500, round_seconds=2.0),
+        ]
+    )
+    assert found.up.bytes == "500 to 900"
+    # The first round compiles.
+    assert found.seconds.seconds == "2 s (one round)"
+    assert costs.plain_of(found, [found]) is None

@@ -1,0 +1,241 @@
+"""The files of a report."""
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+
+from experiments.outputs.pictures.leaks import PICTURES
+from experiments.outputs.report import folder, latex, long_form, reading, writing
+from tests.experiments.outputs.example_records import attack
+from tests.experiments.outputs.report import folders
+
+MOST_BYTES = 6_000_000
+
+
+class Reader(HTMLParser):
+    """What a page loads, its text, and whether its tags are closed."""
+
+    VOID = ("meta", "br", "img")
+
+    def __init__(self):
+        super().__init__()
+        self.loaded, self.open, self.text, self.images = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in self.VOID:
+            self.open.append(tag)
+        given = dict(attrs)
+        self.loaded += [given[name] for name in ("src", "href") if name in given]
+        if tag == "img":
+            self.images.append(given)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.text.append(data)
+
+
+def report(tmp_path, *paths):
+    runs = [reading.read(path) for path in paths]
+    writing.write(tmp_path / "out", runs, lambda modality: PICTURES)
+    return tmp_path / "out"
+
+
+@pytest.fixture(scope="module")
+def one_run(tmp_path_factory):
+    """A report of one run with pictures, and its page as read."""
+    base = tmp_path_factory.mktemp("one")
+    made = folders.found()
+    path = folders.write(base / "run", made)
+    folders.draw(path, made)
+    out = report(base, path)
+    page = Reader()
+    page.feed((out / "report.html").read_text())
+    return out, page, " ".join(" ".join(page.text).split())
+
+
+def test_the_page_is_one_file_that_loads_nothing(one_run):
+    out, page, _ = one_run
+    assert page.open == []
+    assert page.loaded
+    assert all(one.startswith("data:") for one in page.loaded)
+    html = (out / "report.html").read_text()
+    assert "default-src 'none'" in html
+    assert (
+        re.search(r"<(link|iframe|object|embed|base)\b", html.split("<main>")[0])
+        is None
+    )
+    assert len(html.encode()) < MOST_BYTES
+
+
+def test_the_page_has_what_was_measured_and_how(one_run):
+    _, _, text = one_run
+    for part in (
+        "10 % hidden by random",
+        "32.0 dB, 31.0 dB, 30.0 dB (3 examples of one seed)",
+        "best in hindsight",
+        "python -m experiments.run '--flagfile=a b.flags'",
+        "selenc-tf 0.1.0, commit 0123456789",
+        "2 cores, a processor, CPU:0",
+        "--attack_iterations=20",
+        "Not recorded by a run",
+        "honest but curious",
+        "What went wrong",
+    ):
+        assert (part in text) == (part != "What went wrong"), part
+
+
+def test_pictures_are_named_as_records_and_files_name_them(one_run):
+    out, page, text = one_run
+    assert "mnist-5k 0, label 3, seed 0; hidden by random, public" in text
+    alts = [one["alt"] for one in page.images]
+    assert "original of mnist-5k 0, label 3, seed 0" in alts
+    files = {path.name for path in (out.parent / "run" / "reconstructions").iterdir()}
+    shown = [alt.split("; ")[-1] for alt in alts if alt.endswith(".npy")]
+    assert len(shown) == 9
+    assert set(shown) <= files
+
+
+def test_figures_have_the_medians_and_equal_axes(one_run):
+    out, _, _ = one_run
+    (block,) = re.findall(
+        r'<script type="application/json">(.*?)</script>',
+        (out / "report.html").read_text(),
+    )
+    drawn = json.loads(block)
+    best = next(
+        one
+        for one in drawn["data"]
+        if one["name"] == "random, public: best in hindsight"
+    )
+    assert best["x"] == [0, 10, 100]
+    assert best["y"][1:] == [31.0, 7.0]
+    assert best["y"][0] == pytest.approx(58.92, abs=0.01)
+    assert best["line"].get("shape", "linear") == "linear"
+    assert drawn["layout"]["yaxis"]["range"] == drawn["layout"]["yaxis2"]["range"] or (
+        drawn["layout"]["yaxis2"]["matches"] == "y"
+    )
+
+
+def test_several_runs_stand_side_by_side_or_are_seeds_of_one(tmp_path):
+    seeds = [
+        folders.write(tmp_path / f"s{seed}", folders.found(seed), seed)
+        for seed in (0, 1)
+    ]
+    other = folders.write(tmp_path / "o", folders.found(), attack_iterations=500)
+    out = report(tmp_path, *seeds, other)
+    page = Reader()
+    page.feed((out / "report.html").read_text())
+    text = " ".join(" ".join(page.text).split())
+    assert "31.0 dB each time (medians of 2 seeds, 6 examples)" in text
+    assert "Settings: --attack_iterations=500" in text
+    assert "31.0 dB, 30.0 dB (3 examples of one seed)" in text
+
+
+def test_what_is_wrong_with_a_run_stands_on_top(tmp_path):
+    made = folders.found()
+    path = folders.write(tmp_path / "run", made[:10], planned=made)
+    out = report(tmp_path, path)
+    html = (out / "report.html").read_text()
+    assert "Unfinished: 10 of 18 attacked examples" in html.split('id="answer"')[0]
+
+
+def test_names_are_text_and_no_markup(tmp_path):
+    strange = attack(0, attack="<b>x</b>", details={"ciphertext_bytes": 1})
+    out = report(tmp_path, folders.write(tmp_path / "r<i>", [strange]))
+    html = (out / "report.html").read_text()
+    assert "<b>x</b>" not in html
+    assert "<i>" not in html.split("<script>")[0]
+
+
+def test_a_run_without_attacks_says_nothing_of_leakage(tmp_path):
+    made = [one for one in folders.found() if not hasattr(one, "attack")]
+    out = report(tmp_path, folders.write(tmp_path / "run", made))
+    html = (out / "report.html").read_text()
+    assert "nothing is said of what leaks" in html
+    assert "A training round: mnist-5k, lenet, 8 clients" in html
+
+
+def test_the_long_form_has_a_row_for_each_example_attack_and_mask(one_run):
+    out, _, _ = one_run
+    rows = list(csv.DictReader(io.StringIO((out / "cells.csv").read_text())))
+    assert len(rows) == 18
+    assert list(rows[0]) == list(long_form.COLUMNS)
+    row = next(
+        one
+        for one in rows
+        if (one["asked"], one["example"], one["attacker"]) == ("0.1", "2", "mask_aware")
+    )
+    assert (row["leak"], row["exact"], row["share"]) == ("32.0", "0", "0.1")
+    assert (row["cipher_bytes"], row["clear_bytes"]) == ("160", "360")
+    assert (out.parent / "run" / "reconstructions" / row["file"]).exists()
+    assert {one["exact"] for one in rows if one["leak"] == "72.0"} == {"1"}
+
+
+def test_figures_for_a_paper_are_the_same_every_time(one_run, tmp_path):
+    out, _, _ = one_run
+    again = report(tmp_path, out.parent / "run")
+    first = sorted((out / "figures").iterdir())
+    assert [path.suffix for path in first] == [".pdf", ".svg"]
+    assert first[0].read_bytes()[:5] == b"%PDF-"
+    for path in first:
+        assert path.read_bytes() == (again / "figures" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("50 % a_b", r"50 \% a\_b"), ("\\{", r"\textbackslash{}\{"), ("é", "?")],
+)
+def test_latex_is_escaped(text, expected):
+    assert latex.escaped(text) == expected
+
+
+def test_the_tables_compile(tmp_path):
+    engine = shutil.which("tectonic") or shutil.which("pdflatex")
+    if engine is None:
+        pytest.skip("No LaTeX here: install texlive-latex-recommended or tectonic.")
+    made = [
+        *folders.found(),
+        attack(
+            0,
+            attack="odd_{name}$&#~^\\",
+            status="failed",
+            reason='<"|[%] of everything',
+            objective=None,
+            measures={},
+        ),
+    ]
+    out = report(tmp_path, folders.write(tmp_path / "run", made))
+    document = (
+        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}"
+        "\\input{table.tex}\\end{document}"
+    )
+    (out / "paper.tex").write_text(document)
+    options = (
+        [] if "tectonic" in engine else ["-interaction=nonstopmode", "-halt-on-error"]
+    )
+    done = subprocess.run(
+        [engine, *options, "paper.tex"], cwd=out, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (out / "paper.pdf").stat().st_size > 1000
+
+
+def test_files_of_others_are_not_overwritten(tmp_path):
+    path = folders.write(tmp_path / "run", folders.found())
+    folder.check(path, [path])
+    folder.check(tmp_path / "new", [path])
+    mine = tmp_path / "paper"
+    mine.mkdir()
+    (mine / "table.tex").write_text("mine")
+    with pytest.raises(ValueError, match=r"has table\.tex and no report of ours"):
+        folder.check(mine, [path])
+    folder.check(report(tmp_path, path), [path])
