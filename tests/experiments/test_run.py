@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import pytest
 from tensorboard.backend.event_processing import event_accumulator
 
@@ -42,6 +43,8 @@ def test_interrupted_then_resumed_then_refused(tmp_path, monkeypatch, capfd):
     assert "goes on from there" in shown
     assert "Unfinished: 3 of 3 trainings and 1 of 5 attacks are done." in shown
     assert "unfinished" in texts(folder)
+    page = (folder / "report.html").read_text()
+    assert "Unfinished: 1 of 6 attacked examples are there" in page
 
     assert execute(tmp_path)[0] == 0
     shown = capfd.readouterr().out
@@ -56,6 +59,15 @@ def test_interrupted_then_resumed_then_refused(tmp_path, monkeypatch, capfd):
     assert "unfinished" not in texts(folder)
     assert (folder / "summary.csv").stat().st_size > 0
     assert list((folder / "tb").rglob("events.out.tfevents.*"))
+    page = (folder / "report.html").read_text()
+    assert "Unfinished" not in page
+    assert "original of mnist-5k" in page
+    cells = (folder / "cells.csv").read_text().splitlines()
+    assert len(cells) == 1 + len(attacks)
+    assert f"The report: {folder / 'report.html'}" in shown
+    for name in ("plain_none_0", "random_public_seed_0", "random_public_seed_1"):
+        model = keras.models.load_model(folder / "models" / f"{name}.keras")
+        assert model.count_params() == 13_426
 
     by_ratio = {
         (record.cell.encryption_ratio, record.attacker): record

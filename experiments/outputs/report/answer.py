@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from experiments.outputs.leaks import Leaks
-from experiments.outputs.report import costs
+from experiments.outputs.report import costs, outcomes
 from experiments.outputs.report import spread as spread_lib
 from experiments.outputs.report.costs import Message, Rounds
 from experiments.outputs.report.outcomes import CHOOSING, HINDSIGHT, Mask, Outcome
 from experiments.outputs.summary import Context
+
+_NAMED = 4
 
 ABOUT, LEAST, MOST = 0.1, 0.05, 0.2
 """The share that is asked for, and what still counts as about as much."""
@@ -79,7 +81,9 @@ def _of_policy(
     rounds: Sequence[Rounds],
     leaks: Leaks,
 ) -> Answer:
-    context, mask = own[0].context, nearest([one.mask for one in own])
+    masks = [one.mask for one in own]
+    hiding = [mask for mask in masks if mask.share > 0]
+    context, mask = own[0].context, nearest(hiding or masks)
     here = [one for one in own if one.mask == mask]
     if context.target == "aggregate":
         about = "What is published, whatever was encrypted on the way"
@@ -108,11 +112,12 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
     ]
     for one, spread in choosing:
         yield (
-            f"{measure} of an attacker who chooses without the original ({one.name}; took "
-            f"{_counted(one)}): {spread_lib.in_words(spread, leaks)}."
+            f"{measure} of an attacker who chooses without the original ({one.name}; chose "
+            f"{outcomes.counted(one.chosen)}): {spread_lib.in_words(spread, leaks)}."
         )
     best = next(one for one in here if one.attack == HINDSIGHT)
-    tried = sorted({one.attack for one in here if one.attack != HINDSIGHT})
+    tried = sorted({one.attack for one in here} - {HINDSIGHT, CHOOSING})
+    of = ", ".join(tried) if len(tried) <= _NAMED else f"{len(tried)} attacks"
     if best.spread is None:
         why = dict.fromkeys(
             f"{one.name} {reason}" for one in here for reason, _ in one.reasons
@@ -121,8 +126,8 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
         yield f"No attack has a result, which is no protection shown: {listed}"
         return
     yield (
-        f"{measure} of the best attack in hindsight ({_counted(best)}; tried: "
-        f"{', '.join(tried)}): {spread_lib.in_words(best.spread, leaks)}."
+        f"{measure} of the best attack in hindsight (of {of}: "
+        f"{outcomes.counted(best.chosen)}): {spread_lib.in_words(best.spread, leaks)}."
     )
     if not choosing and len(tried) > 1:
         yield "Which one an attacker would choose is not known: no strongest was run."
@@ -133,10 +138,6 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
     )
     if without:
         yield f"Attempts without a number: {without}; the table says why."
-
-
-def _counted(one: Outcome) -> str:
-    return ", ".join(f"{name} {count} x" for name, count in one.chosen)
 
 
 def _scale(own: Sequence[Outcome], mask: Mask, leaks: Leaks) -> Iterator[str]:

@@ -81,8 +81,13 @@ def of(context: Context, family: Family, leaks: Leaks) -> tuple[list[Strip], str
             if (one.cell.seed, one.image_index) == victim
         ]
         original = reconstructions.load_original(own[0][0].path, victim[1])
-        if original is not None and not _drawable(original):
-            return [], "The examples are no pictures; cells.csv has their numbers."
+        kept = (reconstructions.load(run.path, one.key) for run, one in own)
+        arrays = [array for array in (original, *kept) if array is not None]
+        if arrays and not _drawable(arrays[0]):
+            return [], (
+                "The examples are no pictures. cells.csv has the numbers of each; "
+                "sentences are below if the run kept them (the same command adds them)."
+            )
         strips += _strips(own, original, leaks)
     more = len(victims) - MOST
     said = f"{MOST} of {len(victims)} examples are shown." if more > 0 else ""

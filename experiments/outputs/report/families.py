@@ -118,6 +118,13 @@ def _check_seeds(group: Sequence[Run]) -> None:
 
 
 def _notes(group: Sequence[Run]) -> Iterator[str]:
+    flags = group[0].config.get("flags", {})
+    if "INSECURE" in str(flags.get("cipher", "")):
+        names = ", ".join(run.path.name for run in group)
+        yield (
+            f"{names}: nothing was really encrypted (--cipher={flags['cipher']}), so "
+            "bytes and seconds are not those of encryption."
+        )
     versions = list(dict.fromkeys(reading.version(run.config) for run in group))
     if len(versions) > 1:
         yield f"Runs of different versions are put together: {'; '.join(versions)}."

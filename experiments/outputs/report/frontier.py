@@ -52,9 +52,10 @@ def figure(
     # A title longer than the axis would be cut off.
     words = leaks.axis.replace(" (", "<br>(")
     made.update_yaxes(title={"text": words, "font": {"size": 13}}, row=1, col=1)
-    made.update_xaxes(range=[-3, 103], title=_HIDDEN, row=1, col=1)
+    made.update_xaxes(range=[-3, 103], title_text=_HIDDEN, row=1, col=1)
     if counted:
-        made.update_xaxes(title=_BYTES, rangemode="tozero", row=1, col=2)
+        made.update_xaxes(title_text=_BYTES, rangemode="tozero", row=1, col=2)
+    made.update_xaxes(title_font_size=13)
     return made
 
 

@@ -8,6 +8,7 @@ from experiments.outputs import cost_summary
 from experiments.outputs.cost_summary import Setting
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.plan import Plan
+from experiments.outputs.report import outcomes
 from experiments.outputs.report import spread as spread_lib
 from experiments.outputs.report.outcomes import HINDSIGHT, Mask, Outcome
 from experiments.outputs.summary import Context
@@ -93,6 +94,11 @@ def of(
         mask = one.mask
         line = (mask.policy, mask.agreement, one.member_of, one.name, _kind(one))
         lines.setdefault(line, {})[mask.text] = one
+    most: Counter[tuple[str, str, str]] = Counter()
+    for one in own:
+        if not one.member_of:
+            place = (one.mask.policy, one.mask.agreement, one.mask.text)
+            most[place] = max(most[place], _done(one))
     masks = {
         (one.mask.policy, one.mask.agreement, one.mask.text): one.mask for one in own
     }
@@ -105,10 +111,17 @@ def of(
             mask_here = masks.get((policy, agreement, text))
             sample = next(iter(of_line.values()))
             asked = _planned(context, mask_here, sample, work)
+            if not work and text in of_line:
+                # Without a plan: as many as any attack on this mask has.
+                asked = most[policy, agreement, text]
             cells.append(_cell(of_line.get(text), asked, reasons, leaks))
         shown = f"{name}, tried by {member_of}" if member_of else name
         rows.append(Row(f"{policy}, {agreement}", shown, kind, tuple(cells)))
     return Grid(tuple(text for text, _ in columns), tuple(rows), tuple(reasons))
+
+
+def _done(one: Outcome) -> int:
+    return len(one.samples) + one.diverged + sum(count for _, count in one.reasons)
 
 
 def _kind(one: Outcome) -> str:
@@ -141,10 +154,8 @@ def _cell(
         times = f"{count} " if one.samples or one.diverged else ""
         parts.append(f"{times}{word} [{reasons[reason]}]")
     if one.chosen and one.attack != HINDSIGHT:
-        parts.append(
-            "took " + ", ".join(f"{name} {count} x" for name, count in one.chosen)
-        )
-    done = len(one.samples) + one.diverged + sum(count for _, count in one.reasons)
-    if done < asked:
+        parts.append(f"chose {outcomes.counted(one.chosen)}")
+    done = _done(one)
+    if done < asked and one.attack != HINDSIGHT and not one.member_of:
         parts.append(f"{done} of {asked} done")
     return "; ".join(parts) or "-"

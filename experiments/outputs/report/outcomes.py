@@ -98,6 +98,13 @@ def percent(share: float) -> str:
     return f"{float(f'{100 * share:.3g}'):g}"
 
 
+def counted(found: Sequence[tuple[str, int]]) -> str:
+    """Names with how often each: "idlg (2), dlg (1)"; without a number if only once."""
+    if sum(count for _, count in found) == 1:
+        return found[0][0]
+    return ", ".join(f"{name} ({count})" for name, count in found)
+
+
 def context_of(record: AttackRecord) -> Context:
     """What a record's table shares."""
     setting = cost_summary.setting_of(record.cell)

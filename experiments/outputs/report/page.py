@@ -145,7 +145,11 @@ def of(
     for family, leaks in families:
         found = outcomes.of_records(_attacks(family), leaks)
         wrong |= dict.fromkeys(trouble.of(found, costs.rounds(family.records)))
-    notes = [f"{run.path.name}: {note}" for run in runs for note in run.notes]
+    said: dict[str, list[str]] = {}
+    for run in runs:
+        for note in run.notes:
+            said.setdefault(note, []).append(run.path.name)
+    notes = [f"{', '.join(whose)}: {note}" for note, whose in said.items()]
     notes += [note for family, _ in families for note in family.notes]
     captions = dict.fromkeys(f"{group.leaks.caption}." for group in groups)
     return Page(
@@ -224,6 +228,6 @@ def _caption(context: Context, attacked: Sequence[AttackRecord], leaks: Leaks) -
     seeds = {one.cell.seed for one in own}
     victims = {(one.cell.seed, one.image_index) for one in own}
     return (
-        f"{leaks.main.words}: {len(victims)} examples, {len(seeds)} "
-        f"seed{'s' if len(seeds) > 1 else ''}"
+        f"{leaks.main.words}: {len(victims)} example{'s' if len(victims) > 1 else ''}, "
+        f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
     )

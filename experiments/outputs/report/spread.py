@@ -125,10 +125,10 @@ def in_words(spread: Spread, leaks: Leaks) -> str:
         if spread.unit == "seed"
         else f"{count} example{several} of one seed"
     )
+    listed = [shown(value) for value in spread.values]
+    if count > 1 and len(set(listed)) == 1:
+        return f"{listed[0]} each time ({units})"
     if count < FEW:
-        listed = [shown(value) for value in spread.values]
-        if count > 1 and len(set(listed)) == 1:
-            return f"{listed[0]} each time ({units})"
         return f"{', '.join(listed)} ({units})"
     if spread.interval is None:
         low, high = shown(spread.values[-1]), shown(spread.values[0])

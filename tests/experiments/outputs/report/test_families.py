@@ -50,3 +50,10 @@ def test_seeds_with_different_work_and_versions_are_said(tmp_path):
     versions, counts = family.notes
     assert "commit ffffffffff; selenc-tf 0.1.0, commit 0123456789" in versions
     assert "a 26, b 7" in counts
+
+
+def test_what_was_not_encrypted_is_said(tmp_path):
+    (family,) = families.join([run(tmp_path / "a", cipher="identity_INSECURE")])
+    assert (
+        "nothing was really encrypted (--cipher=identity_INSECURE)" in family.notes[0]
+    )

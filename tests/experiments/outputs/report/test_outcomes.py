@@ -46,7 +46,7 @@ def test_what_an_attacker_chose_is_not_the_best_in_hindsight():
         members=members,
     )
     cells, _ = cells_of([chosen])
-    assert cells["strongest mask-aware"] == ("12.0; took r_gap 1 x",)
+    assert cells["strongest mask-aware"] == ("12.0; chose r_gap",)
     assert cells["dlg mask-aware, tried by strongest"] == ("40.0",)
     assert cells["best in hindsight"] == ("40.0",)
     hindsight = outcomes.of_records([chosen], PICTURES)[-1]
@@ -99,3 +99,10 @@ def test_contexts_are_apart():
     )
     assert len({one.context for one in found}) == 3
     assert all(len(one.samples) == 1 for one in found)
+
+
+def test_without_a_plan_an_attack_with_fewer_examples_than_others_is_said():
+    records = [attack(0), attack(1), attack(0, attack="dlg")]
+    cells, _ = cells_of(records)
+    assert cells["lbfgs mask-aware"] == ("20.0, 20.0",)
+    assert cells["dlg mask-aware"] == ("20.0; 1 of 2 done",)

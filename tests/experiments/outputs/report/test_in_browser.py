@@ -1,0 +1,80 @@
+"""The page as a browser shows it: drawn without a network, with the numbers of the run."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from experiments.outputs.pictures.leaks import PICTURES
+from experiments.outputs.report import reading, writing
+from tests.experiments.outputs.report import folders
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """The page's elements after its scripts have run, and what the browser complained of."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    browser = next((found for name in names if (found := shutil.which(name))), None)
+    if browser is None:
+        pytest.skip("No browser here: install the package chromium.")
+    folder = tmp_path_factory.mktemp("page")
+    made = folders.found(images=range(10))
+    path = folders.write(folder / "run", made)
+    folders.draw(path, made)
+    writing.write(path, [reading.read(path)], lambda modality: PICTURES)
+    done = subprocess.run(
+        [
+            browser,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--user-data-dir={folder / 'profile'}",
+            "--window-size=1200,900",
+            "--virtual-time-budget=15000",
+            "--enable-logging=stderr",
+            "--dump-dom",
+            f"file://{path / 'report.html'}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=True,
+    )
+    return done.stdout, done.stderr
+
+
+def test_no_script_fails_and_nothing_is_refused(shown):
+    _, complaints = shown
+    console = [line for line in complaints.splitlines() if "CONSOLE" in line]
+    assert console == []
+
+
+def test_what_is_drawn_is_what_was_measured(shown):
+    elements, _ = shown
+    # The first trace of the first figure: the best in hindsight of 0, 10 and 100 %.
+    trace = elements.split('<g class="trace scatter')[1]
+    places = [
+        tuple(float(part) for part in found)
+        for found in re.findall(
+            r'<path class="point"[^>]*transform="translate\(([\d.-]+),([\d.-]+)\)',
+            trace,
+        )
+    ]
+    across, up = zip(*places[:3], strict=True)
+    assert (across[1] - across[0]) / (across[2] - across[0]) == pytest.approx(0.1, 0.02)
+    # Medians of ten: exact, drawn at 58.9 dB; 34.5 dB; 10.5 dB. Down is up on a screen.
+    expected = (58.92 - 34.5) / (58.92 - 10.5)
+    assert (up[1] - up[0]) / (up[2] - up[0]) == pytest.approx(expected, rel=0.02)
+    assert "% of the entries really hidden" in elements
+    assert "bytes of one client's message" in elements.replace("’", "'")
+
+
+def test_the_first_screen_and_the_table_have_the_numbers(shown):
+    elements, _ = shown
+    assert "median 34.5 dB (95 % interval 31.0 dB to 38.0 dB; 10 examples" in elements
+    row = re.search(r"<tr class=\"hindsight\">.*?</tr>", elements, re.S)
+    cells = re.findall(r"<td>(.*?)</td>", row.group())
+    assert cells == ["exact [exact, exact]", "34.5 [31.0, 38.0]", "10.5 [7.0, 14.0]"]
