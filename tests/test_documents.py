@@ -22,7 +22,9 @@ OTHER_FLAGS = {"help", "flagfile", "extra", "group", "locked", "editable", "tb"}
 # Source files of other packages, and a document that a command writes.
 ELSEWHERE = {"nn_grad.py", "tensorflow_privacy/__init__.py", "check.md"}
 # Files that runs write: `results.jsonl` is no attribute of `results`.
-WRITTEN = {"json", "jsonl", "csv", "png", "html", "key", "txt", "npz", "keras"}
+WRITTEN = {
+    "json", "jsonl", "csv", "png", "html", "key", "txt", "npz", "keras", "tex", "log"
+}  # fmt: skip
 # Keras, TensorFlow and the standard library have classes of these names too.
 NOT_OURS = {"Model", "Layer", "Variable"}
 

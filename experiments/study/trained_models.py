@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import warnings
 
 import tensorflow_federated as tff
 
@@ -45,7 +46,10 @@ def save(
     # Keras asks for the ending; a kill leaves no half of a file under the name.
     temporary = path.with_name(f".{path.name}")
     try:
-        restoring.to_keras(weights, model.task).save(temporary)
+        with warnings.catch_warnings():
+            # Of Keras' variables to NumPy 2: nothing that we call.
+            warnings.filterwarnings("ignore", "__array__ implementation")
+            restoring.to_keras(weights, model.task).save(temporary)
         os.replace(temporary, path)
     except (TypeError, ValueError, NotImplementedError) as error:
         temporary.unlink(missing_ok=True)

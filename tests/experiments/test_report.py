@@ -35,7 +35,7 @@ def test_several_runs_get_a_folder_of_their_own(tmp_path):
         folders.write(tmp_path / f"s{seed}", folders.found(seed), seed)
         for seed in (0, 1)
     ]
-    status, shown, _ = execute(*paths, output=tmp_path / "out")
+    status, _, _ = execute(*paths, output=tmp_path / "out")
     assert status == 0
     assert (tmp_path / "out" / "report.html").exists()
     assert not (paths[0] / "report.html").exists()

@@ -81,9 +81,14 @@ class Group(NamedTuple):
     leaks: Leaks
 
     @property
+    def drawn(self) -> bool:
+        """Whether there is a curve: of one mask the table says all."""
+        return len({one.percent for curve in self.curves for one in curve.points}) > 1
+
+    @property
     def figure(self) -> markupsafe.Markup:
-        """For plotly.js, as JSON that ends no script; "" without a curve."""
-        if not self.curves:
+        """For plotly.js, as JSON that ends no script; "" for less than two masks."""
+        if not self.drawn:
             return markupsafe.Markup("")
         drawn = frontier.figure(self.curves, self.leaks, self.heights)
         text = str(drawn.to_json()).replace("<", "\\u003c")

@@ -71,7 +71,7 @@ def _latex(made: Page) -> str:
 
 def _figures(made: Page) -> Iterator[tuple[str, bytes]]:
     for number, group in enumerate(made.groups, 1):
-        if group.curves:
+        if group.drawn:
             drawn = paper.figure(group.curves, group.leaks, group.heights)
             name = records.path_name(f"leakage_over_hidden_{number}_{group.title}")
             place = f"{folder_lib.FIGURES}/{name[:120]}"

@@ -14,6 +14,7 @@ from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.report import folder, latex, long_form, reading, writing
 from tests.experiments.outputs.example_records import attack
 from tests.experiments.outputs.report import folders
+from tests.source_code import ROOT
 
 MOST_BYTES = 6_000_000
 
@@ -239,3 +240,15 @@ def test_files_of_others_are_not_overwritten(tmp_path):
     with pytest.raises(ValueError, match=r"has table\.tex and no report of ours"):
         folder.check(mine, [path])
     folder.check(report(tmp_path, path), [path])
+
+
+def test_one_mask_is_no_curve(tmp_path):
+    out = report(tmp_path, folders.write(tmp_path / "run", [attack(0), attack(1)]))
+    assert "Only one mask has a number" in (out / "report.html").read_text()
+    assert not (out / "figures").exists()
+
+
+def test_the_columns_are_documented_as_they_are():
+    documented = (ROOT / "docs/results.md").read_text()
+    rows = [f"| `{name}` | {says} |" for name, says in long_form.COLUMNS.items()]
+    assert "\n".join(rows) in documented
