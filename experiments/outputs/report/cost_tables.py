@@ -1,8 +1,8 @@
 """The costs of a family of runs as tables of text."""
 
 from experiments.outputs.records import AttackRecord
-from experiments.outputs.report import costs
-from experiments.outputs.report.costs import Rounds
+from experiments.outputs.report import costs, outcomes
+from experiments.outputs.report.costs import Message, Rounds
 from experiments.outputs.report.families import Family
 from experiments.outputs.report.outcomes import percent
 from experiments.outputs.text_tables import Table
@@ -33,13 +33,13 @@ def _messages(family: Family, more: str) -> list[Table]:
         rows = [
             (
                 f"{policy}, {agreement}",
-                f"{percent(1 - message.clear.median / message.plain)} %",
+                _hidden(message, asked),
                 message.ciphertext.bytes,
                 message.clear.bytes,
                 message.total.bytes,
                 f"{message.total.median / message.plain:.3g}",
             )
-            for (of_context, policy, agreement, _), message in found.items()
+            for (of_context, policy, agreement, asked), message in found.items()
             if of_context == context
         ]
         headings = (
@@ -55,6 +55,14 @@ def _messages(family: Family, more: str) -> list[Table]:
     return tables
 
 
+def _hidden(message: Message, asked: float) -> str:
+    ends = [
+        1 - clear / message.plain for clear in (message.clear.high, message.clear.low)
+    ]
+    entries = message.plain // costs.ENTRY_BYTES
+    return outcomes.hidden_in_words(asked, ends[0], ends[1], entries)
+
+
 def _trainings(family: Family, more: str) -> list[Table]:
     found = costs.rounds(family.records)
     settings = dict.fromkeys(
@@ -68,7 +76,7 @@ def _trainings(family: Family, more: str) -> list[Table]:
         "Clear up, bytes",
         "Down, bytes",
         "x plain",
-        "Seconds of a round: median (least to most)",
+        "A round: median (least to most)",
         "Agreeing on a mask",
         "Beyond the bound",
         "Refused",
@@ -91,7 +99,7 @@ def _trainings(family: Family, more: str) -> list[Table]:
 def _training(one: Rounds, plain: Rounds | None) -> tuple[str, ...]:
     return (
         f"{one.setting.policy}, {one.setting.agreement}",
-        f"{percent(one.share)} %",
+        one.hidden_in_words,
         one.ciphertext.bytes,
         one.clear.bytes,
         one.down.bytes,

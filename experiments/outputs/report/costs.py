@@ -16,7 +16,7 @@ ENTRY_BYTES = 4
 NOT_RECORDED = (
     "Not recorded by a run: the seconds of scoring and masking, quantising, encrypting, "
     "adding and decrypting by themselves; they are inside the seconds of a round. "
-    "`python -m experiments.benchmark` measures them: --suite=lattice, --suite=masks. "
+    "python -m experiments.benchmark measures them: --suite=lattice, --suite=masks. "
     "Bytes are counted, seconds are wall-clock; the first round of each start, which "
     "compiles, is left out of the seconds."
 )
@@ -84,6 +84,7 @@ class Rounds(NamedTuple):
     Attributes:
       setting: Which.
       share: What was really hidden of the last round, in [0, 1].
+      entries: Of the gradient.
       up: Bytes of a round from all clients.
       ciphertext: The encrypted part of them.
       clear: The other part.
@@ -98,6 +99,7 @@ class Rounds(NamedTuple):
 
     setting: Setting
     share: float
+    entries: int
     up: Range
     ciphertext: Range
     clear: Range
@@ -113,6 +115,12 @@ class Rounds(NamedTuple):
     def total(self) -> float:
         """The median bytes of a round, in both directions."""
         return self.up.median + self.down.median
+
+    @property
+    def hidden_in_words(self) -> str:
+        """What was really hidden, and what was asked for if it is another."""
+        asked = self.setting.encryption_ratio
+        return outcomes.hidden_in_words(asked, self.share, self.share, self.entries)
 
 
 def messages(
@@ -187,6 +195,7 @@ def _rounds(setting: Setting, group: Sequence[RoundRecord]) -> Rounds:
     return Rounds(
         setting=setting,
         share=group[-1].hidden / group[-1].parameters,
+        entries=group[-1].parameters,
         up=spread([one.client_to_server_bytes for one in group]),
         ciphertext=spread([one.ciphertext_bytes for one in group]),
         clear=spread([one.plaintext_bytes for one in group]),

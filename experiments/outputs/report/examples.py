@@ -138,12 +138,15 @@ def _original(original: NDArray[Any] | None, name: str) -> Tile:
 
 
 def _tile(at: Sequence[tuple[Run, AttackRecord]], share: float, leaks: Leaks) -> Tile:
-    heading = f"{outcomes.percent(share)} % hidden"
+    first = at[0][1]
+    hidden = outcomes.hidden_in_words(
+        first.cell.encryption_ratio, share, share, first.parameters
+    )
+    heading = f"{hidden} hidden"
     choosing = [pair for pair in at if pair[1].attack == CHOOSING]
     ended = [pair for pair in choosing or at if pair[1].status == "ok"]
     if not ended:
-        one = at[0][1]
-        reason = f"{one.attack} {one.status.replace('_', ' ')}: {one.reason}"
+        reason = f"{first.attack} {first.status.replace('_', ' ')}: {first.reason}"
         return Tile("", heading, (reason,), reason)
     run, best = max(ended, key=lambda pair: _order(pair[1], leaks))
     shown = leaks.shown(best.number(leaks.main.key))

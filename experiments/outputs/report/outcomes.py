@@ -46,13 +46,7 @@ class Mask(NamedTuple):
     @property
     def text(self) -> str:
         """The share that was really hidden, and the one asked for if it is another."""
-        if all(
-            abs(end - self.asked) * self.entries < 1 for end in (self.low, self.high)
-        ):
-            # But for a part of an entry it is what was asked for.
-            return f"{percent(self.asked)} %"
-        ends = dict.fromkeys((percent(self.low), percent(self.high)))
-        return f"{' to '.join(ends)} % (asked: {percent(self.asked)} %)"
+        return hidden_in_words(self.asked, self.low, self.high, self.entries)
 
 
 class Outcome(NamedTuple):
@@ -96,6 +90,15 @@ class Outcome(NamedTuple):
 def percent(share: float) -> str:
     """A share with three digits: 9.98 of a hundred, without the sign."""
     return f"{float(f'{100 * share:.3g}'):g}"
+
+
+def hidden_in_words(asked: float, low: float, high: float, entries: int) -> str:
+    """Shares really hidden of so many entries, and the one asked for if it is another."""
+    if all(abs(end - asked) * entries < 1 for end in (low, high)):
+        # But for a part of an entry it is what was asked for.
+        return f"{percent(asked)} %"
+    ends = dict.fromkeys((percent(low), percent(high)))
+    return f"{' to '.join(ends)} % (asked: {percent(asked)} %)"
 
 
 def counted(found: Sequence[tuple[str, int]]) -> str:

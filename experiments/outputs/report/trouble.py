@@ -18,7 +18,7 @@ def of(found: Iterable[Outcome], rounds: Sequence[Rounds]) -> Iterator[str]:
     """
     for one in rounds:
         setting = one.setting
-        name = f"Training with {setting.policy} at {percent(one.share)} % hidden"
+        name = f"Training with {setting.policy} at {one.hidden_in_words} hidden"
         if one.saturated:
             share = percent(one.saturated / one.hidden)
             yield (

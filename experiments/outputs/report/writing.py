@@ -38,7 +38,11 @@ def write(
       OSError: If the folder cannot be written.
     """
     found = [(one, leaks_of(modality(one))) for one in families.join(runs)]
-    tables = [table for run in runs for table in sentences.load(run.path)]
+    tables = [
+        table._replace(title=f"{run.path.name}: {table.title}")
+        for run in runs
+        for table in sentences.load(run.path)
+    ]
     made = page.of(found, tables)
     contents = {
         folder_lib.PAGE: page.to_html(made).encode(),

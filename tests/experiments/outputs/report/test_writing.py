@@ -11,7 +11,15 @@ from html.parser import HTMLParser
 import pytest
 
 from experiments.outputs.pictures.leaks import PICTURES
-from experiments.outputs.report import folder, latex, long_form, reading, writing
+from experiments.outputs.report import (
+    folder,
+    latex,
+    long_form,
+    reading,
+    sentences,
+    writing,
+)
+from experiments.outputs.text_tables import Table
 from tests.experiments.outputs.example_records import attack
 from tests.experiments.outputs.report import folders
 from tests.source_code import ROOT
@@ -252,3 +260,12 @@ def test_the_columns_are_documented_as_they_are():
     documented = (ROOT / "docs/results.md").read_text()
     rows = [f"| `{name}` | {says} |" for name, says in long_form.COLUMNS.items()]
     assert "\n".join(rows) in documented
+
+
+def test_sentences_are_shown_as_the_run_kept_them(tmp_path):
+    path = folders.write(tmp_path / "run", [attack(0)])
+    rows = [("10", "a <b> was here", "a «x» was")]
+    sentences.save(path, [Table("Sentences", ("Encr.", "Original", "Recovered"), rows)])
+    html = (report(tmp_path, path) / "report.html").read_text()
+    assert "run: Sentences" in html
+    assert 'a &lt;b&gt; was here</td><td class="text">a «x» was</td>' in html
