@@ -1,13 +1,12 @@
 """Makes a report of one run or of several: what leaks, how sure that is, what it costs.
 
     python -m experiments.report runs/quickstart
-    python -m experiments.report runs/seed_0 runs/seed_1 runs/other_model --output=report
+    python -m experiments.report runs/seed_0 runs/seed_1 runs/other --run_name=report
 
 Runs that differ only in `--seed` are put together; others stand side by side. It writes
 `report.html`, `cells.csv`, `table.tex`, and figures as SVG and PDF.
 """
 
-import dataclasses
 import pathlib
 import pkgutil
 import sys
@@ -16,27 +15,20 @@ from typing import TYPE_CHECKING, TextIO
 
 from experiments import modalities
 from experiments.outputs import report, run_directory
-from experiments.study import command, places
-from experiments.study.flag_table import flag
+from experiments.study import command, run_folders
+from experiments.study.settings import Place
 
 if TYPE_CHECKING:
     from experiments.outputs.leaks import Leaks
     from experiments.outputs.report.reading import Run
 
 
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """Where a report goes."""
-
-    output: str = flag(
-        "output",
-        "",
-        "Folder of the report: by default that of the run, or `report` for several.",
-    )
+NAME = "report"
+"""The folder of a report of several runs, if it is given no name."""
 
 
 def execute(
-    asked: Report,
+    asked: Place,
     line: Sequence[str],
     output: TextIO = sys.stdout,
     errors: TextIO = sys.stderr,
@@ -44,7 +36,8 @@ def execute(
     """Reads the runs, writes the report, and gives the exit status.
 
     Args:
-      asked: Where it goes.
+      asked: Where it goes: by default into the folder of the run, or that of `NAME` for
+        several.
       line: The program and the folders of the runs.
       output: Where it is said what was written, and what is missing.
       errors: Where refusals go.
@@ -58,12 +51,13 @@ def execute(
         if not paths:
             raise ValueError(
                 "A report is made of folders of runs, got none: python -m "
-                "experiments.report RUN.. --output=FOLDER"
+                "experiments.report RUN.. --run_name=NAME"
             )
-        folder = places.path_of(asked.output or "report")
+        if asked.run_name:
+            run_directory.check_name(asked.run_name)
+        alone = len(paths) == 1 and not asked.run_name
+        folder = paths[0] if alone else run_folders.named(asked, NAME)
         run_directory.check_writable(folder)
-        if not asked.output and len(paths) == 1:
-            folder = paths[0]
         report.folder.check(folder, paths)
         return folder, [report.reading.read(path) for path in paths]
 
@@ -97,4 +91,4 @@ def leaks_of(modality: str) -> "Leaks":
 
 
 if __name__ == "__main__":
-    command.start(Report, execute, takes_paths=True)
+    command.start(Place, execute, takes_paths=True)

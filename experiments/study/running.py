@@ -6,8 +6,8 @@ from typing import TextIO
 
 import tensorflow_federated as tff
 
-from experiments.outputs import progress as progress_lib
 from experiments.outputs import plan, reconstructions, results
+from experiments.outputs import progress as progress_lib
 from experiments.outputs.progress import Progress
 from experiments.outputs.records import Cell, RoundRecord
 from experiments.outputs.results import ResultsWriter

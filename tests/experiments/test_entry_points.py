@@ -11,7 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[2]
 FLAG_OF = {
     "run": "--attackers",
-    "report": "--output",
+    "report": "--run_name",
     "analyse": "--threshold_tolerance",
     "check_prediction": "--run_name",
     "benchmark": "--torch_python",
@@ -111,7 +111,7 @@ def test_nothing_heavy_is_loaded(command, argument, status, shown):
         ("benchmark", "--suite=all", "lattice"),
         ("report", "", "folders of runs, got none"),
         also_slow("report", "/nowhere/at_all", "no folder"),
-        ("report", f"{ROOT / 'tests'} --output=/dev/null/below", "is a file"),
+        ("report", f"{ROOT / 'tests'} --logdir=/dev/null --run_name=x", "is a file"),
         ("keys", "--action=hand_out --keys=cohort.key", "--to"),
         ("benchmark", "--values=0", "at least 1"),
         ("analyse", "--output=somewhere", "--run_name` (in it) now"),

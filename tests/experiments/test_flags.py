@@ -7,7 +7,7 @@ import re
 import pytest
 from absl import flags as absl_flags
 
-from experiments import benchmark, cells, check_prediction, keys, pretrain, report
+from experiments import benchmark, cells, check_prediction, keys, pretrain
 from experiments.analysis import options
 from experiments.outputs import run_directory
 from experiments.study import flag_table, settings
@@ -15,7 +15,7 @@ from tests.experiments.command import read
 
 TABLES = {
     "run": settings.Settings,
-    "report": report.Report,
+    "report": settings.Place,
     "analyse": options.Options,
     "check_prediction": check_prediction.Check,
     "benchmark": benchmark.Benchmark,

@@ -6,13 +6,15 @@ import pytest
 
 from experiments import report
 from experiments.outputs import plan
+from experiments.study.settings import Place
 from tests.experiments.outputs.report import folders
 
 
-def execute(*paths, output=""):
+def execute(*paths, place=None):
     shown, errors = io.StringIO(), io.StringIO()
     line = ["report", *(str(path) for path in paths)]
-    status = report.execute(report.Report(str(output)), line, shown, errors)
+    asked = Place(str(place.parent), place.name) if place else Place()
+    status = report.execute(asked, line, shown, errors)
     return status, shown.getvalue(), errors.getvalue()
 
 
@@ -35,7 +37,7 @@ def test_several_runs_get_a_folder_of_their_own(tmp_path):
         folders.write(tmp_path / f"s{seed}", folders.found(seed), seed)
         for seed in (0, 1)
     ]
-    status, _, _ = execute(*paths, output=tmp_path / "out")
+    status, _, _ = execute(*paths, place=tmp_path / "out")
     assert status == 0
     assert (tmp_path / "out" / "report.html").exists()
     assert not (paths[0] / "report.html").exists()
@@ -47,10 +49,10 @@ def test_what_cannot_be_reported_is_refused_in_a_sentence(tmp_path, copies):
     path = folders.write(tmp_path / "run", folders.found())
     if copies:
         other = folders.write(tmp_path / "copy", folders.found())
-        status, shown, errors = execute(path, other, output=tmp_path / "out")
+        status, shown, errors = execute(path, other, place=tmp_path / "out")
         assert "the same seed 0" in errors
     else:
-        status, shown, errors = execute(tmp_path / "none", output=tmp_path / "out")
+        status, shown, errors = execute(tmp_path / "none", place=tmp_path / "out")
         assert "no folder" in errors
     assert (status, shown) == (2, "")
     assert not (tmp_path / "out").exists()

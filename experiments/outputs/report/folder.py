@@ -29,6 +29,6 @@ def check(folder: pathlib.Path, runs: Sequence[pathlib.Path]) -> None:
     ]
     if taken:
         raise ValueError(
-            f"`--output` must be a new folder, a run or an earlier report, but {folder} "
+            f"`--run_name` must be a new folder, a run or an earlier report, but {folder} "
             f"has {', '.join(taken)} and no report of ours. Choose another."
         )
