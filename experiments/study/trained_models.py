@@ -51,13 +51,16 @@ def save(
             warnings.filterwarnings("ignore", "__array__ implementation")
             restoring.to_keras(weights, model.task).save(temporary)
         os.replace(temporary, path)
-    except (TypeError, ValueError, NotImplementedError) as error:
-        temporary.unlink(missing_ok=True)
+    except OSError:
+        raise
+    # What code of a user's own raises there must not cost the training.
+    except Exception as error:
+        why = (str(error) or type(error).__name__).splitlines()[0]
         return (
             f"The model trained with {cell.policy} at {cell.encryption_ratio:g} is not "
-            f"kept: Keras cannot write it ({str(error).splitlines()[0]}). Give its class "
-            "a `get_config`."
+            f"kept: Keras cannot write it ({why}). Give its class a `get_config`."
         )
     finally:
+        temporary.unlink(missing_ok=True)
         keras_model.set_weights(before)
     return ""

@@ -2,7 +2,7 @@
 
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import costs, outcomes
-from experiments.outputs.report.costs import Message, Rounds
+from experiments.outputs.report.costs import Message, Range, Rounds
 from experiments.outputs.report.families import Family
 from experiments.outputs.report.outcomes import percent
 from experiments.outputs.text_tables import Table
@@ -17,7 +17,7 @@ def of(family: Family) -> list[Table]:
     Returns:
       A table for each context of messages, and one for each model that was trained.
     """
-    more = f" ({family.differs})" if family.differs else ""
+    more = f" ({family.name})" if family.name else ""
     return [*_messages(family, more), *_trainings(family, more)]
 
 
@@ -55,6 +55,13 @@ def _messages(family: Family, more: str) -> list[Table]:
     return tables
 
 
+def _ends(of_seeds: Range) -> str:
+    """One number, or of several seeds the least and the most."""
+    if of_seeds.n == 1:
+        return f"{of_seeds.median:.4g}"
+    return f"{of_seeds.low:.4g} to {of_seeds.high:.4g} ({of_seeds.n} seeds)"
+
+
 def _hidden(message: Message, asked: float) -> str:
     ends = [
         1 - clear / message.plain for clear in (message.clear.high, message.clear.low)
@@ -78,6 +85,7 @@ def _trainings(family: Family, more: str) -> list[Table]:
         "x plain",
         "A round: median (least to most)",
         "Agreeing on a mask",
+        "Learned: on the test set, last round",
         "Beyond the bound",
         "Refused",
     )
@@ -106,6 +114,7 @@ def _training(one: Rounds, plain: Rounds | None) -> tuple[str, ...]:
         f"{one.total / plain.total:.3g}" if plain else "no plain round",
         one.seconds.seconds,
         one.agreement.seconds if one.agreement else "no round of its own",
+        "; ".join(f"{name} {_ends(each)}" for name, each in one.learned.items()) or "-",
         f"{percent(one.saturated / one.hidden)} %" if one.hidden else "-",
         str(sum(one.refused.values())),
     )

@@ -95,6 +95,8 @@ class Rounds(NamedTuple):
       hidden: Entries that were encrypted, of all clients and rounds.
       refused: Uploads that the server refused, by reason.
       not_finite: Rounds whose loss is no number.
+      learned: What the model's meters say on the test set after the last round, of each
+        seed, by name.
     """
 
     setting: Setting
@@ -110,6 +112,7 @@ class Rounds(NamedTuple):
     hidden: int
     refused: Mapping[str, int]
     not_finite: int
+    learned: Mapping[str, Range]
 
     @property
     def total(self) -> float:
@@ -206,7 +209,22 @@ def _rounds(setting: Setting, group: Sequence[RoundRecord]) -> Rounds:
         hidden=sum(one.hidden * one.cell.num_clients for one in group),
         refused=refused,
         not_finite=sum(_not_finite(one) for one in group),
+        learned=_learned(group),
     )
+
+
+def _learned(group: Sequence[RoundRecord]) -> dict[str, Range]:
+    last: dict[int, RoundRecord] = {}
+    for one in group:
+        if one.cell.seed not in last or one.round > last[one.cell.seed].round:
+            last[one.cell.seed] = one
+    values: dict[str, list[float]] = {}
+    for one in last.values():
+        # Records of earlier versions have the accuracy alone.
+        older = {} if one.accuracy is None else {"accuracy": one.accuracy}
+        for name, value in (older | dict(one.measures)).items():
+            values.setdefault(name, []).append(value)
+    return {name: spread(each) for name, each in values.items()}
 
 
 def _not_finite(one: RoundRecord) -> bool:

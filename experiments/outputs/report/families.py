@@ -8,6 +8,7 @@ from experiments.outputs.records import Record
 from experiments.outputs.report import reading
 from experiments.outputs.report.reading import Run
 
+_NAMED = 3
 _OF_THE_SEED = ("attacked_weights_sha256", "attacked_weights_test")
 
 
@@ -16,11 +17,13 @@ class Family(NamedTuple):
 
     Attributes:
       differs: What tells them from the other families, as flags; "" if data and model do.
+      name: Of its runs, where there are other families; "" for the only one.
       runs: At least one.
       notes: What a reader must know of them together.
     """
 
     differs: str
+    name: str
     runs: tuple[Run, ...]
     notes: tuple[str, ...]
 
@@ -57,9 +60,20 @@ def join(runs: Sequence[Run]) -> tuple[Family, ...]:
         _check_seeds(group)
     settings = [_settings(group[0]) for group in groups.values()]
     return tuple(
-        Family(_differs(own, settings), tuple(group), tuple(_notes(group)))
+        Family(
+            _differs(own, settings),
+            _name(group) if len(groups) > 1 else "",
+            tuple(group),
+            tuple(_notes(group)),
+        )
         for group, own in zip(groups.values(), settings, strict=True)
     )
+
+
+def _name(group: Sequence[Run]) -> str:
+    names = [run.path.name for run in group]
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _identity(run: Run) -> dict[str, Any]:

@@ -201,7 +201,7 @@ def _groups(family: Family, leaks: Leaks) -> list[Group]:
         strips, said = examples.of(context, family, leaks)
         groups.append(
             Group(
-                context.title,
+                f"{family.name}: {context.title}" if family.name else context.title,
                 family.differs,
                 answer.of(context, found, sent, trained, leaks),
                 curves.of(context, found, sent, leaks),

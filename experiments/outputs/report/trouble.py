@@ -33,21 +33,21 @@ def of(found: Iterable[Outcome], rounds: Sequence[Rounds]) -> Iterator[str]:
             )
         if one.not_finite:
             yield (
-                f"{name}: {one.not_finite} rounds have a loss or measure that is no "
-                "finite number. Lower --client_learning_rate."
+                f"{name}: rounds with a loss or measure that is no finite number: "
+                f"{one.not_finite}. Lower --client_learning_rate."
             )
     for outcome in found:
         if outcome.diverged and outcome.attack != HINDSIGHT:
             where = f"{outcome.mask.policy} at {outcome.mask.text} hidden"
             yield (
-                f"{outcome.name} on {where}: {outcome.diverged} reconstructions are no "
-                "finite numbers. They are in no median: what leaked there may be more. "
-                "More --attack_restarts help."
+                f"{outcome.name} on {where}: reconstructions that are no finite numbers: "
+                f"{outcome.diverged}. They are in no median: what leaked there may be "
+                "more. More --attack_restarts help."
             )
         for reason, count in outcome.reasons:
             if reason.startswith("failed"):
                 yield (
                     f"{outcome.name} on {outcome.mask.policy} at {outcome.mask.text} "
-                    f"hidden failed on {count} examples: {reason.partition(': ')[2]} It "
-                    "says nothing of the protection; the same command tries it again."
+                    f"hidden failed ({count} x): {reason.partition(': ')[2]} That says "
+                    "nothing of the protection; the same command tries it again."
                 )

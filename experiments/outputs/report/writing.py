@@ -16,7 +16,7 @@ from experiments.outputs.report import (
 )
 from experiments.outputs.report import folder as folder_lib
 from experiments.outputs.report.families import Family
-from experiments.outputs.report.page import Group, Page
+from experiments.outputs.report.page import Page
 from experiments.outputs.report.reading import Run
 
 
@@ -67,7 +67,7 @@ def modality(family: Family) -> str:
 def _latex(made: Page) -> str:
     return latex.document(
         [
-            latex.table(group.grid, _title(group), f"{group.caption}. {page.LEGEND}")
+            latex.table(group.grid, group.title, f"{group.caption}. {page.LEGEND}")
             for group in made.groups
         ]
     )
@@ -81,7 +81,3 @@ def _figures(made: Page) -> Iterator[tuple[str, bytes]]:
             place = f"{folder_lib.FIGURES}/{name[:120]}"
             yield f"{place}.svg", paper.to_svg(drawn)
             yield f"{place}.pdf", paper.to_pdf(drawn)
-
-
-def _title(group: Group) -> str:
-    return f"{group.title}, {group.differs}" if group.differs else group.title

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow_federated as tff
 
 from experiments.study import trained_models
@@ -18,15 +19,15 @@ def model_of(layer):
 class Remembering(keras.layers.Layer):
     """Made of what no configuration can hold."""
 
-    def __init__(self, function):
+    def __init__(self, error):
         super().__init__()
-        self.inner, self.function = keras.layers.Dense(2), function
+        self.inner, self.error = keras.layers.Dense(2), error
 
     def call(self, inputs):
-        return self.function(self.inner(inputs))
+        return self.inner(inputs)
 
     def get_config(self):
-        raise NotImplementedError("no configuration")
+        raise self.error("no configuration")
 
 
 def learned(model):
@@ -55,8 +56,9 @@ def test_keras_loads_what_was_kept(tmp_path):
     ]
 
 
-def test_what_keras_cannot_write_is_said_and_leaves_nothing(tmp_path):
-    keras_model = model_of(Remembering(abs))
+@pytest.mark.parametrize("error", [NotImplementedError, RuntimeError])
+def test_what_keras_cannot_write_is_said_and_leaves_nothing(tmp_path, error):
+    keras_model = model_of(Remembering(error))
     model = functional.from_keras(keras_model, loss="mean_squared_error")
     before = [np.copy(one) for one in keras_model.get_weights()]
     said = trained_models.save(tmp_path, cell(), model, learned(keras_model))

@@ -12,7 +12,7 @@ def test_runs_that_differ_in_their_seed_are_one_family(tmp_path):
     made = [run(tmp_path / f"s{seed}", seed) for seed in (0, 1, 2)]
     (family,) = families.join(made)
     assert family.seeds == (0, 1, 2)
-    assert family.differs == ""
+    assert family.differs == family.name == ""
     assert family.notes == ()
     assert len(family.records) == sum(len(one.records) for one in made)
 
@@ -25,6 +25,7 @@ def test_any_other_flag_makes_another_family_and_is_named(tmp_path):
         "--attack_iterations=500",
     ]
     assert [one.seeds for one in found] == [(0,), (1,)]
+    assert [one.name for one in found] == ["a", "b"]
 
 
 def test_the_same_work_is_not_counted_twice(tmp_path):

@@ -37,9 +37,9 @@ def test_everything_wrong_is_told_once_with_what_to_change():
     assert "20 encrypted entries (25 %)" in saturated
     assert "--codec_bound" in saturated
     assert "refused 1 upload (WRONG_KEY)" in refused
-    assert "1 rounds have a loss" in loss
-    assert "1 reconstructions are no finite numbers" in diverged
-    assert "failed on 1 examples: x." in failed
+    assert "no finite number: 1. Lower" in loss
+    assert "no finite numbers: 1." in diverged
+    assert "failed (1 x): x." in failed
 
 
 def test_an_attack_that_does_not_apply_is_no_trouble():
@@ -47,6 +47,17 @@ def test_an_attack_that_does_not_apply_is_no_trouble():
         attack(0, status="does_not_apply", reason="x.", objective=None, measures={})
     ]
     assert told(records) == []
+
+
+def test_what_was_learned_is_of_the_last_round_and_of_each_seed():
+    (found,) = costs.rounds(
+        [
+            training(1, cell(seed=0), accuracy=0.1),
+            training(2, cell(seed=0), accuracy=0.5),
+            training(2, cell(seed=1), accuracy=None, measures={"accuracy": 0.75}),
+        ]
+    )
+    assert found.learned == {"accuracy": costs.Range(0.5, 0.625, 0.75, 2)}
 
 
 def test_bytes_that_differ_are_told_from_least_to_most():
