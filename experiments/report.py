@@ -59,7 +59,7 @@ def execute(
         folder = paths[0] if alone else run_folders.named(asked, NAME)
         run_directory.check_writable(folder)
         report.folder.check(folder, paths)
-        return folder, [report.reading.read(path) for path in paths]
+        return folder, report.reading.read_all(paths)
 
     def work(prepared: "tuple[pathlib.Path, list[Run]]") -> int:
         folder, runs = prepared

@@ -71,7 +71,7 @@ def join(runs: Sequence[Run]) -> tuple[Family, ...]:
 
 
 def _name(group: Sequence[Run]) -> str:
-    names = [run.path.name for run in group]
+    names = [run.name for run in group]
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
@@ -95,7 +95,7 @@ def _settings(run: Run) -> dict[str, str]:
     """What is told of a family: its flags, or where it is if they are not known."""
     identity = _identity(run)
     if "path" in identity:
-        return {"folder": run.path.name}
+        return {"folder": run.name}
     flags = {f"--{name}": value for name, value in identity["flags"].items()}
     named = {**flags, **identity["facts"]}
     return {name: _text(value) for name, value in named.items()}
@@ -134,7 +134,7 @@ def _check_seeds(group: Sequence[Run]) -> None:
 def _notes(group: Sequence[Run]) -> Iterator[str]:
     flags = group[0].config.get("flags", {})
     if "INSECURE" in str(flags.get("cipher", "")):
-        names = ", ".join(run.path.name for run in group)
+        names = ", ".join(run.name for run in group)
         yield (
             f"{names}: nothing was really encrypted (--cipher={flags['cipher']}), so "
             "bytes and seconds are not those of encryption."
@@ -142,7 +142,7 @@ def _notes(group: Sequence[Run]) -> Iterator[str]:
     versions = list(dict.fromkeys(reading.version(run.config) for run in group))
     if len(versions) > 1:
         yield f"Runs of different versions are put together: {'; '.join(versions)}."
-    counts = {run.path.name: len(run.records) for run in group}
+    counts = {run.name: len(run.records) for run in group}
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} {count}" for name, count in counts.items())
         yield f"The seeds have different numbers of records: {listed}."

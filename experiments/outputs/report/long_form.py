@@ -65,7 +65,7 @@ def _rows(family: Family, leaks: Leaks) -> Iterator[dict[str, Any]]:
         )
         for record in attacked:
             row = {**_place(record), **_measured(record, leaks)}
-            row |= {"run": run.path.name, "settings": family.differs}
+            row |= {"run": run.name, "settings": family.differs}
             kept = reconstructions.path_of(run.path, record.key)
             yield {**row, "file": kept.name if kept.exists() else ""}
             for member in record.members:

@@ -142,7 +142,7 @@ def of(
     """
     runs = [run for family, _ in families for run in family.runs]
     seeds = sorted({seed for family, _ in families for seed in family.seeds})
-    names = ", ".join(run.path.name for run in runs)
+    names = ", ".join(run.name for run in runs)
     groups = _equal_axes(
         [group for family, leaks in families for group in _groups(family, leaks)]
     )
@@ -153,7 +153,7 @@ def of(
     said: dict[str, list[str]] = {}
     for run in runs:
         for note in run.notes:
-            said.setdefault(note, []).append(run.path.name)
+            said.setdefault(note, []).append(run.name)
     notes = [f"{', '.join(whose)}: {note}" for note, whose in said.items()]
     notes += [note for family, _ in families for note in family.notes]
     captions = dict.fromkeys(f"{group.leaks.caption}." for group in groups)

@@ -51,7 +51,7 @@ def of(run: Run) -> Provenance:
     config = run.config
     flags = config.get("flags", {})
     return Provenance(
-        folder=run.path.name,
+        folder=run.name,
         seed=str(flags.get("seed", "not known")),
         hash=str(config.get("config_hash", "not known")),
         starts=tuple(_start(each) for each in config.get("sessions", ())),

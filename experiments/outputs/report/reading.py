@@ -17,6 +17,8 @@ class Run(NamedTuple):
 
     Attributes:
       path: The folder.
+      name: What it is called in a report: its folder's name, or its path where several
+        have the same.
       config: What `config.json` has; empty without one.
       records: In the order in which they were made; of work done twice the last.
       plan: All the work; None if it is not known.
@@ -24,6 +26,7 @@ class Run(NamedTuple):
     """
 
     path: pathlib.Path
+    name: str
     config: Mapping[str, Any]
     records: tuple[Record, ...]
     plan: Plan | None
@@ -63,8 +66,23 @@ def read(path: pathlib.Path) -> Run:
         notes.append(f"{results.FILE_NAME} is missing: there is no result.")
     plan = plan_lib.load(path)
     return Run(
-        path, config, tuple(found.values()), plan, (*notes, *_unfinished(plan, found))
+        path,
+        path.resolve().name,
+        config,
+        tuple(found.values()),
+        plan,
+        (*notes, *_unfinished(plan, found)),
     )
+
+
+def read_all(paths: Sequence[pathlib.Path]) -> list[Run]:
+    """Reads several runs; each has a name of its own. Raises as `read`."""
+    runs = [read(path) for path in paths]
+    names = [run.name for run in runs]
+    return [
+        run if names.count(run.name) == 1 else run._replace(name=str(run.path))
+        for run in runs
+    ]
 
 
 def version(config: Mapping[str, Any]) -> str:

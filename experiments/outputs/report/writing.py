@@ -39,7 +39,7 @@ def write(
     """
     found = [(one, leaks_of(modality(one))) for one in families.join(runs)]
     tables = [
-        table._replace(title=f"{run.path.name}: {table.title}")
+        table._replace(title=f"{run.name}: {table.title}")
         for run in runs
         for table in sentences.load(run.path)
     ]

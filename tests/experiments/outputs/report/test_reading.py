@@ -98,3 +98,13 @@ def test_what_is_no_run_is_refused_with_what_to_give(tmp_path):
     folders.write(tmp_path / "runs" / "a", folders.found())
     with pytest.raises(ValueError, match=r"runs/\*"):
         reading.read(tmp_path / "runs")
+
+
+def test_runs_in_folders_of_the_same_name_have_names_of_their_own(tmp_path):
+    paths = [
+        folders.write(tmp_path / parent / "run", folders.found(seed), seed)
+        for seed, parent in enumerate(("a", "b"))
+    ]
+    other = folders.write(tmp_path / "c", folders.found(2), 2)
+    names = [run.name for run in reading.read_all([*paths, other])]
+    assert names == [str(paths[0]), str(paths[1]), "c"]
