@@ -125,7 +125,7 @@ def test_the_wheel_is_complete(tmp_path):
     run("uv", "build", "--quiet", "--wheel", "--out-dir", tmp_path, ROOT, cwd=tmp_path)
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    suffixes = (".py", ".pyi", ".typed", ".flags")
+    suffixes = (".py", ".pyi", ".typed", ".flags", ".html")
     expected = {
         str(path.relative_to(ROOT))
         for package in PACKAGES
