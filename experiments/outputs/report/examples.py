@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +21,9 @@ from experiments.outputs.summary import Context
 
 MOST = 3
 """Examples of a context that are shown; the files of all are in the run's folder."""
+
+MOST_PIXELS = 72
+"""Along a side: larger pictures are shown smaller, so that a page stays small."""
 
 
 class Tile(NamedTuple):
@@ -74,6 +78,7 @@ def of(context: Context, family: Family, leaks: Leaks) -> tuple[list[Strip], str
         dict.fromkeys((record.cell.seed, record.image_index) for _, record in attacked)
     )
     strips: list[Strip] = []
+    arrays: list[NDArray[Any]] = []
     for victim in victims[:MOST]:
         own = [
             (run, one)
@@ -89,14 +94,27 @@ def of(context: Context, family: Family, leaks: Leaks) -> tuple[list[Strip], str
                 "sentences are below if the run kept them (the same command adds them)."
             )
         strips += _strips(own, original, leaks)
-    more = len(victims) - MOST
-    said = f"{MOST} of {len(victims)} examples are shown." if more > 0 else ""
-    return strips, said
+    said = []
+    if len(victims) > MOST:
+        said.append(f"{MOST} of {len(victims)} examples are shown.")
+    if arrays and max(arrays[0].shape[:2]) > MOST_PIXELS:
+        said.append(
+            f"Shown smaller than they are ({arrays[0].shape[0]} x {arrays[0].shape[1]} "
+            "pixels): each pixel is the mean of a square. The files have them whole."
+        )
+    return strips, " ".join(said)
 
 
 def png(picture: NDArray[Any]) -> str:
     """A picture, [h, w, 1] or [h, w, 3] in [0, 1], as a "data:" address of a PNG."""
     pixels = np.clip(np.nan_to_num(np.asarray(picture, np.float32)), 0.0, 1.0)
+    height, width, channels = pixels.shape
+    side = math.ceil(max(height, width) / MOST_PIXELS)
+    if side > 1:
+        rows, columns = height // side, width // side
+        squares = pixels[: rows * side, : columns * side]
+        squares = squares.reshape(rows, side, columns, side, channels)
+        pixels = squares.mean(axis=(1, 3))
     if pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
     buffer = io.BytesIO()
