@@ -2,9 +2,9 @@
 
 The canonical form of a function has everything that decides what it computes, in the
 order in which it was traced: operations, inputs, attributes, constants, the canonical
-forms of the functions that it calls. It has no names. Left out are attributes that begin
-with an underscore, on which of the process's own devices it is computed, and how calls are
-run if that is as usual.
+forms of the functions that it calls. It has no names. Left out are on which of the
+process's own devices it is computed, and what tells how to run it if that is as usual
+(`call_options.py`).
 """
 
 import hashlib
@@ -41,19 +41,24 @@ def _fingerprint(name: str, library: Mapping[str, Any], outer: tuple[str, ...]) 
         node, *rest = reference.removeprefix("^").split(":")
         return ":".join([mark + places.get(node, f"unknown {node}"), *rest])
 
+    def called(function: Any) -> str:
+        # Its own attributes would choose among variants of it.
+        own = attributes(function.attr)
+        return _fingerprint(function.name, library, outer) + (repr(own) if own else "")
+
     def value(attribute: Any) -> str:
         kind = attribute.WhichOneof("value")
         if kind == "func":
-            return _called(attribute.func, library, outer)
+            return called(attribute.func)
         if kind == "list" and attribute.list.func:
-            return repr([_called(f, library, outer) for f in attribute.list.func])
+            return repr([called(one) for one in attribute.list.func])
         return attribute.SerializeToString(deterministic=True).hex()
 
     def attributes(of: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [
             (key, value(of[key]))
             for key in sorted(of)
-            if not key.startswith("_") and not call_options.is_usual(key, of[key])
+            if not call_options.is_usual(key, of[key])
         ]
 
     def inputs(node: Any) -> list[str]:
@@ -65,6 +70,7 @@ def _fingerprint(name: str, library: Mapping[str, Any], outer: tuple[str, ...]) 
         [(place(function.ret[out.name]), out.type) for out in signature.output_arg],
         sorted(place(node) for node in function.control_ret.values()),
         attributes(function.attr),
+        call_options.say_nothing_of_arguments(function),
         [
             (
                 _fingerprint(node.op, library, outer)
@@ -78,8 +84,3 @@ def _fingerprint(name: str, library: Mapping[str, Any], outer: tuple[str, ...]) 
         ],
     ]
     return hashlib.sha256(repr(form).encode()).hexdigest()
-
-
-def _called(function: Any, library: Mapping[str, Any], outer: tuple[str, ...]) -> str:
-    """A function in an attribute; its own attributes would choose among variants of it."""
-    return _fingerprint(function.name, library, outer)

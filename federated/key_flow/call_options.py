@@ -1,8 +1,11 @@
-"""How a function is called: what an operation's attributes tell the executor of TensorFlow.
+"""How an operation is run: what its attributes tell the executor of TensorFlow.
 
 They may ask for optimisers that change what is computed: one takes out all assertions.
+Those that begin with an underscore belong to no operation, and TensorFlow does not check
+them: one has a result written over an input that others still read.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf import message
@@ -31,16 +34,51 @@ _SOUND = frozenset(
     ).split()
 )
 
+_HINTS = frozenset(
+    (
+        "_class _collective_manager_ids _construction_context _gradient_op_type "
+        "_has_manual_control_dependencies _lower_using_switch_merge "
+        "_num_original_outputs _read_only_resource_inputs _tf_data_function"
+    ).split()
+)
+"""What TensorFlow itself writes, and what computes the same without them."""
+
+_ARGUMENT_HINTS = frozenset({"_output_shapes", "_user_specified_name"})
+"""Of a function's arguments. A shape that is not theirs is found out when it is run."""
+
+_COMPILED = "_XlaMustCompile"
+"""What is compiled depends on the same inputs, but may be another thing with assertions."""
+
 
 def are_usual(node: Any) -> bool:
     """Whether an operation asks for nothing in particular."""
+    functions = [node.attr[name].func for name in node.attr]
+    functions += [one for name in node.attr for one in node.attr[name].list.func]
+    return are_hints(node.attr) and all(are_hints(one.attr) for one in functions)
+
+
+def say_nothing_of_arguments(function: Any) -> bool:
+    """Whether a function's attributes of its arguments ask for nothing in particular."""
     return all(
-        is_usual(name, node.attr[name]) for name in _OPTIONS if name in node.attr
+        name in _HINTS | _ARGUMENT_HINTS
+        for argument in function.arg_attr.values()
+        for name in argument.attr
+    )
+
+
+def are_hints(attributes: Mapping[str, Any]) -> bool:
+    """Whether those that no operation has ask for nothing in particular."""
+    return all(
+        is_usual(name, attributes[name])
+        for name in attributes
+        if name in _OPTIONS or (name.startswith("_") and name != _COMPILED)
     )
 
 
 def is_usual(name: str, attribute: Any) -> bool:
-    """Whether an attribute is such an option and asks for nothing in particular."""
+    """Whether an attribute is an option or a hint that asks for nothing in particular."""
+    if name in _HINTS:
+        return True
     if name not in _OPTIONS or attribute.WhichOneof("value") not in (None, "s"):
         return False
     return not attribute.s or (name == "config_proto" and _is_default(attribute.s))

@@ -6,7 +6,7 @@ a function that is trusted for its body | `trusted.py`
 `If`, `Case`, `While`, calls | those of the bodies, output by output, and the condition's
 gives out or moves elements (`op_kinds.py`) | what the elements are not stays as it was
 known to be pure (`pure_ops.py`) | of all inputs, and those of an ordinary value
-data sets in memory | of all inputs and of whatever their functions make of these
+data sets in memory | of all inputs and of whatever their functions meet
 draws random numbers | of its inputs, and what else decided how much was drawn before
 variables, tables, iterators | of everything that ever went into one of them
 anything else: files, Python, addresses, serialised graphs, ... | KEY: it may bring in a key
@@ -15,6 +15,9 @@ What decides *whether* an operation is run (the condition of the branch or loop 
 `Switch` before it, the elements of the data set whose function it is in) is the context in
 which it is analysed. It goes into whatever the operation writes. Anything that is on no
 list, and every `Assert`, is an *export* if a secret is in its inputs or its context.
+
+A function of a data set that fails as at the end of a sequence ends the data set: what it
+meets, whatever it makes of it, may show in the number of elements.
 
 A data set whose functions do more than compute is DEFERRED: what they do is done when it is
 read. Where it meets a secret, which may decide how much of it is read, is an export.
@@ -25,7 +28,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
-from federated.key_flow import bodies, key_files, op_kinds, trusted
+from federated.key_flow import bodies, call_options, key_files, op_kinds, trusted
 from federated.key_flow.cipher_ops import CipherOps, Role
 from federated.key_flow.labels import (
     MAY,
@@ -87,7 +90,9 @@ class GraphTaint:
             for name in self._functions
             if (body := bodies.fingerprint(name, self._functions)) in ops.by_body
         }
-        self._memo: dict[tuple[str, _Outputs, Labels], _Outputs] = {}
+        self._memo: dict[tuple[str, _Outputs, Labels], tuple[_Outputs, Labels]] = {}
+        # Secrets that a node had, since this was last emptied.
+        self._met = NONE
         self._running: set[str] = set()
         self._acts: dict[str, bool] = {}
         self.sources: set[Site] = set()
@@ -154,6 +159,9 @@ class GraphTaint:
                 else:
                     outputs = self._node(node, inputs, context | gates, by_name)
                 outputs = tuple(labels | gates for labels in outputs)
+                # What is trusted fails by what is public.
+                met = outputs if self._is_trusted(node) else (*inputs, *outputs)
+                self._met |= union(met) & SECRET
                 if node.name in records:
                     record = records[node.name]
                     name_of_file = union(map(look_up, _data_inputs(record.start)))
@@ -264,6 +272,13 @@ class GraphTaint:
         followed = op_kinds.CALLS | op_kinds.IFS | op_kinds.CASES | op_kinds.WHILES
         return node.op in followed or node.op in self._functions
 
+    def _is_trusted(self, node: Any) -> bool:
+        """Whether a node calls a function that is trusted for its body."""
+        by_name = (
+            node.op in op_kinds.CALLS and node.attr["f"].func.name in self._trusted
+        )
+        return by_name or node.op in self._trusted
+
     def _data_set(self, node: Any, inputs: Sequence[Labels], context: Labels) -> Labels:
         """Any element, in any input, may be any argument of a data set's functions."""
         names = op_kinds.functions_of(node)
@@ -279,8 +294,10 @@ class GraphTaint:
                 function = self._functions.get(name)
                 count = len(function.signature.input_arg) if function else 0
                 first = [ordinary(given)] * (count - len(captured))
+                before, self._met = self._met, NONE
                 outcome = self._call(name, [*first, *captured], within, node)
-                results |= union(outcome)
+                results |= union(outcome) | self._met
+                self._met |= before
             if node.op in op_kinds.FED_BACK:
                 elements, within = results, context | (results & SECRET)
         if node.op in op_kinds.STATEFUL_DATASETS or any(map(self._acting, names)):
@@ -352,15 +369,20 @@ class GraphTaint:
         if key not in self._memo:
             names = [argument.name for argument in function.signature.input_arg]
             self._running.add(name)
+            before, self._met = self._met, NONE
             look_up = self._body(
                 function.node_def, dict(zip(names, arguments, strict=True)), context
             )
             self._running.remove(name)
-            self._memo[key] = tuple(
+            outputs = tuple(
                 look_up(function.ret[result.name])
                 for result in function.signature.output_arg
             )
-        return self._memo[key]
+            self._memo[key] = outputs, self._met
+            self._met = before
+        outputs, met = self._memo[key]
+        self._met |= met
+        return outputs
 
 
 _SILENT = op_kinds.HARMLESS | frozenset(op_kinds.WHOLE) | {"Const", "IdentityN"}
@@ -411,8 +433,12 @@ def _keeps_in_memory(node: Any, by_name: Mapping[str, Any]) -> bool:
 
 
 def _may_be_replaced(function: Any) -> bool:
-    """Whether an optimiser may put another function in the place of this one."""
-    return any(key.startswith("api_") for key in function.attr)
+    """Whether another function may be run in the place of this one, or otherwise."""
+    return (
+        any(key.startswith("api_") for key in function.attr)
+        or not call_options.are_hints(function.attr)
+        or not call_options.say_nothing_of_arguments(function)
+    )
 
 
 def _shape_of(node: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from selenc_tf.lattice import block_tails
 from selenc_tf.lattice import key_files as files_lib
 
 
@@ -32,7 +33,8 @@ def contains_bytes(computation: Any, secret: bytes, window: int = 16) -> bool:
 
     Args:
       computation: any `tff.Computation`.
-      secret: e.g. the content of a key file.
+      secret: e.g. a key, without the `block_tails.KEY_FRONT_BYTES` in front of it: they
+        are public, and every computation of its parameters has a part of them.
       window: length of the parts looked for; a copy of twice that length is found
         wherever it starts. Parts of fewer than `window / 2` distinct bytes are not
         looked for: runs of zeros say nothing.
@@ -50,13 +52,13 @@ def contains_bytes(computation: Any, secret: bytes, window: int = 16) -> bool:
 
 
 def _keys_at(name: bytes) -> Iterator[bytes]:
-    """The last record of each key file that a text names, which is the key."""
+    """The secret in the last record of each key file that a text names."""
     try:
         path = pathlib.Path(name.decode())
         found = files_lib.files_of(path) if path.is_dir() else [path]
         for one in found:
             if one.is_file():
                 *_, key = tf.data.TFRecordDataset([str(one)])
-                yield key.numpy()
+                yield key.numpy()[block_tails.KEY_FRONT_BYTES :]
     except (OSError, ValueError, tf.errors.OpError):
         return

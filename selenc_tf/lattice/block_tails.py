@@ -2,6 +2,7 @@
 
     ciphertext | digest of the parameters | id of the key | how many messages were added
 
+and a key in front of its secret: the digest of the parameters that it was made for, its id.
 All of it is public. Only `BlockTails` writes it, inside of the functions of a cipher, and
 what it says decides what these functions do: a block that is not a sum, within the bound,
 of messages under this key and these parameters is decrypted as if it were a block of
@@ -22,7 +23,10 @@ DIGEST_DIGITS = 64
 """Of the digest, in hex: a whole SHA-256. Nobody finds two sets that share it."""
 
 KEY_ID_BYTES = 32
-"""Of the id of a key, in base64. It stands in front of the key too."""
+"""Of the id of a key, in base64."""
+
+KEY_FRONT_BYTES = DIGEST_DIGITS + KEY_ID_BYTES
+"""What stands in front of the secret of a key."""
 
 _DRAWN_BYTES = 3 * KEY_ID_BYTES // 4
 """As many random bytes: nobody makes keys until two have the same id."""
@@ -88,7 +92,7 @@ class BlockTails:
         """Puts tails behind messages that were just encrypted.
 
         Args:
-          secret_key: string, the key with its id in front.
+          secret_key: string, the key with what stands in front of it.
           ciphertexts: string [b].
 
         Returns:
@@ -118,11 +122,25 @@ class BlockTails:
         count = tf.where(few & tf.reduce_all(together, axis=0), total, nothing)
         return self._join(ciphertexts, key_id, count)
 
+    def new_key(self, secret: tf.Tensor, ciphertext: tf.Tensor) -> tf.Tensor:
+        """Makes a key of its secret: puts the digest and a new id in front.
+
+        Args:
+          secret: string scalar.
+          ciphertext: string scalar, of anything, without a tail, that is made for this
+            alone. Its end is of the uniform polynomial, which does not depend on the key.
+
+        Returns:
+          string scalar.
+        """
+        drawn = tf.strings.substr(ciphertext, -_DRAWN_BYTES, _DRAWN_BYTES)
+        return tf.strings.join([self.digest, tf.io.encode_base64(drawn), secret])
+
     def readable(self, secret_key: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
         """Puts zeros in the place of blocks that must not be decrypted with a key.
 
         Args:
-          secret_key: string, the key with its id in front.
+          secret_key: string, the key with what stands in front of it.
           blocks: string [b], whatever they are.
 
         Returns:
@@ -162,19 +180,4 @@ class BlockTails:
 
 def key_id_of(secret_key: tf.Tensor) -> tf.Tensor:
     """The public id in front of a key: string scalar to string scalar."""
-    return tf.strings.substr(secret_key, 0, KEY_ID_BYTES)
-
-
-def with_key_id(key: tf.Tensor, ciphertext: tf.Tensor) -> tf.Tensor:
-    """Puts a new id in front of a new key.
-
-    Args:
-      key: string scalar, without an id.
-      ciphertext: string scalar, of anything, without a tail, that is made for this alone.
-        Its end is of the uniform polynomial, which does not depend on the key.
-
-    Returns:
-      string scalar.
-    """
-    drawn = tf.strings.substr(ciphertext, -_DRAWN_BYTES, _DRAWN_BYTES)
-    return tf.strings.join([tf.io.encode_base64(drawn), key])
+    return tf.strings.substr(secret_key, DIGEST_DIGITS, KEY_ID_BYTES)

@@ -9,7 +9,6 @@ from selenc_tf.lattice import block_checks, block_tails, cipher, traced_once
 from selenc_tf.lattice.parameters import Parameters
 
 _WORD_BYTES = 8
-_NO_KEY = "0" * block_tails.KEY_ID_BYTES
 
 
 def of_sizes_INSECURE(parameters: Parameters) -> cipher.Cipher:
@@ -58,6 +57,7 @@ def build_identity_cipher_INSECURE(
     tails = block_tails.BlockTails(
         digest[: block_tails.DIGEST_DIGITS], plain_bytes, max_summands
     )
+    no_key = tails.digest + "0" * block_tails.KEY_ID_BYTES
     key_spec = tf.TensorSpec([], tf.string)
 
     def residues(integers: tf.Tensor) -> tf.Tensor:
@@ -84,12 +84,12 @@ def build_identity_cipher_INSECURE(
 
     @traced_once.traced_once([])
     def keygen() -> tf.Tensor:
-        return tf.constant(_NO_KEY)
+        return tf.constant(no_key)
 
     @traced_once.traced_once([key_spec, tf.TensorSpec([None, num_slots], tf.int64)])
     def encrypt(secret_key: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         del secret_key
-        return tails.of_one(tf.constant(_NO_KEY), write(values))
+        return tails.of_one(tf.constant(no_key), write(values))
 
     @traced_once.traced_once([tf.TensorSpec([None, None], tf.string)])
     def add(ciphertexts: tf.Tensor) -> tf.Tensor:
@@ -109,7 +109,7 @@ def build_identity_cipher_INSECURE(
     @traced_once.traced_once([key_spec, tf.TensorSpec([None], tf.string)])
     def decrypt(secret_key: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
         del secret_key
-        readable = tails.readable(tf.constant(_NO_KEY), blocks)
+        readable = tails.readable(tf.constant(no_key), blocks)
         return tf.ensure_shape(centred(read(readable)), [None, num_slots])
 
     return cipher.Cipher(

@@ -33,7 +33,7 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
     Returns:
       The cipher. A block holds the coefficients modulo q of the two components of a BGV
       ciphertext, bit-packed as tf-shell does it, and its tail (`block_tails.py`); a key
-      its id and the coefficients of the secret polynomial.
+      what stands in front of it and the coefficients of the secret polynomial.
 
     Raises:
       ValueError: If tf-shell cannot compute with the parameters.
@@ -58,7 +58,7 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
             key = shell_ops.key_gen64(context)
             zeros = tf.zeros([1, slots], tf.int64)
             spare = layouts.block.strip(_encrypt(context, key, zeros)[0])
-            return block_tails.with_key_id(layouts.key.strip(key), spare)
+            return tails.new_key(layouts.key.strip(key), spare)
 
     @traced_once.traced_once([key_spec, tf.TensorSpec([None, slots], tf.int64)])
     def encrypt(secret_key: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
@@ -67,11 +67,11 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
             context = shell_context.make(parameters, zero)
             # A key belongs to the context that it was first used with, a ciphertext points
             # into that one, and keeps alive only the one that it was encrypted with. So
-            # the key must not be merged with that of another encryption either, and not
-            # with that of other parameters.
-            key = layouts.read_key(secret_key, zero)
+            # the key must not be merged with that of another encryption either.
+            checked = layouts.check_key(secret_key, tails.digest, zero)
+            key = layouts.read_key(checked)
             ciphertexts = layouts.block.strip_all(_encrypt(context, key, values))
-            return tails.of_one(secret_key, ciphertexts)
+            return tails.of_one(checked, ciphertexts)
 
     @traced_once.traced_once([tf.TensorSpec([None, None], tf.string)])
     def add_ciphertexts(ciphertexts: tf.Tensor) -> tf.Tensor:
@@ -86,12 +86,12 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
     @traced_once.traced_once([key_spec, tf.TensorSpec([None], tf.string)])
     def decrypt(secret_key: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
         with tf.device(_HOST):
+            # Merged with the key of another decryption, it is of these parameters too.
+            checked = layouts.check_key(secret_key, tails.digest, tf.constant(0))
             columns = shell_ops.decrypt64(
                 context=shell_context.make(parameters),
-                # As in `encrypt`: merged with the key of a decryption under another
-                # modulus, it would be multiplied modulo that one.
-                key=layouts.read_key(secret_key, shell_context.unmergeable_zero()),
-                val=layouts.block.frame_all(tails.readable(secret_key, blocks)),
+                key=layouts.read_key(checked),
+                val=layouts.block.frame_all(tails.readable(checked, blocks)),
                 runtime_batching_dim=slots,
                 dtype=tf.int64,
                 batching_dim=slots,
@@ -119,30 +119,39 @@ class _Layouts(NamedTuple):
     key: framing.Framing
     block: framing.Framing
 
-    def read_key(self, secret_key: tf.Tensor, zero: tf.Tensor) -> tf.Tensor:
-        """From string to variant.
+    def check_key(
+        self, secret_key: tf.Tensor, digest: str, zero: tf.Tensor
+    ) -> tf.Tensor:
+        """Gives a key, if it is one of the parameters.
 
         Args:
-          secret_key: string scalar, the key with its id in front.
+          secret_key: string scalar, the key with what stands in front of it.
+          digest: Of the parameters.
           zero: 0; what is merged with other uses of the key depends on where it is from.
 
         Returns:
-          variant scalar.
+          The key.
 
         Raises:
           InvalidArgumentError: When run, if the key does not have the right length: a
-            foreign one could end the process, and an empty one would be all zeros.
+            foreign one could end the process, and an empty one would be all zeros. Or
+            if it was made for other parameters: its secret would not be small in these.
         """
         # Not an assertion, which would be a stateful operation that sees the key: all
         # results of a function wait for those. Picking element 0 of 1 fails for any
         # other index, and the message holds the name.
-        num_bytes = block_tails.KEY_ID_BYTES + self.key.num_bytes
+        num_bytes = block_tails.KEY_FRONT_BYTES + self.key.num_bytes
         surplus = tf.strings.length(secret_key) - num_bytes + zero
         name = f"the_secret_key_must_have_{num_bytes}_bytes_but_differs_by"
-        checked = tf.gather([secret_key], surplus, name=name)
-        return self.key.frame(
-            tf.strings.substr(checked, block_tails.KEY_ID_BYTES, self.key.num_bytes)
-        )
+        whole = tf.gather([secret_key], surplus, name=name)
+        others = tf.not_equal(tf.strings.substr(whole, 0, len(digest)), digest)
+        name = "the_secret_key_must_be_of_the_same_parameters_but_is_of_others"
+        return tf.gather([whole], tf.cast(others, tf.int32), name=name)
+
+    def read_key(self, checked: tf.Tensor) -> tf.Tensor:
+        """A key of `check_key` as tf-shell has it: string scalar to variant scalar."""
+        front = block_tails.KEY_FRONT_BYTES
+        return self.key.frame(tf.strings.substr(checked, front, self.key.num_bytes))
 
 
 @functools.cache

@@ -109,8 +109,8 @@ def watched(monkeypatch):
     def recording(cipher):
         def keygen():
             key = cipher.keygen()
-            # The id in front is public: every block of a message carries it.
-            seen.keys.append(key.numpy()[block_tails.KEY_ID_BYTES :])
+            # What stands in front is public: every block of a message carries it.
+            seen.keys.append(key.numpy()[block_tails.KEY_FRONT_BYTES :])
             return key
 
         return cipher._replace(keygen=keygen)

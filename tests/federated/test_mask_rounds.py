@@ -11,7 +11,7 @@ from federated import key_flow, mask_rounds
 from federated.key_flow.labels import Label
 from federated.round import local_work, mask_consensus
 from federated.runtime import tap
-from selenc_tf.lattice import header, key_store
+from selenc_tf.lattice import block_tails, header, key_store
 from selenc_tf.masks import policy
 from selenc_tf.significance import magnitude
 from tests.federated.rounds import CIPHER, ENGINE, N, batches, gradient_of, weights_of
@@ -169,7 +169,8 @@ def test_no_key_leaks(score_sum, keys):
     # Every client's mask is made of the opened sum.
     assert Label.DECRYPTED in labels["packed_mask"]
     assert not any({Label.KEY, Label.OPENED_OWN} & found for found in labels.values())
-    secret = key_store.read(keys, CIPHER, tf.constant(0, tf.int64)).numpy()
+    key = key_store.read(keys, CIPHER, tf.constant(0, tf.int64)).numpy()
+    secret = key[block_tails.KEY_FRONT_BYTES :]
     assert not key_flow.contains_bytes(computation, secret)
 
 

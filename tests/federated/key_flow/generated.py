@@ -18,9 +18,10 @@ import tensorflow as tf
 from federated.key_flow.cipher_ops import CipherOps
 from federated.key_flow.graph_taint import GraphTaint, Kept
 from federated.key_flow.labels import ORDINARY, SECRET, Label
+from selenc_tf.lattice import block_tails
 from tests.federated.rounds import CIPHER
 
-PLACE_IN_KEY = 40
+PLACE_IN_KEY = block_tails.KEY_FRONT_BYTES + 8
 """The octet of the key that leaks."""
 
 KEY = frozenset({Label.KEY})

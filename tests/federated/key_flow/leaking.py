@@ -5,6 +5,7 @@ import collections
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
+from tensorflow.core.framework import attr_value_pb2
 from tf_shell.python import shell_ops
 
 import federated  # noqa: F401
@@ -12,6 +13,7 @@ from federated import aggregators
 from federated.key_flow import key_files
 from federated.key_flow.labels import Label
 from selenc_tf.lattice import (
+    block_tails,
     key_store,
     parameters,
 )
@@ -37,6 +39,9 @@ from tests.federated.key_flow.parts import (
     send,
 )
 from tests.federated.rounds import CIPHER, CODEC
+
+PLACE = block_tails.KEY_FRONT_BYTES + 44
+"""Of an octet of a key that is secret."""
 
 tf_comp = tff.tensorflow.computation
 fed_comp = tff.federated_computation
@@ -114,16 +119,16 @@ def while_loop(key):
 
 def number_of_steps(key):
     # No bit of the key is in a loop variable: only how often the loop runs tells.
-    limit = octets(key)[40]
+    limit = octets(key)[PLACE]
     return tf.while_loop(lambda i: i < limit, lambda i: [i + 1], [0])
 
 
 def branch(key):
-    return tf.cond(octets(key)[40] > 100, lambda: 1, lambda: 0)
+    return tf.cond(octets(key)[PLACE] > 100, lambda: 1, lambda: 0)
 
 
 def switch_case(key):
-    return tf.switch_case(octets(key)[40] % 3, [lambda: 5, lambda: 7, lambda: 9])
+    return tf.switch_case(octets(key)[PLACE] % 3, [lambda: 5, lambda: 7, lambda: 9])
 
 
 def python_function(key):
@@ -142,12 +147,12 @@ def graph_function(key):
 
 def variable(key):
     kept = tf.Variable(0, trainable=False)
-    with tf.control_dependencies([kept.assign(octets(key)[40])]):
+    with tf.control_dependencies([kept.assign(octets(key)[PLACE])]):
         return kept.read_value()
 
 
 def data_set(key):
-    numbers = tf.data.Dataset.range(4).map(lambda i: octets(key)[40])
+    numbers = tf.data.Dataset.range(4).map(lambda i: octets(key)[PLACE])
     return numbers.reduce(0, lambda one, two: one + two)
 
 
@@ -155,13 +160,80 @@ def table(key):
     lookup = tf.lookup.experimental.DenseHashTable(
         tf.int32, tf.int32, default_value=-1, empty_key=-2, deleted_key=-3
     )
-    with tf.control_dependencies([lookup.insert([1], octets(key)[40:41])]):
+    with tf.control_dependencies([lookup.insert([1], octets(key)[PLACE : PLACE + 1])]):
         return lookup.lookup(tf.constant([1]))
+
+
+def end_of_sequence(key):
+    """A function fails where the secret says; that ends the data set, as an end does."""
+    secret = tf.cast(octets(key)[PLACE], tf.int64)
+
+    def element(number, secret):
+        iterator = tf.raw_ops.AnonymousIteratorV3(
+            output_types=[tf.int64], output_shapes=[[]]
+        )
+        ends = tf.data.Dataset.range(1).take(secret - number)
+        made = tf.raw_ops.MakeIterator(dataset=ends._variant_tensor, iterator=iterator)
+        with tf.control_dependencies([made]):
+            (one,) = tf.raw_ops.IteratorGetNext(
+                iterator=iterator, output_types=[tf.int64], output_shapes=[[]]
+            )
+        with tf.control_dependencies([one]):
+            return tf.identity(number)
+
+    number = tf.TensorSpec([], tf.int64)
+    function = tf.function(element, [number, number], autograph=False)
+    mapped = tf.raw_ops.MapDataset(
+        input_dataset=tf.data.Dataset.range(256)._variant_tensor,
+        other_arguments=[secret],
+        f=function.get_concrete_function(),
+        output_types=[tf.int64],
+        output_shapes=[[]],
+        preserve_cardinality=False,
+    )
+    count = tf.function(lambda so_far, _: so_far + 1, [number, number], autograph=False)
+    (total,) = tf.raw_ops.ReduceDataset(
+        input_dataset=mapped,
+        initial_state=[tf.constant(0, tf.int64)],
+        other_arguments=[],
+        f=count.get_concrete_function(),
+        output_types=[tf.int64],
+        output_shapes=[[]],
+    )
+    return total
+
+
+def written_over_an_input(key):
+    """An attribute that no operation has: the result lies where others still read."""
+    zero = tf.random.uniform([], 0, 1, tf.int32)  # Not known before it is run.
+    public = tf.raw_ops.Cumsum(x=tf.fill([4], zero), axis=0)
+    secret = tf.raw_ops.AddV2(x=public, y=octets(key)[PLACE : PLACE + 4])
+    reused = attr_value_pb2.AttrValue()
+    reused.list.i.extend([0, 0])
+    secret.op._set_attr("_forward_input", reused)
+    with tf.control_dependencies([secret]):
+        sent = tf.raw_ops.Roll(input=public, shift=1, axis=0)
+    return sent, secret
+
+
+def sends_the_first(body):
+    """A process whose clients send the first of what `body` makes of the key."""
+
+    def build(path):
+        made = tf_comp(body, np.str_)
+        first = tf_comp(lambda pair: pair[0], made.type_signature.result)
+        return fed_comp(
+            lambda: send(
+                tff.federated_map(first, tff.federated_map(made, key_at_clients(path)))
+            )
+        )
+
+    return build
 
 
 def switch_and_merge(key):
     # Control flow of TensorFlow 1: the branches hold constants.
-    predicate = octets(key)[40] > 100
+    predicate = octets(key)[PLACE] > 100
     off, on = tf.raw_ops.Switch(data=predicate, pred=predicate)
     with tf.control_dependencies([off]):
         zero = tf.constant(0)
@@ -173,7 +245,7 @@ def switch_and_merge(key):
 def as_select_keys(path):
     rows = tff.FederatedType(tff.TensorType(np.float32, [256]), tff.SERVER)
     pick = tf_comp(lambda table, row: table[row], rows.member, np.int32)
-    to_keys = tf_comp(lambda key: tf.reshape(octets(key)[40], [1]), np.str_)
+    to_keys = tf_comp(lambda key: tf.reshape(octets(key)[PLACE], [1]), np.str_)
 
     @fed_comp(rows)
     def process(table):
@@ -185,14 +257,14 @@ def as_select_keys(path):
 
 
 def in_a_plain_sum(path):
-    first = tf_comp(lambda key: octets(key)[40], np.str_)
+    first = tf_comp(lambda key: octets(key)[PLACE], np.str_)
     return fed_comp(
         lambda: tff.federated_sum(tff.federated_map(first, key_at_clients(path)))
     )
 
 
 def in_a_secure_sum(path):
-    first = tf_comp(lambda key: octets(key)[40], np.str_)
+    first = tf_comp(lambda key: octets(key)[PLACE], np.str_)
     return fed_comp(
         lambda: tff.federated_secure_sum_bitwidth(
             tff.federated_map(first, key_at_clients(path)), 8
@@ -317,7 +389,7 @@ def length_of_a_sequence(use):
 
     def build(path):
         made = tf_comp(
-            lambda key: tf.data.Dataset.range(tf.cast(octets(key)[40], tf.int64)),
+            lambda key: tf.data.Dataset.range(tf.cast(octets(key)[PLACE], tf.int64)),
             np.str_,
         )
         return fed_comp(
@@ -514,4 +586,10 @@ LEAKS = {
         AGGREGATED,
     ),
     "last record": (record_behind_the_public_ones, Label.KEY, AGGREGATED),
+    "end of a sequence": (key_through(end_of_sequence), Label.KEY, AGGREGATED),
+    "written over an input": (
+        sends_the_first(written_over_an_input),
+        Label.KEY,
+        "leaving its graph",
+    ),
 }

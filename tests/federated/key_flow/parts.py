@@ -10,6 +10,7 @@ import federated  # noqa: F401
 from federated import aggregators
 from federated.key_flow.labels import Label
 from selenc_tf.lattice import (
+    block_tails,
     key_store,
     scales,
 )
@@ -27,6 +28,12 @@ SUM = frozenset({Label.SUM})
 
 # A file is looked into outside of graphs only; inside of them the answer is known.
 find = functools.cache(key_store.find)
+
+
+def secret_of(path):
+    """A key without what stands in front of it, which is public."""
+    key = key_store.read(find(path), CIPHER).numpy()
+    return key[block_tails.KEY_FRONT_BYTES :]
 
 
 def any_length(tensor):

@@ -110,3 +110,55 @@ def test_a_body_that_calls_in_another_way_is_another():
     plain = body(config_pb2.ConfigProto())
     assert body(with_rewriting(debug_stripper=OFF)) == plain
     assert body(with_rewriting(debug_stripper=ON)) != plain
+
+
+def with_attribute(name, value=True):
+    node = call()
+    node.attr[name].b = value
+    return node
+
+
+# From TensorFlow's sources: what its executor, its placer and its compilers look for.
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_forward_input",
+        "_scoped_allocator",
+        "_kernel",
+        "_XlaCompile",
+        "_xla_compile_id",
+        "_replication_info",
+        "_input_hostmem",
+        "_output_shapes",
+        "_nothing_that_anybody_knows",
+    ],
+)
+def test_attributes_of_no_operation_are_unusual(name):
+    assert not call_options.are_usual(with_attribute(name))
+    chosen = call()
+    chosen.attr["f"].func.attr[name].b = True
+    assert not call_options.are_usual(chosen)
+
+
+def test_what_tensorflow_writes_is_usual():
+    node = with_attribute("_has_manual_control_dependencies")
+    node.attr["f"].func.attr["_tf_data_function"].b = True
+    assert call_options.are_usual(node)
+
+
+@pytest.mark.parametrize("place", ["node", "called", "function", "argument"])
+def test_a_body_with_an_attribute_of_no_operation_is_another(place):
+    function = tf.compat.v1.GraphDef().library.function.add()
+    function.signature.name = "outer"
+    function.node_def.add().CopyFrom(call())
+    known = bodies.fingerprint("outer", {"outer": function})
+    attributes = {
+        "node": function.node_def[0].attr,
+        "called": function.node_def[0].attr["f"].func.attr,
+        "function": function.attr,
+        "argument": function.arg_attr[0].attr,
+    }[place]
+    attributes["_user_specified_name" if place == "argument" else "_class"].s = b"x"
+    assert bodies.fingerprint("outer", {"outer": function}) == known
+    attributes["_forward_input"].list.i.append(0)
+    assert bodies.fingerprint("outer", {"outer": function}) != known

@@ -18,6 +18,7 @@ from tests.federated.key_flow.parts import (
     any_length,
     find,
     key_at_clients,
+    secret_of,
     send,
 )
 from tests.federated.rounds import CIPHER, SEED
@@ -78,7 +79,7 @@ def test_an_opened_message_is_no_result(path):
 
 @pytest.mark.parametrize("known", [True, False])
 def test_a_key_as_a_constant(path, known):
-    secret = key_store.read(find(path), CIPHER).numpy()
+    secret = secret_of(path)
     length = tf_comp(lambda key: tf.zeros([], tf.int32), np.str_)
 
     @fed_comp
@@ -189,7 +190,7 @@ def test_unknown_intrinsic_is_no_proof():
 
 
 def test_bytes_in_the_computation_are_found(path):
-    secret = key_store.read(find(path), CIPHER).numpy()
+    secret = secret_of(path)
 
     def holding(part):
         return fed_comp(
@@ -205,7 +206,7 @@ def test_bytes_in_the_computation_are_found(path):
 @pytest.mark.slow
 def test_no_optimiser_puts_the_key_into_a_graph(blind, path):
     """TFF's compiler evaluates what it can ahead of time, in aggressive mode."""
-    secret = key_store.read(find(path), CIPHER).numpy()
+    secret = secret_of(path)
     compile_aggressively = tff.backends.native.desugar_and_transform_to_native
     for computation in (blind(SEED).next, sends_the_key(path)):
         compiled = compile_aggressively(computation)

@@ -13,6 +13,7 @@ from selenc_tf.lattice import (
 )
 from tests.federated.key_flow.leaking import (
     LEAKS,
+    PLACE,
     READ,
     in_an_unused_field,
     key_through,
@@ -76,7 +77,7 @@ def test_violation_names_field_type_and_path(path):
 
 def test_path_has_every_step(path):
     (violation,) = key_flow.analyse(
-        key_through(lambda key: tf.reshape(octets(key)[40], [1]))(path), path
+        key_through(lambda key: tf.reshape(octets(key)[PLACE], [1]))(path), path
     ).violations
     assert violation.path == (*READ, "federated_map at clients")
     assert violation.type == "int32[1]"
@@ -109,15 +110,19 @@ SAYS = {
     "the key itself": lambda sent, key: sent == key,
     "xor a constant": lambda sent, key: (sent ^ 90).astype(np.uint8).tobytes() == key,
     "while": lambda sent, key: sent == _low_bits(key),
-    "number of steps": lambda sent, key: sent == (key[40],),
-    "cond": lambda sent, key: sent == (key[40] > 100),
-    "variable": lambda sent, key: sent == key[40],
-    "data set": lambda sent, key: sent == 4 * key[40],
-    "table": lambda sent, key: sent == key[40],
-    "length, reduced": lambda sent, key: sent == key[40],
-    "length, mapped": lambda sent, key: sent == key[40],
+    "number of steps": lambda sent, key: sent == (key[PLACE],),
+    "cond": lambda sent, key: sent == (key[PLACE] > 100),
+    "variable": lambda sent, key: sent == key[PLACE],
+    "data set": lambda sent, key: sent == 4 * key[PLACE],
+    "table": lambda sent, key: sent == key[PLACE],
+    "length, reduced": lambda sent, key: sent == key[PLACE],
+    "length, mapped": lambda sent, key: sent == key[PLACE],
     "read_file": lambda sent, key: key in sent,
     "last record": lambda sent, key: sent == key,
+    "end of a sequence": lambda sent, key: sent == key[PLACE],
+    "written over an input": lambda sent, key: (
+        np.roll(sent, -1).tolist() == list(key[PLACE : PLACE + 4])
+    ),
 }
 
 
@@ -125,7 +130,8 @@ SAYS = {
     "name",
     [
         name
-        if name in ("the key itself", "number of steps", "length, reduced", "read_file")
+        if name
+        in ("the key itself", "length, reduced", "end of a sequence", "read_file")
         else pytest.param(name, marks=pytest.mark.slow)
         for name in SAYS
     ],

@@ -35,7 +35,6 @@ OPENS_TO_NOTHING = {
         {},
     ),
     "many": (four_to_the_fifth, {}),
-    "other parameters": (CIPHER.add, {"open_": decrypted_with_other_parameters}),
     "fresh key": (CIPHER.add, {"encrypt_": under_a_fresh_key}),
     "elements": (four_to_the_fifth, {"open_": through_errors_that_nobody_reads}),
 }
@@ -70,6 +69,17 @@ def test_an_adder_of_parameters_that_nothing_is_encrypted_with_is_none(path):
     with_another_modulus()
     report = key_flow.analyse(opened_at_the_clients(path, added_with_other_parameters))
     assert Label.KEY in {violation.label for violation in report.violations}
+
+
+@pytest.mark.slow
+def test_a_key_opens_nothing_with_other_parameters(path):
+    with_another_modulus()
+    process = opened_at_the_clients(
+        path, CIPHER.add, open_=decrypted_with_other_parameters
+    )
+    key_flow.check(process, path)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="same_parameters"):
+        what_the_server_gets(process)
 
 
 def test_what_is_one_opens(path):

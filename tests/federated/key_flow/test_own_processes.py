@@ -8,11 +8,8 @@ import tensorflow_federated as tff
 import federated  # noqa: F401
 from federated import aggregators, key_flow, tff_models
 from federated.key_flow.labels import Label
-from selenc_tf.lattice import (
-    key_store,
-)
-from tests.federated.key_flow.parts import NO_LABEL, SUM, encryption, find
-from tests.federated.rounds import CIPHER, HISTORY, OWN, SEED
+from tests.federated.key_flow.parts import NO_LABEL, SUM, encryption, secret_of
+from tests.federated.rounds import HISTORY, OWN, SEED
 
 tf_comp = tff.tensorflow.computation
 fed_comp = tff.federated_computation
@@ -115,7 +112,7 @@ def test_our_processes_leak_nothing(name, process_named, path):
     assert by_label[Label.DECRYPTED] == (["codes"] if revealing else [])
     assert not by_label[Label.KEY] and not by_label[Label.OPENED_OWN]
 
-    secret = key_store.read(find(path), CIPHER).numpy()
+    secret = secret_of(path)
     assert not key_flow.contains_bytes(computation, secret)
 
 

@@ -63,13 +63,13 @@ def test_what_a_block_says(cipher, key):
     tail = text[-block_tails.NUM_BYTES :].decode()
     assert len(text) == cipher.block_bytes
     assert tail.startswith(cipher.digest)
-    assert tail[64:96] == key.numpy()[:32].decode() and tail[96:] == "000000001"
+    assert tail == key.numpy()[:96].decode() + "000000001"
     (total,) = times(cipher, cipher.encrypt(key, ROW), 3).numpy()
     assert total[-105:-9] == text[-105:-9] and total[-9:] == b"000000003"
 
 
 def test_keys_have_ids_of_their_own():
-    ids = {SHELL.keygen().numpy()[:32] for _ in range(5)}
+    ids = {SHELL.keygen().numpy()[64:96] for _ in range(5)}
     assert len(ids) == 5
     # 24 random bytes: all values of all bytes are about as frequent.
     drawn = np.frombuffer(
@@ -162,19 +162,36 @@ def test_other_parameters_open_nothing(keys, changes):
     chosen = dataclasses.replace(CHOSEN, **changes)
     other = shell_cipher.build_shell_cipher(chosen)
     block = SHELL.encrypt(key, ROW)
-    assert not np.any(opened(other, key, block))
-    # Its length is right; were its digest too, this would tell of the noise.
-    (text,) = block.numpy()
+    # The length is right; with the digest too, what is opened would tell of the noise.
     digest = chosen.digest(block_tails.DIGEST_DIGITS).encode()
+    renamed_key = tf.constant(digest + key.numpy()[64:])
+    assert not np.any(opened(other, renamed_key, block))
+    (text,) = block.numpy()
     renamed = tf.constant([text[:-105] + digest + text[-41:]])
-    assert np.any(opened(other, key, renamed))
+    assert np.any(opened(other, renamed_key, renamed))
+    foreign = other.encrypt(renamed_key, ROW)
     for added in (
         other.add(block[tf.newaxis]),
-        other.add(tf.stack([block, other.encrypt(key, ROW)])),
-        SHELL.add(tf.stack([block, other.encrypt(key, ROW)])),
+        other.add(tf.stack([block, foreign])),
+        SHELL.add(tf.stack([block, foreign])),
     ):
-        for cipher in (SHELL, other):
-            assert not np.any(opened(cipher, key, added))
+        assert not np.any(opened(SHELL, key, added))
+        assert not np.any(opened(other, renamed_key, added))
+
+
+@pytest.mark.parametrize("changes", [other_modulus(), {"max_summands": 3}])
+def test_a_key_is_for_its_parameters_only(keys, changes):
+    """Also where assertions are taken out: what it was not made for gives nothing."""
+    other = shell_cipher.build_shell_cipher(dataclasses.replace(CHOSEN, **changes))
+    key = keys[SHELL.name]
+    block = SHELL.encrypt(key, ROW)
+    with without_assertions():
+        for use in (
+            lambda: other.encrypt(key, ROW),
+            lambda: other.decrypt(key, block),
+        ):
+            with pytest.raises(tf.errors.InvalidArgumentError, match="same_parameters"):
+                tf.function(use, autograph=False)()
 
 
 def test_damaged_tails_open_to_nothing(cipher, key):

@@ -26,7 +26,7 @@ SETS = {
 
 def decrypt(key, block, parameters):
     """Without what stands before the key and behind the block."""
-    coefficients = key.numpy()[block_tails.KEY_ID_BYTES :]
+    coefficients = key.numpy()[block_tails.KEY_FRONT_BYTES :]
     ciphertext = block.numpy()[: -block_tails.NUM_BYTES]
     return numpy_bgv.decrypt(coefficients, ciphertext, parameters)
 
@@ -122,7 +122,7 @@ def test_as_many_copies_of_one_message_as_may_be(bits):
 
 def test_the_secret_is_as_small_as_the_noise(case):
     parameters, _, key, _, _ = case
-    coefficients = key.numpy()[block_tails.KEY_ID_BYTES :]
+    coefficients = key.numpy()[block_tails.KEY_FRONT_BYTES :]
     secret = numpy_bgv.secret_polynomial(coefficients, parameters.ciphertext_moduli)
     assert np.max(np.abs(secret)) <= 2 * parameters.noise_variance
     spread = np.var(secret.astype(float)) / parameters.noise_variance

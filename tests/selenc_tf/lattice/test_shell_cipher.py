@@ -21,7 +21,8 @@ PARAMETERS = parameters.choose_parameters(num_summands=3, quantisation_bits=8)
 CIPHER = shell_cipher.build_shell_cipher(PARAMETERS)
 LAYOUTS = shell_cipher._learn_layouts(PARAMETERS)
 N = CIPHER.num_slots
-KEY_BYTES = block_tails.KEY_ID_BYTES + LAYOUTS.key.num_bytes
+DIGEST = PARAMETERS.digest(block_tails.DIGEST_DIGITS)
+KEY_BYTES = block_tails.KEY_FRONT_BYTES + LAYOUTS.key.num_bytes
 ONES = np.ones([1, N], np.int64)
 
 # As far as TensorFlow can be told to go.
@@ -67,7 +68,7 @@ def careless_encrypt(key, values):
     context = shell_context.make(PARAMETERS)
 
     def encrypt():
-        parsed = LAYOUTS.read_key(key, tf.constant(0))
+        parsed = LAYOUTS.read_key(LAYOUTS.check_key(key, DIGEST, tf.constant(0)))
         return LAYOUTS.block.strip_all(shell_cipher._encrypt(context, parsed, values))
 
     return encrypt(), encrypt()
@@ -194,7 +195,7 @@ class TestFreshness:
 
 class TestKey:
     # Keys of former versions had no id in front.
-    @pytest.mark.parametrize("size", [-1, 1, None, -block_tails.KEY_ID_BYTES])
+    @pytest.mark.parametrize("size", [-1, 1, None, -block_tails.KEY_FRONT_BYTES])
     def test_other_lengths_are_refused_without_showing_it(self, key, size):
         wrong = (b"SECRET" * KEY_BYTES)[: KEY_BYTES + size] if size else b""
         message = f"the_secret_key_must_have_{KEY_BYTES}_bytes"
@@ -207,7 +208,7 @@ class TestKey:
             assert "SECRET" not in str(error.value)
 
     def test_any_bytes_are_safe(self, key):
-        garbage = b"\xff" * KEY_BYTES
+        garbage = DIGEST.encode() + b"\xff" * (KEY_BYTES - len(DIGEST))
         CIPHER.decrypt(garbage, CIPHER.encrypt(garbage, ONES))
         CIPHER.decrypt(garbage, CIPHER.encrypt(key, ONES))
 
@@ -233,7 +234,7 @@ def seeded_encryption(key, zero):
         noise_variance=PARAMETERS.noise_variance,
         seed="a".ljust(64),
     ).shell_context
-    parsed = LAYOUTS.read_key(key, zero)
+    parsed = LAYOUTS.read_key(LAYOUTS.check_key(key, DIGEST, zero))
     return LAYOUTS.block.strip_all(shell_cipher._encrypt(context, parsed, ONES))
 
 
@@ -357,28 +358,33 @@ def test_several_moduli_are_refused(several):
         shell_cipher.build_shell_cipher(parameters.Parameters(*several))
 
 
-def test_decryption_under_two_moduli_in_one_graph():
-    """Keys are as long, and TensorFlow would take reading one for reading the other."""
+def test_two_moduli_in_one_graph():
+    """Keys are as long, and TensorFlow might take reading one for reading the other."""
     one, two = (
         shell_cipher.build_shell_cipher(
             parameters.Parameters(12, (prime,), 34359754753, 2)
         )
         for prime in (35184371884033, 17592186175489)
     )
-    key = one.keygen()
     values = tf.random.stateless_uniform(
         [1, one.num_slots], (1, 2), -(10**9), 10**9, tf.int64
     )
 
     @tf.function(autograph=False)
-    def opened(key, first, second):
-        return one.decrypt(key, first), two.decrypt(key, second)
+    def opened(first_key, second_key, first, second):
+        return one.decrypt(first_key, first), two.decrypt(second_key, second)
 
-    first, second = (
-        cipher.add(tf.stack([cipher.encrypt(key, values)] * 2)) for cipher in (one, two)
-    )
-    for found in opened(key, first, second):
+    keys = [cipher.keygen() for cipher in (one, two)]
+    sums = [
+        cipher.add(tf.stack([cipher.encrypt(key, values)] * 2))
+        for cipher, key in zip((one, two), keys, strict=True)
+    ]
+    for found in opened(*keys, *sums):
         np.testing.assert_array_equal(found, 2 * values)
+    # One key for both is none for one of them.
+    for key in keys:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="same_parameters"):
+            opened(key, key, *sums)
 
 
 class TestFraming:
@@ -394,7 +400,7 @@ class TestFraming:
         assert framing.learn(samples, lengths) == LAYOUTS.key
 
     def test_inverse(self, key):
-        coefficients = key.numpy()[block_tails.KEY_ID_BYTES :]
+        coefficients = key.numpy()[block_tails.KEY_FRONT_BYTES :]
         again = LAYOUTS.key.strip(LAYOUTS.key.frame(coefficients))
         assert again == coefficients
 
