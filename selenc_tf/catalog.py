@@ -112,6 +112,7 @@ SELECTORS: Mapping[str, str] = MappingProxyType(
         "biases": "selenc_tf.masks.parts:biases",
         "embeddings": "selenc_tf.masks.parts:embeddings",
         "normalisation": "selenc_tf.masks.parts:normalisation",
+        "projections": "selenc_tf.masks.parts:projections",
     }
 )
 """What can be hidden whatever its scores."""

@@ -24,6 +24,7 @@ def always_hide(policy: MaskPolicy, *selectors: Selector) -> MaskPolicy:
         embeddings             the words, from the rows that are not zero
         biases                 the inputs of dense layers, x = dW_:j / db_j
         normalisation          an activation, dgamma / dbeta
+        projections            the spans of a sentence's vectors
 
     as the docstrings in `parts.py` say, where `tensors_matching` selects by name.
 

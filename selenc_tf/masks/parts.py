@@ -16,7 +16,10 @@ from selenc_tf.types import Mask
 
 _EMBEDDINGS = re.compile(r"embeddings?$")
 _NORMALISATION = re.compile(r"(^|/)(gamma|beta|scale|moving_\w+)$")
-
+_PROJECTIONS = re.compile(
+    r"(^|/)(query|key|value|feedforward_(intermediate|gate)_dense)"
+    r"/(kernel|lora_kernel_[ab])$"
+)
 
 Selector: TypeAlias = Callable[[FlatSpec], tuple[int, ...]]
 """Finds tensors in a layout, by their indices; raises ValueError if it finds none."""
@@ -68,7 +71,8 @@ def classifier_head(spec: FlatSpec) -> tuple[int, ...]:
       Their indices.
 
     Raises:
-      ValueError: If there is no such kernel.
+      ValueError: If there is no such kernel, or the model has an embedding table and
+        ends in something else, so that the kernel is one of its last block.
     """
     kernels = [
         index
@@ -80,7 +84,17 @@ def classifier_head(spec: FlatSpec) -> tuple[int, ...]:
     last = _some(spec, "a dense kernel [in, out]", kernels)[-1]
     bias_shape = spec.shapes[last][1:]
     has_bias = spec.shapes[last + 1 : last + 2] == (bias_shape,)
-    return tuple([last, last + 1] if has_bias else [last])
+    found = tuple([last, last + 1] if has_bias else [last])
+    tables = [name for name in spec.names if _EMBEDDINGS.search(name)]
+    behind = spec.names[found[-1] + 1 :]
+    if tables and behind:
+        raise ValueError(
+            "The model must have a dense kernel [in, out] at its end to hide it as its "
+            f"head, but behind {spec.names[last]} come {', '.join(behind)}. If the "
+            f"embedding table ({tables[0]}) is its output layer too, hide the "
+            "`embeddings`."
+        )
+    return found
 
 
 def biases(spec: FlatSpec) -> tuple[int, ...]:
@@ -115,6 +129,21 @@ def embeddings(spec: FlatSpec) -> tuple[int, ...]:
         if len(shape) == 2 and _EMBEDDINGS.search(name)
     ]
     return tuple(_some(spec, "a table with a name ending in `embeddings`", found))
+
+
+def projections(spec: FlatSpec) -> tuple[int, ...]:
+    """The kernels of a Transformer that multiply vectors of single tokens.
+
+    Query, key, value and the first feed-forward kernel of every block, with its gate,
+    by the names of KerasHub; of LoRA adapters both halves. Hidden, they close the spans
+    of the vectors of a sentence (`docs/distance.md`, "Sentences"); those that the other
+    kernels and the output layer of a language model show stay open.
+
+    Raises:
+      ValueError: If there are none.
+    """
+    found = [index for index, (name, _) in _tensors(spec) if _PROJECTIONS.search(name)]
+    return tuple(_some(spec, "a name ending in query/kernel or the like", found))
 
 
 def normalisation(spec: FlatSpec) -> tuple[int, ...]:

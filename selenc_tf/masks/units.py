@@ -99,6 +99,15 @@ def has_heads(name: str, shape: Shape, head_size: int) -> bool:
     return space == 1 and divided % head_size == 0
 
 
+def head_size(name: str, shape: Shape) -> int | None:
+    """The width of a head where the kernel's own shape tells it, or else None."""
+    if is_bias(name, shape) or len(shape) != 3:
+        return None
+    if _is_from_heads(name):
+        return shape[1]
+    return shape[2] if _is_to_heads(name) else None
+
+
 def _entries(shape: Shape) -> Units:
     return Units(1, math.prod(shape), 1)
 
@@ -107,10 +116,14 @@ def _kernel(name: str, shape: Shape) -> tuple[int, int, int]:
     """Space, inputs and outputs."""
     if len(shape) == 3 and _is_from_heads(name):
         return 1, shape[0] * shape[1], shape[2]
-    if len(shape) == 3 and not _TO_HEADS.isdisjoint(name.split("/")):
+    if len(shape) == 3 and _is_to_heads(name):
         return 1, shape[0], shape[1] * shape[2]
     return math.prod(shape[:-2]), shape[-2], shape[-1]
 
 
 def _is_from_heads(name: str) -> bool:
     return not _FROM_HEADS.isdisjoint(name.split("/"))
+
+
+def _is_to_heads(name: str) -> bool:
+    return not _TO_HEADS.isdisjoint(name.split("/"))

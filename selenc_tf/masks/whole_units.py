@@ -61,7 +61,8 @@ def heads(encryption_ratio: float, head_size: int) -> MaskPolicy:
 
     Returns:
       The policy, as `_of_units` describes it. It raises ValueError for a model that has
-      no kernel of which `head_size` divides the columns.
+      no kernel of which `head_size` divides the columns, or whose kernels [in, heads,
+      head size] say that its heads have another size.
 
     Raises:
       ValueError: If the ratio is outside [0, 1] or the head size not positive.
@@ -165,7 +166,18 @@ def _first(taken: tf.Tensor, of: Units) -> Mask:
 
 
 def _check_heads(spec: FlatSpec, head_size: int) -> None:
-    kernels = zip(spec.names, spec.shapes, strict=True)
+    kernels = list(zip(spec.names, spec.shapes, strict=True))
+    # LoRA's halves have the heads' axes but not their width.
+    told = {
+        size
+        for name, shape in kernels
+        if name.endswith("/kernel") and (size := units.head_size(name, shape))
+    }
+    if told and head_size not in told:
+        raise ValueError(
+            "`head_size` must be the width of the model's heads, "
+            f"{' or '.join(map(str, sorted(told)))}, got {head_size}."
+        )
     if not any(units.has_heads(*kernel, head_size) for kernel in kernels):
         listed = ", ".join(
             f"{name} {list(shape)}"
