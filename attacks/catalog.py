@@ -218,6 +218,13 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
             kinds=SENTENCES,
             cost="algebra",
         ),
+        "deep_spans": Entry(
+            "attacks.text.discrete.deep_spans:build_deep_spans",
+            AWARE,
+            inputs=words.TOKENS,
+            kinds=SENTENCES,
+            cost="algebra",
+        ),
         "bag_of_words": Entry(
             "attacks.text.discrete.bag_of_words:build_bag_of_words",
             BOTH,

@@ -31,8 +31,13 @@ def build_entering(model: TokenModel, places: Sequence[Place]) -> Entering:
     def at(
         weights: Weights, ids: tf.Tensor, mask: tf.Tensor, place: Place
     ) -> tf.Tensor:
-        attention = place.part == "attention"
-        inputs = model.block_inputs if attention else model.feedforward_inputs
+        if place.part == "last":
+            return model.last_inputs(weights, ids, mask)
+        inputs = {
+            "attention": model.block_inputs,
+            "feedforward": model.feedforward_inputs,
+            "middle": model.middle_inputs,
+        }[place.part]
         return inputs(weights, ids, mask, place.depth)
 
     @tf.function(autograph=False, reduce_retracing=True)

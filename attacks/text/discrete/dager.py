@@ -24,9 +24,8 @@ from attacks.text.discrete import (
     bidirectional,
     candidates,
     causal,
+    finishing,
     found,
-    picking,
-    report,
     tables,
 )
 from attacks.text.spans import places, scoring, subspace
@@ -41,15 +40,8 @@ _DEFAULT_EFFORT = effort_lib.Effort()
 _BLOCKS = 2
 _STARTS = 16
 """Of the search among sentences, for each restart of an effort."""
-_MOST_CLASSES = 8
-"""Classes that are all tried where labels are not known."""
-_OPTIONS = 48
-"""Sentences with a class whose gradients are compared at the end."""
-
 _INSIDE = -11.0
 """A log-distance that a token has from a span in which it is."""
-_FOR_ONE = 40
-"""Comparisons of sentences that cost about one gradient."""
 
 Knowledge = knowledge_lib.Knowledge[TokenModel]
 
@@ -84,7 +76,8 @@ def build_dager(
         began = time.monotonic()
         target = target_lib.build_target(view, knowledge, source, mode)
         closed_form.check_target(target)
-        model, classes = knowledge.model, _classes(knowledge)
+        model = knowledge.model
+        finishing.classes_of(knowledge)
         weights = tuple(tf.constant(one, model.dtype) for one in view.weights)
         order = places.in_order(model.structure, _BLOCKS)
         at_first = shared.of(compiled.build_entering, model, (candidates.FIRST,))
@@ -102,28 +95,23 @@ def build_dager(
             )
             _check_spare(first, scores, model)
             chosen = candidates.choose(scores, first.rank, knowledge.batch_size)
-            scorer, count = _counted(
+            scorer, count = finishing.counted(
                 scoring.build_scorer(
                     model, lambda ids: at_all(weights, ids), order, usable, seed
                 )
             )
             rows = _search(scorer, chosen, knowledge, effort, seed)
-            most = min(_OPTIONS, effort.max_iterations // _FOR_ONE)
-            best = _best(rows, scorer, knowledge.batch_size, most // len(classes))
-            picked = picking.pick(
+            return finishing.finish(
                 lambda *batch: gradient(weights, *batch),
+                view,
                 target,
                 knowledge,
-                best,
-                classes,
+                rows,
+                scorer,
+                effort,
+                count[0],
+                began,
             )
-        known = knowledge.classes is not None
-        if known:
-            picked = _in_order(picked, knowledge.classes or ())
-        words = "known" if known else "enumerated"
-        if model.kind != "classes":
-            words = "inferred"
-        return report.report(view, target, knowledge, picked, words, count[0], began)
 
     return attack
 
@@ -180,17 +168,6 @@ def _check_spare(first: Subspace, scores: np.ndarray, model: TokenModel) -> None
         )
 
 
-def _counted(scorer: Scorer) -> tuple[Scorer, list[int]]:
-    """The same measure, with the number of sentences that it has seen."""
-    count = [0]
-
-    def score(ids: np.ndarray) -> np.ndarray:
-        count[0] += len(ids)
-        return scorer.score(ids)
-
-    return scorer._replace(score=score), count
-
-
 def _search(
     scorer: Scorer,
     chosen: candidates.Candidates,
@@ -206,49 +183,4 @@ def _search(
             scorer, chosen, special.start, special.end, starts, most, seed
         )
     rows = causal.search(scorer, chosen, knowledge.batch_size, special.end, most)
-    if special.end is None:
-        return rows
-    # Nobody predicts from the last token: it is the one that ends sentences.
-    ends = [
-        one._replace(tokens=(*one.tokens, special.end))
-        for one in rows
-        if len(one.tokens) < model.length
-        and (one.tokens[-1] != special.end or len(one.tokens) < 2)
-    ]
-    return rows + ends
-
-
-def _best(
-    rows: list[found.Found], scorer: Scorer, batch_size: int, most: int
-) -> list[tuple[int, ...]]:
-    """The best sentences, and as many of the next as may be right."""
-    ranked = found.best(rows, max(2 * batch_size, most))
-    level = (ranked[0].score + scorer.wrong) / 2
-    return [
-        one.tokens
-        for place, one in enumerate(ranked)
-        if place < 2 * batch_size or one.score <= level
-    ]
-
-
-def _classes(knowledge: Knowledge) -> tuple[int, ...]:
-    if knowledge.model.kind != "classes":
-        return (0,)
-    if knowledge.classes is not None:
-        return tuple(sorted(set(knowledge.classes)))
-    if knowledge.model.num_classes > _MOST_CLASSES:
-        raise DoesNotApply(
-            "`knowledge.labels` must be there for this attack where there are more than "
-            f"{_MOST_CLASSES} classes, got none for "
-            f"{knowledge.model.num_classes}."
-        )
-    return tuple(range(knowledge.model.num_classes))
-
-
-def _in_order(picked: picking.Picked, labels: tuple[int, ...]) -> picking.Picked:
-    """The batch in the order of known labels, if those are the ones that it has."""
-    if sorted(labels) != sorted(picked.labels.tolist()):
-        return picked
-    places = np.empty(len(labels), np.int64)
-    places[np.argsort(labels, kind="stable")] = np.argsort(picked.labels, kind="stable")
-    return picking.Picked(picked.examples[places], picked.labels[places])
+    return finishing.with_ends(rows, model)

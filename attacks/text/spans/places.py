@@ -8,7 +8,10 @@ from attacks import target as target_lib
 from selenc_tf import flatten
 from selenc_tf.models.text.structure import Projection, Structure
 
-Part: TypeAlias = Literal["attention", "feedforward"]
+Part: TypeAlias = Literal["attention", "feedforward", "middle", "last"]
+
+_TOKENS = 8
+"""Columns of a token table for each of its dimensions: more say nothing new."""
 
 
 class Place(NamedTuple):
@@ -17,7 +20,9 @@ class Place(NamedTuple):
     Attributes:
       depth: The block.
       part: "attention" for what query, key and value multiply, "feedforward" for what
-        the feed-forward kernel and its gate multiply.
+        the feed-forward kernel and its gate multiply, "middle" for what the second
+        feed-forward kernel does, "last" for what a token table does that is the head too
+        (depth is the number of blocks).
     """
 
     depth: int
@@ -56,6 +61,21 @@ def in_order(structure: Structure, blocks: int) -> tuple[Place, ...]:
     )
 
 
+def inside(structure: Structure) -> tuple[Place, ...]:
+    """All places in blocks, from the embeddings up: of a causal model prefixes decide them.
+
+    Args:
+      structure: Of the model.
+
+    Returns:
+      Three for each block.
+    """
+    parts: tuple[Part, ...] = ("attention", "feedforward", "middle")
+    return tuple(
+        Place(depth, part) for depth in range(len(structure.blocks)) for part in parts
+    )
+
+
 def shown(
     target: target_lib.Target,
     matched: np.ndarray,
@@ -78,20 +98,73 @@ def shown(
       The columns of all projections of the place that are trained, and of the adapters'
       halves that have the same inputs; none where nothing is.
     """
+    if place.part == "last":
+        return _of_rare_tokens(table(target, matched, spec, structure))
     block = structure.blocks[place.depth]
-    here = block.of_inputs if place.part == "attention" else block.of_feedforward_inputs
-    ends = np.cumsum(spec.sizes)
-    values, seen = [], []
-    for tensor in (one for projection in here for one in _tensors(projection)):
-        at = slice(int(ends[tensor]) - spec.sizes[tensor], int(ends[tensor]))
-        known = matched[at].reshape(structure.width, -1)
-        plain = target.vector[at].reshape(structure.width, -1).astype(np.float64)
-        values.append(np.where(known, plain, 0.0))
-        seen.append(known)
-    if not values:
+    here = {
+        "attention": block.of_inputs,
+        "feedforward": block.of_feedforward_inputs,
+        "middle": (block.feedforward_output,),
+    }[place.part]
+    width = here[0].shape[0]
+    parts = [
+        _of_tensor(target, matched, spec, tensor, width)
+        for projection in here
+        for tensor in _tensors(projection)
+    ]
+    nothing = np.zeros((width, 0))
+    parts = parts or [Shown(nothing, nothing.astype(np.bool_))]
+    return Shown(
+        np.concatenate([one.values for one in parts], axis=1),
+        np.concatenate([one.seen for one in parts], axis=1),
+    )
+
+
+def table(
+    target: target_lib.Target,
+    matched: np.ndarray,
+    spec: flatten.FlatSpec,
+    structure: Structure,
+) -> Shown:
+    """What a gradient shows of the token table, as a kernel [d, v]; nothing untrained."""
+    if structure.token_table is None:
         nothing = np.zeros((structure.width, 0))
         return Shown(nothing, nothing.astype(np.bool_))
-    return Shown(np.concatenate(values, axis=1), np.concatenate(seen, axis=1))
+    rows = _of_tensor(target, matched, spec, structure.token_table, -1)
+    return Shown(rows.values.T, rows.seen.T)
+
+
+def _of_rare_tokens(table: Shown) -> Shown:
+    """Columns of a head that is the token table too, without those that were looked up.
+
+    A lookup adds to its token's column what is in no span of the head's inputs, and makes
+    it larger than those of the many tokens that are neither read nor expected.
+    """
+    counts = np.count_nonzero(table.seen, axis=0)
+    squares = np.sum(np.square(table.values), axis=0) / np.maximum(counts, 1)
+    some = np.flatnonzero(squares > 0)
+    some = some[squares[some] <= np.median(squares[some])] if len(some) else some
+    best = some[np.argsort(-counts[some], kind="stable")]
+    best = best[
+        : max(len(best) // 2, np.count_nonzero(counts[best] == len(table.seen)))
+    ]
+    spread = best[:: max(1, len(best) // (_TOKENS * len(table.seen)))]
+    return Shown(table.values[:, spread], table.seen[:, spread])
+
+
+def _of_tensor(
+    target: target_lib.Target,
+    matched: np.ndarray,
+    spec: flatten.FlatSpec,
+    tensor: int,
+    width: int,
+) -> Shown:
+    end = sum(spec.sizes[: tensor + 1])
+    at = slice(end - spec.sizes[tensor], end)
+    shape = spec.shapes[tensor] if width < 0 else (width, -1)
+    known = matched[at].reshape(shape)
+    plain = target.vector[at].reshape(shape).astype(np.float64)
+    return Shown(np.where(known, plain, 0.0), known)
 
 
 def _tensors(projection: Projection) -> tuple[int, ...]:

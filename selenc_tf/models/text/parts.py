@@ -29,7 +29,11 @@ class Parts(NamedTuple):
       attention_inputs: `(block, x) -> [b, l, d]`, what its projections multiply.
       feedforward_inputs: `(block, x, mask, t) -> [b, l, d]`, what its feed-forward
         kernels multiply.
+      middle: `(block, feedforward inputs) -> [b, l, inner]`, what its feed-forward's
+        second kernel multiplies.
       through: `(block, x, mask, t) -> [b, l, d]`, what the block returns.
+      finish: `(x, t) -> [b, l, d]`, what the output layer multiplies of the last
+        block's output, where the next token is predicted.
       head: `(x, mask, t) -> logits`, [b, c] or [b, l, v], of the last block's output.
       causal: Whether a position sees only those before it.
       normalise_first: Whether a block normalises what enters it.
@@ -43,7 +47,9 @@ class Parts(NamedTuple):
     blocks: Sequence[Any]
     attention_inputs: _Tensors
     feedforward_inputs: _Tensors
+    middle: _Tensors
     through: _Tensors
+    finish: _Tensors
     head: _Tensors
     causal: bool
     normalise_first: bool
@@ -117,7 +123,9 @@ def _bert(model: keras.Model) -> Parts:
         backbone.transformer_layers,
         lambda block, x: x,
         feedforward_inputs,
+        _middle,
         through,
+        lambda x, t: x,
         head,
         causal=False,
         normalise_first=False,
@@ -152,8 +160,11 @@ def _gpt2(model: keras.Model) -> Parts:
         normal = normalised(block._feedforward_layer_norm, kept)
         return kept + _feedforward(block, normal, t)
 
+    def finish(x: tf.Tensor, t: bool) -> tf.Tensor:
+        return normalised(backbone.layer_norm, x)
+
     def head(x: tf.Tensor, mask: tf.Tensor, t: bool) -> tf.Tensor:
-        normal = normalised(backbone.layer_norm, x)
+        normal = finish(x, t)
         if classifies:
             return model.classified(normal, mask, training=t)
         return backbone.token_embedding(normal, reverse=True)
@@ -165,7 +176,9 @@ def _gpt2(model: keras.Model) -> Parts:
         backbone.transformer_layers,
         lambda block, x: normalised(block._self_attention_layer_norm, x),
         feedforward_inputs,
+        _middle,
         through,
+        finish,
         head,
         causal=True,
         normalise_first=True,
@@ -197,7 +210,9 @@ def _llama(model: keras.Model) -> Parts:
         backbone.transformer_layers,
         lambda block, x: block._self_attention_layernorm(x),
         feedforward_inputs,
+        _gated,
         lambda block, x, mask, t: block(x, decoder_padding_mask=mask, training=t),
+        lambda x, t: backbone.layer_norm(x),
         head,
         causal=True,
         normalise_first=True,
@@ -206,9 +221,17 @@ def _llama(model: keras.Model) -> Parts:
     )
 
 
+def _middle(block: Any, x: tf.Tensor) -> tf.Tensor:
+    return block._feedforward_intermediate_dense(x)
+
+
+def _gated(block: Any, x: tf.Tensor) -> tf.Tensor:
+    gate = block.activation(block._feedforward_gate_dense(x))
+    return block._feedforward_intermediate_dense(x) * gate
+
+
 def _feedforward(block: Any, x: tf.Tensor, t: bool) -> tf.Tensor:
-    inner = block._feedforward_intermediate_dense(x)
-    made = block._feedforward_output_dense(inner)
+    made = block._feedforward_output_dense(_middle(block, x))
     return block._feedforward_dropout(made, training=t)
 
 

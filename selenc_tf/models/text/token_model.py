@@ -65,6 +65,9 @@ class TokenModel(NamedTuple):
         each token and its position alone; in causal models, at any depth, on the tokens
         up to it.
       feedforward_inputs: The same of its feed-forward kernel.
+      middle_inputs: The same of its second feed-forward kernel, [b, L, inner].
+      last_inputs: `(weights, token_ids, padding_mask) -> [b, L, d]`, the same of the
+        output layer; only where the next token is predicted.
       block_inputs_from: `(weights, embedded, padding_mask, depth)`, as `block_inputs`.
       source: The KerasHub model; its variables are never read or written by the
         functions.
@@ -90,6 +93,8 @@ class TokenModel(NamedTuple):
     losses_from: Callable[[Weights, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
     block_inputs: Callable[[Weights, tf.Tensor, tf.Tensor, int], tf.Tensor]
     feedforward_inputs: Callable[[Weights, tf.Tensor, tf.Tensor, int], tf.Tensor]
+    middle_inputs: Callable[[Weights, tf.Tensor, tf.Tensor, int], tf.Tensor]
+    last_inputs: Callable[[Weights, tf.Tensor, tf.Tensor], tf.Tensor]
     block_inputs_from: Callable[[Weights, tf.Tensor, tf.Tensor, int], tf.Tensor]
     source: keras.Model
     seed: Seed
@@ -245,6 +250,21 @@ def bound(
             x, mask = up_to(embedded, mask, depth, t)
             return parts.feedforward_inputs(block, x, mask, t)
 
+    def middle_inputs(
+        weights: Weights, token_ids: tf.Tensor, mask: tf.Tensor, depth: int
+    ) -> tf.Tensor:
+        entering = feedforward_inputs(weights, token_ids, mask, depth)
+        with within(weights):
+            return parts.middle(_chosen(parts, depth), entering)
+
+    def last_inputs(
+        weights: Weights, token_ids: tf.Tensor, mask: tf.Tensor
+    ) -> tf.Tensor:
+        embedded = embed(weights, token_ids)
+        with within(weights):
+            x, _ = up_to(embedded, mask, len(parts.blocks), t)
+            return parts.finish(x, t)
+
     tokens_known = int(parts.model.backbone.vocabulary_size)
     return TokenModel(
         name=task.name,
@@ -266,6 +286,8 @@ def bound(
         losses_from=losses_from,
         block_inputs=block_inputs,
         feedforward_inputs=feedforward_inputs,
+        middle_inputs=middle_inputs,
+        last_inputs=last_inputs,
         block_inputs_from=block_inputs_from,
         source=parts.model,
         seed=seed,

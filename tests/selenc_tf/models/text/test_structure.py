@@ -30,21 +30,37 @@ def test_gradients_of_projections_lie_in_the_span_of_their_inputs(name, depth):
     slopes = flatten.unflatten(vector, model.spec)
     block = model.structure.blocks[depth]
     assert len(model.structure.blocks) == 2
-    for inputs_of, projections in (
-        (model.block_inputs, block.of_inputs),
-        (model.feedforward_inputs, block.of_feedforward_inputs),
+    for inputs_of, width, projections in (
+        (model.block_inputs, 16, block.of_inputs),
+        (model.feedforward_inputs, 16, block.of_feedforward_inputs),
+        (model.middle_inputs, 32, (block.feedforward_output,)),
     ):
         inputs = inputs_of(weights, *batch, depth).numpy()
-        assert inputs.shape == (2, 8, 16)
+        assert inputs.shape == (2, 8, width)
         rows = inputs[batch.padding_mask]
         for one in projections:
             assert model.spec.names[one.kernel] == one.name
             assert model.spec.shapes[one.kernel] == one.shape
-            matrix = slopes[one.kernel].numpy().reshape(16, -1)
+            matrix = slopes[one.kernel].numpy().reshape(width, -1)
             assert distance_to_span(matrix, rows) < SPANNED
             # And not in that of other vectors.
             other = np.random.default_rng(0).normal(size=rows.shape)
             assert distance_to_span(matrix, other) > 0.05
+
+
+@pytest.mark.parametrize("name", EACH)
+@pytest.mark.slow
+def test_rows_of_unused_tokens_of_a_tied_table_lie_in_the_span_of_the_last_inputs(name):
+    model = language.model(name)
+    if not model.structure.tied:
+        pytest.skip("its head is a layer of its own")
+    weights, batch = model.initial_weights, language.batch()
+    vector = token_model.gradient(model, weights, batch, language.labels(model))
+    table = flatten.unflatten(vector, model.spec)[model.structure.token_table].numpy()
+    rows = model.last_inputs(weights, *batch).numpy()[batch.padding_mask]
+    unused = np.setdiff1d(np.arange(len(table)), batch.token_ids)
+    assert distance_to_span(table[unused].T, rows) < SPANNED
+    assert distance_to_span(table.T, rows) > 0.05
 
 
 @pytest.mark.parametrize("name", EACH)

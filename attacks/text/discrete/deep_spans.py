@@ -1,0 +1,171 @@
+"""Sentences of a causal model by the spans of any of its kernels.
+
+DAGER (Petrov et al., NeurIPS 2024) needs the first block's query, key and value
+gradients. But in a causal model the vectors that enter any kernel, of any block or of the
+head, are functions of a prefix alone, and each kernel's gradient spans them. So whatever
+is visible tells right prefixes from wrong ones, and a token table that is the head too
+names the tokens besides (`spans/lookups.py`). This project.
+"""
+
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from attacks import effort as effort_lib
+from attacks import knowledge as knowledge_lib
+from attacks import programs as programs_lib
+from attacks import target as target_lib
+from attacks.continuous.analytic import closed_form
+from attacks.optimisers import blas
+from attacks.refusal import DoesNotApply
+from attacks.text import compiled
+from attacks.text.discrete import causal, finishing, tables
+from attacks.text.discrete.candidates import Candidates
+from attacks.text.spans import lookups, places, scoring, subspace
+from attacks.text.spans.places import Place
+from attacks.text.spans.subspace import Subspace
+from federated import views
+from selenc_tf.distance.span_identifiability import span_identifiability
+from selenc_tf.models.text.token_model import TokenModel
+from selenc_tf.types import Seed
+
+_DEFAULT_EFFORT = effort_lib.Effort()
+_PLACES = 2
+"""The lowest ones that are determined: the higher, the more of the model each costs."""
+_NEARLY = 0.9
+
+Knowledge = knowledge_lib.Knowledge[TokenModel]
+
+
+def build_deep_spans(
+    *,
+    source: target_lib.Source = 0,
+    effort: effort_lib.Effort = _DEFAULT_EFFORT,
+    programs: programs_lib.Programs | None = None,
+) -> knowledge_lib.Attack:
+    """Builds the attack.
+
+    Args:
+      source: One client's message by its index, or "aggregate".
+      effort: A fortieth of `max_iterations` bounds the gradients that are compared at the
+        end. The search has no other limit: where nothing names tokens, each step compares
+        the whole vocabulary.
+      programs: What is compiled already, shared with other attacks; None for its own.
+
+    Returns:
+      The attack. It raises `DoesNotApply` where positions see those behind them, or the
+      visible entries of no kernel determine a span.
+    """
+    shared = programs or programs_lib.Programs()
+
+    def attack(
+        view: views.ServerView, knowledge: Knowledge, seed: Seed
+    ) -> knowledge_lib.Reconstruction:
+        began = time.monotonic()
+        model = knowledge.model
+        _check_causal(model)
+        finishing.classes_of(knowledge)
+        target = target_lib.build_target(view, knowledge, source, "mask_aware")
+        closed_form.check_target(target)
+        weights = tuple(tf.constant(one, model.dtype) for one in view.weights)
+        gradient = shared.of(compiled.build_gradient, model)
+        with blas.one_thread():
+            last, spans = _read(model, target, knowledge.batch_size)
+            order = tuple(spans)
+            entering = shared.of(compiled.build_entering, model, order)
+            scorer, count = finishing.counted(
+                scoring.build_scorer(
+                    model, lambda ids: entering(weights, ids), order, spans, seed
+                )
+            )
+            chosen = _candidates(model, target, last)
+            most = 4 * max(2, knowledge.batch_size) * model.vocabulary_size
+            rows = causal.search(
+                scorer, chosen, knowledge.batch_size, model.special.end, most
+            )
+            return finishing.finish(
+                lambda *batch: gradient(weights, *batch),
+                view,
+                target,
+                knowledge,
+                finishing.with_ends(rows, model),
+                scorer,
+                effort,
+                count[0],
+                began,
+            )
+
+    return attack
+
+
+def _check_causal(model: TokenModel) -> None:
+    if not model.structure.blocks[0].causal:
+        raise DoesNotApply(
+            "`knowledge.model` must be one whose positions see those before them alone, "
+            f"for prefixes to be told apart, but those of {model.name} see the whole "
+            "sentence."
+        )
+
+
+def _read(
+    model: TokenModel, target: target_lib.Target, batch_size: int
+) -> tuple[Subspace | None, dict[Place, Subspace]]:
+    """The span of the head's inputs, if it can be read, and those to search by."""
+    structure, vague = model.structure, []
+    last = Place(len(structure.blocks), "last")
+    found: dict[Place, Subspace] = {}
+    for place in (*([last] if structure.tied else []), *places.inside(structure)):
+        least = max((one.rank for one in found.values()), default=1)
+        one = _span(model, target, place, batch_size, least)
+        if one is not None and not one.exact:
+            vague.append((place, one))
+        elif one is not None:
+            found = _fullest({**found, place: one})
+        # The head says which tokens there are, so that prefixes are few.
+        if last in found or len(found) == _PLACES:
+            break
+    if not found and vague:
+        found = dict([max(vague, key=lambda one: one[1].spare)])
+    if not found:
+        raise DoesNotApply(
+            "Some kernel of a block of `knowledge.model` "
+            f"({model.name}), or a token table that is its head, must be visible enough "
+            "to determine the span of its inputs, but none is."
+        )
+    return found.get(last), found
+
+
+def _span(
+    model: TokenModel,
+    target: target_lib.Target,
+    place: Place,
+    batch_size: int,
+    least: int,
+) -> Subspace | None:
+    """The span of a place, or where entries are too few for it the best that fits."""
+    shown = places.shown(target, target.matched, model.spec, model.structure, place)
+    # Completion takes minutes to find what counting says at once.
+    if not span_identifiability(shown.seen, least).determined:
+        return None
+    most = min(batch_size * model.length, len(shown.values) - 1)
+    one = subspace.of(shown, most)
+    return one if one is not None and one.spare >= 1 else None
+
+
+def _fullest(found: dict[Place, Subspace]) -> dict[Place, Subspace]:
+    """Those that hold all vectors: a classifier's last block has few positions'."""
+    most = max((one.rank for one in found.values()), default=0)
+    return {place: one for place, one in found.items() if one.rank >= _NEARLY * most}
+
+
+def _candidates(
+    model: TokenModel, target: target_lib.Target, last: Subspace | None
+) -> Candidates:
+    """The tokens that may have been looked up."""
+    allowed = tables.allowed(model, target)
+    if last is not None:
+        table = places.table(target, target.matched, model.spec, model.structure)
+        allowed = lookups.may_be(lookups.outside(table, last))
+    tokens = np.flatnonzero(allowed)
+    return Candidates(tuple(tokens for _ in range(model.length)), False)
