@@ -63,11 +63,11 @@ def build_deep_spans(
         view: views.ServerView, knowledge: Knowledge, seed: Seed
     ) -> knowledge_lib.Reconstruction:
         began = time.monotonic()
+        target = target_lib.build_target(view, knowledge, source, "mask_aware")
+        closed_form.check_target(target)
         model = knowledge.model
         _check_causal(model)
         finishing.classes_of(knowledge)
-        target = target_lib.build_target(view, knowledge, source, "mask_aware")
-        closed_form.check_target(target)
         weights = tuple(tf.constant(one, model.dtype) for one in view.weights)
         gradient = shared.of(compiled.build_gradient, model)
         with blas.one_thread():

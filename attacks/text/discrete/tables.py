@@ -75,15 +75,17 @@ def bag_from_mask(model: TokenModel, mask: np.ndarray) -> np.ndarray | None:
     """The tokens in whose rows a mask hides something, while it leaves others alone.
 
     Runs on: attacker. Sees: the public mask and nothing else. A mask that does not
-    follow magnitudes says nothing, and whether it does is public.
+    follow magnitudes says nothing, and whether it does is public. One that hides more
+    than has a gradient hides zeros too, those of the lowest indices: the tokens from the
+    first on, without a gap. Which of them are there it does not say.
 
     Args:
       model: The model.
       mask: bool [n].
 
     Returns:
-      bool [v]; None if all rows have hidden entries, or none, or the table is the head
-      too.
+      bool [v]; None if all rows have hidden entries, or none, or only those of the first
+      tokens, or the table is the head too.
     """
     place = model.structure.token_table
     if place is None or model.structure.tied:
@@ -93,7 +95,10 @@ def bag_from_mask(model: TokenModel, mask: np.ndarray) -> np.ndarray | None:
         return None
     found = np.zeros([model.vocabulary_size], np.bool_)
     found[list(tokens)] = True
-    return found
+    first = int(np.argmin(found))
+    if first > model.length:
+        found[:first] = False
+    return found if found.any() else None
 
 
 def allowed(model: TokenModel, target: target_lib.Target) -> np.ndarray:

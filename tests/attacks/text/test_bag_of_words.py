@@ -81,3 +81,20 @@ def test_rows_that_are_seen_and_zero_exclude_tokens():
     target = target_lib.build_target(view, known, 0, "mask_aware")
     kept = np.flatnonzero(tables.allowed(model, target))
     assert set(kept) == set(words_of(clients.batch(model, 1)[0]))
+
+
+def test_zeros_that_a_mask_had_to_hide_are_no_words():
+    model, vector = clients.tiny(BERT), clients.gradient_of(BERT, 2)
+    filled = 2 * clients.LENGTH + 1
+    mask = np.ones(len(vector), bool)
+    rows = vector[table_of(model)].reshape(model.vocabulary_size, -1) != 0
+    rows[:filled] = True
+    mask[table_of(model)] = rows.ravel()
+    hints = tables.bag_from_mask(model, mask)
+    truth, _ = clients.batch(model, 2)
+    assert set(np.flatnonzero(hints)) == {
+        one for one in words_of(truth) if one >= filled
+    }
+    rows[filled:] = False
+    mask[table_of(model)] = rows.ravel()
+    assert tables.bag_from_mask(model, mask) is None

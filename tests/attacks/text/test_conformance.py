@@ -72,8 +72,12 @@ def test_hidden_entries_are_never_read(name, mode, model_name):
         with pytest.raises(knowledge.DoesNotApply, match="must learn classes"):
             attack(clients.view_of(model, vector, mask), known, SEED)
         return
-    if name == "bag_of_words" and model.structure.tied:
-        with pytest.raises(knowledge.DoesNotApply, match="is that table too"):
+    refused, why = {
+        "bag_of_words": (model.structure.tied, "is that table too"),
+        "deep_spans": (not model.structure.blocks[0].causal, "see the whole sentence"),
+    }.get(name, (False, ""))
+    if refused:
+        with pytest.raises(knowledge.DoesNotApply, match=why):
             attack(clients.view_of(model, vector, mask), known, SEED)
         return
     found = conformance.check_hidden_entries_are_never_read(
