@@ -10,6 +10,9 @@ from attacks.text.discrete.candidates import Candidates
 from attacks.text.discrete.found import Found
 from attacks.text.spans.scoring import Scorer
 
+_KEPT = 8
+"""Prefixes that are extended where only the best of each length is wanted."""
+
 
 def search(
     scorer: Scorer,
@@ -64,6 +67,33 @@ def search(
         prefixes, totals = longer[kept[~ended]], sums[kept[~ended]]
     done += [_found(*one) for one in zip(prefixes, totals, strict=True)]
     return [one for one in done if one.tokens]
+
+
+def of_each_length(scorer: Scorer, tokens: np.ndarray, longest: int) -> list[Found]:
+    """The best prefix of each length, for a span that is not equally exact everywhere.
+
+    No level divides right from wrong then; the gradient says which length it is.
+
+    Runs on: attacker.
+
+    Args:
+      scorer: The measure.
+      tokens: int64 [c], at least one, the same at all positions.
+      longest: L.
+
+    Returns:
+      One sentence for each length.
+    """
+    prefixes, totals = np.zeros([1, 0], np.int64), np.zeros(1)
+    best: list[Found] = []
+    for _ in range(longest):
+        parents = np.repeat(np.arange(len(prefixes)), len(tokens))
+        longer = np.column_stack([prefixes[parents], np.tile(tokens, len(prefixes))])
+        sums = totals[parents] + scorer.score(longer)[:, -1]
+        kept = np.argsort(sums, kind="stable")[:_KEPT]
+        prefixes, totals = longer[kept], sums[kept]
+        best.append(_found(prefixes[0], totals[0]))
+    return best
 
 
 def _found(tokens: np.ndarray, total: float) -> Found:

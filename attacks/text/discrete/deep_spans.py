@@ -22,8 +22,10 @@ from attacks.refusal import DoesNotApply
 from attacks.text import compiled
 from attacks.text.discrete import causal, finishing, tables
 from attacks.text.discrete.candidates import Candidates
+from attacks.text.discrete.found import Found
 from attacks.text.spans import lookups, places, scoring, subspace
 from attacks.text.spans.places import Place
+from attacks.text.spans.scoring import Scorer
 from attacks.text.spans.subspace import Subspace
 from federated import views
 from selenc_tf.distance.span_identifiability import span_identifiability
@@ -34,6 +36,8 @@ _DEFAULT_EFFORT = effort_lib.Effort()
 _PLACES = 2
 """The lowest ones that are determined: the higher, the more of the model each costs."""
 _NEARLY = 0.9
+_FEW = 1000
+"""Tokens with which several prefixes of each length can be extended."""
 
 Knowledge = knowledge_lib.Knowledge[TokenModel]
 
@@ -79,11 +83,8 @@ def build_deep_spans(
                     model, lambda ids: entering(weights, ids), order, spans, seed
                 )
             )
-            chosen = _candidates(model, target, last)
-            most = 4 * max(2, knowledge.batch_size) * model.vocabulary_size
-            rows = causal.search(
-                scorer, chosen, knowledge.batch_size, model.special.end, most
-            )
+            tokens = _candidates(model, target, last)
+            rows = _search(scorer, tokens, model, knowledge.batch_size)
             return finishing.finish(
                 lambda *batch: gradient(weights, *batch),
                 view,
@@ -161,11 +162,20 @@ def _fullest(found: dict[Place, Subspace]) -> dict[Place, Subspace]:
 
 def _candidates(
     model: TokenModel, target: target_lib.Target, last: Subspace | None
-) -> Candidates:
-    """The tokens that may have been looked up."""
+) -> np.ndarray:
+    """The tokens that may have been looked up, int64 [c]."""
     allowed = tables.allowed(model, target)
     if last is not None:
         table = places.table(target, target.matched, model.spec, model.structure)
         allowed = lookups.may_be(lookups.outside(table, last))
-    tokens = np.flatnonzero(allowed)
-    return Candidates(tuple(tokens for _ in range(model.length)), False)
+    return np.flatnonzero(allowed)
+
+
+def _search(
+    scorer: Scorer, tokens: np.ndarray, model: TokenModel, batch_size: int
+) -> list[Found]:
+    if batch_size == 1 and len(tokens) <= _FEW:
+        return causal.of_each_length(scorer, tokens, model.length)
+    chosen = Candidates(tuple(tokens for _ in range(model.length)), False)
+    most = 4 * max(2, batch_size) * model.vocabulary_size
+    return causal.search(scorer, chosen, batch_size, model.special.end, most)
