@@ -40,6 +40,10 @@ _DEFAULT_EFFORT = effort_lib.Effort()
 _BLOCKS = 2
 _STARTS = 16
 """Of the search among sentences, for each restart of an effort."""
+_OPTIONS = 48
+"""Sentences with a class whose gradients are compared at the end."""
+_FOR_ONE = 40
+"""Comparisons of sentences that cost about one gradient."""
 _INSIDE = -11.0
 """A log-distance that a token has from a span in which it is."""
 
@@ -108,7 +112,7 @@ def build_dager(
                 knowledge,
                 rows,
                 scorer,
-                effort,
+                min(_OPTIONS, effort.max_iterations // _FOR_ONE),
                 count[0],
                 began,
             )

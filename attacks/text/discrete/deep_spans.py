@@ -12,7 +12,6 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
 from attacks import target as target_lib
@@ -32,10 +31,11 @@ from selenc_tf.distance.span_identifiability import span_identifiability
 from selenc_tf.models.text.token_model import TokenModel
 from selenc_tf.types import Seed
 
-_DEFAULT_EFFORT = effort_lib.Effort()
 _PLACES = 2
 """The lowest ones that are determined: the higher, the more of the model each costs."""
 _NEARLY = 0.9
+_OPTIONS = 48
+"""Sentences whose gradients are compared at the end, or all lengths with and without end."""
 _FEW = 1000
 """Tokens with which several prefixes of each length can be extended."""
 
@@ -45,20 +45,17 @@ Knowledge = knowledge_lib.Knowledge[TokenModel]
 def build_deep_spans(
     *,
     source: target_lib.Source = 0,
-    effort: effort_lib.Effort = _DEFAULT_EFFORT,
     programs: programs_lib.Programs | None = None,
 ) -> knowledge_lib.Attack:
     """Builds the attack.
 
     Args:
       source: One client's message by its index, or "aggregate".
-      effort: A fortieth of `max_iterations` bounds the gradients that are compared at the
-        end. The search has no other limit: where nothing names tokens, each step compares
-        the whole vocabulary.
       programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
-      The attack. It raises `DoesNotApply` where positions see those behind them, or the
+      The attack. Where nothing names tokens, each step compares the whole vocabulary. It
+      raises `DoesNotApply` where positions see those behind them, or the
       visible entries of no kernel determine a span.
     """
     shared = programs or programs_lib.Programs()
@@ -71,7 +68,7 @@ def build_deep_spans(
         closed_form.check_target(target)
         model = knowledge.model
         _check_causal(model)
-        finishing.classes_of(knowledge)
+        classes = finishing.classes_of(knowledge)
         weights = tuple(tf.constant(one, model.dtype) for one in view.weights)
         gradient = shared.of(compiled.build_gradient, model)
         with blas.one_thread():
@@ -92,7 +89,7 @@ def build_deep_spans(
                 knowledge,
                 finishing.with_ends(rows, model),
                 scorer,
-                effort,
+                max(_OPTIONS, 2 * model.length) * len(classes),
                 count[0],
                 began,
             )

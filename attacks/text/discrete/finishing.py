@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from attacks import effort as effort_lib
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
 from attacks.refusal import DoesNotApply
@@ -16,10 +15,6 @@ from selenc_tf.models.text.token_model import TokenModel
 
 _MOST_CLASSES = 8
 """Classes that are all tried where labels are not known."""
-_OPTIONS = 48
-"""Sentences with a class whose gradients are compared at the end."""
-_FOR_ONE = 40
-"""Comparisons of sentences that cost about one gradient."""
 
 Knowledge = knowledge_lib.Knowledge[TokenModel]
 
@@ -78,7 +73,7 @@ def finish(
     knowledge: Knowledge,
     rows: list[Found],
     scorer: Scorer,
-    effort: effort_lib.Effort,
+    most: int,
     compared: int,
     began: float,
 ) -> knowledge_lib.Reconstruction:
@@ -93,7 +88,7 @@ def finish(
       knowledge: Of a language model.
       rows: What was found, at least one.
       scorer: What it was found by.
-      effort: A fortieth of `max_iterations` bounds the gradients that are compared.
+      most: Gradients of single sentences that are compared.
       compared: Sentences that were scored.
       began: `time.monotonic()` at the start.
 
@@ -101,7 +96,6 @@ def finish(
       The reconstruction.
     """
     classes, size = classes_of(knowledge), knowledge.batch_size
-    most = min(_OPTIONS, effort.max_iterations // _FOR_ONE)
     best = _best(rows, scorer, size, most // len(classes))
     picked = picking.pick(gradient, target, knowledge, best, classes)
     known = knowledge.classes is not None

@@ -19,13 +19,9 @@ QUICK = (("gpt2", 1, "random0.7"), ("gpt2", 1, "random0.8"))
 GRID = [
     pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow)
     for case in (
-        (name, size, kind)
-        for name in ("gpt2", "bert")
-        for size in (1, 2)
-        for kind in (*BY_LOT, *LARGEST, *WHOLE)
+        ("gpt2", size, kind) for size in (1, 2) for kind in (*BY_LOT, *LARGEST, *WHOLE)
     )
 ]
-MISSED = ()
 
 
 def mask_of(model, vector, kind):
@@ -74,5 +70,4 @@ def test_the_count_says_where_sentences_are_read(name, size, kind):
     mask = mask_of(model, vector, kind)
     seen = first_place(model, vector, mask, size).seen
     predicted = span_identifiability(seen, rank).determined
-    missed = (name, size, kind) in MISSED
-    assert recovered(model, vector, mask, size) == (predicted and not missed)
+    assert recovered(model, vector, mask, size) == predicted
