@@ -35,7 +35,7 @@ _PLACES = 2
 """The lowest ones that are determined: the higher, the more of the model each costs."""
 _NEARLY = 0.9
 _OPTIONS = 48
-"""Sentences whose gradients are compared at the end, or all lengths with and without end."""
+"""Sentences whose gradients are compared at the end; more where there are more lengths."""
 _FEW = 1000
 """Tokens with which several prefixes of each length can be extended."""
 
