@@ -21,7 +21,7 @@ class AttackRow(NamedTuple):
 
     Attributes:
       context: What the rows of one table have in common.
-      policy: What chooses the hidden entries.
+      metric: What chooses the hidden entries.
       agreement: How the clients come to one mask.
       encryption_ratio: The share of entries that was asked to be hidden.
       hidden_share: What was really hidden.
@@ -35,7 +35,7 @@ class AttackRow(NamedTuple):
     """
 
     context: Context
-    policy: str
+    metric: str
     agreement: str
     encryption_ratio: float
     hidden_share: float
@@ -75,7 +75,7 @@ def summarise(records: Iterable[AttackRecord], leaks: Leaks) -> tuple[AttackRow,
             key=lambda row: (
                 row.context.target != "client",
                 row.context,
-                row.policy,
+                row.metric,
                 row.agreement,
                 row.encryption_ratio,
             ),
@@ -93,7 +93,7 @@ def _row(group: Sequence[AttackRecord], leaks: Leaks) -> AttackRow:
     )
     return AttackRow(
         context=context,
-        policy=setting.policy,
+        metric=setting.metric,
         agreement=setting.agreement,
         encryption_ratio=setting.encryption_ratio,
         hidden_share=first.hidden_share,
@@ -117,7 +117,7 @@ def to_csv(rows: Sequence[AttackRow]) -> str:
     """One line for each attack on each setting; None is an empty field."""
     heading = (
         *Context._fields,
-        *("policy", "agreement", "encryption_ratio", "hidden_share"),
+        *("metric", "agreement", "encryption_ratio", "hidden_share"),
         *("attack", "attacker"),
         *(f"leak_{part}" for part in Statistic._fields),
         *("diverged", "chosen", "without_result", "attack_seconds_median"),
@@ -146,7 +146,7 @@ def _filled(found: Statistic) -> tuple[float | None, ...]:
 def to_tables(rows: Sequence[AttackRow], leaks: Leaks) -> list[Table]:
     """A table for each context in which more than one attack was made.
 
-    Down: the attacks, under each policy. Across: the ratios. What stands in a cell is
+    Down: the attacks, under each metric. Across: the ratios. What stands in a cell is
     the median, or why there is none.
     """
     made = []
@@ -160,7 +160,7 @@ def to_tables(rows: Sequence[AttackRow], leaks: Leaks) -> list[Table]:
             Table(
                 f"Each attack: median {leaks.main.words} ({context.title}; n/a: does not "
                 "apply, attacks.csv says why)",
-                ("Policy", "Attack", *(f"{100 * ratio:g} %" for ratio in ratios)),
+                ("Metric", "Attack", *(f"{100 * ratio:g} %" for ratio in ratios)),
                 [
                     (*line[::2], *(cells.get((line, ratio), "-") for ratio in ratios))
                     for line in dict.fromkeys(map(_line, own))
@@ -171,7 +171,7 @@ def to_tables(rows: Sequence[AttackRow], leaks: Leaks) -> list[Table]:
 
 
 def _line(row: AttackRow) -> tuple[str, str, str]:
-    return row.policy, row.agreement, row.name
+    return row.metric, row.agreement, row.name
 
 
 def _cell(row: AttackRow, leaks: Leaks) -> str:

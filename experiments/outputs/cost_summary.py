@@ -21,7 +21,7 @@ class Setting(NamedTuple):
     model: str
     release: str
     num_clients: int
-    policy: str
+    metric: str
     agreement: str
     encryption_ratio: float
 
@@ -30,12 +30,12 @@ class Work(NamedTuple):
     """What makes the cost of a training the cost that belongs to an attacked setting.
 
     A message is attacked in a round of its own (one client, a blind server), the cost is
-    that of training rounds; what is hidden, and by which policy, is the same in both.
+    that of training rounds; what is hidden, and by which metric, is the same in both.
     """
 
     dataset: str
     model: str
-    policy: str
+    metric: str
     encryption_ratio: float
 
 

@@ -29,7 +29,7 @@ def figure(
 ) -> matplotlib.figure.Figure:
     """Draws every measure over the share of entries that was really hidden.
 
-    Across: the shares, one beside the other. A colour and marker for each policy; of the
+    Across: the shares, one beside the other. A colour and marker for each metric; of the
     main measure also the naive attacker, dashed, and the mask-aware one, dotted.
 
     Args:
@@ -43,7 +43,7 @@ def figure(
     own = [row for row in rows if row.context == context]
     lines: dict[str, list[SummaryRow]] = {}
     for row in own:
-        lines.setdefault(f"{row.policy}, {row.agreement}", []).append(row)
+        lines.setdefault(f"{row.metric}, {row.agreement}", []).append(row)
     panels: dict[str, list[Measure]] = {}
     for one in measures.of(leaks):
         if one.panel and any(one.value(row) is not None for row in own):
@@ -67,7 +67,7 @@ def figure(
             for index, (name, of_policy) in enumerate(lines.items()):
                 _draw(axis, one, index, name, of_policy, across)
     made.legend(
-        handles=[*_policies(lines), *_attackers(panels)],
+        handles=[*_metrics(lines), *_attackers(panels)],
         frameon=False,
         fontsize=9,
         loc="outside lower center",
@@ -76,7 +76,7 @@ def figure(
     return made
 
 
-def _policies(names: Iterable[str]) -> list[Line2D]:
+def _metrics(names: Iterable[str]) -> list[Line2D]:
     return [
         Line2D([], [], color=colour, marker=marker, linestyle="", label=name)
         for name, colour, marker in zip(
@@ -118,7 +118,7 @@ def _draw(
         if (value := measure.value(row)) is not None and math.isfinite(value)
     )
     axis.plot(
-        # Policies that give the same stand side by side.
+        # Metrics that give the same stand side by side.
         [place + _APART * index for place, _ in points],
         [value for _, value in points],
         _DASHES[measure.attacker],

@@ -15,7 +15,7 @@ from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.records import ATTACKERS
 
 Place: TypeAlias = tuple[float, str, str]
-"""Encryption ratio, policy and attacker of a panel."""
+"""Encryption ratio, metric and attacker of a panel."""
 
 _REASON_CHARACTERS, _REASON_LINES = 26, 9
 
@@ -25,14 +25,14 @@ class Panel(NamedTuple):
 
     Attributes:
       encryption_ratio: m / n.
-      policy: What chose the hidden entries.
+      metric: What chose the hidden entries.
       attacker: "naive" or "mask_aware".
       image: [h, w, c], c = 1 or 3; clipped to [0, 1].
       psnr_db: Its PSNR.
     """
 
     encryption_ratio: float
-    policy: str
+    metric: str
     attacker: str
     image: NDArray[np.floating]
     psnr_db: float
@@ -47,7 +47,7 @@ def figure(
     """Lays out one example: the original beside what the attackers made of it.
 
     One row for each encryption ratio; the original in the first column, then for each
-    policy the naive and the mask-aware attacker's picture with its PSNR. Pixels are
+    metric the naive and the mask-aware attacker's picture with its PSNR. Pixels are
     enlarged as squares, never smoothed.
 
     Args:
@@ -69,12 +69,12 @@ def figure(
             "`panels` must hold at least one reconstruction, got none. Attack the "
             "example first."
         )
-    places = {(one.encryption_ratio, one.policy) for one in panels}
-    places |= {(ratio, policy) for ratio, policy, _ in reasons}
+    places = {(one.encryption_ratio, one.metric) for one in panels}
+    places |= {(ratio, metric) for ratio, metric, _ in reasons}
     ratios = sorted({ratio for ratio, _ in places})
     columns = [
-        (policy, attacker)
-        for policy in sorted({policy for _, policy in places})
+        (metric, attacker)
+        for metric in sorted({metric for _, metric in places})
         for attacker in ATTACKERS
     ]
     made = matplotlib.figure.Figure(
@@ -89,21 +89,21 @@ def figure(
             f"{100 * ratio:g} %\nencrypted", fontsize=13, rotation=0, ha="right"
         )
         row[0].yaxis.set_label_coords(-0.08, 0.4)
-        for (policy, attacker), axis in zip(columns, row[1:], strict=True):
+        for (metric, attacker), axis in zip(columns, row[1:], strict=True):
             shown = [
                 panel
                 for panel in panels
-                if (panel.policy, panel.encryption_ratio, panel.attacker)
-                == (policy, ratio, attacker)
+                if (panel.metric, panel.encryption_ratio, panel.attacker)
+                == (metric, ratio, attacker)
             ]
             if shown:
                 best = max(shown, key=lambda panel: _orderable(panel.psnr_db))
                 _show(axis, best.image, PICTURES.shown(best.psnr_db))
             else:
                 axis.axis("off")
-                _say(axis, reasons.get((ratio, policy, attacker), ""))
+                _say(axis, reasons.get((ratio, metric, attacker), ""))
     headings = [
-        f"{policy}\n{attacker.replace('_', '-')}" for policy, attacker in columns
+        f"{metric}\n{attacker.replace('_', '-')}" for metric, attacker in columns
     ]
     for axis, heading in zip(axes[0], ("original", *headings), strict=True):
         axis.set_title(heading, fontsize=13, pad=8)

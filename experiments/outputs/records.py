@@ -26,7 +26,7 @@ class Cell:
     Attributes:
       dataset: What the data really is (`Dataset.name`).
       model: The architecture's name.
-      policy: What chooses the hidden entries.
+      metric: What chooses the hidden entries.
       agreement: How the clients come to one mask.
       encryption_ratio: m / n in [0, 1].
       release: The release mode.
@@ -36,7 +36,7 @@ class Cell:
 
     dataset: str
     model: str
-    policy: str
+    metric: str
     agreement: str
     encryption_ratio: float
     release: str
@@ -367,7 +367,7 @@ def after(rounds: int) -> str:
 
 
 def cell_names(cells: Iterable[Cell]) -> dict[Cell, str]:
-    """Short names for curves: policy, ratio, and only what else differs in a run.
+    """Short names for curves: metric, ratio, and only what else differs in a run.
 
     Args:
       cells: All points of the grid of a run, in any order; the names of a run that is
@@ -379,7 +379,7 @@ def cell_names(cells: Iterable[Cell]) -> dict[Cell, str]:
     distinct = sorted(set(cells))
     names = distinguishing_names(
         [dataclasses.asdict(cell) for cell in distinct],
-        always=("policy", "encryption_ratio"),
+        always=("metric", "encryption_ratio"),
     )
     return dict(zip(distinct, names, strict=True))
 

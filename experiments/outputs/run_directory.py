@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from experiments.outputs import files
 
 FILE_NAME = "config.json"
-_FORMAT = 1
+_FORMAT = 2
 
 
 class RunConfig(NamedTuple):

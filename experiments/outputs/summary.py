@@ -47,11 +47,11 @@ class Context(NamedTuple):
 
 
 class SummaryRow(NamedTuple):
-    """One policy at one encryption ratio.
+    """One metric at one encryption ratio.
 
     Attributes:
       context: What the rows of one table share.
-      policy: What chooses the hidden entries.
+      metric: What chooses the hidden entries.
       agreement: How the clients come to one mask.
       encryption_ratio: The share of entries that was asked to be hidden.
       hidden: m, the entries that were hidden.
@@ -63,7 +63,7 @@ class SummaryRow(NamedTuple):
     """
 
     context: Context
-    policy: str
+    metric: str
     agreement: str
     encryption_ratio: float
     hidden: int
@@ -81,14 +81,14 @@ def summarise(
     "Plain" is the rounds of the release `PLAIN_RELEASE`, or else those with nothing
     hidden, of the same data set, model and number of clients; without such rounds the
     relative costs are None. An attacked setting that was not trained itself gets the
-    cost of the one training with the same data set, model, policy and ratio.
+    cost of the one training with the same data set, model, metric and ratio.
 
     Args:
       records: Of one run or of several, of one modality.
       leaks: What is measured there.
 
     Returns:
-      The rows, sorted by context, encryption ratio and policy; plain ones come first.
+      The rows, sorted by context, encryption ratio and metric; plain ones come first.
     """
     attacks: dict[tuple[Setting, Context], list[AttackRecord]] = {}
     rounds: dict[Setting, list[RoundRecord]] = {}
@@ -126,8 +126,8 @@ def summarise(
                 r.context.target != "client",
                 r.context,
                 r.encryption_ratio,
-                r.policy != PLAIN_RELEASE,
-                r.policy,
+                r.metric != PLAIN_RELEASE,
+                r.metric,
                 r.agreement,
             ),
         )
@@ -139,7 +139,7 @@ def _row(
 ) -> SummaryRow:
     return SummaryRow(
         context,
-        setting.policy,
+        setting.metric,
         setting.agreement,
         setting.encryption_ratio,
         record.hidden,

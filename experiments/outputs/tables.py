@@ -23,7 +23,7 @@ _WIDE_COLUMNS = 100
 _ROOMY_COLUMNS = 120
 _FOR_QUARTILES = 5
 """Examples: what lies between two or three of them is no quartile."""
-_POLICY, _BEST = _TEXTS = ("Policy", "Best in\nhindsight")
+_METRIC, _BEST = _TEXTS = ("Metric", "Best in\nhindsight")
 _NESTED = (SummaryRow, Context, Leakage, Cost, Statistic, Rate)
 _MAIN: Mapping[str, str] = {
     "naive": "naive",
@@ -126,12 +126,12 @@ def _columns(width: int, rows: Sequence[SummaryRow], leaks: Leaks) -> list[_Colu
     ):
         learned = _Column("Test\nloss", lambda row: _median(row.cost.test_loss, ".3g"))
 
-    def policy(row: SummaryRow) -> str:
-        return row.policy if one_agreement else f"{row.policy}, {row.agreement}"
+    def metric(row: SummaryRow) -> str:
+        return row.metric if one_agreement else f"{row.metric}, {row.agreement}"
 
     columns = [
         _Column("Encr.\n%", _encrypted),
-        _Column(_POLICY, policy),
+        _Column(_METRIC, metric),
         *_leakage_columns(leaks, wide, roomy),
         _Column(_BEST, _best_attack),
         _Column("Bytes\nx plain", lambda row: _times(row.cost.relative_bytes)),
@@ -174,7 +174,7 @@ def _number_of(number: Number) -> Callable[[SummaryRow], str]:
 def _costs_in_words(rows: Sequence[SummaryRow]) -> Iterator[str]:
     """What has no column: other measures than accuracy and loss, and what went wrong."""
     for row in rows:
-        name = f"{row.policy} at {100 * row.encryption_ratio:g} %"
+        name = f"{row.metric} at {100 * row.encryption_ratio:g} %"
         if row.cost.measures:
             yield f"{name}: {', '.join(row.cost.measures)}"
         if row.cost.saturated_share:
@@ -195,7 +195,7 @@ def _without_result(rows: Sequence[SummaryRow]) -> Iterator[str]:
         for reason in row.leakage.without_result:
             of.setdefault(reason, []).append(row)
     for reason, found in of.items():
-        names = [f"{row.policy} at {100 * row.encryption_ratio:g} %" for row in found]
+        names = [f"{row.metric} at {100 * row.encryption_ratio:g} %" for row in found]
         where = "" if len(found) == len(attacked) else f", {', '.join(names)}"
         yield f"No result{where}: {reason}"
 

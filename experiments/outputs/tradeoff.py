@@ -23,7 +23,7 @@ _NEAR_LOG = 0.08
 def figure(
     context: Context, rows: Sequence[SummaryRow], leaks: Leaks = PICTURES
 ) -> matplotlib.figure.Figure:
-    """Draws leakage against overhead, one line for each policy.
+    """Draws leakage against overhead, one line for each metric.
 
     Across: bytes of a round relative to the plain round, logarithmic. Up: leakage to the
     best attack in hindsight with its 95 % interval (the quartiles where there are fewer
@@ -48,10 +48,10 @@ def figure(
     lines: dict[str, list[SummaryRow]] = {}
     for row in rows:
         if row.context == context and row.cost.relative_bytes and row.leakage.best:
-            name = f"{row.policy}, {row.agreement}"
+            name = f"{row.metric}, {row.agreement}"
             lines.setdefault(name, []).append(row)
     nothing = [
-        f"{row.policy} at {100 * row.encryption_ratio:g} %"
+        f"{row.metric} at {100 * row.encryption_ratio:g} %"
         for row in rows
         if row.context == context
         and row.leakage.without_result

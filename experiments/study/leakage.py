@@ -68,9 +68,9 @@ def _observer(
     rounds: study_views.Rounds, cell: Cell, target: Target
 ) -> study_views.Observe:
     if target == "client":
-        return study_views.of_messages(rounds, cell.policy, cell.encryption_ratio)
+        return study_views.of_messages(rounds, cell.metric, cell.encryption_ratio)
     if target == "cohort":
-        return study_views.of_a_cohort(rounds, cell.policy, cell.encryption_ratio)
+        return study_views.of_a_cohort(rounds, cell.metric, cell.encryption_ratio)
     return study_views.of_an_aggregate(rounds, cell.agreement)
 
 

@@ -145,7 +145,7 @@ def _without_result(rows: Sequence[summary_lib.SummaryRow]) -> dict[str, str]:
     lines = [
         (
             row.context.title,
-            row.policy,
+            row.metric,
             f"{row.encryption_ratio:g}",
             row.leakage.best_attack or "none",
             reason,
@@ -153,6 +153,6 @@ def _without_result(rows: Sequence[summary_lib.SummaryRow]) -> dict[str, str]:
         for row in rows
         for reason in row.leakage.without_result
     ]
-    headings = ("what", "policy", "ratio", "best in hindsight", "no result")
+    headings = ("what", "metric", "ratio", "best in hindsight", "no result")
     table = text_tables.Table("", headings, lines)
     return {"attacks without a result": text_tables.to_markdown(table)} if lines else {}

@@ -144,7 +144,7 @@ def _train(
     """One training, with what comes before it, agreeing on masks, and its model's file."""
     model, asked = inputs.model, settings.training
     agreed = aggregation = None
-    if cell.policy != training.PLAIN:
+    if cell.metric != training.PLAIN:
         agreed = training.agree(
             inputs.modality,
             model,
@@ -214,7 +214,7 @@ def _saturation(record: RoundRecord) -> str | None:
         return None
     share = saturated / (record.hidden * record.cell.num_clients)
     return (
-        f"Warning: in round {record.round} ({record.cell.policy}, ratio "
+        f"Warning: in round {record.round} ({record.cell.metric}, ratio "
         f"{record.cell.encryption_ratio:g}) {saturated:,} encrypted entries "
         f"({share:.1%}) were beyond the codec's bound and cut off. Raise "
         "`--codec_bound`, or take `--scales=previous_aggregate`."
@@ -222,11 +222,11 @@ def _saturation(record: RoundRecord) -> str | None:
 
 
 def _training_title(cell: Cell) -> str:
-    return f"training, {cell.policy}, ratio {cell.encryption_ratio:g}"
+    return f"training, {cell.metric}, ratio {cell.encryption_ratio:g}"
 
 
 def _attack_title(task: Task) -> str:
     return (
         f"{task.method} {task.attacker.replace('_', '-')} on the {task.target}, "
-        f"{task.cell.policy}, ratio {task.cell.encryption_ratio:g}"
+        f"{task.cell.metric}, ratio {task.cell.encryption_ratio:g}"
     )

@@ -72,7 +72,7 @@ def tasks(
         return Cell(
             dataset=dataset_name,
             model=subject.model,
-            policy=metric,
+            metric=metric,
             agreement=agreed,
             encryption_ratio=ratio,
             release=release,

@@ -15,7 +15,7 @@ FOLDER_NAME = "models"
 
 def path_of(run_folder: pathlib.Path, cell: Cell) -> pathlib.Path:
     """Where the model of one training is kept."""
-    name = path_name(f"{cell.policy}_{cell.agreement}_{cell.encryption_ratio:g}")
+    name = path_name(f"{cell.metric}_{cell.agreement}_{cell.encryption_ratio:g}")
     return run_folder / FOLDER_NAME / f"{name}.keras"
 
 
@@ -57,7 +57,7 @@ def save(
     except Exception as error:
         why = (str(error) or type(error).__name__).splitlines()[0]
         return (
-            f"The model trained with {cell.policy} at {cell.encryption_ratio:g} is not "
+            f"The model trained with {cell.metric} at {cell.encryption_ratio:g} is not "
             f"kept: Keras cannot write it ({why}). Give its class a `get_config`."
         )
     finally:

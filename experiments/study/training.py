@@ -29,7 +29,7 @@ from selenc_tf.masks import agreement
 from selenc_tf.models.any_model import AnyModel
 
 PLAIN = PLAIN_RELEASE
-"""The policy of the baseline: TFF's own mean instead of an encrypted one."""
+"""The metric of the baseline: TFF's own mean instead of an encrypted one."""
 
 
 def weight(clients: Sequence[Dataset], asked: Federation) -> int:
@@ -76,7 +76,7 @@ def agree(
     Returns:
       The agreement and its cost.
     """
-    metric, ratio = cell.policy, cell.encryption_ratio
+    metric, ratio = cell.metric, cell.encryption_ratio
     layout = layouts.of_task(model.task)
     if not protocols.PROTOCOLS[cell.agreement].is_round:
         chosen = masking_lib.public_agreement(masking, metric, ratio, model, layout)
@@ -139,7 +139,7 @@ def cell_of(settings: Settings, dataset_name: str, metric: str, ratio: float) ->
     return Cell(
         dataset=dataset_name,
         model=settings.model,
-        policy=metric,
+        metric=metric,
         agreement="none" if plain else protocols.taken(asked, metric),
         encryption_ratio=ratio,
         release=PLAIN if plain else "reveal_aggregate",

@@ -183,7 +183,7 @@ def _collected(asked: Settings, runs: Sequence[Point]) -> dict[_Place, Found]:
                 of_mask = [
                     one
                     for one in records
-                    if (one.cell.policy, one.cell.encryption_ratio) == (metric, ratio)
+                    if (one.cell.metric, one.cell.encryption_ratio) == (metric, ratio)
                 ]
                 for name in asked.attack.methods:
                     mine = [one for one in of_mask if one.attack == name]

@@ -67,7 +67,7 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
                 traffic[index] = recorder_lib.traffic(recorder.take())
     return tuple(
         Measurement(
-            f"{cell.policy}, ratio {cell.encryption_ratio:g}",
+            f"{cell.metric}, ratio {cell.encryption_ratio:g}",
             tuple(taken[1:]),  # The first round compiles.
             counted.client_to_server_bytes,
             counted.server_to_client_bytes,
@@ -82,14 +82,14 @@ def _aggregation(
     model: FunctionalModel,
     lattices: encryption.Lattices,
 ) -> encryption.Aggregation | None:
-    if cell.policy == training.PLAIN:
+    if cell.metric == training.PLAIN:
         return None
     layout = layouts.of_task(model.task)
     return encryption.selective(
         settings.encryption,
         settings.training.min_clients,
         masking.public_agreement(
-            masking.of_run(settings), cell.policy, cell.encryption_ratio, model, layout
+            masking.of_run(settings), cell.metric, cell.encryption_ratio, model, layout
         ),
         layout.spec.names,
         lattices.training(),

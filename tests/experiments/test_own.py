@@ -89,7 +89,7 @@ def test_two_inputs_with_batch_normalisation_and_dropout_through_run_and_analyse
     assert len(rounds) == 3 * 2
     assert {record.parameters for record in rounds} == {123}
     # Statistics are hidden with a fixed mask, which has scored weights alone.
-    hidden = {record.cell.policy: record.hidden for record in rounds}
+    hidden = {record.cell.metric: record.hidden for record in rounds}
     assert hidden == {"plain": 0, "random": 62, "label_sensitivity": 56 + 12}
     # Later rounds drop out other units: the seed depends on the bits of the weights.
     losses = [record.measures["loss"] for record in rounds if record.round == 1]
@@ -215,7 +215,7 @@ def test_weights_that_have_learned_through_run_and_analyse(
         record
         for record in found
         if isinstance(record, RoundRecord)
-        and (record.cell.policy, record.round) == ("plain", 2)
+        and (record.cell.metric, record.round) == ("plain", 2)
     )
     measured = facts["attacked_weights_test"]
     assert measured["loss"] == pytest.approx(plain.measures["loss"], abs=1e-3)

@@ -92,7 +92,7 @@ def test_interrupted_then_resumed_then_refused(tmp_path, monkeypatch, capfd):
     rounds = {
         record.cell.encryption_ratio: record
         for record in second
-        if isinstance(record, RoundRecord) and record.cell.policy == "random"
+        if isinstance(record, RoundRecord) and record.cell.metric == "random"
     }
     # At 28 bits a value is encrypted in about ten bytes: two clients, whole blocks.
     assert rounds[1.0].ciphertext_bytes > 8 * 13_426 * 2

@@ -36,7 +36,7 @@ def texts(
             cell = record.cell
             key = (
                 f"{cell.encryption_ratio:g}",
-                cell.policy,
+                cell.metric,
                 f"{record.attack} {record.attacker}",
             )
             errors = [
@@ -51,7 +51,7 @@ def texts(
         (*key, *(f"{error:.3g}" for error in np.median(errors, axis=0)))
         for key, errors in sorted(groups.items())
     ]
-    headings = ("ratio", "policy", "attack", *(f"feature {one}" for one in features))
+    headings = ("ratio", "metric", "attack", *(f"feature {one}" for one in features))
     table = text_tables.Table("", headings, lines)
     return {"errors by feature": text_tables.to_markdown(table)}
 
@@ -75,7 +75,7 @@ def _examples(
             if (image := reconstructions.load(run_folder, record.key)) is not None
         ]
         reasons: dict[panels_lib.Place, str] = {
-            (one.cell.encryption_ratio, one.cell.policy, one.attacker): _why(one)
+            (one.cell.encryption_ratio, one.cell.metric, one.attacker): _why(one)
             for one in of_picture
             if one.status != "ok"
         }

@@ -55,7 +55,7 @@ def tables(
             lines.append(
                 (
                     f"{100 * cell.encryption_ratio:g}",
-                    cell.policy,
+                    cell.metric,
                     f"{record.attack} {record.attacker}",
                     _original(data, row),
                     text,
@@ -66,7 +66,7 @@ def tables(
     more = len({one.image_index for one in clients}) - len(shown)
     rest = f"; {more} more in TensorBoard" if more else ""
     title = f"What the best attack in hindsight recovered ({_LEGEND['terminal']}{rest})"
-    headings = ("Encr.\n%", "Policy", "Attack", "Original", "Recovered")
+    headings = ("Encr.\n%", "Metric", "Attack", "Original", "Recovered")
     return [Table(title, headings, lines)]
 
 
@@ -83,7 +83,7 @@ def texts(
     for (row, target, batch, rounds), of_sentence in groups.items():
         together = f", batch of {batch}" if batch > 1 else ""
         title = f"sentences/{data.name} {row}, {target}{together}"
-        headings = ("ratio", "policy", "attack", TEXT.main.heading, "original")
+        headings = ("ratio", "metric", "attack", TEXT.main.heading, "original")
         table = Table(
             "",
             (*headings, "recovered"),
@@ -105,7 +105,7 @@ def _lines(
             value = TEXT.shown(record.number(TEXT.main.key))
         yield (
             f"{record.cell.encryption_ratio:g}",
-            _escaped(record.cell.policy),
+            _escaped(record.cell.metric),
             _escaped(f"{record.attack} {record.attacker}"),
             value,
             _escaped(_original(data, record.image_index)),
@@ -117,7 +117,7 @@ def _strongest(found: Sequence[AttackRecord]) -> list[AttackRecord]:
     """Of each point of the grid the record in which most leaked."""
     best: dict[tuple[float, str], AttackRecord] = {}
     for one in found:
-        place = (one.cell.encryption_ratio, one.cell.policy)
+        place = (one.cell.encryption_ratio, one.cell.metric)
         key = TEXT.main.key
         if place not in best or one.number(key) > best[place].number(key):
             best[place] = one

@@ -22,10 +22,10 @@ BOUND = (
 
 
 class Answer(NamedTuple):
-    """What is said of one mask policy.
+    """What is said of one metric.
 
     Attributes:
-      about: Which policy and share it is of.
+      about: Which metric and share it is of.
       leaks: What attackers recover there, and how sure that is.
       bytes: What it costs in bytes.
       time: What it costs in time.
@@ -44,7 +44,7 @@ def of(
     rounds: Sequence[Rounds],
     leaks: Leaks,
 ) -> list[Answer]:
-    """Answers for each mask policy of one context.
+    """Answers for each metric of one context.
 
     Args:
       context: What was attacked.
@@ -59,13 +59,13 @@ def of(
     own = [one for one in found if one.context == context]
     return [
         _of_policy(
-            [one for one in own if (one.mask.policy, one.mask.agreement) == policy],
+            [one for one in own if (one.mask.metric, one.mask.agreement) == metric],
             messages,
             rounds,
             leaks,
         )
-        for policy in dict.fromkeys(
-            (one.mask.policy, one.mask.agreement) for one in own
+        for metric in dict.fromkeys(
+            (one.mask.metric, one.mask.agreement) for one in own
         )
     ]
 
@@ -88,11 +88,11 @@ def _of_policy(
     if context.target == "aggregate":
         about = "What is published, whatever was encrypted on the way"
         return Answer(about, " ".join([*_leaks(here, leaks), *_sure(here)]), "", "")
-    about = f"{mask.text} hidden by {mask.policy}"
+    about = f"{mask.text} hidden by {mask.metric}"
     if not LEAST <= mask.share <= MOST:
         about = f"Nothing was measured at about 10 % hidden; the nearest is {about}"
     said = [*_leaks(here, leaks), *_scale(own, mask, leaks), *_sure(here)]
-    message = messages.get((context, mask.policy, mask.agreement, mask.asked))
+    message = messages.get((context, mask.metric, mask.agreement, mask.asked))
     if context.target != "client":
         # Only the first of its messages was counted.
         message = None
@@ -169,9 +169,9 @@ def _same(one: Rounds, mask: Mask, context: Context) -> bool:
     return (
         setting.dataset,
         setting.model,
-        setting.policy,
+        setting.metric,
         setting.encryption_ratio,
-    ) == (context.dataset, context.model, mask.policy, mask.asked)
+    ) == (context.dataset, context.model, mask.metric, mask.asked)
 
 
 def _bytes(

@@ -32,14 +32,14 @@ def _messages(family: Family, more: str) -> list[Table]:
     for context in dict.fromkeys(place[0] for place in found):
         rows = [
             (
-                f"{policy}, {agreement}",
+                f"{metric}, {agreement}",
                 _hidden(message, asked),
                 message.ciphertext.bytes,
                 message.clear.bytes,
                 message.total.bytes,
                 f"{message.total.median / message.plain:.3g}",
             )
-            for (of_context, policy, agreement, asked), message in found.items()
+            for (of_context, metric, agreement, asked), message in found.items()
             if of_context == context
         ]
         headings = (
@@ -106,7 +106,7 @@ def _trainings(family: Family, more: str) -> list[Table]:
 
 def _training(one: Rounds, plain: Rounds | None) -> tuple[str, ...]:
     return (
-        f"{one.setting.policy}, {one.setting.agreement}",
+        f"{one.setting.metric}, {one.setting.agreement}",
         one.hidden_in_words,
         one.ciphertext.bytes,
         one.clear.bytes,

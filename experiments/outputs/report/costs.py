@@ -129,7 +129,7 @@ class Rounds(NamedTuple):
 def messages(
     records: Iterable[AttackRecord],
 ) -> dict[tuple[Context, str, str, float], Message]:
-    """The bytes of a message, by what is attacked, policy, agreement and asked share.
+    """The bytes of a message, by what is attacked, metric, agreement and asked share.
 
     Records of versions that did not count ciphertexts have none.
     """
@@ -137,7 +137,7 @@ def messages(
     for one in records:
         if "ciphertext_bytes" in one.details:
             cell = one.cell
-            place = (cell.policy, cell.agreement, cell.encryption_ratio)
+            place = (cell.metric, cell.agreement, cell.encryption_ratio)
             groups.setdefault((outcomes.context_of(one), *place), []).append(one)
     return {
         place: Message(
@@ -150,7 +150,7 @@ def messages(
 
 
 def rounds(records: Iterable[Record]) -> tuple[Rounds, ...]:
-    """The costs of all trainings, the plain one first, then by policy and share."""
+    """The costs of all trainings, the plain one first, then by metric and share."""
     groups: dict[Setting, list[RoundRecord]] = {}
     for one in records:
         if isinstance(one, RoundRecord):
@@ -161,7 +161,7 @@ def rounds(records: Iterable[Record]) -> tuple[Rounds, ...]:
             found,
             key=lambda one: (
                 one.setting.release != PLAIN_RELEASE,
-                one.setting.policy,
+                one.setting.metric,
                 one.setting.encryption_ratio,
             ),
         )

@@ -33,16 +33,16 @@ class Point(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """One attack on one mask policy.
+    """One attack on one metric.
 
     Attributes:
-      policy: What chose the hidden entries, and how clients agree where that differs.
+      metric: What chose the hidden entries, and how clients agree where that differs.
       attack: The attack and its attacker.
       shown: Whether it is drawn before somebody asks for it.
       points: By the share hidden.
     """
 
-    policy: str
+    metric: str
     attack: str
     shown: bool
     points: tuple[Point, ...]
@@ -70,20 +70,20 @@ def of(
     groups: dict[tuple[str, str, str], list[Outcome]] = {}
     for one in found:
         if one.context == context and not one.member_of:
-            place = (one.mask.policy, one.mask.agreement, one.name)
+            place = (one.mask.metric, one.mask.agreement, one.name)
             groups.setdefault(place, []).append(one)
     made = [
         Curve(
-            f"{policy}, {agreement}",
+            f"{metric}, {agreement}",
             attack,
             own[0].attack in (HINDSIGHT, CHOOSING),
             tuple(_points(own, messages, leaks)),
         )
-        for (policy, agreement, attack), own in groups.items()
+        for (metric, agreement, attack), own in groups.items()
     ]
     return sorted(
         (curve for curve in made if curve.points),
-        key=lambda curve: (not curve.shown, curve.policy, curve.attack),
+        key=lambda curve: (not curve.shown, curve.metric, curve.attack),
     )
 
 
@@ -110,7 +110,7 @@ def _points(
         spread, mask = one.spread, one.mask
         if spread is None:
             continue
-        place = (one.context, mask.policy, mask.agreement, mask.asked)
+        place = (one.context, mask.metric, mask.agreement, mask.asked)
         message = messages.get(place) if one.context.target == "client" else None
         ends = spread.interval or (spread.values[-1], spread.values[0])
         drawn = tuple(leaks.drawn(value) for value in spread.values)

@@ -43,7 +43,7 @@ class Tile(NamedTuple):
 
 
 class Strip(NamedTuple):
-    """One example under one mask policy.
+    """One example under one metric.
 
     Attributes:
       title: Which example, by the names that records and files have.
@@ -134,18 +134,18 @@ def _strips(
     first = own[0][1]
     label = "" if first.label is None else f", label {first.label}"
     name = f"{first.cell.dataset} {first.image_index}{label}, seed {first.cell.seed}"
-    masks = list(dict.fromkeys((one.cell.policy, one.cell.agreement) for _, one in own))
-    for policy, agreement in masks:
+    masks = list(dict.fromkeys((one.cell.metric, one.cell.agreement) for _, one in own))
+    for metric, agreement in masks:
         here = [
             (run, one)
             for run, one in own
-            if (one.cell.policy, one.cell.agreement) == (policy, agreement)
+            if (one.cell.metric, one.cell.agreement) == (metric, agreement)
         ]
         tiles = [_original(original, name)]
         for share in sorted({one.hidden_share for _, one in here}):
             at = [(run, one) for run, one in here if one.hidden_share == share]
             tiles.append(_tile(at, share, leaks))
-        yield Strip(f"{name}; hidden by {policy}, {agreement}", tuple(tiles))
+        yield Strip(f"{name}; hidden by {metric}, {agreement}", tuple(tiles))
 
 
 def _original(original: NDArray[Any] | None, name: str) -> Tile:

@@ -60,16 +60,16 @@ def figure(
 
 
 def _traces(curves: Sequence[Curve], columns: int) -> Iterator[tuple[go.Scatter, int]]:
-    policies = list(dict.fromkeys(curve.policy for curve in curves))
+    metrics = list(dict.fromkeys(curve.metric for curve in curves))
     attacks = list(dict.fromkeys(curve.attack for curve in curves))
-    colours = dict(zip(policies, itertools.cycle(style.COLOURS), strict=False))
-    symbols = dict(zip(policies, itertools.cycle(_SYMBOLS), strict=False))
+    colours = dict(zip(metrics, itertools.cycle(style.COLOURS), strict=False))
+    symbols = dict(zip(metrics, itertools.cycle(_SYMBOLS), strict=False))
     dashes = dict(zip(attacks, itertools.cycle(_DASHES), strict=False))
-    # Where policies give the same, the smaller mark is seen inside of the larger one.
-    sizes = {name: max(7, 15 - 4 * place) for place, name in enumerate(policies)}
+    # Where metrics give the same, the smaller mark is seen inside of the larger one.
+    sizes = {name: max(7, 15 - 4 * place) for place, name in enumerate(metrics)}
     visible = any(curve.shown for curve in curves)
     for curve in curves:
-        name = f"{curve.policy}: {curve.attack}"
+        name = f"{curve.metric}: {curve.attack}"
         look = {
             "name": name,
             "legendgroup": name,
@@ -88,13 +88,13 @@ def _traces(curves: Sequence[Curve], columns: int) -> Iterator[tuple[go.Scatter,
                     hovertemplate=f"{name}<br>%{{text}}<extra></extra>",
                     mode="lines+markers",
                     line={
-                        "color": colours[curve.policy],
+                        "color": colours[curve.metric],
                         "dash": dashes[curve.attack],
-                        "width": sizes[curve.policy] / 4,
+                        "width": sizes[curve.metric] / 4,
                     },
                     marker={
-                        "symbol": symbols[curve.policy],
-                        "size": sizes[curve.policy],
+                        "symbol": symbols[curve.metric],
+                        "size": sizes[curve.metric],
                     },
                     showlegend=column == 1,
                     **look,
@@ -108,9 +108,9 @@ def _traces(curves: Sequence[Curve], columns: int) -> Iterator[tuple[go.Scatter,
                     y=[value for _, value in single],
                     mode="markers",
                     marker={
-                        "color": colours[curve.policy],
-                        "symbol": f"{symbols[curve.policy]}-open",
-                        "size": 0.7 * sizes[curve.policy],
+                        "color": colours[curve.metric],
+                        "symbol": f"{symbols[curve.metric]}-open",
+                        "size": 0.7 * sizes[curve.metric],
                     },
                     hoverinfo="skip",
                     showlegend=False,

@@ -1,4 +1,4 @@
-"""The table of a context: policies and attacks down, the shares really hidden across."""
+"""The table of a context: metrics and attacks down, the shares really hidden across."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,16 +18,16 @@ Work: TypeAlias = tuple[Setting, str, int, str, str]
 
 
 class Row(NamedTuple):
-    """One attack on one mask policy.
+    """One attack on one metric.
 
     Attributes:
-      policy: What chose the hidden entries, and how clients came to one mask.
+      metric: What chose the hidden entries, and how clients came to one mask.
       attack: The attack and its attacker.
       kind: "attack"; "member", one that another attack tried; or "hindsight".
       cells: One for each column.
     """
 
-    policy: str
+    metric: str
     attack: str
     kind: str
     cells: tuple[str, ...]
@@ -92,31 +92,31 @@ def of(
     lines: dict[tuple[str, str, str, str, str], dict[str, Outcome]] = {}
     for one in own:
         mask = one.mask
-        line = (mask.policy, mask.agreement, one.member_of, one.name, _kind(one))
+        line = (mask.metric, mask.agreement, one.member_of, one.name, _kind(one))
         lines.setdefault(line, {})[mask.text] = one
     most: Counter[tuple[str, str, str]] = Counter()
     for one in own:
         if not one.member_of:
-            place = (one.mask.policy, one.mask.agreement, one.mask.text)
+            place = (one.mask.metric, one.mask.agreement, one.mask.text)
             most[place] = max(most[place], _done(one))
     masks = {
-        (one.mask.policy, one.mask.agreement, one.mask.text): one.mask for one in own
+        (one.mask.metric, one.mask.agreement, one.mask.text): one.mask for one in own
     }
     rows = []
     ordered = sorted(lines, key=lambda line: (line[:2], line[4] == "hindsight"))
-    for policy, agreement, member_of, name, kind in ordered:
-        of_line = lines[policy, agreement, member_of, name, kind]
+    for metric, agreement, member_of, name, kind in ordered:
+        of_line = lines[metric, agreement, member_of, name, kind]
         cells = []
         for text, _ in columns:
-            mask_here = masks.get((policy, agreement, text))
+            mask_here = masks.get((metric, agreement, text))
             sample = next(iter(of_line.values()))
             asked = _planned(context, mask_here, sample, work)
             if not work and text in of_line:
                 # Without a plan: as many as any attack on this mask has.
-                asked = most[policy, agreement, text]
+                asked = most[metric, agreement, text]
             cells.append(_cell(of_line.get(text), asked, reasons, leaks))
         shown = f"{name}, tried by {member_of}" if member_of else name
-        rows.append(Row(f"{policy}, {agreement}", shown, kind, tuple(cells)))
+        rows.append(Row(f"{metric}, {agreement}", shown, kind, tuple(cells)))
     return Grid(tuple(text for text, _ in columns), tuple(rows), tuple(reasons))
 
 
@@ -136,7 +136,7 @@ def _planned(
     """How many examples are to be attacked; 0 if that is not known."""
     if mask is None or one.member_of or one.attack == HINDSIGHT:
         return 0
-    setting = Setting(*context[:4], mask.policy, mask.agreement, mask.asked)
+    setting = Setting(*context[:4], mask.metric, mask.agreement, mask.asked)
     place = (setting, context.target, context.batch_size, one.attack, one.attacker)
     return work.get(place, 0)
 

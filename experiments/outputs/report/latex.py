@@ -61,11 +61,11 @@ def table(grid: Grid, title: str, legend: str) -> str:
         f"    Entries hidden & {shares} \\\\",
     ]
     rows = [row for row in grid.rows if row.kind != "member"]
-    for policy, group in itertools.groupby(rows, key=lambda row: row.policy):
+    for metric, group in itertools.groupby(rows, key=lambda row: row.metric):
         lines += [
             r"    \midrule",
             f"    \\multicolumn{{{1 + len(grid.columns)}}}{{l}}"
-            f"{{\\emph{{{escaped(policy)}}}}} \\\\",
+            f"{{\\emph{{{escaped(metric)}}}}} \\\\",
         ]
         lines += [_line(row) for row in group]
     lines += [r"    \bottomrule", r"  \end{tabular}"]

@@ -91,7 +91,7 @@ def _place(record: AttackRecord) -> dict[str, Any]:
         "target": record.target,
         "batch": record.batch_size,
         "after": record.weights_after_rounds,
-        "metric": cell.policy,
+        "metric": cell.metric,
         "mask": cell.agreement,
         "asked": cell.encryption_ratio,
         "share": record.hidden_share,

@@ -23,7 +23,7 @@ class Mask(NamedTuple):
     """What was hidden.
 
     Attributes:
-      policy: What chose the hidden entries.
+      metric: What chose the hidden entries.
       agreement: How clients come to one mask.
       asked: The share that was asked for.
       low: The smallest share that was really hidden.
@@ -31,7 +31,7 @@ class Mask(NamedTuple):
       entries: n, of which they are shares.
     """
 
-    policy: str
+    metric: str
     agreement: str
     asked: float
     low: float
@@ -130,7 +130,7 @@ def of_records(records: Iterable[AttackRecord], leaks: Leaks) -> tuple[Outcome, 
     groups: dict[tuple[Context, str, str, float], list[AttackRecord]] = {}
     for one in records:
         cell = one.cell
-        place = (context_of(one), cell.policy, cell.agreement, cell.encryption_ratio)
+        place = (context_of(one), cell.metric, cell.agreement, cell.encryption_ratio)
         groups.setdefault(place, []).append(one)
     ordered = sorted(groups, key=lambda place: (place[0].target != "client", place))
     return tuple(
@@ -146,7 +146,7 @@ def _of_mask(
     cell = group[0].cell
     shares = [one.hidden_share for one in group]
     mask = Mask(
-        cell.policy,
+        cell.metric,
         cell.agreement,
         cell.encryption_ratio,
         min(shares),

@@ -59,7 +59,7 @@ class Group(NamedTuple):
     Attributes:
       title: What was attacked.
       differs: What tells its settings from other families'; "" for nothing.
-      answers: For each mask policy.
+      answers: For each metric.
       curves: Leakage over what is hidden.
       heights: The range of the vertical axis.
       grid: Every attack.

@@ -36,10 +36,10 @@ def figure(
     made = matplotlib.figure.Figure(figsize=(5.2, 3.8), layout="constrained")
     axis = made.subplots()
     drawn = [curve for curve in curves if curve.shown] or list(curves)
-    policies = list(dict.fromkeys(curve.policy for curve in drawn))
+    metrics = list(dict.fromkeys(curve.metric for curve in drawn))
     attacks = list(dict.fromkeys(curve.attack for curve in drawn))
     for curve in drawn:
-        place = policies.index(curve.policy)
+        place = metrics.index(curve.metric)
         colour = style.COLOURS[place % len(style.COLOURS)]
         marker = style.MARKERS[place % len(style.MARKERS)]
         points = curve.points
@@ -55,7 +55,7 @@ def figure(
             marker=marker,
             linestyle=_DASHES[attacks.index(curve.attack) % len(_DASHES)],
             capsize=2,
-            label=f"{curve.policy}: {curve.attack}",
+            label=f"{curve.metric}: {curve.attack}",
         )
         single = [(one.percent, value) for one in points for value in one.values]
         axis.plot(

@@ -18,7 +18,7 @@ def of(found: Iterable[Outcome], rounds: Sequence[Rounds]) -> Iterator[str]:
     """
     for one in rounds:
         setting = one.setting
-        name = f"Training with {setting.policy} at {one.hidden_in_words} hidden"
+        name = f"Training with {setting.metric} at {one.hidden_in_words} hidden"
         if one.saturated:
             share = percent(one.saturated / one.hidden)
             yield (
@@ -38,7 +38,7 @@ def of(found: Iterable[Outcome], rounds: Sequence[Rounds]) -> Iterator[str]:
             )
     for outcome in found:
         if outcome.diverged and outcome.attack != HINDSIGHT:
-            where = f"{outcome.mask.policy} at {outcome.mask.text} hidden"
+            where = f"{outcome.mask.metric} at {outcome.mask.text} hidden"
             yield (
                 f"{outcome.name} on {where}: reconstructions that are no finite numbers: "
                 f"{outcome.diverged}. They are in no median: what leaked there may be "
@@ -47,7 +47,7 @@ def of(found: Iterable[Outcome], rounds: Sequence[Rounds]) -> Iterator[str]:
         for reason, count in outcome.reasons:
             if reason.startswith("failed"):
                 yield (
-                    f"{outcome.name} on {outcome.mask.policy} at {outcome.mask.text} "
+                    f"{outcome.name} on {outcome.mask.metric} at {outcome.mask.text} "
                     f"hidden failed ({count} x): {reason.partition(': ')[2]} That says "
                     "nothing of the protection; the same command tries it again."
                 )

@@ -2,7 +2,6 @@
 
 ```
 tb/cells/<cell>/                    scalars by round, and an HParams trial
-tb/by_ratio/<policy>/<attacker>/    scalars by encryption ratio
 tb/report/                          pictures, figures and texts
 ```
 

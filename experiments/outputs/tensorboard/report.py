@@ -112,7 +112,7 @@ def panel(record: AttackRecord, image: NDArray[np.floating]) -> panels.Panel:
     """The panel of a record and its reconstruction, [h, w, c]."""
     return panels.Panel(
         record.cell.encryption_ratio,
-        record.cell.policy,
+        record.cell.metric,
         record.attacker,
         image,
         record.number(PICTURES.main.key),

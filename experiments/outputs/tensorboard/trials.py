@@ -1,4 +1,4 @@
-"""Every policy at every ratio as a trial of TensorBoard's HParams tab."""
+"""Every metric at every ratio as a trial of TensorBoard's HParams tab."""
 
 import pathlib
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def write_hparams(
     root = run_folder / event_files.FOLDER_NAME / "cells"
     trials, shown = _trials(rows), measures.of(leaks)
     names = records.distinguishing_names(
-        [settings_of(row) for row in rows], always=("policy", "encryption_ratio")
+        [settings_of(row) for row in rows], always=("metric", "encryption_ratio")
     )
     event_files.remove_stale(root, "trial", names)
     with event_files.fresh_default(event_files.report_folder(run_folder), "hparams"):
@@ -53,7 +53,7 @@ def write_hparams(
 def settings_of(row: SummaryRow) -> dict[str, str | float | int]:
     """What sets rows apart, the most telling first."""
     return {
-        "policy": row.policy,
+        "metric": row.metric,
         "encryption_ratio": row.encryption_ratio,
         "target": row.context.target,
         "dataset": row.context.dataset,
@@ -71,7 +71,7 @@ def _trials(rows: Sequence[SummaryRow]) -> list[dict[str, str | float | int]]:
     settings = [settings_of(row) for row in rows]
     keys = records.telling_keys(
         settings,
-        ("policy", "encryption_ratio", "dataset", "model", "weights_after_rounds"),
+        ("metric", "encryption_ratio", "dataset", "model", "weights_after_rounds"),
     )
     trials = [{key: setting[key] for key in keys} for setting in settings]
     if any(row.leakage.without_result for row in rows):

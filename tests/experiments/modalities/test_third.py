@@ -120,7 +120,7 @@ def test_with_training_an_aggregate_and_learned_weights(tmp_path, monkeypatch):
     )
     found = results.load(folder)
     rounds = [one for one in found if isinstance(one, RoundRecord)]
-    assert {one.cell.policy for one in rounds} == {"plain", "random"}
+    assert {one.cell.metric for one in rounds} == {"plain", "random"}
     assert all(one.loss > 0 and 0 <= one.accuracy <= 1 for one in rounds)
     aggregate = [one for one in found if getattr(one, "target", "") == "aggregate"]
     assert {one.status for one in aggregate} == {"does_not_apply"}

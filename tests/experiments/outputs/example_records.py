@@ -11,9 +11,9 @@ CELL = records.Cell("mnist-5k", "lenet", "random", "public", 0.1, "server_blind"
 MEASURES = ("mse", "psnr_db", "ssim", "perceptual", "feature_mse", "identified")
 
 
-def cell(ratio=0.1, policy="random", seed=0, **changes):
+def cell(ratio=0.1, metric="random", seed=0, **changes):
     return dataclasses.replace(
-        CELL, encryption_ratio=ratio, policy=policy, seed=seed, **changes
+        CELL, encryption_ratio=ratio, metric=metric, seed=seed, **changes
     )
 
 
@@ -79,9 +79,9 @@ def rounds(of_cell, seconds, up, hidden, count=4, accuracy=0.9):
 def example_rows():
     found = []
     for ratio, psnr in ((0.0, math.inf), (0.1, 30.0), (0.5, 8.0)):
-        for policy in ("random", "gradient_magnitude"):
+        for metric in ("random", "gradient_magnitude"):
             for image in range(3):
-                of_cell = cell(ratio, policy)
+                of_cell = cell(ratio, metric)
                 found.append(attack(image, "naive", psnr / 2 + image, of_cell))
                 found.append(attack(image, "mask_aware", psnr + image, of_cell))
             hidden = int(100 * ratio)

@@ -38,7 +38,7 @@ def found():
 
 def test_no_attack_hides_behind_a_better_one():
     (table,) = by_attack.to_tables(by_attack.summarise(found(), PICTURES), PICTURES)
-    assert table.headings == ("Policy", "Attack", "0 %", "50 %")
+    assert table.headings == ("Metric", "Attack", "0 %", "50 %")
     assert table.rows == [
         ("random", "idlg aware", "exact", "13.0"),
         ("random", "strongest aware", "exact", "8.0"),

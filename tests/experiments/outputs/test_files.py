@@ -304,7 +304,7 @@ def config(flags=None, datasets=("mnist-5k",), seeds=None):
         flags={
             "ratios": (0.1, 0.5),
             "logdir": "/a",
-            "policy": "random",
+            "metric": "random",
             **(flags or {}),
         },
         neutral_flags=("logdir",),
@@ -334,7 +334,7 @@ def test_a_run_is_created_and_continued(tmp_path):
     assert (first.session, second.session) == (0, 1)
     assert first.path == second.path
     stored = run_directory.read_config(first.path)
-    assert stored["flags"] == {"policy": "random", "ratios": [0.1, 0.5]}
+    assert stored["flags"] == {"metric": "random", "ratios": [0.1, 0.5]}
     assert [s["neutral_flags"]["logdir"] for s in stored["sessions"]] == [
         "/a",
         "/elsewhere",
@@ -349,7 +349,7 @@ def test_the_hash_is_only_over_what_determines_results():
     same = run_directory.config_hash(config({"logdir": "/b"}))
     assert same == run_directory.config_hash(config())
     others = [
-        config({"policy": "magnitude"}),
+        config({"metric": "magnitude"}),
         config({"new_flag": 1}),
         config(datasets=("mnist",)),
         config(seeds={"data": 2}),
@@ -364,10 +364,10 @@ def test_another_configuration_is_an_error_that_lists_the_differences(tmp_path):
     with pytest.raises(ValueError) as caught:
         open_run(
             tmp_path,
-            config({"policy": "magnitude", "extra": 7}, ("mnist",), {"data": 2}),
+            config({"metric": "magnitude", "extra": 7}, ("mnist",), {"data": 2}),
         )
     message = str(caught.value)
-    assert '--policy: expected "random" (in the folder), found "magnitude"' in message
+    assert '--metric: expected "random" (in the folder), found "magnitude"' in message
     assert "--extra: expected (not set) (in the folder), found 7" in message
     assert (
         'data sets: expected ["mnist-5k"] (in the folder), found ["mnist"]' in message
@@ -440,8 +440,8 @@ def test_names_hold_what_differs_and_nothing_else():
     import dataclasses
 
     cells = [
-        dataclasses.replace(CELL, policy=policy, encryption_ratio=ratio, seed=seed)
-        for policy in ("random", "top k")
+        dataclasses.replace(CELL, metric=metric, encryption_ratio=ratio, seed=seed)
+        for metric in ("random", "top k")
         for ratio in (0.0, 0.00005, 0.1, 1.0)
         for seed in (0, 1)
     ]

@@ -99,20 +99,20 @@ def test_records_of_versions_that_measured_less_leave_gaps():
     assert mixed.leakage.shares["identified"][:2] == (1, 1)
 
 
-def test_seeds_are_samples_and_ratios_policies_and_targets_are_rows():
+def test_seeds_are_samples_and_ratios_metrics_and_targets_are_rows():
     records = [
-        attack(0, cell=cell(ratio, policy, seed), target=target)
+        attack(0, cell=cell(ratio, metric, seed), target=target)
         for ratio in (0.5, 0.1)
-        for policy in ("top", "random")
+        for metric in ("top", "random")
         for seed in (0, 1, 2)
         for target in ("client", "aggregate")
     ]
     rows = summary.summarise(records)
-    assert [(r.context.target, r.encryption_ratio, r.policy) for r in rows] == [
-        (target, ratio, policy)
+    assert [(r.context.target, r.encryption_ratio, r.metric) for r in rows] == [
+        (target, ratio, metric)
         for target in ("client", "aggregate")
         for ratio in (0.1, 0.5)
-        for policy in ("random", "top")
+        for metric in ("random", "top")
     ]
     assert {row.leakage.best.n for row in rows} == {3}
 
@@ -124,7 +124,7 @@ def test_costs_are_relative_to_the_plain_rounds_without_the_first():
         attack(0, cell=cell(0.1)),
     ]
     plain, ours = summary.summarise(records)
-    if plain.policy != "none":
+    if plain.metric != "none":
         plain, ours = ours, plain
     assert ours.cost.relative_bytes == 800 / 400
     assert ours.cost.relative_upload_bytes == 700 / 300
@@ -155,5 +155,5 @@ def test_other_models_and_client_numbers_are_no_baseline():
         rows = summary.summarise(
             [*rounds(other, 1.0, 1, 0), *rounds(cell(0.1), 3.0, 700, 10)]
         )
-        (ours,) = [row for row in rows if row.policy == "random"]
+        (ours,) = [row for row in rows if row.metric == "random"]
         assert ours.cost.relative_bytes is None

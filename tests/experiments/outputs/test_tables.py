@@ -37,7 +37,7 @@ def test_csv_has_the_columns_and_values_of_earlier_versions():
         *example_rows()[2:4],
         *summary.summarise(rounds(cell(0.0, "none"), 2.0, 300, 0)),
     ]
-    # Written by version 0.1, from the same records.
+    # Written by version 0.1, from the same records; `metric` was called `policy` then.
     expected = pathlib.Path(__file__).with_name("example_summary.csv").read_text()
     before = list(csv.DictReader(io.StringIO(expected)))
     now = list(csv.DictReader(io.StringIO(tables.to_csv(rows))))
@@ -159,7 +159,7 @@ def test_the_table_fits_and_is_plain_text_when_not_a_terminal(width):
     for word in ("random", "gradient_magnitude", "lbfgs", "31.0", "n=3", "mnist-5k"):
         assert word in text
     # No word of a heading is broken.
-    for word in ("hindsight", "Policy", "naive", "aware", "plain"):
+    for word in ("hindsight", "Metric", "naive", "aware", "plain"):
         assert word in text
     # Three of three, and none, with Wilson's intervals.
     for word in ("Succ. %", "Succ.: share", "100 [44, 100]", "0 [0, 56]"):
@@ -187,7 +187,7 @@ def test_the_table_can_be_written_as_ascii():
     stream = io.TextIOWrapper(raw, encoding="ascii")
     tables.print_tables(example_rows(), stream, 80)
     stream.flush()
-    assert b"Policy" in raw.getvalue()
+    assert b"Metric" in raw.getvalue()
 
 
 def test_the_table_shows_what_is_missing_as_a_dash():

@@ -163,7 +163,7 @@ def test_trials_of_an_earlier_session_disappear(tmp_path):
 def test_a_trial_and_the_rounds_of_its_cell_share_a_folder(tmp_path):
     rows = example_rows()
     tensorboard.write_hparams(tmp_path, rows)
-    cells = [cell(row.encryption_ratio, row.policy) for row in rows]
+    cells = [cell(row.encryption_ratio, row.metric) for row in rows]
     names = records.cell_names(cells)
     folders = {path.name for path in (tmp_path / "tb" / "cells").iterdir()}
     assert folders == set(names.values())
@@ -185,7 +185,7 @@ def test_trials_of_two_runs_are_not_taken_for_one(tmp_path):
         content = read.SummaryMetadata("_hparams_/session_start_info").plugin_data
         data = plugin_data_pb2.HParamsPluginData.FromString(content.content)
         groups.add(data.session_start_info.group_name)
-        assert data.session_start_info.hparams["policy"].string_value
+        assert data.session_start_info.hparams["metric"].string_value
     assert len(groups) == 2
 
 

@@ -8,7 +8,7 @@ CELLS = tuple(
     Cell(
         dataset="made-up",
         model="tiny",
-        policy="random",
+        metric="random",
         agreement="public_seed",
         encryption_ratio=ratio,
         release="server_blind",

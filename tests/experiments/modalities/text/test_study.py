@@ -151,7 +151,7 @@ def test_with_training_an_aggregate_and_learned_weights(tmp_path, monkeypatch, m
         "--encryption_ratios=0.1",
     )
     rounds = [one for one in results.load(folder) if isinstance(one, RoundRecord)]
-    assert {one.cell.policy for one in rounds} == {"plain", "random"}
+    assert {one.cell.metric for one in rounds} == {"plain", "random"}
     assert all(one.loss > 0 for one in rounds)
     # So many tokens of two sentences are more than the width of 16 has room for.
     assert {one.target for one in attacked(folder)} == {"aggregate"}
