@@ -104,7 +104,7 @@ def check(
     if not report.sources:
         raise ValueError(
             "Expected `computation` to read a key; found no operation that does, so "
-            "there is nothing to prove. Pass the `next` of an encrypted process."
+            "there is nothing to check. Pass the `next` of an encrypted process."
         )
     if key_path is not None and not report.reads_key_path:
         raise ValueError(

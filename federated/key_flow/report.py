@@ -80,10 +80,10 @@ class KeyFlowReport:
     """What the analysis found.
 
     Attributes:
-      violations: the leaks, each where it happens first; empty means proven.
+      violations: the leaks, each where it happens first; empty: none was found.
       to_server: what crosses CLIENTS -> SERVER, in order.
       to_clients: what crosses SERVER -> CLIENTS, in order.
-      sources: where keys are read, or may be. If there is none, nothing was proven
+      sources: where keys are read, or may be. If there is none, nothing was shown
         about a key.
       reads_key_path: whether the computation names the key's file, if one was given.
     """

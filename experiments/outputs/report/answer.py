@@ -126,8 +126,9 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
         yield f"No attack has a result, which is no protection shown: {listed}"
         return
     yield (
-        f"{measure} of the best attack in hindsight (of {of}: "
-        f"{outcomes.counted(best.chosen)}): {spread_lib.in_words(best.spread, leaks)}."
+        f"{measure} of the best attack in hindsight: "
+        f"{spread_lib.in_words(best.spread, leaks)}. It was "
+        f"{outcomes.counted(best.chosen)}, of {of} tried."
     )
     if not choosing and len(tried) > 1:
         yield "Which one an attacker would choose is not known: no strongest was run."

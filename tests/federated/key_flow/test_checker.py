@@ -167,7 +167,7 @@ def test_another_file_than_the_one_named_is_refused(path):
 
 
 def test_nothing_read_is_nothing_proven():
-    with pytest.raises(ValueError, match="nothing to prove"):
+    with pytest.raises(ValueError, match="nothing to check"):
         key_flow.check(fed_comp(lambda x: x, tff.FederatedType(np.int32, tff.SERVER)))
 
 
