@@ -2,21 +2,80 @@
 
     python -m experiments.run --flagfile=experiments/flagfiles/quickstart.flags
 
-Started again with the same flags, it goes on where it stopped.
+Started again with the same flags, it goes on where it stopped. With `--seeds=0,1,2` it is
+a run for each of them, and one report of all.
 """
 
 import contextlib
+import dataclasses
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from experiments import modalities, outputs, study
+from experiments import modalities, outputs, report, study
 from experiments.study import command, flag_table, rules, run_folders
-from experiments.study.settings import Settings
+from experiments.study.flag_table import flag, within
+from experiments.study.settings import Place, Settings
 
 if TYPE_CHECKING:
     from experiments.outputs.run_directory import RunFolder
     from experiments.study.inputs import Inputs
+
+
+@dataclasses.dataclass(frozen=True)
+class Runs(Settings):
+    """A run, or one for each of several seeds."""
+
+    seeds: tuple[int, ...] = flag(
+        "seeds",
+        (),
+        "Several seeds in the place of --seed: a run for each, in a folder whose name ends "
+        "with it, and one report of all.",
+        rule=within(0, 2**31 - 1),
+    )
+
+
+def main(asked: Runs, command_line: Sequence[str], errors: TextIO = sys.stderr) -> int:
+    """Does one run or several, and gives the exit status: that of the worst."""
+    settings = flag_table.narrowed(asked, Settings)
+    if not asked.seeds:
+        return execute(settings, command_line, errors)
+    whole = run_folders.of(settings)
+    runs = [
+        dataclasses.replace(
+            settings,
+            seed=seed,
+            output=dataclasses.replace(
+                settings.output, run_name=f"{whole.name}_seed{seed}"
+            ),
+        )
+        for seed in asked.seeds
+    ]
+
+    def work(_: None) -> int:
+        status = 0
+        for number, one in enumerate(runs, start=1):
+            title = f"Run {number} of {len(runs)}: seed {one.seed}"
+            print(title, file=errors, flush=True)
+            status = max(status, execute(one, command_line, errors))
+            if status:
+                break
+        if settings.output.dry_run or status == command.REFUSED:
+            return status
+        place = Place(settings.output.logdir, whole.name)
+        folders = [
+            str(run_folders.of(one)) for one in runs if run_folders.of(one).exists()
+        ]
+        return max(status, report.execute(place, ["report", *folders], errors, errors))
+
+    return command.perform(lambda: rules.check(asked, _seeds), work, errors)
+
+
+def _seeds(asked: Runs) -> Iterator[str]:
+    if len(set(asked.seeds)) < len(asked.seeds):
+        yield f"`--seeds` must be different from each other, got {list(asked.seeds)}."
+    if asked.seed:
+        yield f"`--seed` is said by `--seeds` here, got {asked.seed} too. Leave one out."
 
 
 def execute(
@@ -154,4 +213,4 @@ def work(settings: Settings, inputs: "Inputs", folder: "RunFolder") -> int:
 
 
 if __name__ == "__main__":
-    command.start(Settings, execute)
+    command.start(Runs, main)

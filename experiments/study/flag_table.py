@@ -137,6 +137,13 @@ def from_dict(stored: Mapping[str, Any], table: type[T]) -> T:
     return _build(table, lambda about, default: stored.get(about.name, default))
 
 
+def narrowed(asked: Any, table: type[T]) -> T:
+    """The settings of a table from those of one that has more: a class made of it."""
+    return table(
+        **{field.name: getattr(asked, field.name) for field, _ in _fields(table)}
+    )
+
+
 def as_dict(settings: Any) -> dict[str, Any]:
     """The settings by the names of their flags, as JSON can write them."""
     return {

@@ -11,7 +11,7 @@ from attacks.catalog import ATTACKS
 from experiments.outputs import environment, files, results, run_directory, text_tables
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.text_tables import Table
-from experiments.study import run_folders
+from experiments.study import flag_table, run_folders
 from experiments.study.settings import Settings
 from experiments.suites import regret
 
@@ -95,11 +95,8 @@ def settings_of(asked: Settings, point: Point) -> Settings | None:
     methods = _methods(asked, point)
     if not methods:
         return None
-    own = {
-        field.name: getattr(asked, field.name) for field in dataclasses.fields(Settings)
-    }
     return dataclasses.replace(
-        Settings(**own),
+        flag_table.narrowed(asked, Settings),
         model=point.model,
         training=dataclasses.replace(asked.training, weights_after_rounds=point.rounds),
         attack=dataclasses.replace(

@@ -7,14 +7,14 @@ import re
 import pytest
 from absl import flags as absl_flags
 
-from experiments import benchmark, cells, check_prediction, keys, pretrain
+from experiments import benchmark, cells, check_prediction, keys, pretrain, run
 from experiments.analysis import options
 from experiments.outputs import run_directory
 from experiments.study import flag_table, settings
 from tests.experiments.command import read
 
 TABLES = {
-    "run": settings.Settings,
+    "run": run.Runs,
     "report": settings.Place,
     "analyse": options.Options,
     "check_prediction": check_prediction.Check,
@@ -50,7 +50,7 @@ PLACES = {
     "local_epochs": "training.local_epochs",
 }
 # What the numbers of a list are whose default has none.
-EMPTY = {"data_range": float}
+EMPTY = {"seeds": int, "data_range": float}
 ONLY_IN = {
     ("benchmark", "output"): "folder",
     ("keys", "rounds"): "rounds",

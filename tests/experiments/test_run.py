@@ -1,15 +1,18 @@
 """The command as a whole: runs, is interrupted, resumes, refuses."""
 
+import io
 import json
 
 import keras
 import pytest
 from tensorboard.backend.event_processing import event_accumulator
 
+from experiments import run
 from experiments.outputs import results
 from experiments.outputs.records import AttackRecord, RoundRecord
-from experiments.study import leakage
-from tests.experiments.command import execute
+from experiments.study import leakage, run_folders
+from experiments.study.settings import Place, Settings
+from tests.experiments.command import TINY, execute, read
 
 
 def texts(folder):
@@ -125,3 +128,63 @@ def test_refusals_come_before_any_folder(tmp_path, argument, message):
     assert status == 2
     assert message in errors
     assert not list(tmp_path.iterdir())
+
+
+def seeds(*arguments):
+    """The exit status of a study of several seeds, its runs' settings and its report."""
+    line = [f"--flagfile={TINY}", *arguments]
+    errors = io.StringIO()
+    return run.main(read(run.Runs, *line), ["run", *line], errors), errors.getvalue()
+
+
+def test_several_seeds_are_runs_and_a_report(tmp_path, monkeypatch):
+    done, reported = [], []
+
+    def execute(asked, line, errors):
+        done.append(asked)
+        run_folders.of(asked).mkdir()
+        return 0
+
+    monkeypatch.setattr(run, "execute", execute)
+    monkeypatch.setattr(
+        run.report,
+        "execute",
+        lambda place, line, *_: reported.append((place, line)) or 0,
+    )
+    status, shown = seeds(f"--logdir={tmp_path}", "--seeds=3,1")
+    assert status == 0 and "Run 2 of 2: seed 1" in shown
+    assert [one.seed for one in done] == [3, 1]
+    # Of a run alone, whose folder says nothing of the others.
+    assert all(type(one) is Settings for one in done)
+    folders = [str(tmp_path / f"tiny_seed{seed}") for seed in (3, 1)]
+    assert reported == [(Place(str(tmp_path), "tiny"), ["report", *folders])]
+
+
+def test_a_stopped_run_is_the_last_and_is_in_the_report(tmp_path, monkeypatch):
+    done, reported = [], []
+
+    def execute(asked, line, errors):
+        done.append(asked.seed)
+        run_folders.of(asked).mkdir()
+        return 130
+
+    monkeypatch.setattr(run, "execute", execute)
+    monkeypatch.setattr(
+        run.report, "execute", lambda place, line, *_: reported.append(line[1:]) or 0
+    )
+    assert seeds(f"--logdir={tmp_path}", "--seeds=3,1")[0] == 130
+    assert done == [3] and reported == [[str(tmp_path / "tiny_seed3")]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--seeds=1,1"], "different from each other"),
+        (["--seeds=1,2", "--seed=3"], "Leave one out"),
+        (["--seeds=-1"], "--seeds"),
+    ],
+)
+def test_seeds_that_are_none_are_refused(tmp_path, arguments, said):
+    status, shown = seeds(f"--logdir={tmp_path}", *arguments)
+    assert status == 2 and said in shown.replace("`", "")
+    assert list(tmp_path.iterdir()) == []
