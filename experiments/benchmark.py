@@ -119,7 +119,8 @@ def execute(
     """Runs a suite, which prints its tables, and gives the exit status."""
 
     def work(_: None) -> int:
-        SUITES[asked.suite](asked, output)
+        with outputs.native_output.dropped() as terminal:
+            SUITES[asked.suite](asked, terminal if output is sys.stdout else output)
         return 0
 
     return command.perform(lambda: rules.check(asked, _suite), work, errors)

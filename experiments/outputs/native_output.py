@@ -24,9 +24,15 @@ def redirected(run_folder: pathlib.Path) -> Iterator[TextIO]:
     Yields:
       A stream to where descriptor 1 led before.
     """
-    with _away(run_folder / FILE_NAME) as kept:
-        with os.fdopen(kept, "w", encoding="utf-8", closefd=False) as stream:
-            yield stream
+    with _stream(run_folder / FILE_NAME) as stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def dropped() -> Iterator[TextIO]:
+    """Drops what is written to file descriptor 1; yields a stream to where it led."""
+    with _stream(pathlib.Path(os.devnull)) as stream:
+        yield stream
 
 
 @contextlib.contextmanager
@@ -34,6 +40,15 @@ def silenced() -> Iterator[None]:
     """Drops what is written to file descriptor 1, before there is a folder for it."""
     with _away(pathlib.Path(os.devnull)):
         yield
+
+
+@contextlib.contextmanager
+def _stream(file: pathlib.Path) -> Iterator[TextIO]:
+    with (
+        _away(file) as kept,
+        os.fdopen(kept, "w", encoding="utf-8", closefd=False) as stream,
+    ):
+        yield stream
 
 
 @contextlib.contextmanager

@@ -52,7 +52,6 @@ PLACES = {
 # What the numbers of a list are whose default has none.
 EMPTY = {"seeds": int, "data_range": float}
 ONLY_IN = {
-    ("benchmark", "output"): "folder",
     ("keys", "rounds"): "rounds",
     ("keys", "keys"): "path",
     ("check_prediction", "attacks"): "attacks",
