@@ -12,6 +12,7 @@ from . import records as records
 from . import report as report
 from . import results as results
 from . import run_directory as run_directory
+from . import searches as searches
 from . import statistic as statistic
 from . import style as style
 from . import summary as summary

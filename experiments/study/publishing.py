@@ -11,6 +11,7 @@ from experiments.outputs import (
     reconstructions,
     records,
     results,
+    searches,
     tables,
     tensorboard,
     text_tables,
@@ -82,6 +83,7 @@ def everything(
             pass
     tensorboard.write_hparams(run_folder, rows, leaks)
     tensorboard.write_figures(run_folder, rows, leaks)
+    tensorboard.write_searches(run_folder, searches.load(run_folder))
     modality.show(run_folder, dataset, attacked)
     tensorboard.write_texts(
         run_folder,

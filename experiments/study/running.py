@@ -6,10 +6,11 @@ from typing import TextIO
 
 import tensorflow_federated as tff
 
-from experiments.outputs import plan, reconstructions, results
+from experiments.outputs import files, plan, reconstructions, results, searches
 from experiments.outputs import progress as progress_lib
 from experiments.outputs.progress import Progress
 from experiments.outputs.records import Cell, RoundRecord
+from experiments.outputs.report.outcomes import CHOOSING
 from experiments.outputs.results import ResultsWriter
 from experiments.outputs.run_directory import RunFolder
 from experiments.study import (
@@ -60,6 +61,7 @@ def run(
             training.weight(inputs.training.clients, settings.training),
         ) as lattices,
         results.ResultsWriter(folder.path) as writer,
+        files.LineAppender(folder.path / searches.FILE_NAME) as lines,
     ):
         for line in _first_lines(inputs, folder):
             print(line, file=stream, flush=True)
@@ -81,8 +83,16 @@ def run(
         with progress_lib.of_part(
             "attacks", len(whole.attacks), len(left.attacks), stream
         ) as display:
-            study = _study(settings, inputs, folder, lattices, recorder, display)
-            _attack(study, left.attacks, folder, writer, display, finished)
+            watched = searches.Observer()
+            study = _study(
+                settings, inputs, folder, lattices, recorder, display, watched
+            )
+            for task in _attack(study, left.attacks, folder, writer, display):
+                points = watched.take()
+                # What attacks that choose minimise changes on the way.
+                if points and task.method != CHOOSING:
+                    lines.append(searches.line_of(task.keys()[0], points))
+                finished()
 
 
 def _first_lines(inputs: Inputs, folder: RunFolder) -> Iterator[str]:
@@ -101,7 +111,12 @@ def _study(
     lattices: Lattices,
     recorder: Recorder,
     display: Progress,
+    watched: searches.Observer,
 ) -> leakage.Study:
+    def progress(start: int, iterations: int, objective: float) -> None:
+        watched(start, iterations, objective)
+        display.step(iterations, f"error {objective:.1e}")
+
     return leakage.Study(
         attackers=attacking.attackers(
             inputs.modality,
@@ -126,9 +141,7 @@ def _study(
         seed=settings.seed,
         session=folder.session,
         weights_after_rounds=settings.training.weights_after_rounds,
-        progress=lambda start, iterations, objective: display.step(
-            iterations, f"error {objective:.1e}"
-        ),
+        progress=progress,
     )
 
 
@@ -188,21 +201,20 @@ def _attack(
     folder: RunFolder,
     writer: ResultsWriter,
     display: Progress,
-    finished: Callable[[], None],
-) -> None:
-    """All attacks, one group of the same rounds after the other."""
+) -> Iterator[Task]:
+    """Makes all attacks, one group of the same rounds after the other; yields each."""
     steps = study.attackers.asked.max_iterations
     for _, group in itertools.groupby(tasks, key=lambda task: (task.cell, task.target)):
         listed = list(group)
         display.start(_attack_title(listed[0]), steps)
-        for number, (_, found) in enumerate(leakage.run(study, listed)):
+        for number, (task, found) in enumerate(leakage.run(study, listed)):
             for result in found:
                 if result.example is not None:
                     key = result.record.key
                     reconstructions.save(folder.path, key, result.example)
                 writer.write(result.record)
             display.finish()
-            finished()
+            yield task
             if number + 1 < len(listed):
                 display.start(_attack_title(listed[number + 1]), steps)
 

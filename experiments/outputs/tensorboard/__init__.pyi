@@ -3,6 +3,7 @@ from .report import Example as Example
 from .report import panel as panel
 from .report import write_figures as write_figures
 from .report import write_reconstructions as write_reconstructions
+from .report import write_searches as write_searches
 from .report import write_texts as write_texts
 from .rounds import RoundWriter as RoundWriter
 from .rounds import remove_other_rounds as remove_other_rounds

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from experiments.outputs import figures, over_ratio, panels, tradeoff
+from experiments.outputs import figures, over_ratio, panels, searches, tradeoff
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.records import AttackRecord
@@ -93,6 +93,20 @@ def write_figures(
                 f"leakage_vs_overhead/{context.title}",
                 "Solid: the best attack in hindsight. Dashed: the naive attacker. The "
                 "numbers at the points are encryption ratios.",
+            )
+
+
+def write_searches(run_folder: pathlib.Path, found: Sequence[searches.Search]) -> None:
+    """Draws the objectives of searches by iteration; also as PNG into `figures/`."""
+    with event_files.fresh_default(event_files.report_folder(run_folder), "searches"):
+        for title, group in searches.by_title(found).items():
+            _write_figure(
+                searches.figure(group),
+                run_folder,
+                f"searches_{title}",
+                f"searches/{title}",
+                "A line for each start of each message. Objectives of different attacks "
+                "are different things.",
             )
 
 
