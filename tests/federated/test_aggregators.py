@@ -445,7 +445,11 @@ def test_too_large_a_cohort(summing, federation):
 @pytest.mark.parametrize("bad", [np.nan, pytest.param(np.inf, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("cipher", "source"),
-    [(IDENTITY, public(0.0)), (SHELL, public(0.5)), (IDENTITY, history(0.3))],
+    [
+        pytest.param(IDENTITY, public(0.0), marks=pytest.mark.slow),
+        (SHELL, public(0.5)),
+        pytest.param(IDENTITY, history(0.3), marks=pytest.mark.slow),
+    ],
     ids=["none hidden", "half hidden", "all hidden"],
 )
 def test_update_that_is_not_finite(summing, federation, bad, cipher, source):

@@ -58,6 +58,7 @@ def test_score_sum(model, score_sum, federation, cohort):
     assert run(score_sum, model, cohort) == set(best(total))
 
 
+@pytest.mark.slow
 def test_score_sum_crosses_encrypted(model, score_sum, federation, cohort):
     run(score_sum, model, cohort)
     up = [

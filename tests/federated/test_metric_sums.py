@@ -87,6 +87,7 @@ def check_hidden(crossings, *numbers):
             assert not any(np.any(np.asarray(leaf) == number) for number in numbers)
 
 
+@pytest.mark.slow
 def test_they_are_the_sums_in_the_clear(insecure, federation):
     cohort = [
         metrics(3.25, 8),

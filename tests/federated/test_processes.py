@@ -85,6 +85,7 @@ def test_blind_mean(model, blind, federation, source):
     assert list(result.saturated) == [0, 0, 0]
 
 
+@pytest.mark.slow
 def test_own_mask_hides_the_largest(model, blind, federation):
     (batch,) = batches(2)
     result = run(blind(OWN), model, [batch])

@@ -105,6 +105,7 @@ def test_number_of_steps(training, pictures, steps):
     assert local_steps.num_steps(training, pictures) == steps
 
 
+@pytest.mark.slow
 def test_pictures_are_recovered_from_a_masked_update(tiny, tiny_knowledge):
     images, training = victims.tiny_pictures(2), LocalTraining(0.5, 2, 1)
     mask = victims.random_mask(tiny.spec.size, 0.3)

@@ -59,7 +59,15 @@ def psnr(found, label=1):
     return evaluation.evaluate(found, truth)[0].psnr
 
 
-@pytest.mark.parametrize("name", sorted(BUILDERS))
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        if name == "inverting_gradients"
+        else pytest.param(name, marks=pytest.mark.slow)
+        for name in sorted(BUILDERS)
+    ],
+)
 class TestConformance:
     @pytest.mark.slow
     def test_approaches_the_picture(self, tiny, with_labels, name):

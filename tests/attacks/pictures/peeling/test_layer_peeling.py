@@ -112,6 +112,7 @@ def test_a_layer_that_resisted_is_tried_again(easy, monkeypatch):
     assert found.stop == "closed_form" and psnr(found, image) > 60
 
 
+@pytest.mark.slow
 def test_iterations_are_shared_by_the_starts(hard):
     image = picture(hard.model.input_shape)
     steps = []
