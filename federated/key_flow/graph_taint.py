@@ -19,6 +19,10 @@ list, and every `Assert`, is an *export* if a secret is in its inputs or its con
 A function of a data set that fails as at the end of a sequence ends the data set: what it
 meets, whatever it makes of it, may show in the number of elements.
 
+What waits for a secret, by data or by a control edge, happens when the secret says. That
+goes into shared state and into whatever gives out what comes first: others find it there
+in time, or not yet.
+
 A data set whose functions do more than compute is DEFERRED: what they do is done when it is
 read. Where it meets a secret, which may decide how much of it is read, is an export.
 """
@@ -90,9 +94,10 @@ class GraphTaint:
             for name in self._functions
             if (body := bodies.fingerprint(name, self._functions)) in ops.by_body
         }
-        self._memo: dict[tuple[str, _Outputs, Labels], tuple[_Outputs, Labels]] = {}
-        # Secrets that a node had, since this was last emptied.
-        self._met = NONE
+        self._memo: dict[tuple[Any, ...], tuple[_Outputs, Labels]] = {}
+        # Secrets that a node had, since this was last emptied; those that decide when the
+        # node that is analysed begins.
+        self._met = self._late = NONE
         self._running: set[str] = set()
         self._acts: dict[str, bool] = {}
         self.sources: set[Site] = set()
@@ -112,6 +117,7 @@ class GraphTaint:
         while True:
             before = self.kept
             self._memo.clear()
+            self._late = NONE
             look_up = self._body(self._nodes, feeds, NONE)
             if self.kept == before:
                 return tuple(look_up(name) for name in fetches)
@@ -122,6 +128,8 @@ class GraphTaint:
         """Labels all nodes of a graph or function body, up to a fixed point."""
         found: dict[str, _Outputs] = {name: (value,) for name, value in feeds.items()}
         dead: dict[str, Labels] = {}
+        arrival = self._late
+        late: dict[str, Labels] = {}
         by_name = {node.name: node for node in nodes}
 
         def look_up(reference: str) -> Labels:
@@ -153,21 +161,35 @@ class GraphTaint:
                 gates = union(dead.get(_node_of(name), NONE) for name in node.input)
                 if node.op in op_kinds.SWITCHES:
                     gates |= inputs[1] & SECRET
+                # It waits for all that it takes and for what it is told to wait for.
+                begins = arrival | union(
+                    late.get(_node_of(n), NONE) for n in node.input
+                )
+                before, self._met, self._late = self._met, NONE, begins
                 if node.name in readers:
                     site = Site(readers[node.name], node.name)
                     outputs = self._unknown(node, inputs, context | gates, site)
                 else:
                     outputs = self._node(node, inputs, context | gates, by_name)
                 outputs = tuple(labels | gates for labels in outputs)
-                # What is trusted fails by what is public.
-                met = outputs if self._is_trusted(node) else (*inputs, *outputs)
-                self._met |= union(met) & SECRET
+                if node.op in op_kinds.FIRST_COME:
+                    outputs = tuple(labels | begins for labels in outputs)
+                # What is trusted fails by what is public, and is taken to last as long
+                # whatever the key.
+                if self._is_trusted(node) or node.name in leading:
+                    met = NONE
+                else:
+                    met = self._met | (union((*inputs, *outputs)) & SECRET)
+                # What a data set's functions do is done by who reads it.
+                takes = NONE if node.op in op_kinds.LAZY else met
+                late[node.name] = late.get(node.name, NONE) | begins | takes
+                self._met = before | met | (union(outputs) & SECRET)
                 if node.name in records:
                     record = records[node.name]
                     name_of_file = union(map(look_up, _data_inputs(record.start)))
                     outputs = (_of_record(record, (name_of_file & MAY) | gates),)
                 elif node.name not in leading and not self._calls(node):
-                    self._meet(node, inputs, context | gates)
+                    self._meet(node, inputs, context | gates | begins)
                     if not any(op_kinds.handle_outputs(node)):
                         outputs = tuple(one - {Label.DEFERRED} for one in outputs)
                 if (found.get(node.name), dead.get(node.name)) != (outputs, gates):
@@ -220,14 +242,16 @@ class GraphTaint:
         """The labels of operations that do more than compute."""
         everything, secret = union(inputs), (union(inputs) | context) & SECRET
         if node.op in op_kinds.RANDOM:
-            self.kept = self.kept._replace(drawn=self.kept.drawn | secret)
+            drawn = self.kept.drawn | secret | self._late
+            self.kept = self.kept._replace(drawn=drawn)
             return (_sized(ordinary(everything, self.kept.drawn)),)
         if node.op in op_kinds.STATE:
-            self._put(everything | secret)
+            # When it happens shows in what others find there.
+            self._put(everything | secret | self._late)
             return (_sized(ordinary(everything, self.kept.heap) | self.kept.heap),)
         if _keeps_in_memory(node, by_name):
             # Another data set may share the memory.
-            self._put(everything | secret)
+            self._put(everything | secret | self._late)
             return (_sized(ordinary(everything, self.kept.heap)) | {Label.DEFERRED},)
         if node.op in op_kinds.DATASETS | op_kinds.STATEFUL_DATASETS:
             return (self._data_set(node, inputs, context),)
@@ -342,6 +366,8 @@ class GraphTaint:
         state, condition = tuple(inputs), NONE
         while True:
             within = context | (condition & SECRET)
+            # An iteration begins when the one before has ended.
+            self._late |= self._met
             tested = union(self._call(test, state, within, node))
             after = self._call(body, state, within, node)
             grown = condition | _condition(tested)
@@ -365,14 +391,15 @@ class GraphTaint:
         if function is None or name in self._running or _may_be_replaced(function):
             # A body that is not here, recursion, or one that TensorFlow may exchange.
             return self._unknown(node, arguments, context)
-        key = (name, tuple(arguments), context)
+        key = (name, tuple(arguments), context, self._late)
         if key not in self._memo:
             names = [argument.name for argument in function.signature.input_arg]
             self._running.add(name)
-            before, self._met = self._met, NONE
+            before, self._met, late = self._met, NONE, self._late
             look_up = self._body(
                 function.node_def, dict(zip(names, arguments, strict=True)), context
             )
+            self._late = late
             self._running.remove(name)
             outputs = tuple(
                 look_up(function.ret[result.name])

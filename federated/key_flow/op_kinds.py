@@ -30,6 +30,9 @@ WHOLE: Mapping[str, slice] = {
 }
 """Operations that give out an input as it is, and which inputs that may be."""
 
+FIRST_COME = frozenset({"Merge"})
+"""Operations that give out whichever input comes first."""
+
 MOVES: Mapping[str, slice] = {
     **dict.fromkeys(
         "ExpandDims Gather GatherNd GatherV2 ParseTensor Reshape ReverseV2 "
@@ -138,6 +141,13 @@ STATEFUL_DATASETS = frozenset(
 
 # With an empty file name they keep elements in memory, else in a file.
 CACHES = frozenset({"CacheDataset", "CacheDatasetV2"})
+
+LAZY = (DATASETS | STATEFUL_DATASETS | CACHES) - {
+    "DatasetCardinality",
+    "DatasetToSingleElement",
+    "ReduceDataset",
+}
+"""Operations that make a data set and read nothing."""
 
 # Say nothing but that a number is not finite; what is fed; what only waits; a constant.
 HARMLESS = frozenset(

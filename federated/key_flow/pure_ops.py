@@ -194,7 +194,7 @@ _FAMILIES = {
         DynamicPartition DynamicStitch ParallelDynamicStitch
     """,
     "functional": """
-        FakeParam ToBool
+        ToBool
     """,
     "others": """
         AudioSpectrogram BlockLSTM BlockLSTMGrad BlockLSTMGradV2 BlockLSTMV2

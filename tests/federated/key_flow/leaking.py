@@ -203,6 +203,53 @@ def end_of_sequence(key):
     return total
 
 
+def after(count, value):
+    """The value, once a loop has made so many turns."""
+    (turns,) = tf.while_loop(lambda i: i < count, lambda i: [i + 1], [0])
+    with tf.control_dependencies([turns]):
+        return tf.identity(value)
+
+
+def turns_of(key):
+    return tf.bitwise.bitwise_and(octets(key)[PLACE], 1) * 6000
+
+
+def whichever_comes_first(key):
+    first, second = after(turns_of(key), 1), after(1500, 2)
+    return tf.raw_ops.Merge(inputs=[first, second])[0]
+
+
+def a_race_for_a_variable(key):
+    kept = tf.raw_ops.AnonymousMutableHashTable(
+        key_dtype=tf.int32, value_dtype=tf.int32
+    )
+    insert = tf.raw_ops.LookupTableInsertV2(
+        table_handle=kept, keys=after(turns_of(key), [7]), values=[5]
+    )
+    del insert
+    with tf.control_dependencies([after(1500, 0)]):
+        return tf.raw_ops.LookupTableSizeV2(table_handle=kept)
+
+
+def an_iterator_at_a_secret_time(key):
+    elements = tf.data.Dataset.range(64).map(
+        lambda i: i + 1, num_parallel_calls=4, deterministic=False
+    )
+    iterator = tf.raw_ops.AnonymousIteratorV3(
+        output_types=[tf.int64], output_shapes=[[]]
+    )
+    made = tf.raw_ops.MakeIterator(dataset=elements._variant_tensor, iterator=iterator)
+    with tf.control_dependencies([made, after(turns_of(key), 0)]):
+        return tf.raw_ops.IteratorGetNext(
+            iterator=iterator, output_types=[tf.int64], output_shapes=[[]]
+        )[0]
+
+
+def memory_that_nobody_wrote(key):
+    del key
+    return tf.raw_ops.FakeParam(dtype=tf.int32, shape=[1000])
+
+
 def written_over_an_input(key):
     """An attribute that no operation has: the result lies where others still read."""
     zero = tf.random.uniform([], 0, 1, tf.int32)  # Not known before it is run.
@@ -587,6 +634,14 @@ LEAKS = {
     ),
     "last record": (record_behind_the_public_ones, Label.KEY, AGGREGATED),
     "end of a sequence": (key_through(end_of_sequence), Label.KEY, AGGREGATED),
+    "first come": (key_through(whichever_comes_first), Label.KEY, AGGREGATED),
+    "race": (key_through(a_race_for_a_variable), Label.KEY, AGGREGATED),
+    "order": (key_through(an_iterator_at_a_secret_time), Label.KEY, AGGREGATED),
+    "unwritten memory": (
+        key_through(memory_that_nobody_wrote),
+        Label.KEY,
+        AGGREGATED,
+    ),
     "written over an input": (
         sends_the_first(written_over_an_input),
         Label.KEY,

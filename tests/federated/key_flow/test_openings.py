@@ -51,7 +51,7 @@ def what_the_server_gets(process):
 @pytest.mark.parametrize(
     "name",
     [
-        name if name == "elements" else pytest.param(name, marks=pytest.mark.slow)
+        name if name == "five" else pytest.param(name, marks=pytest.mark.slow)
         for name in OPENS_TO_NOTHING
     ],
 )
