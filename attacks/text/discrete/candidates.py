@@ -71,8 +71,11 @@ def rank_vocabulary(
 def choose(scores: np.ndarray, rank: int, batch_size: int) -> Candidates:
     """Divides true tokens from others.
 
-    In the exact case as many pairs of token and position are in the span as it has
-    directions, so the gap is looked for around that number.
+    In the exact case at least as many pairs of token and position are in the span as it
+    has directions. More are, where a token stands at several positions: what enters is
+    the sum of a token's vector and a position's, so that the difference of two positions
+    is in the span, and each token of the one is at the other. At one position no more
+    tokens can be than there are directions.
 
     Args:
       scores: float64 [v, L].
@@ -85,7 +88,8 @@ def choose(scores: np.ndarray, rank: int, batch_size: int) -> Candidates:
     same = bool(np.all(scores == scores[:, :1]))
     pool = np.sort(scores[:, 0] if same else scores, axis=None)
     pool = pool[np.isfinite(pool)]
-    low, high = max(1, rank // 2), min(len(pool) - 1, 4 * rank)
+    most = rank * max(4, 1 if same else scores.shape[1])
+    low, high = max(1, rank // 2), min(len(pool) - 1, most)
     gaps = pool[low : high + 1] - pool[low - 1 : high]
     clear = bool(gaps.size and gaps.max() >= _CLEAR)
     order = np.argsort(scores, axis=0, kind="stable")

@@ -19,7 +19,6 @@ def search(
     candidates: Candidates,
     batch_size: int,
     end: int | None,
-    most: int,
 ) -> list[Found]:
     """Finds sentences, or what of them is in the spans.
 
@@ -33,7 +32,6 @@ def search(
       candidates: For each position.
       batch_size: b.
       end: The token that ends a sentence, if there is one.
-      most: Sentences that one step compares.
 
     Returns:
       Prefixes that cannot be extended, or not for sure, each with its score.
@@ -43,11 +41,10 @@ def search(
     done: list[Found] = []
     levels: list[float] = []
     for place, tokens in enumerate(candidates.tokens):
-        some = tokens[: max(1, most // max(1, len(prefixes)))]
-        if not len(some) or not len(prefixes):
+        if not len(tokens) or not len(prefixes):
             break
-        parents = np.repeat(np.arange(len(prefixes)), len(some))
-        longer = np.column_stack([prefixes[parents], np.tile(some, len(prefixes))])
+        parents = np.repeat(np.arange(len(prefixes)), len(tokens))
+        longer = np.column_stack([prefixes[parents], np.tile(tokens, len(prefixes))])
         own = scorer.score(longer)[:, -1]
         # Halfway from the level of what was right so far to that of what is wrong. At a
         # first position, some extension is right.

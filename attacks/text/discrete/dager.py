@@ -41,7 +41,9 @@ _BLOCKS = 2
 _STARTS = 16
 """Of the search among sentences, for each restart of an effort."""
 _OPTIONS = 48
-"""Sentences with a class whose gradients are compared at the end."""
+"""Sentences with a class whose gradients are compared at the end, at most."""
+_PREFIXES = 24
+"""Of a causal model, for each sentence of the batch: short prefixes fit the best."""
 _FOR_ONE = 40
 """Comparisons of sentences that cost about one gradient."""
 _INSIDE = -11.0
@@ -62,9 +64,10 @@ def build_dager(
     Args:
       mode: `naive` takes hidden entries for zeros, with the published rule for the rank.
       source: One client's message by its index, or "aggregate".
-      effort: `max_iterations` bounds the sentences that a step compares, and a fortieth
-        of it the gradients that are compared at the end; `restarts` scales the starts of
-        the search among sentences. A limit of seconds is of no effect.
+      effort: For encoders `max_iterations` bounds the sentences that a step compares, and
+        a fortieth of it the gradients that are compared at the end; `restarts` scales the
+        starts of the search among sentences. Causal models and a limit of seconds are
+        not affected.
       programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
@@ -112,7 +115,7 @@ def build_dager(
                 knowledge,
                 rows,
                 scorer,
-                min(_OPTIONS, effort.max_iterations // _FOR_ONE),
+                _options(knowledge, effort),
                 count[0],
                 began,
             )
@@ -172,6 +175,14 @@ def _check_spare(first: Subspace, scores: np.ndarray, model: TokenModel) -> None
         )
 
 
+def _options(knowledge: Knowledge, effort: effort_lib.Effort) -> int:
+    """How many sentences are worth a gradient."""
+    if not knowledge.model.structure.blocks[0].causal:
+        return min(_OPTIONS, effort.max_iterations // _FOR_ONE)
+    classes = len(finishing.classes_of(knowledge))
+    return max(_OPTIONS, _PREFIXES * knowledge.batch_size) * classes
+
+
 def _search(
     scorer: Scorer,
     chosen: candidates.Candidates,
@@ -179,12 +190,13 @@ def _search(
     effort: effort_lib.Effort,
     seed: Seed,
 ) -> list[found.Found]:
-    model, most = knowledge.model, effort.max_iterations
+    model = knowledge.model
     special = model.special
     if not model.structure.blocks[0].causal:
         starts = _STARTS * effort.restarts * knowledge.batch_size
+        most = effort.max_iterations
         return bidirectional.search(
             scorer, chosen, special.start, special.end, starts, most, seed
         )
-    rows = causal.search(scorer, chosen, knowledge.batch_size, special.end, most)
+    rows = causal.search(scorer, chosen, knowledge.batch_size, special.end)
     return finishing.with_ends(rows, model)

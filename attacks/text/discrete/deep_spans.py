@@ -174,5 +174,4 @@ def _search(
     if batch_size == 1 and len(tokens) <= _FEW:
         return causal.of_each_length(scorer, tokens, model.length)
     chosen = Candidates(tuple(tokens for _ in range(model.length)), False)
-    most = 4 * max(2, batch_size) * model.vocabulary_size
-    return causal.search(scorer, chosen, batch_size, model.special.end, most)
+    return causal.search(scorer, chosen, batch_size, model.special.end)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from attacks import knowledge
+from attacks import effort, knowledge
 from attacks.text import sentences
 from attacks.text.discrete import dager
 from attacks.text.modality import TOKENS
@@ -115,3 +115,20 @@ def test_many_unknown_classes_are_refused():
     vector = clients.gradient(model, examples, np.array([1]))
     with pytest.raises(knowledge.DoesNotApply, match="more than 8 classes"):
         found_in(model, vector)
+
+
+def test_repeated_words_do_not_crowd_out_a_sentence():
+    # Runs of one word fit the spans worse than short wrong prefixes; and a word at several
+    # positions puts the words of the one into the span at the other.
+    model = clients.wide("gpt2")
+    generator = np.random.default_rng(3)
+    some = [[2, *generator.integers(4, 24, 9), 2] for _ in range(3)]
+    examples = sentences.of_rows(
+        [*some, [2, 30, 9, 9, 9, 9, 31, 8, 8, 2]], model.length
+    )
+    vector = clients.gradient(model, examples, np.zeros([4, 0], np.int64))
+    attack = dager.build_dager(
+        effort=effort.Effort(restarts=1, max_iterations=40), programs=victims.PROGRAMS
+    )
+    found = attack(clients.view_of(model, vector), clients.known(model, 4), SEED)
+    assert found.converged and TOKENS.score(found.examples, examples) == 1
