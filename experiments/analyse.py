@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from experiments import analysis, outputs
+from experiments import analysis
 from experiments.analysis.options import Options
-from experiments.study import command, flag_table, rules, run_folders, text_rules
+from experiments.study import command
 
 if TYPE_CHECKING:
     from experiments.analysis.inputs import Inputs
@@ -27,7 +27,7 @@ def execute(
     """Analyses what is missing, shows the result, and gives the exit status."""
 
     def prepare() -> "Prepared":
-        check_flags(options)
+        analysis.options.check(options)
         return analysis.running.prepare(options, command_line, errors)
 
     if options.output.dry_run:
@@ -41,20 +41,8 @@ def execute(
     )
 
 
-def check_flags(options: Options) -> None:
-    """Checks flags and folder; light, so that a refusal does not wait for TensorFlow."""
-    flag_table.check(options, rules.subject, text_rules.without_text, rules.federation)
-    if options.output.run_name:
-        outputs.run_directory.check_name(options.output.run_name)
-    outputs.run_directory.check_place(
-        run_folders.of_analysis(options, options.output),
-        flag_table.as_dict(options),
-        flag_table.neutral(options),
-    )
-
-
 def _checked(options: Options, errors: TextIO) -> "Inputs":
-    check_flags(options)
+    analysis.options.check(options)
     return analysis.inputs.load(options, errors)
 
 

@@ -20,6 +20,7 @@ from experiments.study.settings import Place, Settings
 if TYPE_CHECKING:
     from experiments.outputs.run_directory import RunFolder
     from experiments.study.inputs import Inputs
+    from experiments.study.modality import Modality
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +112,13 @@ def prepare(
       OSError: For data that are not there.
     """
     inputs = check(settings, stream)
+    return inputs, opened(settings, inputs, command_line)
+
+
+def opened(
+    settings: Settings, inputs: "Inputs", command_line: Sequence[str]
+) -> "RunFolder":
+    """Opens the folder of a run. Raises a ValueError where it is another run's."""
     given, neutral = flag_table.as_dict(settings), flag_table.neutral(settings)
     config = outputs.run_directory.RunConfig(
         flags=given,
@@ -120,26 +128,40 @@ def prepare(
         facts=inputs.facts,
     )
     place = run_folders.of(settings)
-    folder = outputs.run_directory.open_run(
+    return outputs.run_directory.open_run(
         place.parent,
         place.name,
         config,
         outputs.environment.describe(),
         command_line,
     )
-    return inputs, folder
 
 
-def check(settings: Settings, stream: TextIO) -> "Inputs":
-    """Checks the settings and loads the data; makes no folder. Raises as `prepare`."""
+def check(
+    settings: Settings, stream: TextIO, modality: "Modality | None" = None
+) -> "Inputs":
+    """Checks the settings and loads the data; makes no folder.
+
+    Args:
+      settings: As read from flags.
+      stream: Where the progress of training the attacked weights goes.
+      modality: What an example is; None for that of the model and the data of the flags.
+
+    Returns:
+      What the run works on.
+
+    Raises:
+      ValueError: For flags or data that cannot be used.
+      OSError: For data that are not there.
+    """
     rules.check(settings)
     given, neutral = flag_table.as_dict(settings), flag_table.neutral(settings)
     if settings.output.run_name:
         outputs.run_directory.check_name(settings.output.run_name)
     place = run_folders.of(settings)
     outputs.run_directory.check_place(place, given, neutral)
-    modality = modalities.catalog.of(settings)
-    return study.inputs.load(settings, modality, stream)
+    of_flags = modality or modalities.catalog.of(settings)
+    return study.inputs.load(settings, of_flags, stream)
 
 
 def rehearse(settings: Settings) -> "Callable[[Inputs], int]":

@@ -41,8 +41,8 @@ MAY_NOT_KNOW = (
     ),
 )
 ENTRY_POINTS = {
-    "run", "report", "analyse", "benchmark", "cells", "check_prediction", "keys",
-    "pretrain",
+    "run", "report", "analyse", "audit", "benchmark", "cells", "check_prediction",
+    "keys", "pretrain",
 }  # fmt: skip
 WITHOUT_TFF = ("selenc_tf", "attacks")
 ONLY_IN_EXPERIMENTS = ("absl.flags", "absl.logging", "absl.app", "logging", "argparse")

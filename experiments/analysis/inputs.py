@@ -14,6 +14,7 @@ from experiments.modalities.pictures.modality import PICTURES
 from experiments.study import after_rounds, clients
 from experiments.study.clients import TrainingData
 from experiments.study.flag_table import SettingsError
+from experiments.study.modality import Studied
 from selenc_tf.distance import sketch
 from selenc_tf.models.functional import FunctionalModel
 
@@ -34,12 +35,17 @@ class Inputs(NamedTuple):
     weights_note: str
 
 
-def load(asked: Options, stream: TextIO) -> Inputs:
+def load(
+    asked: Options,
+    stream: TextIO,
+    studied: Studied[FunctionalModel] | None = None,
+) -> Inputs:
     """Loads the data and builds the study.
 
     Args:
       asked: Checked options. With `--dry_run` no weights are trained.
       stream: Where the progress of training the analysed weights goes.
+      studied: Model and data, if they are loaded already.
 
     Returns:
       The inputs.
@@ -48,7 +54,7 @@ def load(asked: Options, stream: TextIO) -> Inputs:
       SettingsError: If the options cannot be used on these data.
       DataNotFoundError: If no source has the data set.
     """
-    dataset, first, facts = loading.load(asked)
+    dataset, first, facts = studied or loading.load(asked)
     data = TrainingData((), dataset)
     if asked.training.weights_after_rounds:
         data = clients.shared_out(dataset, asked.training, asked.seed)

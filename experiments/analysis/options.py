@@ -4,6 +4,8 @@ import dataclasses
 import math
 
 from experiments.analysis import catalog
+from experiments.outputs import run_directory
+from experiments.study import flag_table, rules, run_folders, text_rules
 from experiments.study.flag_table import at_least, flag
 from experiments.study.settings import Federated, Grid, Messages, OutputSettings
 from selenc_tf.validation import check_in, check_positive
@@ -114,3 +116,19 @@ class Options(Federated, Grid, Messages):
     def rising_ratios(self) -> tuple[float, ...]:
         """The encryption ratios in order."""
         return tuple(sorted(self.ratios))
+
+
+def check(asked: Options) -> None:
+    """Checks flags and folder; light, so that a refusal does not wait for TensorFlow.
+
+    Raises:
+      ValueError: If they cannot be used.
+    """
+    flag_table.check(asked, rules.subject, text_rules.without_text, rules.federation)
+    if asked.output.run_name:
+        run_directory.check_name(asked.output.run_name)
+    run_directory.check_place(
+        run_folders.of_analysis(asked, asked.output),
+        flag_table.as_dict(asked),
+        flag_table.neutral(asked),
+    )

@@ -90,14 +90,14 @@ def publish(
     files.write_atomically(folder / CSV, _to_csv(results).encode())
     if not results:
         return
-    tables = _tables(heading, results)
+    made = tables(heading, results)
     text = [
         f"# {heading.title}\n\n```\n{command}\n```\n",
         f"{len(results)} gradient(s) of {len(results[0].pictures)} picture(s); "
         "more than one: median (min, max). The prior alone gives "
         f"{heading.prior_psnr_db:.1f} dB.\n",
         f"{heading.assumed}\n",
-        *(text_tables.to_markdown(table) for table in tables),
+        *(text_tables.to_markdown(table) for table in made),
         f"{environment.in_words(environment.describe())}; "
         f"{sum(each.seconds for each in results):.0f} s of work.\n",
     ]
@@ -106,7 +106,7 @@ def publish(
     png = figures.to_png(figure(title, heading.prior_psnr_db, results))
     files.write_atomically(folder / FIGURE, png)
     print(f"{heading.title}\n{heading.assumed}", file=stream)
-    for table in tables:
+    for table in made:
         text_tables.show(table, stream)
 
 
@@ -132,7 +132,16 @@ def _to_csv(results: Sequence[Analysed]) -> str:
     return text_tables.to_csv(lines)
 
 
-def _tables(heading: Heading, results: Sequence[Analysed]) -> tuple[Table, Table]:
+def tables(heading: Heading, results: Sequence[Analysed]) -> tuple[Table, Table]:
+    """What leaks at each mask, and where masks begin to protect.
+
+    Args:
+      heading: What all results share.
+      results: Of the finished gradients, at least one.
+
+    Returns:
+      Both tables.
+    """
     leakage = Table(
         "",
         (

@@ -9,7 +9,9 @@ from experiments.analysis import inputs, report, results, study
 from experiments.analysis.options import Options
 from experiments.outputs import environment, files, progress, records, run_directory
 from experiments.study import command, flag_table, run_folders
+from experiments.study.modality import Studied
 from selenc_tf.distance import cramer_rao
+from selenc_tf.models.functional import FunctionalModel
 
 
 class Prepared(NamedTuple):
@@ -28,13 +30,19 @@ class Prepared(NamedTuple):
     command: str
 
 
-def prepare(asked: Options, command_line: Sequence[str], stream: TextIO) -> Prepared:
+def prepare(
+    asked: Options,
+    command_line: Sequence[str],
+    stream: TextIO,
+    studied: Studied[FunctionalModel] | None = None,
+) -> Prepared:
     """Loads the data and opens the folder.
 
     Args:
       asked: Checked options.
       command_line: The program and its arguments.
       stream: Where the progress of training the analysed weights goes.
+      studied: Model and data, if they are loaded already.
 
     Returns:
       What `run` takes.
@@ -43,7 +51,7 @@ def prepare(asked: Options, command_line: Sequence[str], stream: TextIO) -> Prep
       ValueError: For data that cannot be used.
       OSError: For data that are not there.
     """
-    loaded = inputs.load(asked, stream)
+    loaded = inputs.load(asked, stream, studied)
     made = loaded.study
     target = run_folders.of_analysis(asked, asked.output).absolute()
     folder = run_directory.open_run(

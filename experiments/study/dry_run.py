@@ -1,8 +1,10 @@
 """What a run would do and take, found out without doing it."""
 
 import dataclasses
+import inspect
+import pkgutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import cast
 
 import numpy as np
@@ -25,8 +27,11 @@ from selenc_tf import catalog
 from selenc_tf.lattice import header
 from selenc_tf.models.any_model import AnyModel
 
-_EVALUATIONS = 3
+EVALUATIONS = 3
 """Gradients that an iteration of an attack takes, about: it differentiates one."""
+
+_REHEARSALS = 2
+"""Public batches on which an envelope tries its members (`attacks/strongest.py`)."""
 
 
 def report(settings: Settings, inputs: Inputs) -> Iterator[str]:
@@ -109,30 +114,43 @@ def _scores(
 
 
 def _attacks(settings: Settings, inputs: Inputs) -> Iterator[str]:
-    asked, attackers = (
-        settings.attack,
-        attacking.attackers(
-            inputs.modality,
-            inputs.attacked,
-            settings.attack,
-            inputs.dataset,
-            inputs.public_rows,
-        ),
-    )
+    asked = settings.attack
     if not asked.num_images and not asked.aggregate_clients:
         yield "Attacks: none."
         return
+    for name, reason in why_not(settings, inputs, asked.methods).items():
+        yield f"Attack {name}: {f'does not apply: {reason}' if reason else 'applies.'}"
+
+
+def why_not(
+    settings: Settings, inputs: Inputs, names: Iterable[str]
+) -> dict[str, str | None]:
+    """Why attacks do not apply, as far as that can be told without running them.
+
+    Args:
+      settings: Checked.
+      inputs: The data and the model.
+      names: Of attacks of the modality.
+
+    Returns:
+      For each its reason, or None.
+    """
+    asked = settings.attack
+    attackers = attacking.attackers(
+        inputs.modality, inputs.attacked, asked, inputs.dataset, inputs.public_rows
+    )
     labels = inputs.dataset.labels[list(inputs.attacked_rows[: asked.batch_size])]
-    for name in asked.methods:
+    found: dict[str, str | None] = {}
+    for name in names:
         try:
             knowledge = attacking.knowledge(attackers, labels, ())
             entry = inputs.modality.attacks[name]
             # Earlier rounds are there once they have been run.
             entry = dataclasses.replace(entry, needs=entry.needs - {"earlier"})
-            reason = attack_catalog.why_not(entry, knowledge)
+            found[name] = attack_catalog.why_not(entry, knowledge)
         except ValueError as error:
-            reason = str(error)
-        yield f"Attack {name}: {f'does not apply: {reason}' if reason else 'applies.'}"
+            found[name] = str(error)
+    return found
 
 
 def _hidden(settings: Settings, inputs: Inputs, rows: Sequence[int]) -> Iterator[str]:
@@ -190,7 +208,7 @@ def _minutes(settings: Settings, inputs: Inputs) -> Iterator[str]:
     model, asked = inputs.attacked, settings.training
     local = 0.0
     if asked.rounds:
-        step = _gradient_seconds(model, inputs, asked.batch_size)
+        step = gradient_seconds(model, inputs, asked.batch_size)
         examples_ = sum(len(client) for client in inputs.training.clients)
         steps = asked.local_epochs * examples_ / asked.batch_size
         cells = len(training.cells(settings, inputs.dataset.name))
@@ -205,8 +223,9 @@ def _minutes(settings: Settings, inputs: Inputs) -> Iterator[str]:
     )
     attacked = 0.0
     if listed:
-        step = _gradient_seconds(model, inputs, settings.attack.batch_size)
-        attacked = len(listed) * settings.attack.max_iterations * _EVALUATIONS * step
+        step = gradient_seconds(model, inputs, settings.attack.batch_size)
+        made = searches(settings, inputs)
+        attacked = made * settings.attack.max_iterations * EVALUATIONS * step
     yield (
         f"An estimate from the time of one step: {local / 60:.1f} minutes of training "
         f"and at most {attacked / 60:.1f} of attacks that iterate, besides encryption "
@@ -214,7 +233,41 @@ def _minutes(settings: Settings, inputs: Inputs) -> Iterator[str]:
     )
 
 
-def _gradient_seconds(model: AnyModel, inputs: Inputs, batch_size: int) -> float:
+def searches(settings: Settings, inputs: Inputs) -> int:
+    """How many searches by gradients the attacks of a run make, at most.
+
+    An envelope's members search on the message and again in each rehearsal; what takes no
+    effort (algebra, statistics) does not search.
+
+    Args:
+      settings: Checked.
+      inputs: The data and the model.
+    """
+    offered = inputs.modality.attacks
+    reasons = why_not(
+        settings, inputs, [name for name, entry in offered.items() if entry.is_member]
+    )
+    members = sum(_searches(offered[name]) for name, why in reasons.items() if not why)
+    plays = 1 + (_REHEARSALS if inputs.public_rows else 0)
+    return sum(
+        members * plays if offered[task.method].envelope else 1
+        for task in tasks.tasks(
+            settings.attack,
+            settings.masks,
+            settings,
+            inputs.dataset.name,
+            inputs.attacked_rows,
+            inputs.modality,
+        )
+    )
+
+
+def _searches(entry: attack_catalog.Entry) -> bool:
+    builder = pkgutil.resolve_name(entry.build)
+    return "effort" in inspect.signature(builder).parameters
+
+
+def gradient_seconds(model: AnyModel, inputs: Inputs, batch_size: int) -> float:
     """Seconds of one compiled gradient of a batch."""
     batch = _batch(model, inputs, range(min(batch_size, len(inputs.dataset))))
     compute: Callable[..., tf.Tensor] = tf.function(

@@ -5,7 +5,8 @@
 The annotation is the type. From such fields are made the flags of a command and their
 help (`define`), its settings (`read`), what is wrong with them (`check`), and what
 `config.json` keeps (`as_dict`). A field that is no flag is a section: a class of such
-fields. A class has the flags of those that it inherits from, too.
+fields, whose values by default are those of the field's own default. A class has the flags
+of those that it inherits from, too.
 """
 
 import dataclasses
@@ -91,10 +92,14 @@ def define(values: flags.FlagValues, table: type) -> None:
       values: Where to define them: `flags.FLAGS`, or a holder of a test.
       table: The class.
     """
-    for field, kind in _fields(table):
-        about, default = field.metadata.get("flag"), field.default
+    _define(values, table())
+
+
+def _define(values: flags.FlagValues, defaults: Any) -> None:
+    for field, kind in _fields(type(defaults)):
+        about, default = field.metadata.get("flag"), getattr(defaults, field.name)
         if about is None:
-            define(values, kind)
+            _define(values, default)
         elif isinstance(default, tuple):
             flags.DEFINE(
                 _ListOf(typing.get_args(kind)[0]),
@@ -120,7 +125,7 @@ def read(values: flags.FlagValues, table: type[T]) -> T:
     Returns:
       The settings, not yet checked.
     """
-    return _build(table, lambda about, _: values[about.name].value)
+    return _build(table(), lambda about, _: values[about.name].value)
 
 
 def from_dict(stored: Mapping[str, Any], table: type[T]) -> T:
@@ -134,7 +139,7 @@ def from_dict(stored: Mapping[str, Any], table: type[T]) -> T:
     Returns:
       The settings, not yet checked.
     """
-    return _build(table, lambda about, default: stored.get(about.name, default))
+    return _build(table(), lambda about, default: stored.get(about.name, default))
 
 
 def narrowed(asked: Any, table: type[T]) -> T:
@@ -150,6 +155,16 @@ def as_dict(settings: Any) -> dict[str, Any]:
         about.name: list(value) if isinstance(value, tuple) else value
         for about, value in flags_of(settings)
     }
+
+
+def as_typed(settings: Any) -> list[str]:
+    """The flags whose values are not those by default, as they are typed."""
+    default = as_dict(type(settings)())
+    return [
+        f"--{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in as_dict(settings).items()
+        if value != default[name]
+    ]
 
 
 def neutral(settings: Any) -> tuple[str, ...]:
@@ -231,16 +246,16 @@ def _fields(table: type) -> Iterator[tuple[dataclasses.Field[Any], Any]]:
         yield field, kinds[field.name]
 
 
-def _build(table: type[T], value_of: Callable[[Flag, Any], Any]) -> T:
+def _build(defaults: T, value_of: Callable[[Flag, Any], Any]) -> T:
     found: dict[str, Any] = {}
-    for field, kind in _fields(table):
-        about = field.metadata.get("flag")
+    for field, _ in _fields(type(defaults)):
+        about, default = field.metadata.get("flag"), getattr(defaults, field.name)
         if about is None:
-            found[field.name] = _build(kind, value_of)
+            found[field.name] = _build(default, value_of)
         else:
-            value = value_of(about, field.default)
+            value = value_of(about, default)
             found[field.name] = tuple(value) if isinstance(value, list) else value
-    return table(**found)
+    return type(defaults)(**found)
 
 
 def _wrong(about: Flag, value: Any) -> Iterator[str]:

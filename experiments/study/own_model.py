@@ -33,7 +33,22 @@ def task(asked: Subject) -> LearningTask:
         be learned as Keras would.
     """
     keras.utils.set_random_seed(asked.seed)
-    made = _called(asked.model)
+    return task_of(_called(asked.model), asked)
+
+
+def task_of(made: Any, asked: Subject) -> LearningTask:
+    """Makes the learning task of a model that is there.
+
+    Args:
+      made: A Keras model, or a `LearningTask`, which is returned.
+      asked: Checked flags; errors call the model by its name there.
+
+    Returns:
+      The task, in the model's own units.
+
+    Raises:
+      SettingsError: If it is something else, or cannot be learned as Keras would.
+    """
     if isinstance(made, LearningTask):
         if asked.loss or not asked.training_mode:
             raise SettingsError(
@@ -43,7 +58,8 @@ def task(asked: Subject) -> LearningTask:
         return made
     if not isinstance(made, keras.Model):
         raise SettingsError(
-            f"`--model={asked.model}` must return a keras.Model or a LearningTask, got "
+            f"`--model={asked.model}` must be a keras.Model or a LearningTask, or return "
+            f"one, got "
             f"{type(made).__name__}."
         )
     try:

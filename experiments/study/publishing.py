@@ -19,7 +19,7 @@ from experiments.outputs import (
 from experiments.outputs import summary as summary_lib
 from experiments.outputs.records import AttackRecord, RoundRecord
 from experiments.outputs.report import folder as report_folder
-from experiments.outputs.report import reading, sentences, writing
+from experiments.outputs.report import kept, reading, writing
 from experiments.study.modality import Modality
 
 _THREAT_MODEL = """
@@ -104,7 +104,9 @@ def everything(
     )
     for row in {record.image_index for record in attacked}:
         reconstructions.save_original(run_folder, row, dataset.examples[row])
-    sentences.save(run_folder, modality.tables(run_folder, dataset, attacked))
+    kept.save(
+        run_folder / kept.SENTENCES, modality.tables(run_folder, dataset, attacked)
+    )
     writing.write(run_folder, [reading.read(run_folder)], lambda _: leaks)
 
 

@@ -1,4 +1,4 @@
-"""What `experiments.benchmark` measures, and `experiments.cells`: one suite a file."""
+"""What `experiments.benchmark` measures, `experiments.audit` and `experiments.cells` do."""
 
 import lazy_loader
 

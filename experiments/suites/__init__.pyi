@@ -1,4 +1,5 @@
 from . import attack as attack
+from . import audit as audit
 from . import cells as cells
 from . import lattice as lattice
 from . import masks as masks

@@ -16,6 +16,7 @@ FLAG_OF = {
     "check_prediction": "--run_name",
     "benchmark": "--torch_python",
     "keys": "--before_round",
+    "audit": "--minutes",
     "cells": "--cell_models",
     "pretrain": "--epochs",
 }
@@ -95,6 +96,7 @@ def test_nothing_heavy_is_loaded(command, argument, status, shown):
         ("check_prediction", "--run_name=no_such_folder", "Run the analysis first"),
         also_slow("check_prediction", "--attack_restarts=0", "at least 1"),
         ("run", "--data=nothing.csv", "that is there"),
+        ("audit", "--minutes=-1 --data=nothing.csv", "`--minutes` must be"),
         also_slow("run", "--rounds=99999999999999999999", "at most 2147483647"),
         also_slow("analyse", "--model=mine.models:", "package.module:function"),
         also_slow("analyse", "--weights=nothing.npz", "that is there"),

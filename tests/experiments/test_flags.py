@@ -7,7 +7,7 @@ import re
 import pytest
 from absl import flags as absl_flags
 
-from experiments import benchmark, cells, check_prediction, keys, pretrain, run
+from experiments import audit, benchmark, cells, check_prediction, keys, pretrain, run
 from experiments.analysis import options
 from experiments.outputs import run_directory
 from experiments.study import flag_table, settings
@@ -20,6 +20,7 @@ TABLES = {
     "check_prediction": check_prediction.Check,
     "benchmark": benchmark.Benchmark,
     "keys": keys.Keys,
+    "audit": audit.Audit,
     "cells": cells.Cells,
     "pretrain": pretrain.Pretraining,
 }
@@ -62,6 +63,8 @@ ONLY_IN = {
     ("cells", "cell_models"): "models",
     ("cells", "cell_rounds"): "rounds",
     ("cells", "cell_batch_sizes"): "batch_sizes",
+    ("audit", "attack_batch_size"): "attack.batch_size",
+    ("audit", "attack_iterations"): "attack.max_iterations",
     ("run", "attack_iterations"): "attack.max_iterations",
     ("benchmark", "attack_iterations"): "attack.max_iterations",
 }

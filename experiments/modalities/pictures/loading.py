@@ -8,7 +8,7 @@ import tensorflow as tf
 from experiments.data import catalog as data_catalog
 from experiments.data import dataset as dataset_lib
 from experiments.data.dataset import Dataset
-from experiments.data.own import loading
+from experiments.data.own import given, loading
 from experiments.modalities.pictures import examples
 from experiments.study import digests, own_model
 from experiments.study.flag_table import SettingsError
@@ -47,6 +47,35 @@ def load(asked: Subject) -> Studied[FunctionalModel]:
             task = own_model.with_weights(task, asked.weights)
         dataset = _data(asked, task.inputs)
         model = _own(asked, task, dataset)
+    return _checked(asked, model, dataset)
+
+
+def of_given(made: Any, examples_: Any, asked: Subject) -> Studied[FunctionalModel]:
+    """The same of a model and data that are there.
+
+    Args:
+      made: A Keras model or a `LearningTask`.
+      examples_: As `experiments.data.own.given.load` takes them.
+      asked: Checked flags, which name both.
+
+    Returns:
+      Both.
+
+    Raises:
+      ValueError: If they cannot be used, or do not go together.
+    """
+    task = own_model.task_of(made, asked)
+    if asked.weights:
+        task = own_model.with_weights(task, asked.weights)
+    name = asked.data.rpartition(":")[2]
+    own = given.load(examples_, name=name, value_range=_bounds(asked))
+    dataset = dataset_lib.of_own(own, task.inputs)
+    return _checked(asked, _own(asked, task, dataset), dataset)
+
+
+def _checked(
+    asked: Subject, model: FunctionalModel, dataset: Dataset
+) -> Studied[FunctionalModel]:
     if tuple(dataset.examples.shape[1:]) != model.input_shape:
         raise SettingsError(
             f"`--model={asked.model}` takes examples of shape {model.input_shape}, but "
@@ -66,9 +95,7 @@ def _data(asked: Subject, specs: Any) -> Dataset:
         )
     own = loading.load(
         asked.data,
-        value_range=(asked.data_range[0], asked.data_range[1])
-        if asked.data_range
-        else None,
+        value_range=_bounds(asked),
         label=asked.label_column,
         client=asked.client_column,
     )
@@ -107,6 +134,10 @@ def _own(asked: Subject, task: LearningTask, dataset: Dataset) -> FunctionalMode
         raise SettingsError(
             f"`--model={asked.model}` cannot be used on {dataset.name}: {error}"
         ) from None
+
+
+def _bounds(asked: Subject) -> tuple[float, float] | None:
+    return (asked.data_range[0], asked.data_range[1]) if asked.data_range else None
 
 
 def _range(asked: Subject) -> ValueRange | None:

@@ -1,5 +1,6 @@
 """The modality itself, and how its examples come to models and attackers."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,3 +69,16 @@ PICTURES = Modality(
     texts=showing.texts,
     visible=lambda dataset: "pictures" if showing.drawable(dataset) else "",
 )
+
+
+def of_given(model: Any, data: Any) -> Modality:
+    """The same for a model and data that are there, whatever flags call them.
+
+    Args:
+      model: A Keras model or a `LearningTask`.
+      data: As `experiments.data.own.given.load` takes them.
+
+    Returns:
+      A modality that loads these two.
+    """
+    return PICTURES._replace(load=functools.partial(loading.of_given, model, data))

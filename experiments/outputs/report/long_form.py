@@ -50,12 +50,14 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
 
 def to_csv(families: Sequence[tuple[Family, Leaks]]) -> str:
     """The long form of families of runs, each with what is measured there."""
-    lines = [
-        [row[name] for name in COLUMNS]
-        for family, leaks in families
-        for row in _rows(family, leaks)
-    ]
+    lines = [[row[name] for name in COLUMNS] for row in rows(families)]
     return text_tables.to_csv([list(COLUMNS), *lines])
+
+
+def rows(families: Sequence[tuple[Family, Leaks]]) -> Iterator[dict[str, Any]]:
+    """The same as values by the names of the columns."""
+    for family, leaks in families:
+        yield from _rows(family, leaks)
 
 
 def _rows(family: Family, leaks: Leaks) -> Iterator[dict[str, Any]]:

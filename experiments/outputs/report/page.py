@@ -106,6 +106,7 @@ class Page(NamedTuple):
       measures: What the numbers are.
       trouble: What went wrong.
       sentences: Tables of recovered sentences.
+      prediction: Tables of what masks alone predict.
       costs: Tables of bytes and seconds.
       provenance: How each run was made.
     """
@@ -117,6 +118,7 @@ class Page(NamedTuple):
     measures: tuple[str, ...]
     trouble: tuple[str, ...]
     sentences: tuple[Table, ...]
+    prediction: tuple[Table, ...]
     costs: tuple[Table, ...]
     provenance: tuple[Provenance, ...]
 
@@ -129,13 +131,16 @@ class Page(NamedTuple):
 
 
 def of(
-    families: Sequence[tuple[Family, Leaks]], sentences: Sequence[Table] = ()
+    families: Sequence[tuple[Family, Leaks]],
+    sentences: Sequence[Table] = (),
+    prediction: Sequence[Table] = (),
 ) -> Page:
     """Makes the page of families of runs.
 
     Args:
       families: Each with what is measured there.
       sentences: Tables of what was recovered, of modalities that have no pictures.
+      prediction: Tables of what masks alone predict, if that was asked.
 
     Returns:
       The page.
@@ -166,6 +171,7 @@ def of(
         measures=tuple(captions),
         trouble=tuple(wrong),
         sentences=tuple(sentences),
+        prediction=tuple(prediction),
         costs=tuple(
             table for family, _ in families for table in cost_tables.of(family)
         ),

@@ -61,8 +61,10 @@ def of(run: Run) -> Provenance:
 
 
 def command(command_line: Sequence[str]) -> str:
-    """A command line as it is typed at the root of the project."""
+    """A command line as it is typed at the root of the project; a call as in Python."""
     program, *arguments = command_line or ["run"]
+    if program.endswith(")"):
+        return program
     module = f"experiments.{pathlib.Path(program).stem}"
     return shlex.join(["python", "-m", module, *arguments])
 

@@ -8,16 +8,17 @@ from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import (
     families,
+    kept,
     latex,
     long_form,
     page,
     paper,
-    sentences,
 )
 from experiments.outputs.report import folder as folder_lib
 from experiments.outputs.report.families import Family
 from experiments.outputs.report.page import Page
 from experiments.outputs.report.reading import Run
+from experiments.outputs.text_tables import Table
 
 
 def write(
@@ -37,13 +38,8 @@ def write(
       ValueError: If two runs hold the same work.
       OSError: If the folder cannot be written.
     """
-    found = [(one, leaks_of(modality(one))) for one in families.join(runs)]
-    tables = [
-        table._replace(title=f"{run.name}: {table.title}")
-        for run in runs
-        for table in sentences.load(run.path)
-    ]
-    made = page.of(found, tables)
+    found = families_of(runs, leaks_of)
+    made = page_of(found, runs)
     contents = {
         folder_lib.PAGE: page.to_html(made).encode(),
         folder_lib.CELLS: long_form.to_csv(found).encode(),
@@ -56,6 +52,26 @@ def write(
         path.parent.mkdir(exist_ok=True)
         files.write_atomically(path, content)
     return tuple(folder / name for name in contents)
+
+
+def families_of(
+    runs: Sequence[Run], leaks_of: Callable[[str], Leaks]
+) -> list[tuple[Family, Leaks]]:
+    """Runs that belong together, each family with what is measured there."""
+    return [(one, leaks_of(modality(one))) for one in families.join(runs)]
+
+
+def page_of(found: Sequence[tuple[Family, Leaks]], runs: Sequence[Run]) -> Page:
+    """The page of families of these runs, as values."""
+
+    def tables(file: str) -> list[Table]:
+        return [
+            table._replace(title=f"{run.name}: {table.title}")
+            for run in runs
+            for table in kept.load(run.path / file)
+        ]
+
+    return page.of(found, tables(kept.SENTENCES), tables(kept.PREDICTION))
 
 
 def modality(family: Family) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments import analyse
+from experiments import analysis
 from experiments.analysis.options import Options
 from experiments.modalities import catalog
 from experiments.study import rules
@@ -98,4 +98,4 @@ def test_weights_are_a_folder_where_there_is_one(tmp_path):
 @pytest.mark.parametrize("flags", [MINILM[:2], MINILM[:1], MINILM[1:2]])
 def test_an_analysis_is_of_numbers(flags):
     with pytest.raises(SettingsError, match="language models are trained and attacked"):
-        analyse.check_flags(read(Options, *flags))
+        analysis.options.check(read(Options, *flags))

@@ -1,4 +1,7 @@
-"""`sentences.json`: recovered sentences as a modality shows them, kept for reports."""
+"""Tables that a run keeps for its report: recovered sentences, and a prediction.
+
+A report has no vocabulary to decode sentences with, and no model to predict from.
+"""
 
 import json
 import pathlib
@@ -7,23 +10,21 @@ from collections.abc import Sequence
 from experiments.outputs import files
 from experiments.outputs.text_tables import Table
 
-FILE_NAME = "sentences.json"
+SENTENCES, PREDICTION = "sentences.json", "prediction.json"
 
 
-def save(run_folder: pathlib.Path, tables: Sequence[Table]) -> None:
-    """Keeps tables of a run, if there are any: a report has no vocabulary to decode."""
+def save(path: pathlib.Path, tables: Sequence[Table]) -> None:
+    """Keeps tables in a file of a run, if there are any."""
     if tables:
         content = [
             {**table._asdict(), "rows": [list(row) for row in table.rows]}
             for table in tables
         ]
-        path = run_folder / FILE_NAME
         files.write_atomically(path, files.to_json(content).encode())
 
 
-def load(run_folder: pathlib.Path) -> list[Table]:
-    """Reads the tables of a run; none if there is no file."""
-    path = run_folder / FILE_NAME
+def load(path: pathlib.Path) -> list[Table]:
+    """Reads the tables of a file; none if it is not there."""
     if not path.exists():
         return []
     return [

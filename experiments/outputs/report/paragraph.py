@@ -1,0 +1,33 @@
+"""The answer of a page as text, for a terminal or a notebook."""
+
+from collections.abc import Iterator
+
+from experiments.outputs.report import answer
+from experiments.outputs.report.page import Page
+
+
+def of(page: Page) -> str:
+    """What the first screen of a report says: what leaks, how sure that is, the cost.
+
+    Args:
+      page: The report.
+
+    Returns:
+      Paragraphs, with what is missing before them and what went wrong behind.
+    """
+    return "\n".join(_lines(page))
+
+
+def _lines(page: Page) -> Iterator[str]:
+    yield from page.notes
+    for group in page.groups:
+        yield f"{group.title}{f' ({group.differs})' if group.differs else ''}"
+        for one in group.answers:
+            yield f"* {one.about}: {one.leaks}"
+            yield from [f"  {one.bytes}"] if one.bytes else []
+    if not page.groups:
+        yield "Nothing was attacked: nothing is said of what leaks."
+        return
+    yield answer.BOUND
+    yield from page.measures
+    yield from page.trouble

@@ -1,0 +1,62 @@
+"""What an audit found, as a program or a notebook takes it."""
+
+import dataclasses
+import html
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from experiments.outputs.leaks import Leaks
+from experiments.outputs.report import folder as folder_lib
+from experiments.outputs.report import kept, long_form, paragraph, reading, writing
+from experiments.outputs.text_tables import Table
+
+
+@dataclasses.dataclass(frozen=True)
+class Audited:
+    """What an audit found.
+
+    Attributes:
+      summary: What leaks, how sure that is, what it costs, and what was not tried.
+      report: The page with all of it.
+      cells: A row for each example, attack, attacker and mask, by the columns of
+        `cells.csv` (docs/results.md).
+      prediction: Tables of what masks alone predict; none where that does not apply.
+    """
+
+    summary: str
+    report: pathlib.Path
+    cells: tuple[Mapping[str, Any], ...]
+    prediction: tuple[Table, ...]
+
+    def _repr_html_(self) -> str:
+        """The summary, with a link to the report, for a notebook."""
+        place = html.escape(str(self.report))
+        return (
+            f'<p style="white-space: pre-wrap">{html.escape(self.summary)}</p>'
+            f'<p>The report: <a href="{place}" target="_blank">{place}</a></p>'
+        )
+
+
+def of(
+    run_folder: pathlib.Path, leaks_of: Callable[[str], Leaks], *said: str
+) -> Audited:
+    """Reads what an audit found.
+
+    Args:
+      run_folder: Of its run, which is finished.
+      leaks_of: What is measured in a modality, by its name in records.
+      *said: Lines for the end of the summary.
+
+    Returns:
+      The result.
+    """
+    runs = [reading.read(run_folder)]
+    found = writing.families_of(runs, leaks_of)
+    page = writing.page_of(found, runs)
+    return Audited(
+        "\n".join([paragraph.of(page), *(line for line in said if line)]),
+        run_folder / folder_lib.PAGE,
+        tuple(long_form.rows(found)),
+        tuple(kept.load(run_folder / kept.PREDICTION)),
+    )
