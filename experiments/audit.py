@@ -16,7 +16,7 @@ import dataclasses
 import io
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from experiments import report, run, study, suites
@@ -68,15 +68,17 @@ def execute(
     output: TextIO = sys.stdout,
     errors: TextIO = sys.stderr,
     modality: "Modality | None" = None,
+    tell: "Callable[[Audited], object]" = lambda found: None,
 ) -> int:
     """Predicts, attacks, shows the result, and gives the exit status.
 
     Args:
       asked: As read from flags.
       command_line: The program and its arguments.
-      output: Where the prediction and the answer go.
-      errors: Where refusals and progress of what comes before attacks go.
+      output: Where the prediction, its progress and the answer go.
+      errors: Where refusals go, and progress of what comes before.
       modality: Of a model and data that no flag names; None for what the flags say.
+      tell: Gets what was found.
 
     Returns:
       0, `command.REFUSED` or `command.STOPPED`.
@@ -111,15 +113,14 @@ def execute(
             return 0
         folder = run.opened(settings, inputs, command_line)
         print(said, file=output, flush=True)
-        status = suites.audit.prediction.make(
-            settings, inputs, folder.path, output, errors
-        )
+        status = suites.audit.prediction.make(settings, inputs, folder.path, output)
         if status != command.STOPPED:
             status = run.work(settings, inputs, folder)
         if not status:
             left = effort.not_tried(settings, inputs)
             found = suites.audit.result.of(folder.path, report.leaks_of, left, said)
             print(f"\n{found.summary}\n{found.report}", file=output, flush=True)
+            tell(found)
         return status
 
     return command.perform(prepare, work, errors)
@@ -131,7 +132,7 @@ def audit(model: Any, data: Any, **flags: Any) -> "Audited":
     Args:
       model: A Keras model, best compiled, which says its loss; or a `LearningTask`.
       data: (x, y) or (x, y, client) of arrays, or a `tf.data.Dataset` of batches (x, y).
-        Examples that the model was trained on leak less than others.
+        Examples that the model was trained on are the harder case for an attacker.
       **flags: Of the command by name: `minutes=2`, `encryption_ratios=(0, 0.2)`,
         `run_name="mine"`. A folder that holds an audit of the same goes on; one of
         another model, data or flags is refused.
@@ -160,16 +161,19 @@ def audit(model: Any, data: Any, **flags: Any) -> "Audited":
     from experiments.modalities.pictures import modality  # It loads TensorFlow.
 
     refused = io.StringIO()
-    status = execute(asked, [line], sys.stdout, refused, modality.of_given(model, data))
+    told: list[Audited] = []
+    status = execute(
+        asked, [line], sys.stdout, refused, modality.of_given(model, data), told.append
+    )
     if status == command.STOPPED:
         raise KeyboardInterrupt
-    place = run_folders.of(_named(asked))
     if status:
+        place = run_folders.of(_named(asked))
         raise ValueError(
             refused.getvalue().strip()
             or f"The audit ended; {place} has what is finished."
         )
-    return suites.audit.result.of(place, report.leaks_of)
+    return told[0]
 
 
 def _nothing_left_out(asked: Audit) -> Iterator[str]:

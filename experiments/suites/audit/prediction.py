@@ -15,6 +15,9 @@ from experiments.study.settings import Settings
 
 _TOP_FRACTION = "top_fraction"
 
+_TOLERANCE = 0.05
+"""Of thresholds: every halving of their brackets takes another decomposition."""
+
 
 def rehearsed(settings: Settings, inputs: Inputs, stream: TextIO) -> str:
     """Whether there will be a prediction, in a sentence.
@@ -37,7 +40,6 @@ def make(
     inputs: Inputs,
     run_folder: pathlib.Path,
     output: TextIO,
-    errors: TextIO,
 ) -> int:
     """Analyses what is missing, in a folder beside the run's, and keeps the tables.
 
@@ -45,8 +47,7 @@ def make(
       settings: Of the run, checked.
       inputs: Its data and model.
       run_folder: Gets the tables for its report.
-      output: Where the tables go, or why there are none.
-      errors: Where progress goes.
+      output: Where progress and the tables go, or why there are none.
 
     Returns:
       The exit status of the analysis; 0 where it does not apply.
@@ -54,11 +55,11 @@ def make(
     try:
         asked = _options(settings)
         line = ["analyse", *flag_table.as_typed(asked)]
-        prepared = running.prepare(asked, line, errors, _studied(inputs))
+        prepared = running.prepare(asked, line, output, _studied(inputs))
     except (ValueError, OSError) as reason:
         print(f"No prediction: {reason}", file=output, flush=True)
         return 0
-    status = running.run(prepared, output, errors)
+    status = running.run(prepared, output, output)
     if found := results.load(prepared.folder):
         heading = prepared.heading
         leakage, thresholds = report.tables(heading, found)
@@ -82,8 +83,8 @@ def _options(settings: Settings) -> Options:
     if not asked.is_one_gradient or asked.rounds > 1:
         raise SettingsError("it is of messages that are one gradient each.")
     name = f"{run_folders.of(settings).name}_analysis"
-    stored = {**flag_table.as_dict(settings), "run_name": name}
-    found = flag_table.from_dict(stored, Options)
+    more = {"run_name": name, "threshold_tolerance": _TOLERANCE}
+    found = flag_table.from_dict({**flag_table.as_dict(settings), **more}, Options)
     options.check(found)
     return found
 
