@@ -13,10 +13,10 @@ import pytest
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.report import (
     folder,
+    kept,
     latex,
     long_form,
     reading,
-    sentences,
     writing,
 )
 from experiments.outputs.text_tables import Table
@@ -267,7 +267,10 @@ def test_the_columns_are_documented_as_they_are():
 def test_sentences_are_shown_as_the_run_kept_them(tmp_path):
     path = folders.write(tmp_path / "run", [attack(0)])
     rows = [("10", "a <b> was here", "a «x» was")]
-    sentences.save(path, [Table("Sentences", ("Encr.", "Original", "Recovered"), rows)])
+    kept.save(
+        path / kept.SENTENCES,
+        [Table("Sentences", ("Encr.", "Original", "Recovered"), rows)],
+    )
     html = (report(tmp_path, path) / "report.html").read_text()
     assert "run: Sentences" in html
     assert 'a &lt;b&gt; was here</td><td class="text">a «x» was</td>' in html
