@@ -39,6 +39,7 @@ def examples(count=40):
     return rng.normal(size=(count, 4)).astype(np.float32), np.arange(count) % 3
 
 
+@pytest.mark.slow
 def test_a_model_and_arrays_in_python(tmp_path, capfd):
     found = audit(a_model(), examples(), logdir=str(tmp_path), **QUICK)
     shown = capfd.readouterr().out
