@@ -1,5 +1,6 @@
 """What the README shows runs."""
 
+import json
 import pathlib
 import subprocess
 import sys
@@ -41,3 +42,25 @@ def test_bert_embeddings():
     # Five ratios for each of two orders. The first layer normalises every token, which
     # takes its mean and its length from it: 4 * (128 - 2) directions are left.
     assert ranks == [504] * 10
+
+
+def test_audit(tmp_path):
+    """The notebook's cells, one after the other, in an interpreter of their own."""
+    cells = json.loads((ROOT / "examples/audit.ipynb").read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    # Its runs/ would be that of the checkout.
+    code[1] = code[1].replace("minutes=1,", f"minutes=1, logdir={str(tmp_path)!r},")
+    assert str(tmp_path) in code[1]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(code)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = [line.split() for line in done.stdout.splitlines()]
+    asked = {row[0] for row in rows if row[-2:-1] == ["dense_inversion"]}
+    assert {float(each) for each in asked} == {0.0, 0.5, 1.0}
+    assert "report.html" in done.stdout
