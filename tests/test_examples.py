@@ -13,9 +13,10 @@ ROOT = pathlib.Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
 
 
-def printed(name):
+def printed(*arguments):
+    """The lines that an interpreter of its own prints."""
     done = subprocess.run(
-        [sys.executable, ROOT / "examples" / name],
+        [sys.executable, *arguments],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -27,7 +28,9 @@ def printed(name):
 
 
 def test_own_model():
-    lines = [line for line in printed("own_model.py") if line.startswith("round")]
+    lines = [
+        line for line in printed("examples/own_model.py") if line.startswith("round")
+    ]
     # 8 * 16 + 16 + 4 * 16 + 16 * 3 + 3 = 259 entries with the normalisation's weights
     # and statistics; all of them in the first round, then a tenth.
     assert "259 entries encrypted" in lines[0]
@@ -37,7 +40,7 @@ def test_own_model():
 
 
 def test_bert_embeddings():
-    lines = [line for line in printed("bert_embeddings.py") if "rank" in line]
+    lines = [line for line in printed("examples/bert_embeddings.py") if "rank" in line]
     ranks = [int(line.split("rank ")[1].split(",")[0]) for line in lines]
     # Five ratios for each of two orders. The first layer normalises every token, which
     # takes its mean and its length from it: 4 * (128 - 2) directions are left.
@@ -51,16 +54,8 @@ def test_audit(tmp_path):
     # Its runs/ would be that of the checkout.
     code[1] = code[1].replace("minutes=1,", f"minutes=1, logdir={str(tmp_path)!r},")
     assert str(tmp_path) in code[1]
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(code)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=280,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    rows = [line.split() for line in done.stdout.splitlines()]
+    lines = printed("-c", "\n".join(code))
+    rows = [line.split() for line in lines]
     asked = {row[0] for row in rows if row[-2:-1] == ["dense_inversion"]}
     assert {float(each) for each in asked} == {0.0, 0.5, 1.0}
-    assert "report.html" in done.stdout
+    assert any("report.html" in line for line in lines)

@@ -2,7 +2,7 @@
 
 import math
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib.figure
@@ -92,16 +92,13 @@ def load(run_folder: pathlib.Path) -> tuple[Search, ...]:
     if not path.exists():
         return ()
     lines = files.parse_lines(path.read_bytes(), str(path)).records
-    return tuple(
-        Search(
-            line["title"],
-            line["metric"],
-            line["ratio"],
-            line["attack"],
-            tuple(Point(*point) for point in line["points"]),
-        )
-        for line in lines
-    )
+    return tuple(map(search_of, lines))
+
+
+def search_of(line: Mapping[str, Any]) -> Search:
+    """A search from a line of `searches.jsonl`."""
+    points = tuple(Point(*point) for point in line["points"])
+    return Search(**{**line, "points": points})
 
 
 def figure(searches: Sequence[Search]) -> matplotlib.figure.Figure:

@@ -32,8 +32,15 @@ from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
-from federated.key_flow import bodies, call_options, key_files, op_kinds, trusted
+from federated.key_flow import (
+    bodies,
+    call_options,
+    key_files,
+    op_kinds,
+    trusted,
+)
 from federated.key_flow.cipher_ops import CipherOps, Role
+from federated.key_flow.graph_order import data_inputs, in_order, node_of
 from federated.key_flow.labels import (
     MAY,
     NONE,
@@ -150,7 +157,7 @@ class GraphTaint:
         }
         leading = frozenset().union(*(record.nodes for record in records.values()))
         readers = {record.start.name: record.reader for record in records.values()}
-        order = _in_order(by_name)
+        order = in_order(by_name)
         ordered = [node for node in order.nodes if node.name not in feeds]
         changed = True
         while changed:
@@ -158,13 +165,11 @@ class GraphTaint:
             for node in ordered:
                 inputs = [look_up(name) for name in node.input if name[0] != "^"]
                 # Whether a node runs shows in what has to wait for it.
-                gates = union(dead.get(_node_of(name), NONE) for name in node.input)
+                gates = union(dead.get(node_of(name), NONE) for name in node.input)
                 if node.op in op_kinds.SWITCHES:
                     gates |= inputs[1] & SECRET
                 # It waits for all that it takes and for what it is told to wait for.
-                begins = arrival | union(
-                    late.get(_node_of(n), NONE) for n in node.input
-                )
+                begins = arrival | union(late.get(node_of(n), NONE) for n in node.input)
                 before, self._met, self._late = self._met, NONE, begins
                 if node.name in readers:
                     site = Site(readers[node.name], node.name)
@@ -186,7 +191,7 @@ class GraphTaint:
                 self._met = before | met | (union(outputs) & SECRET)
                 if node.name in records:
                     record = records[node.name]
-                    name_of_file = union(map(look_up, _data_inputs(record.start)))
+                    name_of_file = union(map(look_up, data_inputs(record.start)))
                     outputs = (_of_record(record, (name_of_file & MAY) | gates),)
                 elif node.name not in leading and not self._calls(node):
                     self._meet(node, inputs, context | gates | begins)
@@ -453,7 +458,7 @@ def _keeps_in_memory(node: Any, by_name: Mapping[str, Any]) -> bool:
     """Whether a node caches a data set, and not in a file."""
     if node.op not in op_kinds.CACHES:
         return False
-    name = by_name.get(_node_of(node.input[1]))
+    name = by_name.get(node_of(node.input[1]))
     if name is None or name.op != "Const":
         return False
     return tf.make_ndarray(name.attr["value"].tensor).reshape([-1]).tolist() == [b""]
@@ -474,40 +479,3 @@ def _shape_of(node: Any) -> Any:
 
 def _is_static(shape: Any) -> bool:
     return not shape.unknown_rank and all(dim.size >= 0 for dim in shape.dim)
-
-
-def _node_of(reference: str) -> str:
-    return reference.removeprefix("^").split(":")[0]
-
-
-def _data_inputs(node: Any) -> list[str]:
-    return [name for name in node.input if not name.startswith("^")]
-
-
-class _Order(NamedTuple):
-    """Nodes, inputs first where there are no cycles."""
-
-    nodes: list[Any]
-    has_cycles: bool
-
-
-def _in_order(by_name: Mapping[str, Any]) -> _Order:
-    ordered: list[Any] = []
-    seen: set[str] = set()
-    done: set[str] = set()
-    has_cycles = False
-    for start in by_name:
-        stack = [(start, False)]
-        while stack:
-            name, inputs_done = stack.pop()
-            if inputs_done:
-                done.add(name)
-                ordered.append(by_name[name])
-            elif name not in seen and name in by_name:
-                seen.add(name)
-                stack.append((name, True))
-                stack.extend((_node_of(other), False) for other in by_name[name].input)
-            # Begun and not done is on the way to itself, or waits beside it.
-            elif name in seen and name not in done:
-                has_cycles = True
-    return _Order(ordered, has_cycles)

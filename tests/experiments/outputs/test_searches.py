@@ -63,16 +63,7 @@ def test_a_panel_for_each_mask_and_a_line_for_each_start():
             (example_records.cell(0.5), [Point(0, 1, 8.0), Point(1, 1, 6.0)]),
         )
     ]
-    found = [
-        searches.Search(
-            one["title"],
-            one["metric"],
-            one["ratio"],
-            one["attack"],
-            tuple(Point(*point) for point in one["points"]),
-        )
-        for one in lines
-    ]
+    found = [searches.search_of(one) for one in lines]
     ((title, group),) = searches.by_title(found).items()
     assert "attack on the client" in title
     figure = searches.figure(group)
