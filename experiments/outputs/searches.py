@@ -1,5 +1,6 @@
 """How the searches of a run went: the objective by iteration, kept and drawn."""
 
+import itertools
 import math
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +17,9 @@ FILE_NAME = "searches.jsonl"
 
 _MOST_POINTS = 200
 _COLUMNS = 4
+_DASHES = ("-", "--", ":", "-.")
+# Inches: of a figure, for its title; of a name in the legend, and of each letter in it.
+_LEAST_WIDTH, _NAME_WIDTH, _LETTER_WIDTH = 6.4, 0.6, 0.07
 
 
 class Point(NamedTuple):
@@ -104,18 +108,21 @@ def search_of(line: Mapping[str, Any]) -> Search:
 def figure(searches: Sequence[Search]) -> matplotlib.figure.Figure:
     """Draws searches of one title: a panel for each metric and ratio.
 
-    A colour for each attack, a line for each start of each message. Objectives of
+    A colour and dash for each attack, a line for each start of each message. Objectives of
     different attacks are different things: lines of one colour may be compared.
     """
     places = sorted({(one.ratio, one.metric) for one in searches})
     attacks = sorted({one.attack for one in searches})
-    colours = {
-        name: COLOURS[place % len(COLOURS)] for place, name in enumerate(attacks)
-    }
+    each = itertools.cycle(itertools.product(_DASHES, COLOURS))
+    looks = dict(zip(attacks, each, strict=False))
     columns = min(_COLUMNS, len(places))
     rows = math.ceil(len(places) / columns)
+    width = max(_LEAST_WIDTH, 3.2 * columns)
+    longest = max(map(len, attacks))
+    names = max(1, int(width / (_NAME_WIDTH + _LETTER_WIDTH * longest)))
+    below = 0.18 * math.ceil(len(attacks) / names)
     drawn = matplotlib.figure.Figure(
-        figsize=(3.2 * columns, 2.4 * rows + 0.8), layout="constrained"
+        figsize=(width, 2.4 * rows + 0.6 + below), layout="constrained"
     )
     axes = drawn.subplots(rows, columns, squeeze=False, sharex=True).ravel()
     for axis in axes[len(places) :]:
@@ -126,21 +133,21 @@ def figure(searches: Sequence[Search]) -> matplotlib.figure.Figure:
         axis.set_title(f"{100 * ratio:g} % by {metric}", fontsize=9)
         for one in searches:
             if (one.ratio, one.metric) == (ratio, metric):
-                _draw(axis, one, colours[one.attack])
+                _draw(axis, one, *looks[one.attack])
         axis.set_yscale("log")
         axis.grid(alpha=0.3)
         axis.tick_params(labelsize=8)
     drawn.supylabel("objective of the attack", fontsize=9)
     drawn.suptitle(searches[0].title, fontsize=10)
     handles = [
-        matplotlib.lines.Line2D([], [], color=colours[name], label=name)
-        for name in attacks
+        matplotlib.lines.Line2D([], [], linestyle=dash, color=colour, label=name)
+        for name, (dash, colour) in looks.items()
     ]
-    drawn.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=8)
+    drawn.legend(handles=handles, loc="outside lower center", ncols=names, fontsize=8)
     return drawn
 
 
-def _draw(axis: Any, search: Search, colour: str) -> None:
+def _draw(axis: Any, search: Search, dash: str, colour: str) -> None:
     for start in sorted({point.start for point in search.points}):
         own = [
             point
@@ -151,6 +158,7 @@ def _draw(axis: Any, search: Search, colour: str) -> None:
             [point.iteration for point in own],
             [point.objective for point in own],
             color=colour,
+            linestyle=dash,
             linewidth=0.9,
             alpha=0.7,
             marker="." if len(own) == 1 else None,

@@ -4,7 +4,10 @@ import itertools
 import json
 import math
 
-from experiments.outputs import files, searches
+import pytest
+
+from attacks import catalog as attack_catalog
+from experiments.outputs import figures, files, searches
 from experiments.outputs.searches import Point
 from tests.experiments.outputs import example_records
 
@@ -71,6 +74,35 @@ def test_a_panel_for_each_mask_and_a_line_for_each_start():
     assert [name for name, *_ in panels] == ["10 % by random"] + ["50 % by random"] * 2
     assert list(panels[0][1]) == [1, 2] and list(panels[0][2]) == [4.0, 2.0]
     assert [list(y) for *_, y in panels[1:]] == [[8.0], [6.0]]
+
+
+@pytest.mark.parametrize("ratios", [(0.5,), (0.0, 0.1, 0.2, 0.5, 0.9)])
+def test_as_many_attacks_as_there_are_leave_room_for_the_panels(ratios):
+    group = [
+        searches.Search(
+            "a picture of the first client in round 0, whatever its title says",
+            "random",
+            ratio,
+            f"{attack} mask-aware",
+            (Point(0, 1, 4.0), Point(0, 2, 2.0)),
+        )
+        for attack in attack_catalog.ATTACKS
+        for ratio in ratios
+    ]
+    figure = searches.figure(group)
+    # A warning about the layout would be an error here.
+    figures.to_png(figure)
+    _, inches = figure.get_size_inches()
+    heights = [
+        axis.get_position().height * inches
+        for axis in figure.axes
+        if axis.get_visible()
+    ]
+    assert min(heights) > 1.2
+    looks = {(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines}
+    assert len(looks) == len(attack_catalog.ATTACKS)
+    (legend,) = figure.legends
+    assert legend.get_window_extent().width < figure.bbox.width
 
 
 def test_what_said_nothing_is_in_no_figure():
