@@ -33,9 +33,11 @@ def figure(
     Returns:
       The figure: medians, with the interval of 95 % or all single values.
     """
-    made = matplotlib.figure.Figure(figsize=(5.2, 3.8), layout="constrained")
-    axis = made.subplots()
     drawn = [curve for curve in curves if curve.shown] or list(curves)
+    made = matplotlib.figure.Figure(
+        figsize=(5.2, 3.2 + 0.17 * len(drawn)), layout="constrained"
+    )
+    axis = made.subplots()
     metrics = list(dict.fromkeys(curve.metric for curve in drawn))
     attacks = list(dict.fromkeys(curve.attack for curve in drawn))
     for curve in drawn:
