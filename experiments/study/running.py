@@ -28,6 +28,7 @@ from experiments.study.encryption import Lattices
 from experiments.study.inputs import Inputs
 from experiments.study.recorder import Recorder
 from experiments.study.settings import Settings
+from experiments.study.stopwatch import Stopwatch
 from experiments.study.tasks import Task
 from federated import runtime
 
@@ -51,8 +52,8 @@ def run(
     whole = work.listed(settings, inputs)
     plan.write(folder.path, whole.plan)
     left = whole.left(results.finished_keys(folder.path))
-    recorder = Recorder()
-    runtime.install(observers=(recorder,))
+    recorder, watch = Recorder(), Stopwatch()
+    runtime.install(observers=(recorder,), timer=watch)
     with (
         encryption.fresh_keys(
             settings.encryption,
@@ -72,7 +73,7 @@ def run(
             for cell in left.trainings:
                 display.start(_training_title(cell), settings.training.rounds)
                 for record in _train(
-                    settings, inputs, cell, lattices, recorder, folder, display
+                    settings, inputs, cell, lattices, recorder, watch, folder, display
                 ):
                     writer.write(record)
                     display.step(record.round, f"loss {record.loss:.3f}")
@@ -151,6 +152,7 @@ def _train(
     cell: Cell,
     lattices: Lattices,
     recorder: Recorder,
+    watch: Stopwatch,
     folder: RunFolder,
     display: Progress,
 ) -> Iterator[RoundRecord]:
@@ -190,6 +192,7 @@ def _train(
         inputs.training,
         agreed,
         recorder,
+        watch,
         folder.session,
         keep,
     )

@@ -22,6 +22,7 @@ from experiments.study import recorder as recorder_lib
 from experiments.study.clients import TrainingData
 from experiments.study.modality import Modality
 from experiments.study.settings import Federation, Settings, TrainingSettings
+from experiments.study.stopwatch import Stopwatch
 from federated import averaging, mask_rounds, tff_models
 from federated.round import local_work
 from selenc_tf.lattice.refusal import Refusal
@@ -183,6 +184,7 @@ def train(
     data: TrainingData,
     agreed: Agreed | None,
     recorder: recorder_lib.Recorder,
+    watch: Stopwatch,
     session: int,
     keep: Callable[[tff.learning.models.ModelWeights], None] = lambda weights: None,
 ) -> Iterator[RoundRecord]:
@@ -198,6 +200,7 @@ def train(
       agreed: The masks; None for a plain mean. What agreeing cost is counted with the
         first round.
       recorder: The observer of the installed context.
+      watch: The timer of the installed context.
       session: Of the run.
       keep: Gets what was learned, before the record of the last round: a training that
         is recorded as finished has been kept.
@@ -214,9 +217,10 @@ def train(
     state = process.initialize()
     recorder.take()
     for number in range(1, asked.rounds + 1):
+        watch.take()
         began = time.perf_counter()
         output = process.next(state, datasets)
-        seconds = time.perf_counter() - began
+        seconds, stages = time.perf_counter() - began, watch.take()
         state = output.state
         counted = recorder_lib.traffic(recorder.take())
         measured = _encryption_measurements(output.metrics["aggregator"])
@@ -241,19 +245,25 @@ def train(
             session=session,
             measures=measures,
             details={
+                "stage_seconds": stages,
                 **_agreement_details(agreed, number),
-                "saturated": int(measured["saturated"]),
-                "idle": int(measured["idle"]),
-                "refused": int(measured["refused"]),
-                "refusals": {
-                    refusal.name: int(measured["refusals"][refusal])
-                    for refusal in Refusal
-                    if measured["refusals"][refusal]
-                },
-            }
-            if measured
-            else {},
+                **(_counted(measured) if measured else {}),
+            },
         )
+
+
+def _counted(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """What the encrypted mean counted, for the record of a round."""
+    return {
+        "saturated": int(measured["saturated"]),
+        "idle": int(measured["idle"]),
+        "refused": int(measured["refused"]),
+        "refusals": {
+            refusal.name: int(measured["refusals"][refusal])
+            for refusal in Refusal
+            if measured["refusals"][refusal]
+        },
+    }
 
 
 def _agreement_details(agreed: Agreed | None, number: int) -> dict[str, float]:

@@ -102,6 +102,11 @@ def run(
         context = announcement.terms_of(announced, rules).context
         return server.add_ciphertexts(collected, context, rules)
 
+    def collect(
+        collected: collecting.Collected, upload: client.Upload
+    ) -> collecting.Collected:
+        return collecting.collect(collected, upload, rules)
+
     secret_key = wiring.apply(read_key, told)
     # By a computation of its own, which has nothing to do with the key.
     key_check = wiring.apply(read_check, told)
@@ -110,7 +115,7 @@ def run(
     collected = wiring.aggregate(
         wiring.apply(protect, own, told, secret_key, key_check, nonce),
         collecting.nothing_collected,
-        lambda collected, upload: collecting.collect(collected, upload, rules),
+        collect,
         lambda left, right: collecting.join(left, right, rules),
     )
     total = wiring.apply(add_up, collected, announced)

@@ -2,12 +2,15 @@
 
 Each function here is called in the body of a `tff.federated_computation`. It reads the
 types from the values it is given, so that a phase of a round is a plain function of
-placed values, and no type has to be carried from phase to phase.
+placed values, and no type has to be carried from phase to phase. The nodes of each
+function are under its name, so that whoever times a round can tell its parts.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
+import tensorflow as tf
 import tensorflow_federated as tff
 
 
@@ -23,14 +26,14 @@ def apply(function: Callable, *values: tff.Value) -> tff.Value:
     """
     types = [value.type_signature.member for value in values]
     return tff.federated_map(
-        tff.tensorflow.computation(function, *types),
+        tff.tensorflow.computation(_named(function), *types),
         values[0] if len(values) == 1 else values,
     )
 
 
 def evaluate(function: Callable[[], Any], place: Any) -> tff.Value:
     """Lets each party at a place compute something from nothing."""
-    return tff.federated_eval(tff.tensorflow.computation(function), place)
+    return tff.federated_eval(tff.tensorflow.computation(_named(function)), place)
 
 
 def aggregate(
@@ -57,7 +60,23 @@ def aggregate(
     return tff.federated_aggregate(
         values,
         start(),
-        tff.tensorflow.computation(accumulate, kept, values.type_signature.member),
+        tff.tensorflow.computation(
+            _named(accumulate), kept, values.type_signature.member
+        ),
         tff.tensorflow.computation(merge, kept, kept),
         tff.tensorflow.computation(report, kept),
     )
+
+
+def _named(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with its nodes under its name; a lambda as it is."""
+    name = function.__name__
+    if not name.isidentifier():
+        return function
+
+    @functools.wraps(function)
+    def named(*values: Any, **by_name: Any) -> Any:
+        with tf.name_scope(name):
+            return function(*values, **by_name)
+
+    return named

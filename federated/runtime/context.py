@@ -10,6 +10,7 @@ context below executes the same computations here:
         -> blocks and intrinsics evaluated           (`interpreter.py`, `intrinsics.py`)
         -> each graph one imported eager function     (`graph_import.py`)
         -> crossings between the parties observed     (`tap.py`)
+        -> graphs timed, if somebody asks              (`timing.py`)
         -> result in the type's Python containers      (`results.py`)
 
 All parties are in one process: this simulates a federation, it does not separate it.
@@ -36,6 +37,7 @@ from federated.runtime.intrinsics import Run
 from federated.runtime.placed_values import Function
 from federated.runtime.results import to_python
 from federated.runtime.tap import Observer, Tap
+from federated.runtime.timing import Timer
 
 
 class InProcessContext(tff.framework.SyncContext):
@@ -54,7 +56,11 @@ class InProcessContext(tff.framework.SyncContext):
     """
 
     def __init__(
-        self, observers: Iterable[Observer] = (), *, default_num_clients: int = 0
+        self,
+        observers: Iterable[Observer] = (),
+        *,
+        default_num_clients: int = 0,
+        timer: Timer | None = None,
     ):
         """Makes a context.
 
@@ -63,8 +69,10 @@ class InProcessContext(tff.framework.SyncContext):
             order. Without observers nothing is measured or converted.
           default_num_clients: size of the cohort for computations whose argument does
             not fix it.
+          timer: is told how long each graph took, see `timing`.
         """
         super().__init__()
+        self._timer = timer
         self._observers = tuple(observers)
         self._default_num_clients = default_num_clients
         self._rounds = itertools.count()
@@ -116,6 +124,7 @@ class InProcessContext(tff.framework.SyncContext):
                 num_clients=cardinalities.get(tff.CLIENTS, self._default_num_clients),
                 tap=Tap(self._observers, self._next_round) if self._observers else None,
                 session_token=self._next_token,
+                timer=self._timer,
             )
             argument = None
             if parameter is not None:
@@ -229,16 +238,19 @@ def _forget(
         owner.drop_program(key, dead)
 
 
-def install(observers: Iterable[Observer] = ()) -> InProcessContext:
+def install(
+    observers: Iterable[Observer] = (), *, timer: Timer | None = None
+) -> InProcessContext:
     """Makes a new in-process context TFF's default context.
 
     Args:
       observers: called with every value that crosses between the parties.
+      timer: is told how long each graph took.
 
     Returns:
       The installed context.
     """
-    context = InProcessContext(observers)
+    context = InProcessContext(observers, timer=timer)
     tff.framework.set_default_context(context)
     return context
 

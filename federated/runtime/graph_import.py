@@ -10,6 +10,7 @@ function runs in this process, so a graph may hold any op that the process has
 registered, custom ones included. No device is fixed: TensorFlow places the nodes.
 """
 
+import collections
 import dataclasses
 import functools
 import itertools
@@ -34,12 +35,15 @@ class GraphFunction:
       flatten: from the argument's value to flat input tensors.
       unflatten: from an iterator over output tensors to the result's value.
       takes_token: whether the last input is the session token (a scalar string).
+      name: the name scope that most of its nodes are in, which may be an operation of
+        TensorFlow with constants of its own; empty if they are in none.
     """
 
     call: Callable[..., Any]
     flatten: Callable[[Value], list[tf.Tensor]]
     unflatten: Callable[[Iterator[tf.Tensor]], Value]
     takes_token: bool
+    name: str
 
     def __call__(self, argument: Value | None, session_token: Callable[[], str]) -> Any:
         """Runs the graph once with fresh state.
@@ -77,6 +81,7 @@ def import_graph(proto: Any, type_signature: tff.FunctionType) -> GraphFunction:
     graph_def = tf.compat.v1.GraphDef()
     graph_def.ParseFromString(message.graph_def.value)
     prefix = f"tff_{uuid.uuid4().hex}_"
+    name = _name_of(graph_def)
     graph_def = graph_rewrite.rename_functions(graph_def, prefix)
     graph_def, resources = graph_rewrite.isolate_resources(graph_def, prefix)
 
@@ -90,7 +95,18 @@ def import_graph(proto: Any, type_signature: tff.FunctionType) -> GraphFunction:
         flatten=_flattener(type_signature.parameter),
         unflatten=_unflattener(type_signature.result),
         takes_token=takes_token and bool(fetches),
+        name=name,
     )
+
+
+def _name_of(graph_def: tf.compat.v1.GraphDef) -> str:
+    """The outermost name scope of most nodes that are in one."""
+    scopes = collections.Counter(
+        scope
+        for scope, separator, _ in (node.name.partition("/") for node in graph_def.node)
+        if separator
+    )
+    return next((name for name, _ in scopes.most_common(1)), "")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,7 @@ from federated.runtime.graph_import import GraphFunction
 from federated.runtime.intrinsics import Run, call_intrinsic
 from federated.runtime.placed_values import Function, UnsupportedBlockError, Value
 from federated.runtime.sequences import tf_dtype
+from federated.runtime.timing import timed
 
 Scope = Mapping[str, Value]
 Program = Callable[[Scope, Run], Value]
@@ -117,7 +118,9 @@ def _compile_graph(block: Any, load: GraphLoader) -> Program:
 
     def program(scope: Scope, run: Run) -> Value:
         del scope
-        return lambda argument: graph()(argument, run.session_token)
+        if run.timer is None:
+            return lambda argument: graph()(argument, run.session_token)
+        return lambda argument: timed(graph(), argument, run.session_token, run.timer)
 
     return program
 

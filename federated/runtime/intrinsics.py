@@ -24,6 +24,7 @@ from federated.runtime.placed_values import (
 )
 from federated.runtime.sequences import ListSequence, MappedSequence, tf_dtype
 from federated.runtime.tap import Tap
+from federated.runtime.timing import Timer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,11 +35,13 @@ class Run:
       num_clients: size of the cohort.
       tap: where crossings are reported; None if nobody observes.
       session_token: gives a string that no other run of a graph has.
+      timer: is told how long graphs took; None if nobody asks.
     """
 
     num_clients: int
     tap: Tap | None
     session_token: Callable[[], str]
+    timer: Timer | None = None
 
 
 # From the run, the intrinsic's concrete type and its argument to its result.

@@ -1,10 +1,13 @@
 """The costs of a family of runs as tables of text."""
 
+from collections.abc import Sequence
+
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import costs, outcomes
 from experiments.outputs.report.costs import Message, Range, Rounds
 from experiments.outputs.report.families import Family
 from experiments.outputs.report.outcomes import percent
+from experiments.outputs.stages import TITLES, Stage
 from experiments.outputs.text_tables import Table
 
 
@@ -15,7 +18,8 @@ def of(family: Family) -> list[Table]:
       family: Runs of one setting.
 
     Returns:
-      A table for each context of messages, and one for each model that was trained.
+      A table for each context of messages, and two for each model that was trained: of
+      what a round takes, and of the stages in which its seconds go.
     """
     more = f" ({family.name})" if family.name else ""
     return [*_messages(family, more), *_trainings(family, more)]
@@ -89,19 +93,33 @@ def _trainings(family: Family, more: str) -> list[Table]:
         "Beyond the bound",
         "Refused",
     )
-    return [
-        Table(
-            f"A training round: {dataset}, {model}, {clients} clients{more}",
-            headings,
-            [
-                _training(one, costs.plain_of(one, found))
-                for one in found
-                if (one.setting.dataset, one.setting.model, one.setting.num_clients)
-                == (dataset, model, clients)
-            ],
+    tables = []
+    for dataset, model, clients in settings:
+        own = [
+            one
+            for one in found
+            if (one.setting.dataset, one.setting.model, one.setting.num_clients)
+            == (dataset, model, clients)
+        ]
+        title = f"{dataset}, {model}, {clients} clients{more}"
+        rows = [_training(one, costs.plain_of(one, found)) for one in own]
+        tables.append(Table(f"A training round: {title}", headings, rows))
+        timed = [one for one in own if one.stages]
+        if timed:
+            tables.append(_stages(f"Seconds of a training round: {title}", timed))
+    return tables
+
+
+def _stages(title: str, timed: Sequence[Rounds]) -> Table:
+    rows = [
+        (
+            f"{one.setting.metric}, {one.setting.agreement}",
+            one.hidden_in_words,
+            *(one.stages[stage].seconds for stage in Stage),
         )
-        for dataset, model, clients in settings
+        for one in timed
     ]
+    return Table(title, ("Mask", "Hidden", *(TITLES[stage] for stage in Stage)), rows)
 
 
 def _training(one: Rounds, plain: Rounds | None) -> tuple[str, ...]:

@@ -8,17 +8,20 @@ from experiments.outputs import cost_summary
 from experiments.outputs.cost_summary import PLAIN_RELEASE, Setting
 from experiments.outputs.records import AttackRecord, Record, RoundRecord
 from experiments.outputs.report import outcomes
+from experiments.outputs.stages import Stage
 from experiments.outputs.summary import Context
 
 ENTRY_BYTES = 4
 """A visible entry is a float32."""
 
 NOT_RECORDED = (
-    "Not recorded by a run: the seconds of scoring and masking, quantising, encrypting, "
-    "adding and decrypting by themselves; they are inside the seconds of a round. "
-    "python -m experiments.benchmark measures them: --suite=lattice, --suite=masks. "
     "Bytes are counted, seconds are wall-clock; the first round of each start, which "
-    "compiles, is left out of the seconds."
+    "compiles, is left out of the seconds. A simulation runs one party after the other: "
+    "the seconds of a stage are those of all clients, or of the server, added up, in "
+    "training rounds. What crosses the wire is counted in bytes; no network is simulated. "
+    "Quantising is inside encrypting. The stages of attacked messages are not timed; "
+    "python -m experiments.benchmark measures stages by themselves: --suite=lattice, "
+    "--suite=masks."
 )
 
 
@@ -91,6 +94,8 @@ class Rounds(NamedTuple):
       down: Bytes to all clients.
       seconds: Of a round, the first of each start left out, which compiles.
       agreement: Seconds of the round in which clients agreed on a mask, if there was one.
+      stages: Seconds of each stage in a round, of all parties; empty in records of
+        versions that did not time them.
       saturated: Entries beyond the codec's bound, of all clients and rounds.
       hidden: Entries that were encrypted, of all clients and rounds.
       refused: Uploads that the server refused, by reason.
@@ -108,6 +113,7 @@ class Rounds(NamedTuple):
     down: Range
     seconds: Range
     agreement: Range | None
+    stages: Mapping[Stage, Range]
     saturated: int
     hidden: int
     refused: Mapping[str, int]
@@ -205,12 +211,22 @@ def _rounds(setting: Setting, group: Sequence[RoundRecord]) -> Rounds:
         down=spread([one.server_to_client_bytes for one in group]),
         seconds=spread([one.round_seconds for one in cost_summary.steady(group)]),
         agreement=spread(agreed) if agreed else None,
+        stages=_stages(cost_summary.steady(group)),
         saturated=sum(int(one.details.get("saturated", 0)) for one in group),
         hidden=sum(one.hidden * one.cell.num_clients for one in group),
         refused=refused,
         not_finite=sum(_not_finite(one) for one in group),
         learned=_learned(group),
     )
+
+
+def _stages(group: Sequence[RoundRecord]) -> dict[Stage, Range]:
+    timed = [seconds for one in group if (seconds := one.details.get("stage_seconds"))]
+    return {
+        stage: spread([float(seconds.get(stage, 0.0)) for seconds in timed])
+        for stage in Stage
+        if timed
+    }
 
 
 def _learned(group: Sequence[RoundRecord]) -> dict[str, Range]:

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from experiments.outputs.stages import Stage
 from experiments.study import encryption, training
 from experiments.study.recorder import Recorder
+from experiments.study.stopwatch import Stopwatch
 from federated import runtime
 from federated.runtime import tap
 from tests.experiments.command import parse
@@ -34,8 +36,8 @@ def test_no_number_of_a_client_crosses_outside_of_its_messages(scales, rotation)
         "--num_clients=3",
         "--rounds=2",
     )
-    recorder, model = Recorder(), small_model()
-    runtime.install(observers=(recorder,))
+    recorder, watch, model = Recorder(), Stopwatch(), small_model()
+    runtime.install(observers=(recorder,), timer=watch)
     data = [
         tf.data.Dataset.from_tensor_slices(tuple(batch)).batch(2)
         for batch in batches(3, 5, 4)
@@ -51,8 +53,12 @@ def test_no_number_of_a_client_crosses_outside_of_its_messages(scales, rotation)
         state, expected = process.initialize(), plain.initialize()
         for _ in range(2):
             recorder.take()
+            watch.take()
             output = process.next(state, data)
             state = output.state
+            # The names by which stages are told are those of the round's functions.
+            seconds = watch.take()
+            assert set(seconds) == set(Stage) and min(seconds.values()) > 0
             for crossing in recorder.take():
                 if (
                     crossing.direction is tap.Direction.CLIENTS_TO_SERVER

@@ -1,0 +1,35 @@
+"""What a round takes, in tables."""
+
+from typing import NamedTuple
+
+from experiments.outputs.records import Record
+from experiments.outputs.report import cost_tables
+from experiments.outputs.report.families import Family
+from experiments.outputs.stages import TITLES, Stage
+from tests.experiments.outputs.example_records import training
+
+
+class OfRecords(NamedTuple):
+    """A run of which nothing but the records is asked for."""
+
+    records: tuple[Record, ...]
+
+
+def tables(*records):
+    return cost_tables.of(Family("", "", (OfRecords(records),), ()))
+
+
+def test_seconds_by_stage_are_of_rounds_that_do_not_compile():
+    def timed(number, seconds):
+        return training(number, details={"stage_seconds": {"encrypt": seconds}})
+
+    _, seconds = tables(timed(1, 90.0), timed(2, 3.0), timed(3, 1.0), timed(4, 2.0))
+    place = seconds.headings.index(TITLES[Stage.ENCRYPT])
+    (row,) = seconds.rows
+    assert row[place] == "2 s (1 to 3, 3 rounds)"
+    assert row[seconds.headings.index(TITLES[Stage.DECRYPT])].startswith("0 s")
+
+
+def test_records_without_stages_have_no_such_table():
+    (only,) = tables(training(1), training(2))
+    assert TITLES[Stage.ENCRYPT] not in only.headings
