@@ -59,7 +59,7 @@ def assumed(prior: str, pictures: int) -> str:
       pictures: From how many the prior is estimated.
 
     Returns:
-      Three sentences.
+      Sentences.
     """
     return (
         "The bound is for attackers who know of the inputs no more than this Gaussian "
@@ -67,7 +67,9 @@ def assumed(prior: str, pictures: int) -> str:
         "public examples. It takes the gradient as linear near the true input, labels "
         "as known, and nothing as learned from where the mask is. Those who also know "
         "that numbers lie in [0, 1] are granted the inputs that lie exactly at 0 or 1; "
-        "without the box, the bound is for who knows the prior alone."
+        "without the box, the bound is for who knows the prior alone. Attackers who know "
+        "more, of the data or of the network, go past it: attack before you call a mask "
+        "protection."
     )
 
 
@@ -133,7 +135,7 @@ def _to_csv(results: Sequence[Analysed]) -> str:
 
 
 def tables(heading: Heading, results: Sequence[Analysed]) -> tuple[Table, Table]:
-    """What leaks at each mask, and where masks begin to protect.
+    """What leaks at each mask, and where the predictions say that less is determined.
 
     Args:
       heading: What all results share.
@@ -157,7 +159,7 @@ def tables(heading: Heading, results: Sequence[Analysed]) -> tuple[Table, Table]
     )
     thresholds = Table(
         "",
-        ("metric", "protects from where", "smallest ratio that does, bracket"),
+        ("metric", "predicted, not attacked", "from which ratio on, bracket"),
         [
             (
                 metric,

@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
 
 class Threshold(NamedTuple):
-    """Where a metric's masks begin to protect.
+    """From where on a criterion holds for a metric's masks.
 
     Attributes:
       metric: What chose the hidden entries.

@@ -127,7 +127,8 @@ def summary(
       stream: Where to.
     """
     found, leaks = results.load(run_folder), modality.leaks
-    tables.print_tables(summary_lib.summarise(found, leaks), stream, leaks=leaks)
+    rows = summary_lib.summarise(found, leaks)
+    tables.print_tables(rows, stream, leaks=leaks)
     attacked = [record for record in found if isinstance(record, AttackRecord)]
     for table in by_attack.to_tables(by_attack.summarise(attacked, leaks), leaks):
         text_tables.show(table, stream, None)
@@ -138,7 +139,9 @@ def summary(
     print(
         "\n" + "\n".join(said) + f"\nData: {dataset.note}\nLook at the "
         f"{f'{visible} and ' if visible else ''}curves: "
-        f"tensorboard --logdir {run_folder}\nThe report: {run_folder / report_folder.PAGE}",
+        f"tensorboard --logdir {run_folder}\n"
+        f"and then {tensorboard.to_first_screen(rows)}\n"
+        f"The report: {run_folder / report_folder.PAGE}",
         file=stream,
         flush=True,
     )

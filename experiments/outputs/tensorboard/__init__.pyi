@@ -1,4 +1,5 @@
 from .event_files import FOLDER_NAME as FOLDER_NAME
+from .link import to_first_screen as to_first_screen
 from .report import Example as Example
 from .report import panel as panel
 from .report import write_figures as write_figures

@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterator
 import tensorflow as tf
 
 FOLDER_NAME = "tb"
+REPORT = "report"
 
 
 def report_folder(run_folder: pathlib.Path) -> pathlib.Path:
     """Where pictures, figures and texts go."""
-    return run_folder / FOLDER_NAME / "report"
+    return run_folder / FOLDER_NAME / REPORT
 
 
 def fresh_writer(

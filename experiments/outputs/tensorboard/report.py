@@ -69,18 +69,13 @@ def write_figures(
       rows: From `summary.summarise`.
       leaks: What is measured.
     """
-    of_rows = [row.context for row in rows]
-    # One point is no curve; the table has it.
-    contexts = [
-        context for context in dict.fromkeys(of_rows) if of_rows.count(context) > 1
-    ]
     with event_files.fresh_default(event_files.report_folder(run_folder), "figures"):
-        for context in contexts:
+        for context in _drawn(rows):
             _write_figure(
                 over_ratio.figure(context, rows, leaks),
                 run_folder,
                 f"over_ratio_{context.title}",
-                f"leakage_and_costs_over_ratio/{context.title}",
+                _over_ratio_tag(context),
                 "Solid: the best attack in hindsight. Dashed: the naive attacker. Dotted: "
                 "the one who knows the mask.",
             )
@@ -90,10 +85,36 @@ def write_figures(
                 tradeoff.figure(context, rows, leaks),
                 run_folder,
                 f"leakage_vs_overhead_{context.title}",
-                f"leakage_vs_overhead/{context.title}",
+                _overhead_tag(context),
                 "Solid: the best attack in hindsight. Dashed: the naive attacker. The "
                 "numbers at the points are encryption ratios.",
             )
+
+
+def figure_tags(rows: Sequence[SummaryRow]) -> list[str]:
+    """The tags under which `write_figures` shows these rows, in its order."""
+    return [
+        tag
+        for context in _drawn(rows)
+        for tag in (
+            _over_ratio_tag(context),
+            *([_overhead_tag(context)] if _has_bytes(context, rows) else ()),
+        )
+    ]
+
+
+def _over_ratio_tag(context: Context) -> str:
+    return f"leakage_and_costs_over_ratio/{context.title}"
+
+
+def _overhead_tag(context: Context) -> str:
+    return f"leakage_vs_overhead/{context.title}"
+
+
+def _drawn(rows: Sequence[SummaryRow]) -> list[Context]:
+    """What has a figure: one point is no curve, and the table has it."""
+    all_ = [row.context for row in rows]
+    return [context for context in dict.fromkeys(all_) if all_.count(context) > 1]
 
 
 def write_searches(run_folder: pathlib.Path, found: Sequence[searches.Search]) -> None:

@@ -1,8 +1,6 @@
 """The page as a browser shows it: drawn without a network, with the numbers of the run."""
 
 import re
-import shutil
-import subprocess
 
 import pytest
 
@@ -14,36 +12,14 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory):
+def shown(tmp_path_factory, headless):
     """The page after its scripts have run, and what the browser complained of."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    browser = next((found for name in names if (found := shutil.which(name))), None)
-    if browser is None:
-        pytest.skip("No browser here: install the package chromium.")
     folder = tmp_path_factory.mktemp("page")
     made = folders.found(images=range(10))
     path = folders.write(folder / "run", made)
     folders.draw(path, made)
     writing.write(path, [reading.read(path)], lambda modality: PICTURES)
-    done = subprocess.run(
-        [
-            browser,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            f"--user-data-dir={folder / 'profile'}",
-            "--window-size=1200,900",
-            "--virtual-time-budget=15000",
-            "--enable-logging=stderr",
-            "--dump-dom",
-            f"file://{path / 'report.html'}",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=True,
-    )
-    return done.stdout, done.stderr
+    return headless(f"file://{path / 'report.html'}")
 
 
 def test_no_script_fails_and_nothing_is_refused(shown):
