@@ -16,8 +16,7 @@ from experiments.study import (
     encryption,
     layouts,
     masking,
-    tasks,
-    training,
+    work,
 )
 from experiments.study.inputs import Inputs
 from experiments.study.modality import Studied
@@ -210,23 +209,14 @@ def _bytes(settings: Settings, inputs: Inputs) -> Iterator[str]:
 def _minutes(settings: Settings, inputs: Inputs) -> Iterator[str]:
     """What the work may take, from the time of one step."""
     model, asked = inputs.attacked, settings.training
-    local = 0.0
+    listed, local = work.listed(settings, inputs), 0.0
     if asked.rounds:
         step = gradient_seconds(model, inputs, asked.batch_size)
         examples_ = sum(len(client) for client in inputs.training.clients)
         steps = asked.local_epochs * examples_ / asked.batch_size
-        cells = len(training.cells(settings, inputs.dataset.name))
-        local = cells * asked.rounds * steps * step
-    listed = tasks.tasks(
-        settings.attack,
-        settings.masks,
-        settings,
-        inputs.dataset.name,
-        inputs.attacked_rows,
-        inputs.modality,
-    )
+        local = len(listed.trainings) * asked.rounds * steps * step
     attacked = 0.0
-    if listed:
+    if listed.attacks:
         step = gradient_seconds(model, inputs, settings.attack.batch_size)
         made = searches(settings, inputs)
         attacked = made * settings.attack.max_iterations * EVALUATIONS * step
@@ -255,14 +245,7 @@ def searches(settings: Settings, inputs: Inputs) -> int:
     plays = 1 + (_REHEARSALS if inputs.public_rows else 0)
     return sum(
         members * plays if offered[task.method].envelope else 1
-        for task in tasks.tasks(
-            settings.attack,
-            settings.masks,
-            settings,
-            inputs.dataset.name,
-            inputs.attacked_rows,
-            inputs.modality,
-        )
+        for task in work.listed(settings, inputs).attacks
     )
 
 
