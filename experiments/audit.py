@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from experiments import report, run, study, suites
+from experiments.outputs.report import limits
 from experiments.study import command, flag_table, rules, run_folders
 from experiments.study.flag_table import at_least, flag
 from experiments.study.settings import (
@@ -84,7 +85,7 @@ def execute(
       0, `command.REFUSED` or `command.STOPPED`.
     """
 
-    def prepare() -> "tuple[Settings, Inputs, str]":
+    def prepare() -> "tuple[Settings, Inputs, str, list[str]]":
         rules.check(asked, _nothing_left_out)
         settings = _named(asked)
         effort = suites.audit.effort
@@ -92,14 +93,15 @@ def execute(
         if before is not None and before < settings.attack.max_iterations:
             settings = _searching(settings, before)
             said = f"Effort: {before} iterations of each search, as the audit began."
-            return settings, run.check(settings, errors, modality), said
+            return settings, run.check(settings, errors, modality), said, []
         inputs = run.check(settings, errors, modality)
         chosen = effort.of(settings, inputs, asked.minutes)
         said = effort.in_words(chosen, settings, asked.minutes)
-        return _searching(settings, chosen.iterations), inputs, said
+        left_out = effort.limits(chosen, settings, inputs)
+        return _searching(settings, chosen.iterations), inputs, said, left_out
 
-    def work(prepared: "tuple[Settings, Inputs, str]") -> int:
-        settings, inputs, said = prepared
+    def work(prepared: "tuple[Settings, Inputs, str, list[str]]") -> int:
+        settings, inputs, said, left_out = prepared
         effort = suites.audit.effort
         if asked.output.dry_run:
             for line in (
@@ -112,13 +114,14 @@ def execute(
                 print(line, file=output, flush=True)
             return 0
         folder = run.opened(settings, inputs, command_line)
+        # Of the start: one that goes on knows no more how much was asked for.
+        limits.save(folder.path, left_out)
         print(said, file=output, flush=True)
         status = suites.audit.prediction.make(settings, inputs, folder.path, output)
         if status != command.STOPPED:
             status = run.work(settings, inputs, folder)
         if not status:
-            left = effort.not_tried(settings, inputs)
-            found = suites.audit.result.of(folder.path, report.leaks_of, left, said)
+            found = suites.audit.result.of(folder.path, report.leaks_of)
             print(f"\n{found.summary}\n{found.report}", file=output, flush=True)
             tell(found)
         return status

@@ -10,6 +10,7 @@ from experiments.outputs import records as records_lib
 from experiments.outputs import results, run_directory
 from experiments.outputs.plan import Plan
 from experiments.outputs.records import Key, Record
+from experiments.outputs.report import limits
 
 
 class Run(NamedTuple):
@@ -71,7 +72,7 @@ def read(path: pathlib.Path) -> Run:
         config,
         tuple(found.values()),
         plan,
-        (*notes, *_unfinished(plan, found)),
+        (*notes, *_unfinished(plan, found), *limits.load(path)),
     )
 
 

@@ -65,6 +65,26 @@ def of(settings: Settings, inputs: Inputs, minutes: float) -> Effort:
     return Effort(iterations, searches, iterations * one)
 
 
+def limits(effort: Effort, settings: Settings, inputs: Inputs) -> list[str]:
+    """What an audit leaves out, for whoever reads its report.
+
+    Args:
+      effort: From `of`.
+      settings: That it was made of.
+      inputs: The data and the model.
+
+    Returns:
+      Sentences; none where every attack that fits searches as long as it was asked.
+    """
+    most = settings.attack.max_iterations
+    cut = (
+        f"Searches were cut to {effort.iterations} of {most} iterations for time; longer "
+        "ones may recover more."
+    )
+    said = [cut if effort.iterations < most else "", not_tried(settings, inputs)]
+    return [one for one in said if one]
+
+
 def in_words(effort: Effort, settings: Settings, minutes: float) -> str:
     """What was chosen, and what was cut.
 

@@ -38,15 +38,12 @@ class Audited:
         )
 
 
-def of(
-    run_folder: pathlib.Path, leaks_of: Callable[[str], Leaks], *said: str
-) -> Audited:
+def of(run_folder: pathlib.Path, leaks_of: Callable[[str], Leaks]) -> Audited:
     """Reads what an audit found.
 
     Args:
       run_folder: Of its run, which is finished.
       leaks_of: What is measured in a modality, by its name in records.
-      *said: Lines for the end of the summary.
 
     Returns:
       The result.
@@ -55,7 +52,7 @@ def of(
     found = writing.families_of(runs, leaks_of)
     page = writing.page_of(found, runs)
     return Audited(
-        "\n".join([paragraph.of(page), *(line for line in said if line)]),
+        paragraph.of(page),
         run_folder / folder_lib.PAGE,
         tuple(long_form.rows(found)),
         tuple(kept.load(run_folder / kept.PREDICTION)),

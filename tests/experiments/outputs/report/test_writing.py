@@ -95,7 +95,7 @@ def test_the_page_has_what_was_measured_and_how(one_run):
         "selenc-tf 0.1.0, commit 0123456789",
         "2 cores, a processor, CPU:0",
         "--attack_iterations=20",
-        "Not recorded by a run",
+        "no network is simulated",
         "honest but curious",
         "What went wrong",
     ):
