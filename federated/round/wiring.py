@@ -70,8 +70,9 @@ def aggregate(
 
 def _named(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with its nodes under its name; a lambda as it is."""
-    name = function.__name__
-    if not name.isidentifier():
+    # A scope of TensorFlow begins with a letter, and a lambda has no name.
+    name = function.__name__.lstrip("_")
+    if not (name.isascii() and name.isidentifier()):
         return function
 
     @functools.wraps(function)

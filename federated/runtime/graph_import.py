@@ -11,6 +11,7 @@ registered, custom ones included. No device is fixed: TensorFlow places the node
 """
 
 import collections
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -21,7 +22,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated.runtime import graph_rewrite
+from federated.runtime import graph_rewrite, memory
 from federated.runtime.placed_values import UnsupportedBlockError, Value, element_types
 from federated.runtime.sequences import DatasetSequence
 
@@ -37,6 +38,7 @@ class GraphFunction:
       takes_token: whether the last input is the session token (a scalar string).
       name: the name scope that most of its nodes are in, which may be an operation of
         TensorFlow with constants of its own; empty if they are in none.
+      leaves_unwritten: whether it may give out memory that it did not write.
     """
 
     call: Callable[..., Any]
@@ -44,6 +46,7 @@ class GraphFunction:
     unflatten: Callable[[Iterator[tf.Tensor]], Value]
     takes_token: bool
     name: str
+    leaves_unwritten: bool
 
     def __call__(self, argument: Value | None, session_token: Callable[[], str]) -> Any:
         """Runs the graph once with fresh state.
@@ -59,7 +62,8 @@ class GraphFunction:
         inputs = self.flatten(argument)
         if self.takes_token:
             inputs.append(tf.constant(session_token()))
-        return self.unflatten(iter(self.call(*inputs)))
+        with memory.zeroed() if self.leaves_unwritten else contextlib.nullcontext():
+            return self.unflatten(iter(self.call(*inputs)))
 
 
 def import_graph(proto: Any, type_signature: tff.FunctionType) -> GraphFunction:
@@ -96,6 +100,7 @@ def import_graph(proto: Any, type_signature: tff.FunctionType) -> GraphFunction:
         unflatten=_unflattener(type_signature.result),
         takes_token=takes_token and bool(fetches),
         name=name,
+        leaves_unwritten=memory.may_stay_unwritten(graph_def),
     )
 
 
