@@ -45,7 +45,6 @@ fails, and the text of the error.
 
 from typing import Any
 
-import tensorflow as tf
 import tensorflow_federated as tff
 
 from federated.key_flow import key_files, literals
@@ -135,7 +134,9 @@ def analyse(
         know. It never guesses.
     """
     block = interpreter.native_form(computation)
-    graphs = _graphs_in(block)
+    blocks = _blocks_in(block)
+    _check_names(blocks)
+    graphs = [graph_of(inner) for inner in blocks]
     known = CipherOps.in_graphs(graphs) if ops is None else ops
     keys = set().union(*map(key_files.names_of_keys, graphs))
     if len(keys) > 1:
@@ -159,14 +160,33 @@ def analyse(
         kept = walk.kept
 
 
-def _graphs_in(block: Any) -> list[tf.compat.v1.GraphDef]:
-    """All TensorFlow graphs of a computation."""
-    graphs = []
+def _blocks_in(block: Any) -> list[Any]:
+    """All TensorFlow computations in a computation."""
+    blocks = []
 
     def collect(inner: Any) -> tuple[Any, bool]:
         if isinstance(inner, tff.framework.CompiledComputation):
-            graphs.append(graph_of(inner))
+            blocks.append(inner)
         return inner, False
 
     tff.framework.transform_postorder(block, collect)
-    return graphs
+    return blocks
+
+
+def _check_names(blocks: list[Any]) -> None:
+    """Refuses blocks that an executor may take for each other.
+
+    Raises:
+      NotImplementedError: If two have one key for caches, and are not the same.
+    """
+    known: dict[int, bytes] = {}
+    for block in blocks:
+        message = block.proto.tensorflow
+        content = message.SerializeToString(deterministic=True)
+        name = message.cache_key.id
+        if name and known.setdefault(name, content) != content:
+            raise NotImplementedError(
+                "The analysis takes every block for what it says; found two different "
+                f"ones with the `cache_key` {name}, under which an executor may run one "
+                "for the other. Build the computation by TFF's own decorators."
+            )

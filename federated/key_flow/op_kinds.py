@@ -157,6 +157,9 @@ HARMLESS = frozenset(
     ).split()
 )
 
+_AS_TEXT = frozenset({"AsString", "ParseTensor", "SerializeTensor", "StringFormat"})
+"""Operations between values and how they are written."""
+
 _LOCAL = re.compile(
     r"(/job:localhost|/replica:0|/task:0|/(device:)?(?i:cpu|gpu|xla_cpu|xla_gpu):(\d+|\*))*"
 )
@@ -167,8 +170,11 @@ def is_pure(node: Any) -> bool:
     definition = op_def_registry.get(node.op)
     if node.op not in PURE_OPS or definition is None or definition.is_stateful:
         return False
-    # A variant can be anything once it was bytes.
-    opaque = node.op == "ParseTensor" and _holds(node, tf.variant, tf.resource)
+    arguments = (*definition.input_arg, *definition.output_arg)
+    # A resource is an address and a number of the process, of a variant its text may have
+    # some, and it can be anything once it was bytes.
+    kinds = (tf.resource, tf.variant) if node.op in _AS_TEXT else (tf.resource,)
+    opaque = any(_is_handle(one, node, *kinds) for one in arguments)
     return not opaque and not functions_of(node)
 
 

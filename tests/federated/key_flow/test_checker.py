@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
+from tensorflow_federated.proto.v0 import computation_pb2
+from tensorflow_federated.python.core.impl.computation import computation_impl
 
 import federated  # noqa: F401
 from federated import key_flow
@@ -144,6 +146,49 @@ def test_state_by_name_may_be_another_partys(path):
 
     report = key_flow.analyse(process, path)
     assert any("computed server" in one.place for one in report.violations)
+
+
+@pytest.mark.parametrize("written", [tf.io.serialize_tensor, tf.strings.format])
+def test_the_address_of_a_resource_is_no_public_value(path, written):
+    @tf_comp
+    def address():
+        table = tf.raw_ops.AnonymousMutableHashTable(
+            key_dtype=tf.int64, value_dtype=tf.int64
+        )
+        if written is tf.strings.format:
+            return tf.raw_ops.StringFormat(inputs=[table], template="%s")
+        return written(table)
+
+    report = key_flow.analyse(
+        fed_comp(lambda: tff.federated_eval(address, tff.SERVER)), path
+    )
+    assert report.violations
+
+
+def test_two_blocks_under_one_cache_key_are_refused(path):
+    one, other = tf_comp(lambda: tf.constant(1)), tf_comp(lambda: tf.constant(2))
+
+    def named(computation):
+        proto = computation_pb2.Computation()
+        proto.CopyFrom(computation_impl.ConcreteComputation.get_proto(computation))
+        proto.tensorflow.cache_key.id = 7
+        return computation_impl.ConcreteComputation(
+            computation_proto=proto,
+            context_stack=tff.framework.get_context_stack(),
+            annotated_type=computation.type_signature,
+        )
+
+    def both(first, second):
+        return fed_comp(
+            lambda: (
+                tff.federated_eval(first, tff.CLIENTS),
+                tff.federated_eval(second, tff.SERVER),
+            )
+        )
+
+    with pytest.raises(NotImplementedError, match="under which an executor may run"):
+        key_flow.analyse(both(named(one), named(other)))
+    assert not key_flow.analyse(both(named(one), named(one))).violations
 
 
 def test_two_keys_are_refused(path, tmp_path):
