@@ -386,15 +386,16 @@ def count_verdicts(
 
 
 @pytest.mark.slow
-def test_small_blocks():
+@pytest.mark.parametrize("times", [200, pytest.param(800, marks=pytest.mark.long)])
+def test_small_blocks(times):
     small = wire(IDENTITY, m=330)
     assert len(small.blocks) == 6
     assert verdict_on(small, small.original) is Refusal.ACCEPTED
     assert sealed(fields_of(small.original), small.blocks) == small.original
-    counts = count_verdicts(small, MUTATIONS, 800)
-    assert counts.total() - counts[Refusal.ACCEPTED] >= 10_000
-    assert min(counts[refusal] for refusal in FOUND_BY_JUDGE) >= 50
-    assert counts[Refusal.GARBLED] >= 1000
+    counts = count_verdicts(small, MUTATIONS, times)
+    assert counts.total() - counts[Refusal.ACCEPTED] >= 12 * times
+    assert min(counts[refusal] for refusal in FOUND_BY_JUDGE) >= times // 16
+    assert counts[Refusal.GARBLED] >= times
 
 
 @pytest.mark.slow
