@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from attacks import knowledge
-from attacks.structure import activations
+from attacks.structure import activations, graph
 from attacks.structure import dense_layers as dense_lib
 from selenc_tf.models import functional
 
@@ -71,7 +71,7 @@ def read_chain(model: functional.FunctionalModel) -> tuple[ConvLayer, ...]:
     names = {name: index for index, name in enumerate(model.spec.names)}
     places = dense_lib.slices_of(model)
     layers = model.keras_model.layers
-    once = dense_lib.single_inputs(model.keras_model)
+    once = graph.single_calls(model.keras_model)
     found: list[ConvLayer] = []
     pad, shape = (0, 0), tuple(model.input_shape)
     padded: keras.layers.Layer | None = None

@@ -13,6 +13,7 @@ import tensorflow as tf
 from attacks import coupling
 from attacks import knowledge as knowledge_lib
 from attacks.structure import dense_layers as dense_lib
+from attacks.structure import graph as graph_lib
 from selenc_tf import eager_tracing
 from selenc_tf.models import functional, joining, objectives
 from selenc_tf.types import Weights
@@ -66,10 +67,10 @@ def cuts(model: functional.FunctionalModel, *, double: bool = True) -> tuple[Cut
         run = functional.in_float64(model) if layers and double else model
     except ValueError as error:
         raise knowledge_lib.DoesNotApply(str(error)) from error
-    inputs = dense_lib.single_inputs(run.keras_model)
+    calls = graph_lib.single_calls(run.keras_model)
     own = {layer.name: layer for layer in run.keras_model.layers}
     found = (
-        _cut(run, layer, own[layer.name], inputs[id(own[layer.name])])
+        _cut(run, layer, own[layer.name], calls[id(own[layer.name])])
         for layer in layers
     )
     passed = tuple(one for one in found if one is not None)
@@ -86,15 +87,15 @@ def _cut(
     model: functional.FunctionalModel,
     layer: dense_lib.DenseLayer,
     dense: keras.layers.Dense,
-    features: Any,
+    call: graph_lib.Call,
 ) -> Cut | None:
-    graph = getattr(model.keras_model, "_functional", None) or model.keras_model
+    graph = graph_lib.graph_of(model.keras_model)
     try:
-        upper = keras.Model(features, graph.outputs[0])
+        upper = keras.Model(call.input, graph.outputs[0])
     except ValueError:
         # A path around the layer: its input does not determine the outputs.
         return None
-    lower = keras.Model(graph.inputs, features)
+    lower = keras.Model(graph.inputs, call.input)
     run_lower, run_upper = _stateless(model, lower), _stateless(model, upper)
     task, scale = model.task, model.value_range
     several = not isinstance(task.inputs, tf.TensorSpec)
@@ -111,7 +112,7 @@ def _cut(
         # `from_task` has made sure of one output.
         return objectives.logits(task.outputs, run_upper(weights, [values]))
 
-    into, after = _halves(model, layer, dense, graph.outputs[0])
+    into, after = _halves(model, layer, dense, call.output, graph.outputs[0])
     return Cut(
         layer,
         eager_tracing.isolated(below),
@@ -125,6 +126,7 @@ def _halves(
     model: functional.FunctionalModel,
     layer: dense_lib.DenseLayer,
     dense: keras.layers.Dense,
+    output: Any,
     outputs: Any,
 ) -> tuple[
     Callable[[Weights, tf.Tensor], tf.Tensor],
@@ -147,7 +149,7 @@ def _halves(
         # What its activation makes of logits is the loss's business.
         return into, lambda _, values: values
     try:
-        run = _stateless(model, keras.Model(dense.output, outputs))
+        run = _stateless(model, keras.Model(output, outputs))
     except ValueError:
         return into, None
 

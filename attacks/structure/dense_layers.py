@@ -1,11 +1,11 @@
 """Where a model's dense layers lie in the flat vector, and which one sees the picture."""
 
-from collections import Counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
+from attacks.structure import graph
 from selenc_tf.models import functional
 
 
@@ -57,13 +57,13 @@ def dense_layers(model: functional.FunctionalModel) -> tuple[DenseLayer, ...]:
       The layers in the model's order; none for a model with nested models.
     """
     places = slices_of(model)
-    layers, inputs = model.keras_model.layers, single_inputs(model.keras_model)
+    layers, calls = model.keras_model.layers, graph.single_calls(model.keras_model)
     found = []
     for index, layer in enumerate(layers):
         # Not a subclass, which may compute something else.
-        if type(layer) is not keras.layers.Dense or id(layer) not in inputs:
+        if type(layer) is not keras.layers.Dense or id(layer) not in calls:
             continue
-        if layer.kernel.path not in places or len(inputs[id(layer)].shape) != 2:
+        if layer.kernel.path not in places or len(calls[id(layer)].input.shape) != 2:
             continue
         features, units = layer.kernel.shape
         bias = None if layer.bias is None else places.get(layer.bias.path)
@@ -79,29 +79,6 @@ def dense_layers(model: functional.FunctionalModel) -> tuple[DenseLayer, ...]:
             )
         )
     return tuple(found)
-
-
-def single_inputs(model: keras.Model) -> dict[int, Any]:
-    """The input of each layer that is called once, by the layer's identity.
-
-    The gradient of a layer that is called twice is a sum over its calls.
-
-    Args:
-      model: A model; one without a graph of its layers has none.
-
-    Returns:
-      Symbolic tensors.
-    """
-    # A sequential model keeps its graph inside; a subclassed one has none.
-    graph = getattr(model, "_functional", None) or model
-    by_depth = getattr(graph, "_nodes_by_depth", {})
-    nodes = [node for level in by_depth.values() for node in level]
-    calls = Counter(id(node.operation) for node in nodes)
-    return {
-        id(node.operation): node.input_tensors[0]
-        for node in nodes
-        if calls[id(node.operation)] == 1 and node.input_tensors
-    }
 
 
 def _only_flattened(

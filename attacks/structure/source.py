@@ -4,8 +4,7 @@ from typing import Any
 
 import keras
 
-from attacks.structure import activations, chain
-from attacks.structure import dense_layers as dense_lib
+from attacks.structure import activations, chain, graph
 from selenc_tf.models import functional
 
 _PASSIVE = (
@@ -32,9 +31,9 @@ def activation_below(
     Returns:
       The activation; `activations.LINEAR` if there is none that can be undone.
     """
-    tensor: Any = dense_lib.single_inputs(model.keras_model).get(
-        id(model.keras_model.get_layer(layer))
-    )
+    calls = graph.single_calls(model.keras_model)
+    own = calls.get(id(model.keras_model.get_layer(layer)))
+    tensor: Any = own and own.input
     while tensor is not None:
         operation = tensor._keras_history.operation
         found = chain.activation_of(operation)
@@ -43,5 +42,6 @@ def activation_below(
         plain = isinstance(operation, keras.layers.Activation) and found is not None
         if not (plain or isinstance(operation, _PASSIVE)):
             break
-        tensor = operation.input
+        below = calls.get(id(operation))
+        tensor = below and below.input
     return activations.LINEAR

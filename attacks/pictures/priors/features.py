@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from attacks import knowledge
+from attacks.structure import graph
 from selenc_tf.models import functional
 from selenc_tf.types import Weights
 
@@ -85,8 +86,15 @@ def head_inputs(model: functional.FunctionalModel) -> Probe:
 def _inputs_of(
     model: functional.FunctionalModel, layers: list[keras.layers.Layer]
 ) -> Callable[[Weights, tf.Tensor], tuple[tf.Tensor, ...]]:
-    whole = model.keras_model
-    part = keras.Model(whole.inputs, [layer.input for layer in layers])
+    whole, calls = model.keras_model, graph.single_calls(model.keras_model)
+    twice = [layer.name for layer in layers if id(layer) not in calls]
+    if twice:
+        raise knowledge.DoesNotApply(
+            f"`model` must call each layer that a prior reads once, {model.name} does not "
+            f"call {', '.join(map(repr, twice))} so. Set the prior's weight to 0."
+        )
+    tensors = [calls[id(layer)].input for layer in layers]
+    part = keras.Model(graph.graph_of(whole).inputs, tensors)
     # The same variables, perhaps fewer of them and in another order.
     places = {id(variable): i for i, variable in enumerate(whole.trainable_variables)}
     order = [places[id(variable)] for variable in part.trainable_variables]
