@@ -13,8 +13,8 @@ import urllib.request
 import pytest
 
 from experiments.outputs import tensorboard
+from tests.experiments.outputs.event_files import tags
 from tests.experiments.outputs.example_records import example_rows
-from tests.experiments.outputs.test_tensorboard import tags
 
 
 def query(link):

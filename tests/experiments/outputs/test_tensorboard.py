@@ -5,10 +5,10 @@ import subprocess
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorboard.backend.event_processing import plugin_event_accumulator
 
 from experiments.outputs import environment, records, summary, tensorboard
 from experiments.outputs.pictures import decibels
+from tests.experiments.outputs.event_files import accumulator, tags
 from tests.experiments.outputs.example_records import (
     CELL,
     attack,
@@ -17,12 +17,6 @@ from tests.experiments.outputs.example_records import (
     rounds,
     training,
 )
-
-
-def accumulator(folder):
-    return plugin_event_accumulator.EventAccumulator(
-        str(folder), size_guidance={"tensors": 0}
-    )
 
 
 def scalars(folder, tag):
@@ -35,12 +29,6 @@ def points(read, tag):
     if tag not in read.Tags()["tensors"]:
         return []
     return [(e.step, float(tf.make_ndarray(e.tensor_proto))) for e in read.Tensors(tag)]
-
-
-def tags(folder):
-    read = accumulator(folder)
-    read.Reload()
-    return read.Tags()["tensors"]
 
 
 def write_rounds(run_folder, past, new):
