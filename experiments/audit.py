@@ -90,7 +90,7 @@ def execute(
         settings = _named(asked)
         effort = suites.audit.effort
         before = effort.stored(run_folders.of(settings))
-        if before is not None and before < settings.attack.max_iterations:
+        if before is not None and before <= settings.attack.max_iterations:
             settings = _searching(settings, before)
             said = f"Effort: {before} iterations of each search, as the audit began."
             return settings, run.check(settings, errors, modality), said, []
@@ -157,6 +157,8 @@ def audit(model: Any, data: Any, **flags: Any) -> "Audited":
             f"the model or the data, got {', '.join(unknown)}. Leave them out."
         )
     name = re.sub(r"\W", "_", str(getattr(model, "name", type(model).__name__)))
+    # Keras numbers the models of a process; a model that is built anew is the same.
+    name = re.sub(r"_\d+$", "", name)
     named = {"model": f"{_GIVEN}:model_{name}", "data": f"{_GIVEN}:data"}
     asked = flag_table.from_dict({**flags, **named}, Audit)
     given = ", ".join(f"{name}={value!r}" for name, value in flags.items())

@@ -244,10 +244,21 @@ def _named(identity: Mapping[str, Any]) -> dict[str, str]:
     settings = {f"--{name}": value for name, value in identity["flags"].items()}
     settings["data sets"] = identity["datasets"]
     settings |= {f"seed {name!r}": seed for name, seed in identity["seeds"].items()}
-    settings |= {
-        name.replace("_", " "): fact for name, fact in identity.get("facts", {}).items()
-    }
-    return {name: json.dumps(value) for name, value in settings.items()}
+    told = {name: json.dumps(value) for name, value in settings.items()}
+    facts = identity.get("facts", {}).items()
+    return told | {name.replace("_", " "): fact_in_words(fact) for name, fact in facts}
+
+
+def fact_in_words(fact: Any) -> str:
+    """A fact of a run as messages and reports show it.
+
+    One that is a list of numbers, as the interval of each column of a table, has values
+    of somebody's record: it is told from others by its hash.
+    """
+    if isinstance(fact, list | dict):
+        digest = hashlib.sha256(json.dumps(fact, sort_keys=True).encode()).hexdigest()
+        return f"numbers with hash {digest[:12]}"
+    return json.dumps(fact)
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:

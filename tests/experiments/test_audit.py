@@ -60,11 +60,17 @@ def test_a_model_and_arrays_in_python(tmp_path, capfd):
     assert "What the masks alone predict" in page and "audit(model, data, " in page
     assert found.summary.split("\n")[0] in found._repr_html_().replace("&#x27;", "'")
 
-    again = audit(a_model(), examples(), logdir=str(tmp_path), **QUICK)
+    # A slower machine, or less time: what was not cut when it began stays so.
+    again = audit(a_model(), examples(), logdir=str(tmp_path), minutes=1e-9, **QUICK)
     assert again.cells == found.cells and again.summary == found.summary
     folder = found.report.parent
     assert folder.name == "given-model_small_net_given-data_audit"
     assert len(results.load(folder)) == 2
+    data = examples()
+    data[0][0, 1] = 77.125
+    with pytest.raises(ValueError, match="value range: expected numbers with") as told:
+        audit(a_model(), data, logdir=str(tmp_path), **QUICK)
+    assert "77.1" not in str(told.value)
     with pytest.raises(ValueError, match="weights sha256"):
         keras.utils.set_random_seed(1)
         other = a_model()
@@ -73,6 +79,24 @@ def test_a_model_and_arrays_in_python(tmp_path, capfd):
     with pytest.raises(ValueError, match="--significance"):
         flags = {**QUICK, "significance": ("magnitude",)}
         audit(a_model(), examples(), logdir=str(tmp_path), **flags)
+
+
+def test_a_model_that_is_built_again_has_the_same_name(monkeypatch):
+    def of(name):
+        asked = []
+
+        def stop(line, *_):
+            asked.append(line)
+            raise InterruptedError
+
+        monkeypatch.setattr("experiments.audit.execute", stop)
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)], name=name)
+        with pytest.raises(InterruptedError):
+            audit(model, examples())
+        return asked[0].model
+
+    assert of("net") == of("net_7") == "given:model_net"
+    assert of("net2") == "given:model_net2"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from experiments.outputs import run_directory
 from experiments.outputs.records import Record
 from experiments.outputs.report import reading
 from experiments.outputs.report.reading import Run
@@ -97,8 +98,10 @@ def _settings(run: Run) -> dict[str, str]:
     if "path" in identity:
         return {"folder": run.name}
     flags = {f"--{name}": value for name, value in identity["flags"].items()}
-    named = {**flags, **identity["facts"]}
-    return {name: _text(value) for name, value in named.items()}
+    facts = identity["facts"].items()
+    return {name: _text(value) for name, value in flags.items()} | {
+        name: run_directory.fact_in_words(value) for name, value in facts
+    }
 
 
 def _differs(own: Mapping[str, str], everyone: Sequence[Mapping[str, str]]) -> str:

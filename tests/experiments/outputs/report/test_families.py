@@ -28,6 +28,20 @@ def test_any_other_flag_makes_another_family_and_is_named(tmp_path):
     assert [one.name for one in found] == ["a", "b"]
 
 
+def test_numbers_of_somebodys_data_are_told_apart_and_not_shown(tmp_path):
+    def with_range(name, largest):
+        one = run(tmp_path / name)
+        facts = {**one.config["facts"], "value_range": [[0.25], [largest]]}
+        return one._replace(config={**one.config, "facts": facts})
+
+    found = families.join([with_range("a", 77.125), with_range("b", 99.375)])
+    told = [one.differs for one in found]
+    assert len(set(told)) == 2
+    for text in told:
+        assert text.startswith("value_range=numbers with hash ")
+        assert not any(part in text for part in ("77", "99", "0.25"))
+
+
 def test_the_same_work_is_not_counted_twice(tmp_path):
     made = [run(tmp_path / "a"), run(tmp_path / "copy")]
     with pytest.raises(ValueError, match=r"a and .*copy have the same flags"):
