@@ -147,20 +147,17 @@ def audit(model: Any, data: Any, **flags: Any) -> "Audited":
       ValueError: If model, data or flags cannot be audited, in a sentence.
       KeyboardInterrupt: If it was stopped; the same call goes on.
     """
-    known = {about.name for about, _ in flag_table.flags_of(Audit())}
-    unknown = sorted(flags.keys() - known) + sorted(
-        flags.keys() & {"model", "data", "dataset", "text_file", "dry_run"}
-    )
-    if unknown:
+    own = sorted(flags.keys() & {"model", "data", "dataset", "text_file", "dry_run"})
+    if own:
         raise ValueError(
             f"`audit` takes flags of `python -m experiments.audit --help` that are not of "
-            f"the model or the data, got {', '.join(unknown)}. Leave them out."
+            f"the model or the data, got {', '.join(own)}. Leave them out."
         )
     name = re.sub(r"\W", "_", str(getattr(model, "name", type(model).__name__)))
     # Keras numbers the models of a process; a model that is built anew is the same.
     name = re.sub(r"_\d+$", "", name)
     named = {"model": f"{_GIVEN}:model_{name}", "data": f"{_GIVEN}:data"}
-    asked = flag_table.from_dict({**flags, **named}, Audit)
+    asked = flag_table.given({**flags, **named}, Audit)
     given = ", ".join(f"{name}={value!r}" for name, value in flags.items())
     line = f"audit(model, data{f', {given}' if given else ''})"
     from experiments.modalities.pictures import modality  # It loads TensorFlow.

@@ -99,7 +99,7 @@ def labels(own: OwnData) -> tuple[NDArray[Any], int]:
     raise ValueError(
         f"Labels of {own.name!r} must be one class, or a row of numbers or of 0 and 1, "
         "for each example to be attacked, but are nested, of a higher rank or several "
-        "integers. Train on these data without attacks."
+        "integers. Give one of these, or train on these data without attacks."
     )
 
 

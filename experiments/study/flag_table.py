@@ -12,6 +12,7 @@ of those that it inherits from, too.
 import dataclasses
 import functools
 import math
+import os
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -126,6 +127,41 @@ def read(values: flags.FlagValues, table: type[T]) -> T:
       The settings, not yet checked.
     """
     return _build(table(), lambda about, _: values[about.name].value)
+
+
+def given(values: Mapping[str, Any], table: type[T]) -> T:
+    """Settings from values of a program, read as if they were typed.
+
+    Args:
+      values: By the names of their flags; a list for several values.
+      table: The class.
+
+    Returns:
+      The settings, not yet checked; the default for each that is missing.
+
+    Raises:
+      SettingsError: If there is no such flag, or a value is not of its type.
+    """
+    holder = flags.FlagValues()
+    define(holder, table)
+    line = [f"--{name}={_typed(name, value)}" for name, value in values.items()]
+    try:
+        holder(["", *line])
+    except flags.Error as error:
+        raise SettingsError(str(error)) from None
+    return read(holder, table)
+
+
+def _typed(name: str, value: Any) -> str:
+    several = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(several, list | tuple):
+        return ",".join(map(str, several))
+    if isinstance(several, str | int | float | os.PathLike):
+        return str(several)
+    raise SettingsError(
+        f"`{name}` must be a value that can be typed as a flag, got "
+        f"{type(value).__name__}. Leave it out for its default."
+    )
 
 
 def from_dict(stored: Mapping[str, Any], table: type[T]) -> T:

@@ -138,7 +138,9 @@ def _labels(raw: Raw) -> tuple[Any, tuple[str, ...] | None]:
 def _label(path: str, array: Any) -> NDArray[Any]:
     found = np.asarray(array)
     if found.dtype.kind in "biu":
-        return _int32(path, found)
+        # A column of classes, as Keras' own data sets have them.
+        column = found.ndim == 2 and found.shape[1] == 1
+        return _int32(path, found[:, 0] if column else found)
     if found.dtype.kind == "f":
         with np.errstate(over="ignore"):
             return found.astype(np.float32)

@@ -98,5 +98,17 @@ def check_labels(model: FunctionalModel, dataset: Dataset) -> None:
         raise SettingsError(
             f"The labels of {dataset.name} have the shape {found.shape[1:]} for each "
             f"example, but the loss {model.task.objective.name!r} of {model.name!r} "
-            f"takes {tuple(rule.spec.shape[1:])}."
+            f"takes {tuple(rule.spec.shape[1:])}. {_advice(found, rule)}"
         )
+
+
+def _advice(found: NDArray[Any], rule: labels_lib.Rule) -> str:
+    """What to do about labels of another shape than the loss takes."""
+    if not rule.classes:
+        return "Give labels of this shape, or the loss that takes yours."
+    if found.ndim == 2 and found.shape[1] > 1:
+        return (
+            "Rows of 0 and 1 go with a loss such as `categorical_crossentropy`; for this "
+            "one give their places, `y.argmax(axis=1)`."
+        )
+    return "Classes are integers: give `y.astype('int32')`."
