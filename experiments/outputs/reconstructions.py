@@ -68,5 +68,11 @@ def _write(path: pathlib.Path, example: NDArray[Any]) -> None:
 def _read(path: pathlib.Path) -> NDArray[Any] | None:
     if not path.exists():
         return None
-    example: NDArray[Any] = np.load(path, allow_pickle=False)
+    try:
+        example: NDArray[Any] = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(
+            f"{path} must be an array of NumPy, but is damaged. Delete it: its numbers are "
+            "in the records, and it is left out of what is shown."
+        ) from error
     return example

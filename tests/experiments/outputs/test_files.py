@@ -424,6 +424,16 @@ def test_any_flags_can_be_continued(flags):
         json.loads(text, parse_constant=refuse_constant)
 
 
+def test_a_damaged_reconstruction_is_named(tmp_path):
+    key = attack(0).key
+    reconstructions.save(tmp_path, key, np.ones([2, 2, 1], np.float32))
+    path = reconstructions.path_of(tmp_path, key)
+    for kept in (0, 40, 100):
+        path.write_bytes(path.read_bytes()[:kept])
+        with pytest.raises(ValueError, match=f"{path.name} .* is damaged. Delete it"):
+            reconstructions.load(tmp_path, key)
+
+
 def test_reconstructions_come_back(tmp_path):
     image = np.random.default_rng(0).random((4, 5, 3)).astype(np.float32)
     key = attack().key
