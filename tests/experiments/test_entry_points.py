@@ -148,8 +148,18 @@ def test_what_the_flags_cannot_be_is_found_out_as_quickly(command, argument, sho
             marks=pytest.mark.long,
         ),
         ("run", "--model=tests.experiments.own_models:fails", "RuntimeError"),
-        ("analyse", "--model=tests.experiments.own_models:binary", "cannot be used"),
-        ("run", "--dry_run --model=no.such:model", "No module named"),
+        pytest.param(
+            "analyse",
+            "--model=tests.experiments.own_models:binary",
+            "cannot be used",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "run",
+            "--dry_run --model=no.such:model",
+            "No module named",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_what_only_data_and_model_show_is_a_sentence_too(

@@ -16,8 +16,20 @@ BY_LOT = ("random0.3", "random0.5", "random0.7", "random0.8", "random0.9")
 LARGEST = ("largest0.1", "largest0.3", "largest0.5", "largest0.7")
 WHOLE = ("rows8", "rows14", "rows20", "rows40", "columns3", "columns5", "columns7")
 QUICK = (("gpt2", 1, "random0.7"), ("gpt2", 1, "random0.8"))
+
+
+def _mark(case):
+    """Of two sentences every other kind is in the slow tier."""
+    if case in QUICK:
+        return ()
+    _, size, kind = case
+    kinds = (*BY_LOT, *LARGEST, *WHOLE)
+    every_other = size == 1 or kinds.index(kind) % 2 == 0
+    return pytest.mark.slow if every_other else pytest.mark.long
+
+
 GRID = [
-    pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow)
+    pytest.param(*case, marks=_mark(case))
     for case in (
         ("gpt2", size, kind) for size in (1, 2) for kind in (*BY_LOT, *LARGEST, *WHOLE)
     )
