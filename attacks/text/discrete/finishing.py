@@ -86,7 +86,7 @@ def finish(
       view: For the weights.
       target: The gradient.
       knowledge: Of a language model.
-      rows: What was found, at least one.
+      rows: What was found.
       scorer: What it was found by.
       most: Gradients of single sentences that are compared.
       compared: Sentences that were scored.
@@ -94,7 +94,15 @@ def finish(
 
     Returns:
       The reconstruction.
+
+    Raises:
+      DoesNotApply: If nothing was found.
     """
+    if not rows:
+        raise DoesNotApply(
+            "Some token must fit the spans at the first position of `knowledge.model` "
+            f"({knowledge.model.name}), for sentences to be made of, but none does."
+        )
     classes, size = classes_of(knowledge), knowledge.batch_size
     best = _best(rows, scorer, size, most // len(classes))
     picked = picking.pick(gradient, target, knowledge, best, classes)

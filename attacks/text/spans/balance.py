@@ -11,6 +11,10 @@ _BELOW = 0.03
 """Rounding that is this far below the floor cannot be told from none."""
 _DROP = 10.0
 """A fall from above the floor may end this far above it."""
+_SHARP = 30.0
+"""A fall by more than this ends in rounding, however large that is."""
+_ABOVE = 2.0
+"""Rounding alone has no singular value this far above the middle of its others."""
 
 
 class Balanced(NamedTuple):
@@ -59,6 +63,10 @@ def floor(shape: tuple[int, ...]) -> float:
 def rank_of(singular: np.ndarray, noise: float) -> int:
     """The rank: where the singular values fall to the floor by the largest factor.
 
+    Where the fall is no sharp one, values after it count too that are above the floor and
+    stand out from what is left: of many tokens a few directions are hardly above
+    rounding, and a token whose vector has a part along one that is missing looks wrong.
+
     Args:
       singular: Descending.
       noise: The floor.
@@ -78,4 +86,12 @@ def rank_of(singular: np.ndarray, noise: float) -> int:
     padded = np.maximum(singular if ends else [*singular, 0.0], _BELOW * noise)
     falls = padded[:-1] / padded[1:]
     real = (padded[:-1] > noise) & (padded[1:] < _DROP * noise)
-    return int(np.argmax(np.where(real, falls, 0.0))) + 1 if real.any() else 0
+    if not real.any():
+        return 0
+    falls = np.where(real, falls, 0.0)
+    rank = int(np.argmax(falls)) + 1
+    rest = singular[rank:]
+    if not len(rest) or falls[rank - 1] > _SHARP:
+        return rank
+    weak = rest > max(noise, _ABOVE * float(np.median(rest)))
+    return rank + int(np.count_nonzero(weak))

@@ -24,12 +24,16 @@ class Subspace(NamedTuple):
       singular: float64 [r], of the (balanced) gradient, descending.
       exact: Whether what is visible is of this rank up to rounding; otherwise the basis
         is the best fit, and distances to it are for ranking.
+      blur: float64 [r, r]: how far outside the gradient's rounding puts a vector that is
+        inside is the length of this times its coordinates on the basis. A direction is
+        known the worse the weaker it is. Zeros where rounding is not what blurs.
     """
 
     rows: np.ndarray
     basis: np.ndarray
     singular: np.ndarray
     exact: bool
+    blur: np.ndarray
 
     @property
     def rank(self) -> int:
@@ -90,7 +94,7 @@ def zero_filled(shown: Shown) -> Subspace | None:
     """The subspace of a matrix whose hidden entries are taken for zeros.
 
     The published rule: as many directions as the matrix has rank, d - 20 at most (or
-    half of d in narrow models).
+    half of d in narrow models), all taken as equally sure.
 
     Args:
       shown: The matrix.
@@ -101,7 +105,10 @@ def zero_filled(shown: Shown) -> Subspace | None:
     zeros = Shown(shown.values, np.ones_like(shown.seen))
     width = len(shown.values)
     found = of(zeros, width)
-    return _capped(found, max(width - 20, width // 2))
+    if found is None:
+        return None
+    plain = found._replace(blur=np.zeros_like(found.blur))
+    return _capped(plain, max(width - 20, width // 2))
 
 
 def _capped(found: Subspace | None, most: int) -> Subspace | None:
@@ -109,7 +116,7 @@ def _capped(found: Subspace | None, most: int) -> Subspace | None:
     if found is None or found.rank <= most:
         return found
     basis, singular = found.basis[:, :most], found.singular[:most]
-    return Subspace(found.rows, basis, singular, False)
+    return Subspace(found.rows, basis, singular, False, np.zeros((most, most)))
 
 
 def _of_block(
@@ -124,8 +131,8 @@ def _of_block(
     rank = balance.rank_of(singular, balance.floor(data.shape))
     if not rank:
         return None
-    basis = _orthonormal(left[:, :rank] * singular[:rank], heights[rows])
-    return Subspace(rows, basis, singular[:rank], True)
+    basis, blur = _orthonormal(left[:, :rank] * singular[:rank], heights[rows])
+    return Subspace(rows, basis, singular[:rank], True, blur)
 
 
 def _of_right(
@@ -147,18 +154,28 @@ def _of_right(
     rank = balance.rank_of(singular, balance.floor(data.shape))
     rows = np.zeros(len(used), np.bool_)
     rows[np.flatnonzero(used)[known]] = True
-    basis = _orthonormal((left[known] @ turn.T)[:, :rank], heights[rows])
-    return Subspace(rows, basis, singular[:rank], error <= _EXACT)
+    basis, blur = _orthonormal((left[known] @ turn.T)[:, :rank], heights[rows])
+    exact = error <= _EXACT
+    blur = blur if exact else np.zeros_like(blur)
+    return Subspace(rows, basis, singular[:rank], exact, blur)
 
 
-def _orthonormal(basis: np.ndarray, heights: np.ndarray) -> np.ndarray:
-    """The same space in the coordinates of vectors, rows no longer divided."""
-    found: np.ndarray = np.linalg.qr(basis * heights[:, np.newaxis])[0]
-    return found
+def _orthonormal(
+    columns: np.ndarray, heights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same space in the coordinates of vectors, rows no longer divided, and its blur.
+
+    A vector that is `columns @ w` has the error of w's sum of a gradient's entries.
+    """
+    basis, turn = np.linalg.qr(columns * heights[:, np.newaxis])
+    outside = np.sum(np.square(heights) * (1 - np.sum(np.square(basis), axis=1)))
+    size = balance.ROUNDING * np.sqrt(max(outside, 0.0))
+    blur: np.ndarray = size * np.linalg.inv(turn)
+    return basis, blur
 
 
 def log_distances(subspace: Subspace, vectors: np.ndarray) -> np.ndarray:
-    """How far vectors are from a subspace.
+    """How far vectors are from a subspace, for what rounding lets one tell.
 
     Args:
       subspace: The subspace.
@@ -166,13 +183,16 @@ def log_distances(subspace: Subspace, vectors: np.ndarray) -> np.ndarray:
 
     Returns:
       float64 [...]: the natural logarithm of the part of each vector's known coordinates,
-      divided by their norm, that is outside; float32's rounding at the least.
+      divided by their norm, that is outside. Where the subspace's blur is more than
+      float32's rounding, the part is divided by how much more; that rounding at the least.
     """
     known = vectors[..., subspace.rows]
     length = np.linalg.norm(known, axis=-1)
     unit = known / np.maximum(length, np.finfo(np.float64).tiny)[..., np.newaxis]
-    outside = unit - (unit @ subspace.basis) @ subspace.basis.T
+    inside = unit @ subspace.basis
+    outside = np.linalg.norm(unit - inside @ subspace.basis.T, axis=-1)
+    blur = np.linalg.norm(inside @ subspace.blur.T, axis=-1) / balance.ROUNDING
     found: np.ndarray = np.log(
-        np.maximum(np.linalg.norm(outside, axis=-1), balance.ROUNDING)
+        np.maximum(outside / np.maximum(blur, 1.0), balance.ROUNDING)
     )
     return found

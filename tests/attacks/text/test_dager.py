@@ -5,7 +5,7 @@ import pytest
 
 from attacks import effort, knowledge
 from attacks.text import sentences
-from attacks.text.discrete import dager
+from attacks.text.discrete import candidates, dager
 from attacks.text.modality import TOKENS
 from selenc_tf.models.text import bert
 from tests.attacks import victims
@@ -132,3 +132,15 @@ def test_repeated_words_do_not_crowd_out_a_sentence():
     )
     found = attack(clients.view_of(model, vector), clients.known(model, 4), SEED)
     assert found.converged and TOKENS.score(found.examples, examples) == 1
+
+
+def test_no_token_at_the_first_position_is_refused(monkeypatch):
+    model, vector = clients.tiny(GPT2), clients.gradient_of(GPT2, 1)
+    nothing = np.zeros([0], np.int64)
+
+    def choose(scores, rank, batch_size):
+        return candidates.Candidates((nothing,) * model.length, clear=True)
+
+    monkeypatch.setattr(candidates, "choose", choose)
+    with pytest.raises(knowledge.DoesNotApply, match="at the first position"):
+        found_in(model, vector)

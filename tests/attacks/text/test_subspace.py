@@ -84,3 +84,31 @@ def test_too_few_columns_are_no_span_of_all(case):
 )
 def test_the_rank_is_where_singular_values_fall(singular, rank):
     assert balance.rank_of(np.array(singular, float), 1e-6) == rank
+
+
+def test_directions_hardly_above_rounding_are_counted():
+    rest = [7e-7, 6e-7, 5e-7, 4e-7]
+    assert balance.rank_of(np.array([5, 1, 2e-5, 3e-6, *rest]), 1e-6) == 4
+    # What is left at the end is not: it is above the floor, but nothing stands out, or
+    # the fall says that it is rounding.
+    assert balance.rank_of(np.array([5, 1, 2e-5, 4e-6, 3.5e-6, 3e-6]), 2e-6) == 3
+    assert balance.rank_of(np.array([5, 1, 2e-2, 3e-6, *rest]), 1e-6) == 3
+
+
+def test_a_vector_along_a_weak_direction_is_not_outside():
+    generator = np.random.default_rng(0)
+    rank = WIDTH // 2
+    inputs = generator.standard_normal((WIDTH, rank))
+    mixed = np.linalg.qr(generator.standard_normal((COLUMNS, rank)))[0]
+    values = (inputs * np.geomspace(1, 1e-6, rank)) @ mixed.T
+    rounded = values.astype(np.float32).astype(np.float64)
+    found = subspace.of(Shown(rounded, np.ones(values.shape, bool)), rank)
+    assert found.rank == rank
+    strong = inputs[:, : rank // 2].T
+    near = strong + 1e-4 * generator.standard_normal(strong.shape)
+    level = subspace.log_distances(found, inputs.T).max()
+    assert subspace.log_distances(found, near).min() > level + 2
+    # By the distance alone the weakest of the true ones is farther outside than those.
+    plain = found._replace(blur=np.zeros_like(found.blur))
+    level = subspace.log_distances(plain, inputs.T).max()
+    assert subspace.log_distances(plain, near).max() < level
