@@ -6,6 +6,7 @@ a function that is trusted for its body | `trusted.py`
 `If`, `Case`, `While`, calls | those of the bodies, output by output, and the condition's
 gives out or moves elements (`op_kinds.py`) | what the elements are not stays as it was
 known to be pure (`pure_ops.py`) | of all inputs, and those of an ordinary value
+pure, but may leave it unwritten (`unwritten.py`) | KEY, and those of all inputs
 data sets in memory | of all inputs and of whatever their functions meet
 draws random numbers | of its inputs, and what else decided how much was drawn before
 variables, tables, iterators | of everything that ever went into one of them
@@ -38,6 +39,7 @@ from federated.key_flow import (
     key_files,
     op_kinds,
     trusted,
+    unwritten,
 )
 from federated.key_flow.cipher_ops import CipherOps, Role
 from federated.key_flow.graph_order import data_inputs, in_order, node_of
@@ -138,6 +140,7 @@ class GraphTaint:
         arrival = self._late
         late: dict[str, Labels] = {}
         by_name = {node.name: node for node in nodes}
+        others = feeds.keys() | self._functions.keys()
 
         def look_up(reference: str) -> Labels:
             name, *rest = reference.split(":")
@@ -148,6 +151,9 @@ class GraphTaint:
             if len(rest) == 2 and by_name[name].op in self._functions:
                 signature = self._functions[by_name[name].op].signature
                 index = [arg.name for arg in signature.output_arg].index(rest[0])
+            elif len(rest) == 2:
+                place = unwritten.place_of(by_name[name], rest[0])
+                index = index if place is None else place
             return outputs[index]
 
         records = {
@@ -163,7 +169,8 @@ class GraphTaint:
         while changed:
             changed = False
             for node in ordered:
-                inputs = [look_up(name) for name in node.input if name[0] != "^"]
+                names = unwritten.read_instead(node, by_name, others)
+                inputs = [look_up(name) for name in names]
                 # Whether a node runs shows in what has to wait for it.
                 gates = union(dead.get(node_of(name), NONE) for name in node.input)
                 if node.op in op_kinds.SWITCHES:
@@ -197,6 +204,8 @@ class GraphTaint:
                     self._meet(node, inputs, context | gates | begins)
                     if not any(op_kinds.handle_outputs(node)):
                         outputs = tuple(one - {Label.DEFERRED} for one in outputs)
+                # What it left unwritten it does not know itself.
+                outputs = unwritten.with_key(node, outputs)
                 if (found.get(node.name), dead.get(node.name)) != (outputs, gates):
                     found[node.name], dead[node.name] = outputs, gates
                     changed = order.has_cycles

@@ -250,6 +250,21 @@ def memory_that_nobody_wrote(key):
     return tf.raw_ops.FakeParam(dtype=tf.int32, shape=[1000])
 
 
+def solution_of_no_equations(key):
+    """A pure operation that leaves its result as it found the memory."""
+    del key
+    return tf.raw_ops.MatrixSolveLs(
+        matrix=tf.zeros([0, 100], tf.float64),
+        rhs=tf.zeros([0, 4], tf.float64),
+        l2_regularizer=tf.constant(0.0, tf.float64),
+    )
+
+
+def transform_of_no_rows(key):
+    del key
+    return tf.raw_ops.RFFT2D(input=tf.zeros([0, 8]), fft_length=[100, 6])
+
+
 def written_over_an_input(key):
     """An attribute that no operation has: the result lies where others still read."""
     zero = tf.random.uniform([], 0, 1, tf.int32)  # Not known before it is run.
@@ -642,6 +657,8 @@ LEAKS = {
         Label.KEY,
         AGGREGATED,
     ),
+    "no equations": (key_through(solution_of_no_equations), Label.KEY, AGGREGATED),
+    "no rows": (key_through(transform_of_no_rows), Label.KEY, AGGREGATED),
     "written over an input": (
         sends_the_first(written_over_an_input),
         Label.KEY,
