@@ -128,7 +128,9 @@ def compare(op: str, number: int) -> tuple[bool, dict[str, str]]:
         return False, {}
     except unwritten_arguments.Unknown:
         return False, {}
-    said = repr({**call.shown, **dict(zip(call.attrs[::2], call.attrs[1::2]))})
+    said = repr(
+        {**call.shown, **dict(zip(call.attrs[::2], call.attrs[1::2], strict=True))}
+    )
     found = {name: said for name in results[0] if results[0][name] != results[1][name]}
     return True, found
 
@@ -150,7 +152,7 @@ def _outputs(op: str, call: Any, fill: int) -> dict[str, bytes]:
         name: np.ascontiguousarray(tensor.numpy()).tobytes()
         if tensor.dtype != tf.string
         else repr(np.asarray(tensor.numpy())).encode()
-        for name, tensor in zip(call.names, outputs, strict=False)
+        for name, tensor in zip(call.names, outputs, strict=True)
         if tensor.dtype not in (tf.variant, tf.resource)
     }
 

@@ -170,6 +170,12 @@ class Draw:
         dtype = tf.as_dtype(enum)
         if dtype == tf.resource:
             raise Unknown(dtype)
+        if name == "encoded_ragged":
+            splits = tf.constant([0, 2, 3], tf.int64)
+            dense = tf.constant(self._values((3, 20), tf.float32))
+            return tf.raw_ops.RaggedTensorToVariant(
+                rt_nested_splits=[splits], rt_dense_values=dense, batched_input=False
+            )
         if dtype == tf.variant:
             return self._list(choose((tf.float32, tf.float32, tf.int64)))
         if known is not None and ":" not in known:
@@ -177,7 +183,7 @@ class Draw:
                 return tf.cast(self._size(known[1:]), dtype)
             if known.startswith("@"):
                 parts = known[1:].split("/")
-                return tf.constant([p for p in parts], dtype)
+                return tf.constant(parts, dtype)
             if known.startswith("'"):
                 return tf.constant(known[1:], dtype)
             if known.startswith("["):
@@ -185,6 +191,8 @@ class Draw:
                     [int(n) for n in r.split(",") if n] for r in known[1:].split(";")
                 ]
                 return tf.cast(tf.constant(rows), dtype)
+            if known.startswith("#"):
+                return tf.io.serialize_tensor(tf.zeros([self._size(known[1:])]))
             if known.startswith("n"):
                 return tf.cast(int(known[1:]), dtype)
             if known.startswith("f"):

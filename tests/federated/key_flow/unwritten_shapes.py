@@ -6,12 +6,17 @@ Word | an argument or attribute that
 `x=NHw3` | is the vector, or list, of these sizes
 `x=*N` | is one of these sizes
 `x=n7`, `x=f.5`, `x='a` | is this number or text
+`x=@a/b` | is the vector of these texts
 `x=[1,1;2,2` | is this matrix
+`x=#v` | is a serialised vector of so many numbers
 `x=SAME|VALID` | (attributes) is one of these
 
 A `v` is 20. Small letters of `hwdst` are sizes from one on; the others may be zero. A line is one way
 to call an operation; there may be several.
 """
+
+# A table: its lines are as long as they are.
+# ruff: noqa: E501
 
 _ONES = "strides=1111 padding=SAME data_format=NHWC explicit_paddings= dilations=1111"
 _VALID = "strides=1ss1 padding=VALID data_format=NHWC explicit_paddings= dilations=1111"
@@ -290,7 +295,11 @@ SHAPES_OF: dict[str, tuple[str, ...]] = {
     "StringSplitV2": ("input:A sep='", "input=@a_b/c sep='_"),
     "StringNGrams": ("data=@a/b/c data_splits=023 ngram_widths=12 pad_width=0|1",),
     "StringToHashBucketStrong": ("key=12",),
-    "ParseTensor": ("out_type=float",),
+    "ParseTensor": ("serialized=#v out_type=float",),
+    "Fingerprint": ("data:A method='farmhash64",),
+    "SparseCrossHashed": ("N=1 indices=[0,0;1,0 values:2 shapes=21 sparse_types=int64 dense_types=int64 dense_inputs:21 num_buckets=n9 salt=12 strong_hash=n0",),
+    "FakeQuantWithMinMaxVars": ("inputs:AB min=f0 max=f1 num_bits=8",),
+    "FakeQuantWithMinMaxVarsGradient": ("gradients:AB inputs:AB min=f0 max=f1 num_bits=8",),
     "SparseAdd": (f"a_indices{_SPARSE} a_values:3 a_shape=43 b_indices{_SPARSE} b_values:3 b_shape=43 thresh=n0",),
     "SparseAddGrad": (f"backprop_val_grad:3 a_indices{_SPARSE} b_indices{_SPARSE} sum_indices{_SPARSE}",),
     "SparseConcat": (f"N=2 indices{_SPARSE} values:3 shapes=43 concat_dim=0|1",),
@@ -317,6 +326,8 @@ SHAPES_OF: dict[str, tuple[str, ...]] = {
     "SetSize": (f"set_indices{_SPARSE} set_values:3 set_shape=93",),
     "RaggedRange": ("starts:A limits:A deltas:A", "starts:A limits:A deltas=n1"),
     "RaggedGather": ("params_nested_splits=023 params_dense_values:3 indices:A PARAMS_RAGGED_RANK=1 OUTPUT_RAGGED_RANK=1",),
+    "RaggedTensorFromVariant": ("input_ragged_rank=1 output_ragged_rank=1 Tvalues=float Tsplits=int64",),
+    "RaggedTensorToVariant": ("RAGGED_RANK=1 rt_nested_splits=023 rt_dense_values:3v",),
     "RaggedTensorToSparse": ("RAGGED_RANK=1 rt_nested_splits=023 rt_dense_values:3",),
     "RaggedTensorToTensor": (
         "shape=AB values:3 default_value=n0 row_partition_tensors=023 row_partition_types=ROW_SPLITS num_row_partition_tensors=1",
