@@ -48,13 +48,13 @@ SHAPES_OF: dict[str, tuple[str, ...]] = {
     "IRFFTND": ("input:AB fft_length=CD axes=01", "input:AB fft_length=AB axes=01"),
     "RFFT": ("input:A fft_length=A Tcomplex=complex64", "input:BA fft_length=C"),
     "IRFFT": ("input:A fft_length=C", "input:BA fft_length=C"),
-    "RFFT2D": ("input:AB fft_length=AB", "input:AB fft_length=CD", "input:0B fft_length=CB"),
+    "RFFT2D": ("input:AB fft_length=AB", "input:AB fft_length=CD", "input:0B fft_length=49"),
     "IRFFT2D": ("input:AB fft_length=CD", "input:9A fft_length=49", "input:0A fft_length=9B"),
     "RFFT3D": ("input:ABC fft_length=ABC", "input:ABC fft_length=DEF"),
     "IRFFT3D": ("input:ABC fft_length=DEF", "input:55A fft_length=DEF"),
     **dict.fromkeys(
         "MatrixSolveLs BatchMatrixSolveLs".split(),
-        ("matrix:AB rhs:AC l2_regularizer=f0", "matrix:DAB rhs:DAC l2_regularizer=f.1"),
+        ("matrix:AB rhs:AC l2_regularizer=f0", "matrix:05 rhs:03 l2_regularizer=f0", "matrix:DAB rhs:DAC l2_regularizer=f.1"),
     ),
     **dict.fromkeys(
         "MatrixSolve BatchMatrixSolve MatrixTriangularSolve "
@@ -265,7 +265,7 @@ SHAPES_OF: dict[str, tuple[str, ...]] = {
     ),
     **dict.fromkeys(
         "SparseSegmentMeanGrad SparseSegmentSqrtNGrad SparseSegmentSumGrad SparseSegmentMeanGradV2 SparseSegmentSqrtNGradV2 SparseSegmentSumGradV2".split(),
-        ("grad:9B indices=08 segment_ids=15 output_dim0=n9 dense_output_dim0=n9", "grad:AB indices:0 segment_ids:0 output_dim0=*N dense_output_dim0=*N", "grad:2B indices=0123 segment_ids=0011 output_dim0=*N dense_output_dim0=*N"),
+        ("grad:95 indices:0 segment_ids:0 output_dim0=n9 dense_output_dim0=n9", "grad:9B indices=08 segment_ids=15 output_dim0=n9 dense_output_dim0=n9", "grad:AB indices:0 segment_ids:0 output_dim0=*N dense_output_dim0=*N", "grad:2B indices=0123 segment_ids=0011 output_dim0=*N dense_output_dim0=*N"),
     ),
     "AudioSpectrogram": ("input:9A window_size=2|4 stride=1|2",),
     "Mfcc": ("spectrogram:1A9 sample_rate=n8000 upper_frequency_limit=4000 lower_frequency_limit=20 filterbank_channel_count=4 dct_coefficient_count=3",),
