@@ -20,9 +20,11 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-MAY_STAY_UNWRITTEN = frozenset({"DepthwiseConv2dNativeBackpropFilter"})
+MAY_STAY_UNWRITTEN = frozenset(
+    {"DepthwiseConv2dNativeBackpropFilter", "DepthwiseConv2dNativeBackpropInput"}
+)
 """Operations of ordinary models with an output that they do not write for some arguments:
-here, of a batch without examples."""
+here, of a batch without examples, or of no channels."""
 
 _M_PERTURB = -6  # malloc.h
 _ZEROS, _AS_IT_IS = 255, 0

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from federated import runtime
+from federated.key_flow import pure_ops
 from federated.runtime import memory
 
 MARK = 0x5EC2E7
@@ -81,6 +82,12 @@ def test_outside_of_one_it_is():
         seen |= left_in(function(tf.constant(MARK, tf.int64))[0])
     # The kernel really does not write: the test above is of something.
     assert seen != {0}
+
+
+def test_what_the_analysis_lets_pass_for_it_is_zeroed():
+    source = pure_ops.__doc__
+    assert all(f"`{name}`" in source for name in memory.MAY_STAY_UNWRITTEN)
+    assert memory.MAY_STAY_UNWRITTEN <= pure_ops.PURE_OPS
 
 
 def test_it_lasts_until_the_last_computation_has_ended():
