@@ -13,13 +13,11 @@ from federated.key_flow.cipher_ops import CipherOps
 from federated.key_flow.graph_taint import GraphTaint
 from federated.key_flow.labels import ORDINARY, Label
 from federated.key_flow.pure_ops import PURE_OPS
+from federated.runtime import memory
 from tests.federated.key_flow import unwritten
 
 # Of no examples, or of no channels: the runtime fills new memory (`pure_ops.py`).
-DEPTHWISE = {
-    "DepthwiseConv2dNativeBackpropFilter": {"output"},
-    "DepthwiseConv2dNativeBackpropInput": {"output"},
-}
+DEPTHWISE = dict.fromkeys(memory.MAY_STAY_UNWRITTEN, {"output"})
 
 CULPRITS = ["MatrixSolveLs", "RFFT2D", "SparseSegmentSumGrad"]
 
