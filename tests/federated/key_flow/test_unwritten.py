@@ -17,7 +17,7 @@ from federated.runtime import memory
 from tests.federated.key_flow import unwritten
 
 # Of no examples, or of no channels: the runtime fills new memory (`pure_ops.py`).
-DEPTHWISE = dict.fromkeys(memory.MAY_STAY_UNWRITTEN, {"output"})
+DEPTHWISE = {op: {"output"} for op in memory.MAY_STAY_UNWRITTEN}
 
 CULPRITS = ["MatrixSolveLs", "RFFT2D", "SparseSegmentSumGrad"]
 
