@@ -9,30 +9,33 @@ import numpy as np
 
 from attacks.metrics import success
 from attacks.metrics.success import Rate
-from experiments.outputs import statistic
+from experiments.outputs import hindsight, statistic
+from experiments.outputs.hindsight import Best
 from experiments.outputs.leaks import Leaks, Share
 from experiments.outputs.records import ATTACKERS, AttackRecord, MemberRecord
 from experiments.outputs.statistic import Statistic
+
+_SHORT = {"mask_aware": "aware"}
 
 
 class Leakage(NamedTuple):
     """What attacks on one setting give; None where nothing was measured.
 
     A sample is one example under one seed. Where several attacks were made on it, the
-    best of them counts (most leaked): the defence gets no credit for an attack that
-    failed while another did not. Intervals are of 95 %: of medians by the bootstrap over
-    examples, of shares by Wilson's formula, which takes samples for independent and is
-    too narrow where several seeds share an example.
+    best of them counts (`hindsight`). Intervals are of 95 %: of medians by the bootstrap
+    over examples, of shares by Wilson's formula, which takes samples for independent and
+    is too narrow where several seeds share an example.
 
     Attributes:
-      naive: The modality's main measure, of the best attack that takes hidden entries
-        for zeros.
-      mask_aware: The same of the best attack that knows the mask.
-      best: The same of the best of all.
+      naive: The modality's main measure: of each example the best attack that takes
+        hidden entries for zeros.
+      mask_aware: The same of the attacks that know the mask.
+      best: The same of all.
       numbers: Of the reconstructions behind `best`, by `Number.name`: what else was
-        measured.
+        measured. Of an attack that another one tried and did not believe that is less.
       shares: By `Share.name`; a sample on which every attack diverged is a failure.
-      best_attack: The attack and attacker with the highest median.
+      best_attack: The attacks and attackers behind `best`, and of how many examples
+        each; an only one without a number.
       label_accuracy: Share of the reconstructions behind `best` whose label was recovered.
       diverged: Number of attacks that ended without a number; they count as failures
         in the shares above, and not in the medians.
@@ -67,22 +70,31 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
     """
     group = [record for record in records if record.status == "ok"]
     by_attacker = {
-        name: [record for record in group if record.attacker == name]
+        name: [record for record in records if record.attacker == name]
         for name in ATTACKERS
     }
     key = leaks.main.key
-    best = _best(group, key)
+    best = hindsight.of_examples(records, key)
     finished = _finished(best, key)
-    labels = [r.label_correct for r in finished if r.label_correct is not None]
+    labels = [
+        one.record.label_correct
+        for one in finished
+        if not one.is_member and one.record.label_correct is not None
+    ]
     numbers = {one.name: _statistic(finished, one.key) for one in leaks.numbers}
     shares = {one.name: _share(best, one) for one in leaks.shares}
     return Leakage(
         naive=_main(by_attacker["naive"], key),
         mask_aware=_main(by_attacker["mask_aware"], key),
-        best=_main(group, key),
+        best=_statistic(finished, key),
         numbers={name: found for name, found in numbers.items() if found},
         shares={name: found for name, found in shares.items() if found},
-        best_attack=_best_attack(group, key),
+        best_attack=hindsight.counted(
+            [
+                (f"{attack} {_SHORT.get(attacker, attacker)}", count)
+                for (attack, attacker), count in hindsight.names(best, key)
+            ]
+        ),
         label_accuracy=sum(labels) / len(labels) if labels else None,
         diverged=sum(math.isnan(record.number(key)) for record in group),
         without_result=_without_result(records),
@@ -90,56 +102,31 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
     )
 
 
-def _best(group: Iterable[AttackRecord], key: str) -> list[AttackRecord]:
-    """The record with the most leakage of each example and seed; NaN loses."""
-    best: dict[tuple[int, int], AttackRecord] = {}
-    for record in group:
-        sample = (record.image_index, record.cell.seed)
-        if sample not in best or _order(record, key) > _order(best[sample], key):
-            best[sample] = record
-    return list(best.values())
-
-
-def _order(record: AttackRecord, key: str) -> float:
-    value = record.number(key)
-    return -math.inf if math.isnan(value) else value
-
-
-def _finished(best: Iterable[AttackRecord], key: str) -> list[AttackRecord]:
-    return [record for record in best if not math.isnan(record.number(key))]
+def _finished(best: Iterable[Best], key: str) -> list[Best]:
+    return [one for one in best if not math.isnan(one.number(key))]
 
 
 def _main(group: Iterable[AttackRecord], key: str) -> Statistic | None:
-    return _statistic(_finished(_best(group, key), key), key)
+    return _statistic(_finished(hindsight.of_examples(group, key), key), key)
 
 
-def _statistic(best: Iterable[AttackRecord], key: str) -> Statistic | None:
-    """A measure of the records; seeds of one example depend on each other."""
-    measured = [record for record in best if key in record.measures]
+def _statistic(best: Iterable[Best], key: str) -> Statistic | None:
+    """A measure of the best; seeds of one example depend on each other."""
+    measured = [one for one in best if key in one.measures]
     return statistic.summarise(
-        [record.number(key) for record in measured],
-        of=[record.image_index for record in measured],
+        [one.number(key) for one in measured],
+        of=[one.record.image_index for one in measured],
     )
 
 
-def _share(best: Sequence[AttackRecord], share: Share) -> Rate | None:
+def _share(best: Sequence[Best], share: Share) -> Rate | None:
     """Of samples; one on which every attack diverged is none that succeeded."""
     if share.at_least is not None:
-        reached = [record.number(share.key) for record in best]
+        reached = [one.number(share.key) for one in best]
         rates = success.success_rates(reached, [share.at_least]) if best else {}
         return rates.get(share.at_least)
     found = [bool(one.measures[share.key]) for one in best if share.key in one.measures]
     return success.rate(np.array(found)) if found else None
-
-
-def _best_attack(group: Iterable[AttackRecord], key: str) -> str:
-    """The attack and attacker with the highest median, or "" if all diverged."""
-    methods: dict[str, list[AttackRecord]] = {}
-    for record in group:
-        methods.setdefault(_name(record), []).append(record)
-    medians = {name: _main(of_method, key) for name, of_method in methods.items()}
-    known = {name: value for name, value in medians.items() if value is not None}
-    return max(known, key=lambda name: known[name].median, default="")
 
 
 def _without_result(records: Iterable[AttackRecord]) -> tuple[str, ...]:
@@ -162,5 +149,4 @@ def _without_result(records: Iterable[AttackRecord]) -> tuple[str, ...]:
 
 def _name(record: AttackRecord) -> str:
     """The attack and attacker."""
-    attacker = {"mask_aware": "aware"}.get(record.attacker, record.attacker)
-    return f"{record.attack} {attacker}"
+    return f"{record.attack} {_SHORT.get(record.attacker, record.attacker)}"

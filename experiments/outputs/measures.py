@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from experiments.outputs import hindsight
 from experiments.outputs.leakage_summary import Leakage
 from experiments.outputs.leaks import Leaks, Number, Share
 from experiments.outputs.statistic import Statistic
@@ -11,9 +12,9 @@ from experiments.outputs.summary import SummaryRow
 BEST = "best"
 
 ATTACKERS = {
-    BEST: "best attack in hindsight",
-    "naive": "naive attacker",
-    "mask_aware": "mask-aware attacker",
+    BEST: hindsight.NAME,
+    "naive": "naive attackers, best of each example",
+    "mask_aware": "mask-aware attackers, best of each example",
 }
 """What they are called in figures and tables."""
 
@@ -66,7 +67,7 @@ def _leakage(leaks: Leaks) -> Iterator[Measure]:
         if one.words:
             yield Measure(
                 f"leakage_{one.name}",
-                f"leakage, best attack in hindsight ({one.words})",
+                f"leakage, {hindsight.NAME} ({one.words})",
                 _median_of(one.name) if isinstance(one, Number) else _rate_of(one.name),
                 one.panel,
             )

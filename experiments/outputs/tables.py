@@ -23,7 +23,7 @@ _WIDE_COLUMNS = 100
 _ROOMY_COLUMNS = 120
 _FOR_QUARTILES = 5
 """Examples: what lies between two or three of them is no quartile."""
-_METRIC, _BEST = _TEXTS = ("Metric", "Best in\nhindsight")
+_METRIC, _BEST = _TEXTS = ("Metric", "Best of\neach, in\nhindsight")
 _NESTED = (SummaryRow, Context, Leakage, Cost, Statistic, Rate)
 _MAIN: Mapping[str, str] = {
     "naive": "naive",
@@ -150,10 +150,12 @@ def _columns(width: int, rows: Sequence[SummaryRow], leaks: Leaks) -> list[_Colu
 def _leakage_columns(leaks: Leaks, wide: bool, roomy: bool) -> Iterator[_Column]:
     heading = leaks.main.heading
     yield _Column(
-        f"{heading}\nnaive", lambda row: _quartiles(row.leakage.naive, leaks, wide)
+        f"Best\n{heading},\nnaive",
+        lambda row: _quartiles(row.leakage.naive, leaks, wide),
     )
     yield _Column(
-        f"{heading}\naware", lambda row: _quartiles(row.leakage.mask_aware, leaks, wide)
+        f"Best\n{heading},\naware",
+        lambda row: _quartiles(row.leakage.mask_aware, leaks, wide),
     )
     for share in leaks.shares:
         if share.heading and roomy:
@@ -258,8 +260,9 @@ def _caption(width: int, leaks: Leaks) -> str:
     roomy = width >= _ROOMY_COLUMNS
     shares = "".join(f"{one} [95 % interval]. " for one in captions if roomy)
     return (
-        f"{leaks.caption}{quartiles}; aware = the attacker uses the mask. Best in "
-        f"hindsight: the attack with the highest median, chosen by the originals. {shares}"
+        f"{leaks.caption}{quartiles}; aware = the attacker uses the mask. Best: of each "
+        "example the attack that leaks most of it, in hindsight: picked with the original, "
+        f"which no attacker has; (n) = of how many examples it is. {shares}"
         "Bytes, time: of a round, relative to the round without encryption. '-' = not "
         "measured."
     )

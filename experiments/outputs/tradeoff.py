@@ -11,6 +11,7 @@ import matplotlib.ticker
 import numpy as np
 from matplotlib import patheffects
 
+from experiments.outputs import hindsight, measures
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.statistic import Statistic
@@ -26,9 +27,10 @@ def figure(
     """Draws leakage against overhead, one line for each metric.
 
     Across: bytes of a round relative to the plain round, logarithmic. Up: leakage to the
-    best attack in hindsight with its 95 % interval (the quartiles where there are fewer
-    than three examples), solid, and of the naive attacker, dashed: the gap between the
-    two is what a naive evaluation does not see. Points carry the encryption ratio.
+    best of each example in hindsight with its 95 % interval (the quartiles where there
+    are fewer than three examples), solid, and the same of naive attackers, dashed: the gap
+    between the two is what a naive evaluation does not see. Points carry the encryption
+    ratio.
 
     Args:
       context: Of the rows; becomes the title.
@@ -73,10 +75,8 @@ def figure(
         return made
     for index, (name, of_policy) in enumerate(lines.items()):
         _draw_policy(axis, index, name, of_policy, leaks)
-    axis.plot([], [], color="0.35", linestyle="--", label="naive attacker")
-    axis.plot(
-        [], [], color="0.35", linestyle="-", label="best attack in hindsight, 95 % CI"
-    )
+    axis.plot([], [], color="0.35", linestyle="--", label=measures.ATTACKERS["naive"])
+    axis.plot([], [], color="0.35", linestyle="-", label=f"{hindsight.NAME}, 95 % CI")
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(_times))
     axis.xaxis.set_minor_formatter(matplotlib.ticker.FuncFormatter(_times))

@@ -8,6 +8,7 @@ from experiments.data.dataset import Dataset
 from experiments.outputs import (
     by_attack,
     files,
+    hindsight,
     reconstructions,
     records,
     results,
@@ -34,7 +35,7 @@ secret key. Clients do not collude with it.
 * **Attack on a cohort**: all messages of a `reveal_aggregate` round and the published
   average, together.
 * **naive** takes hidden entries for zeros, as most published evaluations do;
-  **mask-aware** compares only what it sees. The stronger of the two counts.
+  **mask-aware** compares only what it sees. Of each example the strongest counts.
 """
 
 
@@ -160,6 +161,6 @@ def _without_result(rows: Sequence[summary_lib.SummaryRow]) -> dict[str, str]:
         for row in rows
         for reason in row.leakage.without_result
     ]
-    headings = ("what", "metric", "ratio", "best in hindsight", "no result")
+    headings = ("what", "metric", "ratio", hindsight.NAME, "no result")
     table = text_tables.Table("", headings, lines)
     return {"attacks without a result": text_tables.to_markdown(table)} if lines else {}

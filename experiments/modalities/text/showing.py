@@ -65,7 +65,10 @@ def tables(
         return []
     more = len({one.image_index for one in clients}) - len(shown)
     rest = f"; {more} more in TensorBoard" if more else ""
-    title = f"What the best attack in hindsight recovered ({_LEGEND['terminal']}{rest})"
+    title = (
+        "What the best attack on each recovered, in hindsight "
+        f"({_LEGEND['terminal']}{rest})"
+    )
     headings = ("Encr.\n%", "Metric", "Attack", "Original", "Recovered")
     return [Table(title, headings, lines)]
 

@@ -34,9 +34,9 @@ PICTURES = Leaks(
             words="share >= 25 dB",
             at_least=25.0,
             heading="Succ. %\n25 dB",
-            caption="Succ.: share of examples that the best attack in hindsight recovers "
+            caption="Succ.: share of examples whose best attack in hindsight recovers them "
             "with at least 25 dB",
-            panel="share of examples recovered with 25 dB, best attack in hindsight",
+            panel="share of examples recovered with 25 dB, best of each in hindsight",
         ),
         Share(key="psnr_db", name="success_30db", at_least=30.0),
         Share(

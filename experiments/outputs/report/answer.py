@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from experiments.outputs import hindsight
 from experiments.outputs.leaks import Leaks
-from experiments.outputs.report import costs, outcomes
+from experiments.outputs.report import costs
 from experiments.outputs.report import spread as spread_lib
 from experiments.outputs.report.costs import Message, Rounds
 from experiments.outputs.report.outcomes import CHOOSING, HINDSIGHT, Mask, Outcome
@@ -113,7 +114,7 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
     for one, spread in choosing:
         yield (
             f"{measure} of an attacker who chooses without the original ({one.name}; chose "
-            f"{outcomes.counted(one.chosen)}): {spread_lib.in_words(spread, leaks)}."
+            f"{hindsight.counted(one.chosen)}): {spread_lib.in_words(spread, leaks)}."
         )
     best = next(one for one in here if one.attack == HINDSIGHT)
     tried = sorted({one.attack for one in here} - {HINDSIGHT, CHOOSING})
@@ -126,9 +127,9 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
         yield f"No attack has a result, which is no protection shown: {listed}"
         return
     yield (
-        f"{measure} of the best attack in hindsight: "
+        f"{measure} of the {HINDSIGHT}: "
         f"{spread_lib.in_words(best.spread, leaks)}. It was "
-        f"{outcomes.counted(best.chosen)}, of {of} tried."
+        f"{hindsight.counted(best.chosen)}, of {of} tried."
     )
     if not choosing and len(tried) > 1:
         yield "Which one an attacker would choose is not known: no strongest was run."

@@ -56,7 +56,8 @@ def of(
 ) -> list[Curve]:
     """The curves of one context: a point for each mask with a number, none between.
 
-    Shown first is what an attacker who chooses reached and the best in hindsight.
+    Shown first is what an attacker who chooses reached, and the best of each example in
+    hindsight.
 
     Args:
       context: What was attacked.

@@ -15,7 +15,7 @@ from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import outcomes
 from experiments.outputs.report.families import Family
-from experiments.outputs.report.outcomes import CHOOSING, HINDSIGHT
+from experiments.outputs.report.outcomes import CHOOSING
 from experiments.outputs.report.reading import Run
 from experiments.outputs.summary import Context
 
@@ -58,7 +58,7 @@ def of(context: Context, family: Family, leaks: Leaks) -> tuple[list[Strip], str
     """The pictures of one context.
 
     Of every mask one reconstruction: that of the attack that chooses without the
-    original where it was made, else the best in hindsight, and it says which.
+    original where it was made, else the best one in hindsight, and it says which.
 
     Args:
       context: What was attacked.
@@ -168,7 +168,7 @@ def _tile(at: Sequence[tuple[Run, AttackRecord]], share: float, leaks: Leaks) ->
         return Tile("", heading, (reason,), reason)
     run, best = max(ended, key=lambda pair: _order(pair[1], leaks))
     shown = leaks.shown(best.number(leaks.main.key))
-    how = f"chosen: {best.chosen}" if choosing else HINDSIGHT
+    how = f"chosen: {best.chosen}" if choosing else "best in hindsight"
     name = f"{best.attack} {best.attacker.replace('_', '-')}"
     kept = reconstructions.load(run.path, best.key)
     lines = (shown, f"{name} ({how})")

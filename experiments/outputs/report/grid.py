@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from experiments.outputs import cost_summary
+from experiments.outputs import cost_summary, hindsight
 from experiments.outputs.cost_summary import Setting
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.plan import Plan
-from experiments.outputs.report import outcomes
 from experiments.outputs.report import spread as spread_lib
 from experiments.outputs.report.outcomes import HINDSIGHT, Mask, Outcome
 from experiments.outputs.summary import Context
@@ -77,7 +76,7 @@ def of(
       leaks: What is measured.
 
     Returns:
-      The table: every attack by its name, the best in hindsight last.
+      The table: every attack by its name, the best of each example in hindsight last.
     """
     own = [one for one in found if one.context == context]
     columns = sorted(
@@ -154,7 +153,7 @@ def _cell(
         times = f"{count} " if one.samples or one.diverged else ""
         parts.append(f"{times}{word} [{reasons[reason]}]")
     if one.chosen and one.attack != HINDSIGHT:
-        parts.append(f"chose {outcomes.counted(one.chosen)}")
+        parts.append(f"chose {hindsight.counted(one.chosen)}")
     done = _done(one)
     if done < asked and one.attack != HINDSIGHT and not one.member_of:
         parts.append(f"{done} of {asked} done")

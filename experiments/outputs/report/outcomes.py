@@ -5,15 +5,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import cost_summary
+from experiments.outputs import cost_summary, hindsight
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord, MemberRecord
 from experiments.outputs.report import spread as spread_lib
 from experiments.outputs.report.spread import Sample, Spread
 from experiments.outputs.summary import Context
 
-HINDSIGHT = "best in hindsight"
-"""What no attacker has: of each example the best attack, picked with the original."""
+HINDSIGHT = hindsight.NAME
+"""The outcome that no attacker has."""
 
 CHOOSING = "strongest"
 """The attack that chooses among others without the original (`attacks/strongest.py`)."""
@@ -99,13 +99,6 @@ def hidden_in_words(asked: float, low: float, high: float, entries: int) -> str:
         return f"{percent(asked)} %"
     ends = dict.fromkeys((percent(low), percent(high)))
     return f"{' to '.join(ends)} % (asked: {percent(asked)} %)"
-
-
-def counted(found: Sequence[tuple[str, int]]) -> str:
-    """Names with how often each: "idlg (2), dlg (1)"; without a number if only once."""
-    if sum(count for _, count in found) == 1:
-        return found[0][0]
-    return ", ".join(f"{name} ({count})" for name, count in found)
 
 
 def context_of(record: AttackRecord) -> Context:
@@ -205,21 +198,14 @@ def _hindsight(
     context: Context, mask: Mask, group: Sequence[AttackRecord], leaks: Leaks
 ) -> Outcome:
     """Of each example the best of all that was tried on it, members included."""
-    best: dict[tuple[int, int], tuple[float, str]] = {}
-    for record in group:
-        tried = [(record.attack, record.measures)]
-        tried += [(one.name, one.measures) for one in record.members]
-        for attack, measures in tried:
-            value = _value(measures, leaks)
-            place = (record.cell.seed, record.image_index)
-            # Of equal ones the one that can be named; the chooser only repeats it.
-            if value is not None and (place not in best or value > best[place][0]):
-                name = attack if attack != CHOOSING else record.chosen or attack
-                best[place] = (value, f"{name} {record.attacker.replace('_', '-')}")
+    best = hindsight.of_examples(group, leaks.main.key)
     samples = tuple(
-        Sample(seed, example, value) for (seed, example), (value, _) in best.items()
+        Sample(one.record.cell.seed, one.record.image_index, value)
+        for one in best
+        if (value := _value(one.measures, leaks)) is not None
     )
-    who = Counter(name for _, name in best.values())
-    return Outcome(
-        context, mask, HINDSIGHT, "", "", samples, 0, (), tuple(who.most_common())
+    who = tuple(
+        (f"{attack} {attacker.replace('_', '-')}", count)
+        for (attack, attacker), count in hindsight.names(best, leaks.main.key)
     )
+    return Outcome(context, mask, HINDSIGHT, "", "", samples, 0, (), who)

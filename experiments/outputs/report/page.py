@@ -37,9 +37,9 @@ LEGEND = (
     "interval by order statistics [in square brackets], or with the smallest and the "
     "largest value (in round ones) where examples share a message. A value is one "
     "example; of several seeds it is the median of one seed. A number in square brackets "
-    "behind a word points to the reason below. Best in hindsight: of each example the "
-    "best attack, picked with the original, which no attacker has. Naive attackers take "
-    "hidden entries for zeros; mask-aware ones compare only what they see."
+    "behind a word points to the reason below. Best of each example in hindsight: the "
+    "best attack on each, picked with the original, which no attacker has. Naive attackers "
+    "take hidden entries for zeros; mask-aware ones compare only what they see."
 )
 
 THREAT_MODEL = (

@@ -10,7 +10,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from experiments.outputs import figures, over_ratio, panels, searches, tradeoff
+from experiments.outputs import (
+    figures,
+    hindsight,
+    over_ratio,
+    panels,
+    searches,
+    tradeoff,
+)
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.records import AttackRecord
@@ -76,8 +83,8 @@ def write_figures(
                 run_folder,
                 f"over_ratio_{context.title}",
                 _over_ratio_tag(context),
-                "Solid: the best attack in hindsight. Dashed: the naive attacker. Dotted: "
-                "the one who knows the mask.",
+                f"Solid: {hindsight.NAME}. Dashed: the same of naive attackers. Dotted: "
+                "of those who know the mask.",
             )
             if not _has_bytes(context, rows):
                 continue
@@ -86,7 +93,7 @@ def write_figures(
                 run_folder,
                 f"leakage_vs_overhead_{context.title}",
                 _overhead_tag(context),
-                "Solid: the best attack in hindsight. Dashed: the naive attacker. The "
+                f"Solid: {hindsight.NAME}. Dashed: the same of naive attackers. The "
                 "numbers at the points are encryption ratios.",
             )
 

@@ -138,7 +138,7 @@ def test_over_the_ratio_a_panel_for_each_measure_with_the_true_values():
     assert list(cost.lines[0].get_ydata()) == [1, 2, 6]
     assert len(figures.to_png(figure)) > 10_000
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert "random, public" in legend and "best attack in hindsight" in legend
+    assert "random, public" in legend and "best of each example in hindsight" in legend
 
 
 def test_over_the_ratio_without_training_there_is_leakage_alone():

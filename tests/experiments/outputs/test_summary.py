@@ -3,7 +3,10 @@ import math
 
 import pytest
 
+from experiments.outputs import records as records_lib
 from experiments.outputs import summary
+from experiments.outputs.pictures.leaks import PICTURES
+from experiments.outputs.report import outcomes
 from tests.experiments.outputs.example_records import attack, cell, rounds, training
 
 
@@ -25,8 +28,29 @@ def test_the_best_attack_on_each_example_counts():
     assert row.leakage.numbers["ssim"].median == 0.7
     assert row.leakage.diverged == 1
     assert row.leakage.label_accuracy == pytest.approx(2 / 3)
-    # Medians: a aware 21, b aware 15, a naive 7.
-    assert row.leakage.best_attack == "a aware"
+    # Medians: a aware 21, b aware 15, a naive 7; but of the best is one of each.
+    assert row.leakage.best_attack == "a aware (1), b aware (1), a naive (1)"
+
+
+def test_what_an_attacker_tried_and_did_not_believe_counts_in_hindsight():
+    """As in the report: the number and the names are of the same reconstructions."""
+    member = records_lib.MemberRecord(
+        "dlg", "ok", "", {"psnr_db": 40.0, "ssim": 0.9}, 0.1, 20.0, 1.0
+    )
+    chose = {"attack": "strongest", "chosen": "r_gap", "chosen_by": "order"}
+    records = [
+        attack(0, psnr=12.0, perceptual=0.5, members=(member,), **chose),
+        attack(1, psnr=14.0, perceptual=0.3, **chose),
+    ]
+    (row,) = summary.summarise(records)
+    assert row.leakage.best_attack == "dlg aware (1), r_gap aware (1)"
+    assert row.leakage.best[:2] == row.leakage.mask_aware[:2] == (2, 27.0)
+    assert row.leakage.numbers["ssim"].median == 0.7
+    # Not measured of the member: nothing else stands in for it.
+    assert row.leakage.numbers["perceptual"][:2] == (1, 0.3)
+    reported = outcomes.of_records(records, PICTURES)[-1]
+    assert reported.spread.median == row.leakage.best.median
+    assert reported.chosen == (("dlg mask-aware", 1), ("r_gap mask-aware", 1))
 
 
 def test_shares_count_samples_without_a_result_as_failures():

@@ -177,6 +177,21 @@ def test_quartiles_are_of_more_than_a_few_examples(count, shown_):
     assert shown_ in words
 
 
+def test_the_number_and_the_names_of_the_best_belong_together():
+    text = shown(
+        attack(0, psnr=30.0, attack="dlg"),
+        attack(1, psnr=10.0, attack="dlg"),
+        attack(0, psnr=12.0, attack="idlg"),
+        attack(1, psnr=20.0, attack="idlg"),
+    )
+    assert "25.0 0.50 dlg aware (1), idlg aware (1)" in text
+    assert (
+        "Best: of each example the attack that leaks most of it, in hindsight" in text
+    )
+    for words in ("Best Best Best of", "PSNR, PSNR, each, in", "naive aware SSIM hind"):
+        assert words in text, text
+
+
 def test_what_is_better_than_pixels_can_be_is_exact():
     assert "exact" in shown(*(attack(one, psnr=100.0 + one) for one in range(3)))
     assert "102" not in shown(*(attack(one, psnr=101.0 + one) for one in range(3)))

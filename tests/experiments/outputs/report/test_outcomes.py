@@ -31,7 +31,7 @@ def test_each_attack_is_named_and_hindsight_is_of_each_example():
     assert cells == {
         "dlg mask-aware": ("30.0, 10.0",),
         "idlg mask-aware": ("20.0, 5.0",),
-        "best in hindsight": ("30.0, 20.0",),
+        "best of each example in hindsight": ("30.0, 20.0",),
     }
     assert made.rows[-1].kind == "hindsight"
 
@@ -48,7 +48,7 @@ def test_what_an_attacker_chose_is_not_the_best_in_hindsight():
     cells, _ = cells_of([chosen])
     assert cells["strongest mask-aware"] == ("12.0; chose r_gap",)
     assert cells["dlg mask-aware, tried by strongest"] == ("40.0",)
-    assert cells["best in hindsight"] == ("40.0",)
+    assert cells["best of each example in hindsight"] == ("40.0",)
     hindsight = outcomes.of_records([chosen], PICTURES)[-1]
     assert hindsight.chosen == (("dlg mask-aware", 1),)
 
@@ -66,7 +66,7 @@ def test_no_result_has_its_reason_and_no_number():
     cells, made = cells_of([without, diverged])
     assert cells["r_gap mask-aware"] == ("does not apply [1]",)
     assert cells["dlg mask-aware"] == ("1 diverged",)
-    assert cells["best in hindsight"] == ("-",)
+    assert cells["best of each example in hindsight"] == ("-",)
     assert made.reasons == ("does not apply: no dense layer.",)
 
 

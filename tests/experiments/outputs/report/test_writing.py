@@ -90,7 +90,7 @@ def test_the_page_has_what_was_measured_and_how(one_run):
     for part in (
         "10 % hidden by random",
         "32.0 dB, 31.0 dB, 30.0 dB (3 examples of one seed)",
-        "best in hindsight",
+        "best of each example in hindsight",
         "python -m experiments.run '--flagfile=a b.flags'",
         "selenc-tf 0.1.0, commit 0123456789",
         "2 cores, a processor, CPU:0",
@@ -123,7 +123,7 @@ def test_figures_have_the_medians_and_equal_axes(one_run):
     best = next(
         one
         for one in drawn["data"]
-        if one["name"] == "random, public: best in hindsight"
+        if one["name"] == "random, public: best of each example in hindsight"
     )
     assert best["x"] == [0, 10, 100]
     assert best["y"][1:] == [31.0, 7.0]
