@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,6 +55,12 @@ class Cost(NamedTuple):
       saturated_share: Of the hidden entries of all clients and rounds, those beyond the
         codec's bound, which were cut off at it.
       refused: Uploads that the server refused in all rounds.
+      relative_mean_upload_bytes: Uploads relative to the plain ones on the mean over all
+        rounds, where some round was encrypted completely though less was asked for (one
+        without a previous aggregate); such a first round is in no other number. None
+        elsewhere.
+      trained_agreement: How clients came to one mask in the trainings that the costs are
+        of, where that is not as in the attacked setting; "" elsewhere.
     """
 
     relative_bytes: float | None = None
@@ -67,6 +73,8 @@ class Cost(NamedTuple):
     measures: tuple[str, ...] = ()
     saturated_share: float | None = None
     refused: int | None = None
+    relative_mean_upload_bytes: float | None = None
+    trained_agreement: str = ""
 
 
 def setting_of(cell: Cell) -> Setting:
@@ -96,16 +104,33 @@ def summarise(
 def cost_of(setting: Setting, costs: Mapping[Setting, Cost]) -> Cost:
     """The cost of the same setting, or of the only training that did the same work.
 
-    All None if there is no such training, or several.
+    All None if there is no such training, or several. The masks of that training may
+    come from another agreement, as a client that is attacked alone agrees with nobody:
+    the cost says so.
     """
     if setting in costs:
         return costs[setting]
-    same = [cost for other, cost in costs.items() if work_of(other) == work_of(setting)]
-    return same[0] if len(same) == 1 else Cost()
+    same = [other for other in costs if work_of(other) == work_of(setting)]
+    if len(same) != 1:
+        return Cost()
+    other = same[0].agreement
+    return costs[same[0]]._replace(
+        trained_agreement="" if other == setting.agreement else other
+    )
+
+
+def encrypts_completely(group: Collection[RoundRecord]) -> bool:
+    """Whether some of these rounds hide everything though others do not."""
+    whole = sum(record.hidden == record.parameters for record in group)
+    return 0 < whole < len(group)
 
 
 def _both_bytes(record: RoundRecord) -> float:
     return record.client_to_server_bytes + record.server_to_client_bytes
+
+
+def _upload_bytes(record: RoundRecord) -> float:
+    return record.client_to_server_bytes
 
 
 def steady(group: Sequence[RoundRecord]) -> list[RoundRecord]:
@@ -160,12 +185,19 @@ def _with_agreement(group: Sequence[RoundRecord]) -> list[RoundRecord]:
 def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
     settled = steady(_with_agreement(group))
 
-    def relative(measure: Callable[[RoundRecord], float]) -> float | None:
+    def relative(
+        measure: Callable[[RoundRecord], float],
+        ours: Sequence[RoundRecord] = settled,
+        middle: Callable[[Sequence[float]], Any] = np.median,
+    ) -> float | None:
         if not plain:
             return None
         base = float(np.median([measure(record) for record in plain]))
-        ours = float(np.median([measure(record) for record in settled]))
-        return ours / base if base > 0 else None
+        return (
+            float(middle([measure(record) for record in ours])) / base
+            if base > 0
+            else None
+        )
 
     last: dict[int, RoundRecord] = {}
     for record in group:
@@ -176,7 +208,7 @@ def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
             last[record.cell.seed] = record
     return Cost(
         relative(_both_bytes),
-        relative(lambda record: record.client_to_server_bytes),
+        relative(_upload_bytes),
         relative(lambda record: record.round_seconds),
         statistic.summarise(_both_bytes(record) for record in settled),
         statistic.summarise(record.round_seconds for record in settled),
@@ -187,6 +219,9 @@ def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
         _further_measures(last.values()),
         _saturated_share(group),
         sum(int(r.details.get("refused", 0)) for r in group),
+        relative(_upload_bytes, _with_agreement(group), np.mean)
+        if encrypts_completely(group)
+        else None,
     )
 
 

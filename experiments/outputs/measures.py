@@ -101,10 +101,16 @@ def _rate_of(name: str) -> Callable[[SummaryRow], float | None]:
 
 _COSTS = (
     Measure(
+        "relative_upload_bytes",
+        "bytes that clients send in a round, relative to plain",
+        lambda row: row.cost.relative_upload_bytes,
+        "bytes up in a round, relative to the one without encryption",
+    ),
+    Measure(
         "relative_bytes",
-        "bytes of a round, relative to plain",
+        "bytes of a round up and down, relative to plain",
         lambda row: row.cost.relative_bytes,
-        "bytes of a round, relative to the one without encryption",
+        "bytes up and down in a round, relative to the one without encryption",
     ),
     Measure(
         "relative_seconds",

@@ -80,7 +80,7 @@ def print_tables(
         group = [row for row in rows if row.context == context]
         console.print(rich.text.Text(_title(group), style="bold"))
         console.print(_table(group, console.width, leaks))
-        for line in _costs_in_words(group):
+        for line in (*_trained_otherwise(group), *_costs_in_words(group)):
             console.print(rich.text.Text(line))
         for line in _without_result(group):
             console.print(rich.text.Text(line))
@@ -134,8 +134,9 @@ def _columns(width: int, rows: Sequence[SummaryRow], leaks: Leaks) -> list[_Colu
         _Column(_METRIC, metric),
         *_leakage_columns(leaks, wide, roomy),
         _Column(_BEST, _best_attack),
-        _Column("Bytes\nx plain", lambda row: _times(row.cost.relative_bytes)),
-        _Column("Time\nx plain", lambda row: _times(row.cost.relative_seconds)),
+        _Column("Bytes\nup\nx", lambda row: _times(row.cost.relative_upload_bytes)),
+        _Column("Bytes\nboth\nx", lambda row: _times(row.cost.relative_bytes)),
+        _Column("Time\nx", lambda row: _times(row.cost.relative_seconds)),
         learned,
     ]
     if any(row.cost.saturated_share for row in rows):
@@ -171,6 +172,33 @@ def _share_of(name: str) -> Callable[[SummaryRow], str]:
 
 def _number_of(number: Number) -> Callable[[SummaryRow], str]:
     return lambda row: _median(row.leakage.numbers.get(number.name), number.form)
+
+
+def _trained_otherwise(rows: Sequence[SummaryRow]) -> Iterator[str]:
+    """Which costs are of other masks than those that were attacked, and which rounds."""
+    others = dict.fromkeys(
+        (row.metric, row.agreement, row.cost.trained_agreement)
+        for row in rows
+        if row.cost.trained_agreement
+    )
+    for metric, agreement, trained in others:
+        yield (
+            f"Bytes and time of {metric}, {agreement}: of trainings whose clients come to "
+            f"one mask by {trained}, not {agreement}."
+        )
+    means: dict[str, list[str]] = {}
+    for row in rows:
+        if row.cost.relative_mean_upload_bytes:
+            means.setdefault(row.metric, []).append(
+                f"{_times(row.cost.relative_mean_upload_bytes)} x at "
+                f"{100 * row.encryption_ratio:g} %"
+            )
+    for metric, listed in means.items():
+        yield (
+            f"Of trainings by {metric} the first round, which has no mask to go by, is "
+            "encrypted completely and is not in the table; the mean upload with it: "
+            f"{', '.join(listed)}."
+        )
 
 
 def _costs_in_words(rows: Sequence[SummaryRow]) -> Iterator[str]:
@@ -263,8 +291,8 @@ def _caption(width: int, leaks: Leaks) -> str:
         f"{leaks.caption}{quartiles}; aware = the attacker uses the mask. Best: of each "
         "example the attack that leaks most of it, in hindsight: picked with the original, "
         f"which no attacker has; (n) = of how many examples it is. {shares}"
-        "Bytes, time: of a round, relative to the round without encryption. '-' = not "
-        "measured."
+        "Bytes (up: all that clients send; both: and receive), time: of a training round, "
+        "x = times those of a round without encryption. '-' = not measured."
     )
 
 

@@ -26,11 +26,11 @@ def figure(
 ) -> matplotlib.figure.Figure:
     """Draws leakage against overhead, one line for each metric.
 
-    Across: bytes of a round relative to the plain round, logarithmic. Up: leakage to the
-    best of each example in hindsight with its 95 % interval (the quartiles where there
-    are fewer than three examples), solid, and the same of naive attackers, dashed: the gap
-    between the two is what a naive evaluation does not see. Points carry the encryption
-    ratio.
+    Across: bytes of a round, up and down, relative to the plain round, logarithmic. Up:
+    leakage to the best of each example in hindsight with its 95 % interval (the quartiles
+    where there are fewer than three examples), solid, and the same of naive attackers,
+    dashed: the gap between the two is what a naive evaluation does not see. Points carry
+    the encryption ratio.
 
     Args:
       context: Of the rows; becomes the title.
@@ -44,7 +44,8 @@ def figure(
     axis = made.subplots()
     axis.set_title(f"Leakage against overhead\n{context.title}", fontsize=12)
     axis.set_xlabel(
-        "bytes of a round relative to the plain round (log scale)", fontsize=12
+        "bytes of a round, up and down, relative to the plain round (log scale)",
+        fontsize=12,
     )
     axis.set_ylabel(f"leakage: {leaks.axis}", fontsize=10)
     lines: dict[str, list[SummaryRow]] = {}

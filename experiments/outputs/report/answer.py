@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from experiments.outputs import hindsight
 from experiments.outputs.leaks import Leaks
-from experiments.outputs.report import costs
+from experiments.outputs.report import cost_tables, costs
 from experiments.outputs.report import spread as spread_lib
 from experiments.outputs.report.costs import Message, Rounds
 from experiments.outputs.report.outcomes import CHOOSING, HINDSIGHT, Mask, Outcome
@@ -101,7 +101,7 @@ def _of_policy(
     return Answer(
         about,
         " ".join(said),
-        " ".join(_bytes(message, trained, rounds)),
+        " ".join(_bytes(message, mask, trained, rounds)),
         " ".join(_time(trained, rounds)),
     )
 
@@ -176,25 +176,40 @@ def _same(one: Rounds, mask: Mask, context: Context) -> bool:
     ) == (context.dataset, context.model, mask.metric, mask.asked)
 
 
+def _otherwise(one: Rounds, mask: Mask) -> str:
+    """Which agreement on masks the rounds have, where it is not the attacked one."""
+    other = one.setting.agreement
+    if other == mask.agreement:
+        return ""
+    return f", whose mask is by {other} and not {mask.agreement},"
+
+
 def _bytes(
-    message: Message | None, trained: Sequence[Rounds], rounds: Sequence[Rounds]
+    message: Message | None,
+    mask: Mask,
+    trained: Sequence[Rounds],
+    rounds: Sequence[Rounds],
 ) -> Iterator[str]:
     if message:
         times = message.total.median / message.plain
         yield (
-            f"A client's message takes {message.total.bytes} bytes, {times:.3g} x the "
-            f"{message.plain:,} of one in the clear."
+            f"A client's message, {cost_tables.MESSAGE}, takes {message.total.bytes} "
+            f"bytes, {times:.3g} x the {message.plain:,} of one in the clear."
         )
     for one in trained:
         plain = costs.plain_of(one, rounds)
         several = "s" if one.up.n > 1 else ""
-        ratio = (
-            f"; its median is {one.total / plain.total:.3g} x plain" if plain else ""
-        )
+        ratio = ""
+        if plain:
+            up, both = one.over(plain)
+            ratio = f"; medians: up {up:.3g} x plain, up and down {both:.3g} x"
         yield (
-            f"A training round of {one.setting.num_clients} clients takes {one.up.bytes} "
-            f"bytes up and {one.down.bytes} down ({one.up.n} round{several}{ratio})."
+            f"A training round of {one.setting.num_clients} clients"
+            f"{_otherwise(one, mask)} takes {one.up.bytes} bytes up and {one.down.bytes} "
+            f"down ({one.up.n} round{several}{ratio})."
         )
+        if one.whole:
+            yield f"Encrypted was {cost_tables.WHOLE}."
     if not message and not trained:
         yield "Not measured."
 

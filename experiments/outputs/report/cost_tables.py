@@ -10,6 +10,12 @@ from experiments.outputs.report.outcomes import percent
 from experiments.outputs.stages import TITLES, Stage
 from experiments.outputs.text_tables import Table
 
+MESSAGE = "the gradient alone, without the weight and the metrics of a training round"
+"""What the bytes of a message count."""
+
+WHOLE = "the first round, which has no mask to go by, completely"
+"""What is said where it was encrypted completely, and later ones not."""
+
 
 def of(family: Family) -> list[Table]:
     """Bytes of attacked messages, and bytes and seconds of training rounds.
@@ -54,7 +60,7 @@ def _messages(family: Family, more: str) -> list[Table]:
             "Both, bytes",
             "x plain",
         )
-        title = f"One client's attacked message: {context.title}{more}"
+        title = f"One client's attacked message, {MESSAGE}: {context.title}{more}"
         tables.append(Table(title, headings, rows))
     return tables
 
@@ -86,7 +92,8 @@ def _trainings(family: Family, more: str) -> list[Table]:
         "Ciphertext up, bytes",
         "Clear up, bytes",
         "Down, bytes",
-        "x plain",
+        "Up, x plain",
+        "Up and down, x plain",
         "A round: median (least to most)",
         "Agreeing on a mask",
         "Learned: on the test set, last round",
@@ -125,11 +132,15 @@ def _stages(title: str, timed: Sequence[Rounds]) -> Table:
 def _training(one: Rounds, plain: Rounds | None) -> tuple[str, ...]:
     return (
         f"{one.setting.metric}, {one.setting.agreement}",
-        one.hidden_in_words,
+        one.hidden_in_words + (f"; {WHOLE}" if one.whole else ""),
         one.ciphertext.bytes,
         one.clear.bytes,
         one.down.bytes,
-        f"{one.total / plain.total:.3g}" if plain else "no plain round",
+        *(
+            (f"{ratio:.3g}" for ratio in one.over(plain))
+            if plain
+            else ("no plain round", "no plain round")
+        ),
         one.seconds.seconds,
         one.agreement.seconds if one.agreement else "no round of its own",
         "; ".join(f"{name} {_ends(each)}" for name, each in one.learned.items()) or "-",

@@ -98,6 +98,7 @@ class Rounds(NamedTuple):
         versions that did not time them.
       saturated: Entries beyond the codec's bound, of all clients and rounds.
       hidden: Entries that were encrypted, of all clients and rounds.
+      whole: Whether some round was encrypted completely though less was asked for.
       refused: Uploads that the server refused, by reason.
       not_finite: Rounds whose loss is no number.
       learned: What the model's meters say on the test set after the last round, of each
@@ -116,6 +117,7 @@ class Rounds(NamedTuple):
     stages: Mapping[Stage, Range]
     saturated: int
     hidden: int
+    whole: bool
     refused: Mapping[str, int]
     not_finite: int
     learned: Mapping[str, Range]
@@ -124,6 +126,10 @@ class Rounds(NamedTuple):
     def total(self) -> float:
         """The median bytes of a round, in both directions."""
         return self.up.median + self.down.median
+
+    def over(self, plain: "Rounds") -> tuple[float, float]:
+        """Median bytes by those of plain rounds: up, and both ways together."""
+        return self.up.median / plain.up.median, self.total / plain.total
 
     @property
     def hidden_in_words(self) -> str:
@@ -214,6 +220,7 @@ def _rounds(setting: Setting, group: Sequence[RoundRecord]) -> Rounds:
         stages=_stages(cost_summary.steady(group)),
         saturated=sum(int(one.details.get("saturated", 0)) for one in group),
         hidden=sum(one.hidden * one.cell.num_clients for one in group),
+        whole=cost_summary.encrypts_completely(group),
         refused=refused,
         not_finite=sum(_not_finite(one) for one in group),
         learned=_learned(group),

@@ -43,7 +43,7 @@ def test_csv_has_the_columns_and_values_of_earlier_versions():
     now = list(csv.DictReader(io.StringIO(tables.to_csv(rows))))
     new = (
         "hidden_share", "without_result", "measures", "saturated_share", "refused",
-            "weights_after_rounds",
+            "weights_after_rounds", "relative_mean_upload_bytes", "trained_agreement",
         *(name for name in now[0] if name.startswith("test_loss_")),
     )  # fmt: skip
     assert [name for name in now[0] if name not in new] == list(before[0])
@@ -159,7 +159,7 @@ def test_the_table_fits_and_is_plain_text_when_not_a_terminal(width):
     for word in ("random", "gradient_magnitude", "lbfgs", "31.0", "n=3", "mnist-5k"):
         assert word in text
     # No word of a heading is broken.
-    for word in ("hindsight", "Metric", "naive", "aware", "plain"):
+    for word in ("hindsight", "Metric", "naive", "aware", "Bytes", "both"):
         assert word in text
     # Three of three, and none, with Wilson's intervals.
     for word in ("Succ. %", "Succ.: share", "100 [44, 100]", "0 [0, 56]"):
@@ -209,6 +209,31 @@ def test_the_table_shows_what_is_missing_as_a_dash():
     stream = io.StringIO()
     tables.print_tables(summary.summarise(rounds(cell(), 1.0, 5, 10)), stream, 80)
     assert " - " in stream.getvalue()
+
+
+def test_uploads_come_first_and_costs_of_other_masks_are_said_to_be_so():
+    """Uploads are what clients pay; both ways together the factor is smaller."""
+    trained = cell(0.1, release="reveal_aggregate", agreement="previous_aggregate")
+    first, *later = rounds(trained, 1.0, 600, 10)
+    text = shown(
+        attack(0),
+        *rounds(cell(0.0, "plain", release="plain"), 1.0, 300, 0),
+        dataclasses.replace(first, hidden=100, client_to_server_bytes=1200),
+        *later,
+    )
+    # Up 600 of 300, and with 100 down 700 of 400; (1200 + 3 * 600) / 4 of 300.
+    assert "lbfgs aware 2.00 1.75 1.00" in text
+    assert (
+        "Bytes and time of random, public: of trainings whose clients come to one mask by "
+        "previous_aggregate, not public."
+    ) in text
+    assert (
+        "is encrypted completely and is not in the table; the mean upload with it: "
+        in (text)
+    )
+    assert "2.50 x at 10 %." in text
+    same = shown(attack(0), *rounds(cell(0.1), 1.0, 600, 10))
+    assert "come to one mask by" not in same and "completely" not in same
 
 
 def shown(*found):

@@ -130,6 +130,7 @@ def test_tags_are_those_of_earlier_versions(tmp_path):
         "metrics/leakage_success_25db",
         "metrics/leakage_identified",
         "metrics/leakage_perceptual",
+        "metrics/relative_upload_bytes",
         "metrics/relative_bytes",
         "metrics/relative_seconds",
         "metrics/accuracy",

@@ -1,10 +1,11 @@
 """What the first screen says, which is never more than was measured."""
 
+import dataclasses
 import math
 
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.report import answer, costs, outcomes
-from tests.experiments.outputs.example_records import attack, cell
+from tests.experiments.outputs.example_records import attack, cell, rounds
 from tests.experiments.outputs.report import folders
 
 
@@ -28,9 +29,12 @@ def test_leakage_bytes_and_time_at_a_tenth():
     assert "too few for an interval, 3 examples" in found.leaks
     # 160 bytes of ciphertext and 90 visible entries; 100 entries in the clear.
     assert "520 bytes, 1.3 x the 400" in found.bytes
-    assert "400 bytes up and 100 down (4 rounds; its median is 1.25 x plain)" in (
-        found.bytes
-    )
+    assert "the gradient alone, without the weight and the metrics" in found.bytes
+    assert (
+        "400 bytes up and 100 down (4 rounds; medians: up 1.33 x plain, up and down "
+        "1.25 x)"
+    ) in found.bytes
+    assert "completely" not in found.bytes and "whose mask" not in found.bytes
     assert "1.5 s (1.5 to 1.5, 3 rounds), against 1 s" in found.time
     assert "So few rounds say little." in found.time
 
@@ -85,6 +89,16 @@ def test_ranges_that_overlap_show_no_difference():
     ]
     (found,) = answers([one for one in records if one not in plain] + slow)
     assert "overlap: no difference was measured" in found.time
+
+
+def test_costs_of_other_masks_than_the_attacked_ones_are_said_to_be_so():
+    trained = cell(0.1, release="reveal_aggregate", agreement="previous_aggregate")
+    first, *later = rounds(trained, 1.0, 300, 10)
+    (found,) = answers([attack(0), dataclasses.replace(first, hidden=100), *later])
+    assert "of 8 clients, whose mask is by previous_aggregate and not public," in (
+        found.bytes
+    )
+    assert "first round, which has no mask to go by, completely" in found.bytes
 
 
 def test_the_aggregate_is_said_to_be_published_whatever_is_hidden():

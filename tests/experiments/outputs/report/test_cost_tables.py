@@ -6,7 +6,7 @@ from experiments.outputs.records import Record
 from experiments.outputs.report import cost_tables
 from experiments.outputs.report.families import Family
 from experiments.outputs.stages import TITLES, Stage
-from tests.experiments.outputs.example_records import training
+from tests.experiments.outputs.example_records import cell, rounds, training
 
 
 class OfRecords(NamedTuple):
@@ -28,6 +28,17 @@ def test_seconds_by_stage_are_of_rounds_that_do_not_compile():
     (row,) = seconds.rows
     assert row[place] == "2 s (1 to 3, 3 rounds)"
     assert row[seconds.headings.index(TITLES[Stage.DECRYPT])].startswith("0 s")
+
+
+def test_uploads_have_a_column_of_their_own():
+    plain = cell(0.0, "plain", release="plain", agreement="none")
+    made, *_ = tables(
+        *rounds(plain, 1.0, 300, 0),
+        *rounds(cell(0.1, release="reveal_aggregate"), 1.0, 600, 10),
+    )
+    found = {row[0]: dict(zip(made.headings, row, strict=True)) for row in made.rows}
+    ours = found["random, public"]
+    assert (ours["Up, x plain"], ours["Up and down, x plain"]) == ("2", "1.75")
 
 
 def test_records_without_stages_have_no_such_table():
