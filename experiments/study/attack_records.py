@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from attacks import coupling, words
 from attacks import knowledge as knowledge_lib
-from attacks import words
 from experiments.data.dataset import Dataset
 from experiments.outputs.records import AttackRecord, MemberRecord
 from experiments.study.modality import Measured, Modality, Victims
@@ -154,10 +154,18 @@ def _record(
             "stop": found.stop,
             "matched_entries": found.matched_entries,
             "without_draws": subject.model.task.is_random,
+            "batch_statistics": coupling.mixes_examples(subject.model),
+            **_guessed(subject.model),
             "ciphertext_bytes": len(subject.view.messages[0].ciphertext),
             **leak.details,
         },
     )
+
+
+def _guessed(model: AnyModel) -> dict[str, str]:
+    """The loss, where nobody said it."""
+    objective = model.task.objective
+    return {"loss_guessed": objective.name} if objective.is_guessed else {}
 
 
 def _unmeasured(subject: Subject, row: int) -> AttackRecord:

@@ -11,8 +11,8 @@ import numpy as np
 from experiments.study import places
 from experiments.study.flag_table import SettingsError
 from experiments.study.settings import Subject
+from selenc_tf.models import objectives, variables
 from selenc_tf.models import task as task_lib
-from selenc_tf.models import variables
 from selenc_tf.models.task import LearningTask
 
 
@@ -63,9 +63,12 @@ def task_of(made: Any, asked: Subject) -> LearningTask:
             f"{type(made).__name__}."
         )
     try:
-        return task_lib.from_keras(
+        guessed = not asked.loss and objectives.of_compiled(made) is None
+        task = task_lib.from_keras(
             made, asked.loss or None, training=asked.training_mode
         )
+        objective = dataclasses.replace(task.objective, is_guessed=guessed)
+        return dataclasses.replace(task, objective=objective)
     except ValueError as error:
         raise SettingsError(
             f"`--model={asked.model}` cannot be used: {error}"

@@ -6,6 +6,7 @@ from typing import NamedTuple, TextIO
 
 from experiments.data.dataset import Dataset
 from experiments.outputs import (
+    assumed,
     by_attack,
     files,
     hindsight,
@@ -129,6 +130,8 @@ def summary(
     """
     found, leaks = results.load(run_folder), modality.leaks
     rows = summary_lib.summarise(found, leaks)
+    for line in assumed.of(found):
+        print(f"Note: {line}", file=stream)
     tables.print_tables(rows, stream, leaks=leaks)
     attacked = [record for record in found if isinstance(record, AttackRecord)]
     for table in by_attack.to_tables(by_attack.summarise(attacked, leaks), leaks):

@@ -39,12 +39,14 @@ class Objective:
       loss: `(labels, outputs) -> scalar`, as Keras computes it; the model's own
         penalties are not in it.
       rules: A `labels.Rule` for each output, in their nesting.
+      is_guessed: Whether nobody said it, and it is what the outputs suggest.
     """
 
     name: str
     kind: Kind
     loss: Callable[[Any, Any], tf.Tensor]
     rules: Any
+    is_guessed: bool = False
 
 
 def recognise(loss: Any, outputs: Any, model: str) -> Objective:

@@ -99,6 +99,10 @@ def test_two_inputs_with_batch_normalisation_and_dropout_through_run_and_analyse
     assert [record.status for record in attacks] == ["ok"] * 2 * 2 * 2
     assert all(len(record.details["feature_errors"]) == 5 for record in attacks)
     assert all("ssim" not in record.measures for record in attacks)
+    # What makes the model look protected without a mask is said first.
+    assert shown.index("not given the clients' draws") < shown.index("racy %")
+    assert "with the statistics of their batch" in shown
+    assert "its loss was taken to be sparse_categorical_crossentropy" in shown
     assert not list((tmp_path / "own" / "figures").glob("reconstruction*"))
     facts = json.loads((tmp_path / "own" / "config.json").read_text())["facts"]
     assert facts["loss"] == "sparse_categorical_crossentropy"

@@ -8,6 +8,7 @@ import jinja2
 import markupsafe
 import plotly.offline
 
+from experiments.outputs import assumed
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import (
@@ -161,6 +162,9 @@ def of(
             said.setdefault(note, []).append(run.name)
     notes = [f"{', '.join(whose)}: {note}" for note, whose in said.items()]
     notes += [note for family, _ in families for note in family.notes]
+    for family, _ in families:
+        whose = f"{family.name}: " if family.name else ""
+        notes += [f"{whose}{line}" for line in assumed.of(family.records)]
     captions = dict.fromkeys(f"{group.leaks.caption}." for group in groups)
     return Page(
         title="What leaks, and what it costs to hide it",

@@ -1,3 +1,6 @@
+import dataclasses
+
+import keras
 import numpy as np
 import pytest
 
@@ -49,6 +52,16 @@ def test_weights_that_cannot_be_used(tmp_path, kind):
         path.write_text("no archive")
     with pytest.raises(SettingsError, match=r"`--weights=.*npz` must"):
         own_model.with_weights(task, str(path))
+
+
+def test_a_loss_that_nobody_said_is_known_to_be_guessed():
+    model = architectures.build("dense")
+    asked = settings.Settings(model="given:model")
+    assert own_model.task_of(model, asked).objective.is_guessed
+    said = dataclasses.replace(asked, loss="sparse_categorical_crossentropy")
+    assert not own_model.task_of(model, said).objective.is_guessed
+    model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    assert not own_model.task_of(model, asked).objective.is_guessed
 
 
 def test_changed_data_are_another_run(tmp_path):

@@ -159,6 +159,26 @@ def test_what_is_wrong_with_a_run_stands_on_top(tmp_path):
     assert "Unfinished: 10 of 18 attacked examples" in html.split('id="answer"')[0]
 
 
+def test_what_makes_a_model_look_protected_stands_on_top(tmp_path):
+    details = {
+        "without_draws": True,
+        "batch_statistics": True,
+        "loss_guessed": "mean_squared_error",
+    }
+    made = [attack(0, details=details)]
+    out = report(tmp_path, folders.write(tmp_path / "run", made))
+    top = (out / "report.html").read_text().split('id="answer"')[0]
+    for words in (
+        "not given the clients&#39; draws (dropout masks, noise)",
+        "with the statistics of their batch",
+        "its loss was taken to be mean_squared_error",
+    ):
+        assert words in top
+    plain = report(tmp_path / "b", folders.write(tmp_path / "plain", [attack(0)]))
+    top = (plain / "report.html").read_text().split('id="answer"')[0]
+    assert 'role="note"' not in top
+
+
 def test_names_are_text_and_no_markup(tmp_path):
     strange = attack(0, attack="<b>x</b>", details={"ciphertext_bytes": 1})
     out = report(tmp_path, folders.write(tmp_path / "r<i>", [strange]))
