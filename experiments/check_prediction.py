@@ -116,7 +116,7 @@ def prepare(asked: Check, stream: TextIO) -> "Work":
 
 
 def _notes(work: "Work", folder: pathlib.Path) -> tuple[str, ...]:
-    """For whom the bound holds, and which attacks have no result."""
+    """For whom the prediction is, and which attacks have no result."""
     made = work.study
     prior = catalog.prior_of(made.options.prior, made.model.input_shape)
     rounds = made.options.training.weights_after_rounds

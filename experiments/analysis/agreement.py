@@ -19,11 +19,11 @@ class Case(NamedTuple):
       picture: Which picture; cases of one picture are not independent.
       metric: What chose the hidden entries.
       encryption_ratio: As asked for.
-      predicted_db: The bound on the PSNR, with the box.
+      predicted_db: The predicted PSNR, with the box.
       attack_db: What the best of the attacks reached; NaN if none has a result.
       guess_db: What the mean of public pictures reaches, without any gradient.
       attack: Which attack that was; "" if none has a result.
-      without_box_db: The bound for who knows the prior alone; NaN in records of versions
+      without_box_db: The same for who knows the prior alone; NaN in records of versions
         that had no other.
     """
 

@@ -16,7 +16,7 @@ from experiments.outputs.style import COLOURS, MARKERS
 from experiments.outputs.text_tables import Table
 
 TOLERANCE_DB = 1.0
-"""How far an attack must be above a bound for that to count as broken."""
+"""How far an attack must be above a prediction for that to count as broken."""
 
 
 def publish(
@@ -41,7 +41,7 @@ def publish(
     headings = (
         "ratio",
         "metric",
-        "bound, dB",
+        "predicted, dB",
         "without the box, dB",
         "best attack, dB",
         "which",
@@ -70,7 +70,7 @@ def _summary(cases: Sequence[Case]) -> str:
     found = agreement.correlation(cases, seed=0)
     capped = agreement.correlation(cases, 0, decibels.EXACT_DB)
     return (
-        f"The bound was {_held(cases)}. Spearman's correlation of the bound and the "
+        f"The prediction was {_held(cases)}. Spearman's correlation of it and the "
         f"stronger of the best attack and the mean picture: {_interval(found)}, "
         f"resampling {found.pictures} pictures, {found.cases} cases; with all above "
         f"{decibels.EXACT_DB:.1f} dB (exact in 8 bits) counted as equal: "
@@ -79,7 +79,7 @@ def _summary(cases: Sequence[Case]) -> str:
 
 
 def _without_box(cases: Sequence[Case]) -> str:
-    """The same of the bound for who knows the prior alone."""
+    """The same of the number for who knows the prior alone."""
     other = [case._replace(predicted_db=case.without_box_db) for case in cases]
     found = agreement.correlation(other, seed=0)
     return (
@@ -89,7 +89,7 @@ def _without_box(cases: Sequence[Case]) -> str:
 
 
 def _held(cases: Sequence[Case]) -> str:
-    """In how many masks no attack is above the bound."""
+    """In how many masks no attack is above the prediction."""
     failures = agreement.broken(cases, TOLERANCE_DB)
     text = (
         f"not beaten in {len(cases) - len(failures)} of {len(cases)} masks "
@@ -153,11 +153,11 @@ def _figure(cases: Sequence[Case]) -> matplotlib.figure.Figure:
             marker=MARKERS[index % len(MARKERS)],
             label=metric,
         )
-    # The bound of a picture that is black and white alone is infinite.
+    # The prediction for a picture that is black and white alone is infinite.
     bounds = [case.predicted_db for case in cases if math.isfinite(case.predicted_db)]
     top = max(bounds, default=decibels.EXACT_DB)
     axis.plot([0, top], [0, top], color="0.6", linewidth=1, zorder=0)
-    axis.set_xlabel("predicted: bound on the PSNR, dB")
+    axis.set_xlabel("predicted PSNR, dB")
     axis.set_ylabel("measured: best attack or mean picture, dB")
     axis.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)

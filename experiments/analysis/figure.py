@@ -1,4 +1,4 @@
-"""The figure of an analysis: the bound of the attackers' PSNR against the ratio."""
+"""The figure of an analysis: the predicted PSNR of attackers against the ratio."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from experiments.outputs.style import COLOURS, MARKERS
 def figure(
     title: str, prior_psnr_db: float, results: Sequence[Analysed]
 ) -> matplotlib.figure.Figure:
-    """Draws the PSNR bound against the encryption ratio, one line for each metric.
+    """Draws the predicted PSNR against the encryption ratio, one line for each metric.
 
     A band spans the pictures. A shaded strip marks where identifiability is lost: the
     bracket of the median picture.
@@ -32,7 +32,7 @@ def figure(
     axis = drawn.subplots()
     axis.set_title(title, fontsize=12)
     axis.set_xlabel("encrypted share of the parameters in %", fontsize=12)
-    axis.set_ylabel("bound of the attackers' PSNR in dB", fontsize=12)
+    axis.set_ylabel("predicted PSNR of attackers in dB", fontsize=12)
     bounds: dict[str, dict[float, list[float]]] = {}
     for (ratio, metric), found in by_mask(results).items():
         psnrs = [each.psnr_bound_db for each in found]

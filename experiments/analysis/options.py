@@ -68,7 +68,7 @@ class Options(Federated, Grid, Messages):
         "prior",
         catalog.AUTO,
         "What attackers know of pictures beforehand, a Gaussian estimated from public "
-        "ones: the bound holds for who knows this. auto is dct for pictures and "
+        "ones: the prediction is for who knows this. auto is dct for pictures and "
         "isotropic for other numbers.",
         choices=(catalog.AUTO, *catalog.PRIORS),
     )
@@ -82,7 +82,7 @@ class Options(Federated, Grid, Messages):
     psnr_threshold_db: float = flag(
         "psnr_threshold_db",
         20.0,
-        "A PSNR bound below this counts as protection.",
+        "A predicted PSNR below this counts as a threshold.",
         rule=check_finite,
     )
     threshold_tolerance: float = flag(

@@ -17,7 +17,7 @@ CSV, TEXT, FIGURE = "analysis.csv", "analysis.md", "analysis.png"
 
 _CRITERIA: Mapping[str, str] = {
     IDENTIFIABILITY: "a direction of the input is lost",
-    PSNR: "PSNR bound below {:g} dB",
+    PSNR: "predicted PSNR below {:g} dB",
 }
 
 
@@ -29,7 +29,7 @@ class Heading(NamedTuple):
       dataset: What the data really is.
       noise: As the flag says it.
       prior: Its name and variance.
-      assumed: For whom the bound holds, in words.
+      assumed: For whom the prediction is, in words.
       prior_psnr_db: Of an attacker who knows nothing but the prior.
       psnr_threshold_db: Of the criterion "psnr".
     """
@@ -52,7 +52,7 @@ class Heading(NamedTuple):
 
 
 def assumed(prior: str, pictures: int) -> str:
-    """For whom a bound holds, in words that stand beside it.
+    """For whom a prediction is, in words that stand beside it.
 
     Args:
       prior: A name of `catalog.PRIORS`.
@@ -62,12 +62,13 @@ def assumed(prior: str, pictures: int) -> str:
       Sentences.
     """
     return (
-        "The bound is for attackers who know of the inputs no more than this Gaussian "
+        "The prediction is for attackers who know of the inputs no more than this Gaussian "
         f"prior: {prior}, {catalog.PRIORS[prior].about}, estimated from {pictures:,} "
         "public examples. It takes the gradient as linear near the true input, labels "
         "as known, and nothing as learned from where the mask is. Those who also know "
         "that numbers lie in [0, 1] are granted the inputs that lie exactly at 0 or 1; "
-        "without the box, the bound is for who knows the prior alone. Attackers who know "
+        "without the box, the number is for who knows the prior alone. Of one example it "
+        "is no bound: only the mean over all examples has one. Attackers who know "
         "more, of the data or of the network, go past it: attack before you call a mask "
         "protection."
     )
@@ -152,7 +153,7 @@ def tables(heading: Heading, results: Sequence[Analysed]) -> tuple[Table, Table]
             "zero-fill cosine",
             "rank",
             "degrees of freedom",
-            "PSNR bound, dB",
+            "predicted PSNR, dB",
             "without the box, dB",
         ),
         [_cells(*mask, found) for mask, found in by_mask(results).items()],

@@ -108,6 +108,7 @@ class Page(NamedTuple):
       trouble: What went wrong.
       sentences: Tables of recovered sentences.
       prediction: Tables of what masks alone predict.
+      passed: Where attacks went past that.
       costs: Tables of bytes and seconds.
       provenance: How each run was made.
     """
@@ -120,6 +121,7 @@ class Page(NamedTuple):
     trouble: tuple[str, ...]
     sentences: tuple[Table, ...]
     prediction: tuple[Table, ...]
+    passed: tuple[str, ...]
     costs: tuple[Table, ...]
     provenance: tuple[Provenance, ...]
 
@@ -135,6 +137,7 @@ def of(
     families: Sequence[tuple[Family, Leaks]],
     sentences: Sequence[Table] = (),
     prediction: Sequence[Table] = (),
+    passed: Sequence[str] = (),
 ) -> Page:
     """Makes the page of families of runs.
 
@@ -142,6 +145,7 @@ def of(
       families: Each with what is measured there.
       sentences: Tables of what was recovered, of modalities that have no pictures.
       prediction: Tables of what masks alone predict, if that was asked.
+      passed: Where attacks went past that, in sentences.
 
     Returns:
       The page.
@@ -176,6 +180,7 @@ def of(
         trouble=tuple(wrong),
         sentences=tuple(sentences),
         prediction=tuple(prediction),
+        passed=tuple(passed),
         costs=tuple(
             table for family, _ in families for table in cost_tables.of(family)
         ),

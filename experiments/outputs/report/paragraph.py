@@ -30,4 +30,5 @@ def _lines(page: Page) -> Iterator[str]:
         return
     yield answer.BOUND
     yield from page.measures
+    yield from page.passed
     yield from page.trouble

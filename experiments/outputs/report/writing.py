@@ -13,6 +13,7 @@ from experiments.outputs.report import (
     long_form,
     page,
     paper,
+    predicted,
 )
 from experiments.outputs.report import folder as folder_lib
 from experiments.outputs.report.families import Family
@@ -71,7 +72,12 @@ def page_of(found: Sequence[tuple[Family, Leaks]], runs: Sequence[Run]) -> Page:
             for table in kept.load(run.path / file)
         ]
 
-    return page.of(found, tables(kept.SENTENCES), tables(kept.PREDICTION))
+    passed = [
+        f"{run.name}: {line}" if len(runs) > 1 else line
+        for run in runs
+        for line in predicted.passed(predicted.load(run.path), run.records)
+    ]
+    return page.of(found, tables(kept.SENTENCES), tables(kept.PREDICTION), passed)
 
 
 def modality(family: Family) -> str:

@@ -1,12 +1,15 @@
 """The prediction of the messages that an audit attacks, where one can be made."""
 
 import pathlib
+from collections.abc import Sequence
 from typing import TextIO
 
 from experiments.analysis import inputs as analysed
 from experiments.analysis import options, report, results, running
 from experiments.analysis.options import Options
-from experiments.outputs.report import kept
+from experiments.analysis.results import Analysed
+from experiments.outputs.report import kept, predicted
+from experiments.outputs.report.predicted import Predicted
 from experiments.study import flag_table, run_folders
 from experiments.study.flag_table import SettingsError
 from experiments.study.inputs import Inputs
@@ -66,7 +69,20 @@ def make(
         title = f"{heading.title}. {heading.assumed}"
         tables = (leakage._replace(title=title), thresholds)
         kept.save(run_folder / kept.PREDICTION, tables)
+        predicted.save(run_folder, _of_examples(found))
     return status
+
+
+def _of_examples(found: Sequence[Analysed]) -> list[Predicted]:
+    """Of gradients of one example: of a batch only the mean error is predicted."""
+    return [
+        Predicted(
+            row.metric, row.asked_ratio, one.pictures[0], row.prediction.psnr_bound_db
+        )
+        for one in found
+        if len(one.pictures) == 1
+        for row in one.rows
+    ]
 
 
 def _options(settings: Settings) -> Options:

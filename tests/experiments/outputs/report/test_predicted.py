@@ -1,0 +1,51 @@
+"""What is predicted of one example is no bound, and the report says where it was passed."""
+
+import math
+
+from experiments.outputs.pictures.leaks import PICTURES
+from experiments.outputs.report import page as page_lib
+from experiments.outputs.report import paragraph, predicted, reading, writing
+from experiments.outputs.report.predicted import Predicted
+from experiments.outputs.text_tables import Table
+from tests.experiments.outputs.example_records import attack, cell
+from tests.experiments.outputs.report import folders
+
+
+def test_an_attack_past_its_prediction_is_said_on_the_page_and_the_terminal(tmp_path):
+    made = [
+        attack(0, psnr=34.6, attack="completion", cell=cell(0.1)),
+        attack(0, psnr=90.0, cell=cell(0.0)),
+        attack(1, psnr=20.9, cell=cell(0.1)),
+    ]
+    path = folders.write(tmp_path / "run", made)
+    predicted.save(
+        path,
+        [
+            Predicted("random", 0.1, 0, 22.0),
+            # Both are exact, and less than a tolerance is nothing.
+            Predicted("random", 0.0, 0, 70.0),
+            Predicted("random", 0.1, 1, 20.0),
+        ],
+    )
+    runs = [reading.read(path)]
+    writing.write(path, runs, lambda modality: PICTURES)
+    expected = (
+        "Past the prediction: 1 of 3 attacked examples and masks were recovered better "
+        "than predicted, at most by 12.6 dB (example 0, random at 10 %: 34.6 dB by "
+        "completion, 22.0 dB predicted)."
+    )
+    page = writing.page_of(writing.families_of(runs, lambda modality: PICTURES), runs)
+    assert expected in paragraph.of(page)
+    table = Table("predicted", ("metric",), [("random",)])
+    assert expected in page_lib.to_html(page._replace(prediction=(table,)))
+
+
+def test_predictions_are_read_as_they_were_kept(tmp_path):
+    kept = [Predicted("random", 0.1, 7, math.inf), Predicted("random", 1.0, 7, 9.5)]
+    predicted.save(tmp_path, kept)
+    assert predicted.load(tmp_path) == kept
+    assert predicted.load(tmp_path / "other") == []
+    assert list(predicted.passed(kept, [attack(7, psnr=9.0, cell=cell(1.0))])) == []
+    # Of a batch the prediction is another one.
+    batch = attack(7, psnr=30.0, cell=cell(1.0), batch_size=2)
+    assert list(predicted.passed(kept, [batch])) == []
