@@ -32,6 +32,7 @@ def execute(
     line: Sequence[str],
     output: TextIO = sys.stdout,
     errors: TextIO = sys.stderr,
+    notes: Sequence[str] = (),
 ) -> int:
     """Reads the runs, writes the report, and gives the exit status.
 
@@ -41,6 +42,7 @@ def execute(
       line: The program and the folders of the runs.
       output: Where it is said what was written, and what is missing.
       errors: Where refusals go.
+      notes: What is missing and no run knows; stands on top of the page.
 
     Returns:
       0, or `command.REFUSED` for folders that cannot be used.
@@ -63,7 +65,7 @@ def execute(
 
     def work(prepared: "tuple[pathlib.Path, list[Run]]") -> int:
         folder, runs = prepared
-        written = report.writing.write(folder, runs, leaks_of)
+        written = report.writing.write(folder, runs, leaks_of, notes)
         for run in runs:
             for note in run.notes:
                 print(f"{run.path}: {note}", file=output)

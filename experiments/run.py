@@ -64,10 +64,11 @@ def main(asked: Runs, command_line: Sequence[str], errors: TextIO = sys.stderr) 
         if settings.output.dry_run or status == command.REFUSED:
             return status
         place = Place(settings.output.logdir, whole.name)
-        folders = [
-            str(run_folders.of(one)) for one in runs if run_folders.of(one).exists()
-        ]
-        return max(status, report.execute(place, ["report", *folders], errors, errors))
+        begun = [one for one in runs if run_folders.of(one).exists()]
+        left = ", ".join(str(one.seed) for one in runs if one not in begun)
+        notes = [f"Not begun: seed {left}. The same command goes on."] if left else []
+        line = ["report", *(str(run_folders.of(one)) for one in begun)]
+        return max(status, report.execute(place, line, errors, errors, notes))
 
     return command.perform(lambda: rules.check(asked, _seeds), work, errors)
 

@@ -93,6 +93,9 @@ def _refuse(error: Exception, errors: TextIO) -> int:
 def _parse(arguments: Sequence[str]) -> Any:
     try:
         return flags.FLAGS(arguments)
+    except SystemExit:
+        # Only --help and its like end here: what was asked for was given.
+        sys.exit(0)
     except flags.UnrecognizedFlagError as error:
         now = FORMER.get(error.flagname)
         said = flags.Error(f"`--{error.flagname}` is {now} now.") if now else error

@@ -221,10 +221,17 @@ def _minutes(settings: Settings, inputs: Inputs) -> Iterator[str]:
         made = searches(settings, inputs)
         attacked = made * settings.attack.max_iterations * EVALUATIONS * step
     yield (
-        f"An estimate from the time of one step: {local / 60:.1f} minutes of training "
-        f"and at most {attacked / 60:.1f} of attacks that iterate, besides encryption "
-        "and what TensorFlow takes to compile."
+        f"An estimate from the time of one step: {in_minutes(local / 60)} of training "
+        f"and at most {in_minutes(attacked / 60)} of attacks that iterate, besides "
+        "encryption and what TensorFlow takes to compile."
     )
+
+
+def in_minutes(minutes: float) -> str:
+    """A time for people: "about 3.2 minutes", or that it is less than one."""
+    if minutes < 1:
+        return "less than a minute" if minutes else "no time"
+    return f"about {minutes:.1f} minutes"
 
 
 def searches(settings: Settings, inputs: Inputs) -> int:

@@ -140,6 +140,7 @@ def test_an_audit_is_a_run_with_other_defaults():
         (300, 2.0, 5.0, "300 iterations of each search; 7 searches"),
         (62, 5.0, 5.0, "62 iterations of each search, cut from 300 by --minutes=5"),
         (20, 9.0, 5.0, "That is more than was asked for"),
+        (300, 0.02, 5.0, "7 searches at most, less than a minute from the time"),
     ],
 )
 def test_what_was_cut_is_said(iterations, minutes, limit, said):

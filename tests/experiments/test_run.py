@@ -172,10 +172,13 @@ def test_a_stopped_run_is_the_last_and_is_in_the_report(tmp_path, monkeypatch):
 
     monkeypatch.setattr(run, "execute", execute)
     monkeypatch.setattr(
-        run.report, "execute", lambda place, line, *_: reported.append(line[1:]) or 0
+        run.report,
+        "execute",
+        lambda place, line, *more: reported.append((line[1:], more[-1])) or 0,
     )
     assert seeds(f"--logdir={tmp_path}", "--seeds=3,1")[0] == 130
-    assert done == [3] and reported == [[str(tmp_path / "tiny_seed3")]]
+    said = ["Not begun: seed 1. The same command goes on."]
+    assert done == [3] and reported == [([str(tmp_path / "tiny_seed3")], said)]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ PICTURES = Leaks(
     tag="leakage_psnr_{}_db",
     axis=f"median PSNR in dB (higher = more leaked; {decibels.EXACT_DB:.1f} = exact)",
     caption="PSNR: leakage in dB, median over examples, higher = more leaked; exact = "
-    "better than 8 bits a pixel can hold",
+    "closer than rounding to 8 bits",
     numbers=(
         Number(key="ssim", name="ssim", words="SSIM", heading="SSIM"),
         Number(

@@ -8,7 +8,13 @@ from experiments.outputs.leaks import Leaks
 from experiments.outputs.report import cost_tables, costs
 from experiments.outputs.report import spread as spread_lib
 from experiments.outputs.report.costs import Message, Rounds
-from experiments.outputs.report.outcomes import CHOOSING, HINDSIGHT, Mask, Outcome
+from experiments.outputs.report.outcomes import (
+    CHOOSING,
+    HINDSIGHT,
+    Mask,
+    Outcome,
+    percent,
+)
 from experiments.outputs.summary import Context
 
 _NAMED = 4
@@ -156,6 +162,32 @@ def _scale(own: Sequence[Outcome], mask: Mask, leaks: Leaks) -> Iterator[str]:
         said += [f"{words} hidden {leaks.shown(one.median)}" for one in ends if one]
     if said:
         yield f"Medians to compare with: {', '.join(said)}."
+    yield _enough(own, leaks)
+
+
+def _enough(own: Sequence[Outcome], leaks: Leaks) -> str:
+    """From which measured share on no more leaks than with everything hidden."""
+    found = sorted(
+        (one.mask.low, one.spread)
+        for one in own
+        if one.attack == HINDSIGHT and one.spread
+    )
+    whole = [spread for share, spread in found if share == 1.0]
+    if not whole:
+        return (
+            "From which share on no more leaks than with everything hidden cannot be "
+            "said: everything hidden was not measured."
+        )
+    end = spread_lib.ends(whole[0])[1]
+    enough = 1.0
+    for share, spread in reversed(found):
+        if spread.median > end:
+            break
+        enough = share
+    shown = f"what everything hidden gives (at most {leaks.shown(end)})"
+    if enough == 1.0:
+        return f"At no measured share below 100 % is it down to {shown}."
+    return f"It is down to {shown} from the measured share of {percent(enough)} % on."
 
 
 def _sure(here: Sequence[Outcome]) -> Iterator[str]:
@@ -209,7 +241,7 @@ def _bytes(
             f"down ({one.up.n} round{several}{ratio})."
         )
         if one.whole:
-            yield f"Encrypted was {cost_tables.WHOLE}."
+            yield f"{cost_tables.WHOLE.capitalize()}."
     if not message and not trained:
         yield "Not measured."
 

@@ -13,7 +13,7 @@ from experiments.outputs.text_tables import Table
 MESSAGE = "the gradient alone, without the weight and the metrics of a training round"
 """What the bytes of a message count."""
 
-WHOLE = "the first round, which has no mask to go by, completely"
+WHOLE = "the first round, which has no mask to go by, was encrypted completely"
 """What is said where it was encrypted completely, and later ones not."""
 
 

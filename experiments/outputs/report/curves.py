@@ -113,7 +113,7 @@ def _points(
             continue
         place = (one.context, mask.metric, mask.agreement, mask.asked)
         message = messages.get(place) if one.context.target == "client" else None
-        ends = spread.interval or (spread.values[-1], spread.values[0])
+        ends = spread_lib.ends(spread)
         drawn = tuple(leaks.drawn(value) for value in spread.values)
         points.append(
             Point(

@@ -25,6 +25,8 @@ MOST = 3
 MOST_PIXELS = 72
 """Along a side: larger pictures are shown smaller, so that a page stays small."""
 
+_SENTENCES = "; sentences are below if the run kept them (the same command adds them)."
+
 
 class Tile(NamedTuple):
     """One picture, or why there is none.
@@ -90,8 +92,8 @@ def of(context: Context, family: Family, leaks: Leaks) -> tuple[list[Strip], str
         arrays = [array for array in (original, *kept) if array is not None]
         if arrays and not _drawable(arrays[0]):
             return [], (
-                "The examples are no pictures. cells.csv has the numbers of each; "
-                "sentences are below if the run kept them (the same command adds them)."
+                "The examples are no pictures. cells.csv has the numbers of each"
+                f"{_SENTENCES if leaks.modality == 'text' else '.'}"
             )
         strips += _strips(own, original, leaks)
     said = []

@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import jinja2
@@ -34,13 +35,14 @@ from experiments.outputs.summary import Context
 from experiments.outputs.text_tables import Table
 
 LEGEND = (
-    f"Fewer than {spread_lib.FEW} values: all of them. More: the median, with its 95 % "
-    "interval by order statistics [in square brackets], or with the smallest and the "
-    "largest value (in round ones) where examples share a message. A value is one "
-    "example; of several seeds it is the median of one seed. A number in square brackets "
-    "behind a word points to the reason below. Best of each example in hindsight: the "
-    "best attack on each, picked with the original, which no attacker has. Naive attackers "
-    "take hidden entries for zeros; mask-aware ones compare only what they see."
+    f"Fewer than {spread_lib.FEW} values: all of them, in the order of the examples. "
+    "More: the median, with its 95 % interval by order statistics [in square brackets], "
+    "or with the smallest and the largest value (in round ones) where examples share a "
+    "message. A value is one example; of several seeds it is the median of one seed. A "
+    "number in square brackets behind a word points to the reason below. Best of each "
+    "example in hindsight: the best attack on each, picked with the original, which no "
+    "attacker has. Naive attackers take hidden entries for zeros; mask-aware ones compare "
+    "only what they see."
 )
 
 THREAT_MODEL = (
@@ -51,6 +53,14 @@ THREAT_MODEL = (
     "Attack on the client: one message and nothing else. On the aggregate: the published "
     "average, whatever was encrypted. On the cohort: all messages of a round and its "
     "average.",
+)
+
+_SEEN: Mapping[str, str] = MappingProxyType(
+    {
+        "client": "what is visible of one client's message",
+        "aggregate": "the published average",
+        "cohort": "all messages of a round and their average",
+    }
 )
 
 
@@ -68,6 +78,7 @@ class Group(NamedTuple):
       strips: Pictures.
       said: What is not shown of them.
       leaks: What is measured.
+      attacker: Who attacks, and what he knows.
     """
 
     title: str
@@ -80,6 +91,7 @@ class Group(NamedTuple):
     strips: list[Strip]
     said: str
     leaks: Leaks
+    attacker: str
 
     @property
     def drawn(self) -> bool:
@@ -138,6 +150,7 @@ def of(
     sentences: Sequence[Table] = (),
     prediction: Sequence[Table] = (),
     passed: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> Page:
     """Makes the page of families of runs.
 
@@ -146,6 +159,7 @@ def of(
       sentences: Tables of what was recovered, of modalities that have no pictures.
       prediction: Tables of what masks alone predict, if that was asked.
       passed: Where attacks went past that, in sentences.
+      notes: What else is missing.
 
     Returns:
       The page.
@@ -164,17 +178,17 @@ def of(
     for run in runs:
         for note in run.notes:
             said.setdefault(note, []).append(run.name)
-    notes = [f"{', '.join(whose)}: {note}" for note, whose in said.items()]
-    notes += [note for family, _ in families for note in family.notes]
+    first = [*notes, *(f"{', '.join(whose)}: {note}" for note, whose in said.items())]
+    first += [note for family, _ in families for note in family.notes]
     for family, _ in families:
         whose = f"{family.name}: " if family.name else ""
-        notes += [f"{whose}{line}" for line in assumed.of(family.records)]
+        first += [f"{whose}{line}" for line in assumed.of(family.records)]
     captions = dict.fromkeys(f"{group.leaks.caption}." for group in groups)
     return Page(
         title="What leaks, and what it costs to hide it",
         subtitle=f"Selective encryption; run{'s' if len(runs) > 1 else ''} {names}; seed"
         f"{'s' if len(seeds) > 1 else ''} {', '.join(str(seed) for seed in seeds)}.",
-        notes=tuple(notes),
+        notes=tuple(first),
         groups=tuple(groups),
         measures=tuple(captions),
         trouble=tuple(wrong),
@@ -226,9 +240,26 @@ def _groups(family: Family, leaks: Leaks) -> list[Group]:
                 strips,
                 said,
                 leaks,
+                _attacker(context, family),
             )
         )
     return groups
+
+
+def _attacker(context: Context, family: Family) -> str:
+    """Who attacks, and what he knows, in a sentence."""
+    own = [one for one in _attacks(family) if outcomes.context_of(one) == context]
+    told = any(one.details.get("label_source") == "known" for one in own)
+    public = max(
+        int(run.config.get("flags", {}).get("attack_public_images") or 0)
+        for run in family.runs
+    )
+    return (
+        "Who attacks: an honest-but-curious server, which has no key and knows the model, "
+        f"the weights that it sent, the mask and {_SEEN[context.target]}; "
+        f"{f'it has up to {public:,} public examples; ' if public else ''}"
+        f"labels are {'told to it' if told else 'not told'}."
+    )
 
 
 def _equal_axes(groups: Sequence[Group]) -> list[Group]:

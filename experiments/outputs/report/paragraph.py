@@ -22,6 +22,7 @@ def _lines(page: Page) -> Iterator[str]:
     yield from page.notes
     for group in page.groups:
         yield f"{group.title}{f' ({group.differs})' if group.differs else ''}"
+        yield group.attacker
         for one in group.answers:
             yield f"* {one.about}: {one.leaks}"
             yield from [f"  {one.bytes}"] if one.bytes else []

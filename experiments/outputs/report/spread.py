@@ -34,7 +34,7 @@ class Spread(NamedTuple):
     Attributes:
       unit: What each value is of: "example" (of one seed), or "seed" (the median over the
         examples of one seed, which share its weights).
-      values: One for each unit, the largest first.
+      values: One for each unit, in the order of seeds and examples.
       examples: How many examples are behind them, of all seeds together.
       median: Of the values.
       interval: Of 95 % for the median; None where there are less than `FEW` values, or
@@ -73,7 +73,7 @@ def of(samples: Iterable[Sample], independent: bool = True) -> Spread | None:
         unit, values = "seed", [median(group) for group in by_seed.values()]
     else:
         unit, values = "example", [one.value for one in listed]
-    ordered = tuple(sorted(values, reverse=True))
+    ordered = tuple(values)
     usable = unit == "seed" or independent
     return Spread(
         unit,
@@ -82,6 +82,11 @@ def of(samples: Iterable[Sample], independent: bool = True) -> Spread | None:
         median(ordered),
         _interval(ordered) if usable else None,
     )
+
+
+def ends(spread: Spread) -> tuple[float, float]:
+    """The interval; where there is none the smallest and the largest value."""
+    return spread.interval or (min(spread.values), max(spread.values))
 
 
 def median(values: Sequence[float]) -> float:
@@ -110,10 +115,9 @@ def short(spread: Spread, leaks: Leaks) -> str:
     if len(spread.values) < FEW:
         return ", ".join(text(value) for value in spread.values)
     if spread.interval is None:
-        ends = f"({text(spread.values[-1])} to {text(spread.values[0])})"
-    else:
-        ends = f"[{text(spread.interval[0])}, {text(spread.interval[1])}]"
-    return f"{text(spread.median)} {ends}"
+        low, high = ends(spread)
+        return f"{text(spread.median)} ({text(low)} to {text(high)})"
+    return f"{text(spread.median)} [{text(spread.interval[0])}, {text(spread.interval[1])}]"
 
 
 def in_words(spread: Spread, leaks: Leaks) -> str:
@@ -131,7 +135,7 @@ def in_words(spread: Spread, leaks: Leaks) -> str:
     if count < FEW:
         return f"{', '.join(listed)} ({units})"
     if spread.interval is None:
-        low, high = shown(spread.values[-1]), shown(spread.values[0])
+        low, high = (shown(end) for end in ends(spread))
         return (
             f"median {shown(spread.median)} ({low} to {high}; {units}; no interval, as "
             "they share messages)"

@@ -23,7 +23,10 @@ from experiments.outputs.text_tables import Table
 
 
 def write(
-    folder: pathlib.Path, runs: Sequence[Run], leaks_of: Callable[[str], Leaks]
+    folder: pathlib.Path,
+    runs: Sequence[Run],
+    leaks_of: Callable[[str], Leaks],
+    notes: Sequence[str] = (),
 ) -> tuple[pathlib.Path, ...]:
     """Writes `report.html`, `cells.csv`, `table.tex`, and figures as SVG and PDF.
 
@@ -31,6 +34,7 @@ def write(
       folder: Where to; made if need be.
       runs: What the report is of.
       leaks_of: What is measured in a modality, by its name in records.
+      notes: What is missing and no run knows.
 
     Returns:
       The files.
@@ -40,7 +44,7 @@ def write(
       OSError: If the folder cannot be written.
     """
     found = families_of(runs, leaks_of)
-    made = page_of(found, runs)
+    made = page_of(found, runs, notes)
     contents = {
         folder_lib.PAGE: page.to_html(made).encode(),
         folder_lib.CELLS: long_form.to_csv(found).encode(),
@@ -62,8 +66,12 @@ def families_of(
     return [(one, leaks_of(modality(one))) for one in families.join(runs)]
 
 
-def page_of(found: Sequence[tuple[Family, Leaks]], runs: Sequence[Run]) -> Page:
-    """The page of families of these runs, as values."""
+def page_of(
+    found: Sequence[tuple[Family, Leaks]],
+    runs: Sequence[Run],
+    notes: Sequence[str] = (),
+) -> Page:
+    """The page of families of these runs, as values, with notes that stand on top."""
 
     def tables(file: str) -> list[Table]:
         return [
@@ -77,7 +85,9 @@ def page_of(found: Sequence[tuple[Family, Leaks]], runs: Sequence[Run]) -> Page:
         for run in runs
         for line in predicted.passed(predicted.load(run.path), run.records)
     ]
-    return page.of(found, tables(kept.SENTENCES), tables(kept.PREDICTION), passed)
+    return page.of(
+        found, tables(kept.SENTENCES), tables(kept.PREDICTION), passed, notes
+    )
 
 
 def modality(family: Family) -> str:
@@ -89,7 +99,11 @@ def modality(family: Family) -> str:
 def _latex(made: Page) -> str:
     return latex.document(
         [
-            latex.table(group.grid, group.title, f"{group.caption}. {page.LEGEND}")
+            latex.table(
+                group.grid,
+                group.title,
+                f"{group.caption}. {group.leaks.caption}. {page.LEGEND}",
+            )
             for group in made.groups
         ]
     )

@@ -98,8 +98,9 @@ def in_words(effort: Effort, settings: Settings, minutes: float) -> str:
     if effort.iterations < most:
         said += f", cut from {most} by --minutes={minutes:g}"
     said += (
-        f"; {effort.searches} searches at most, about {effort.minutes:.1f} minutes from "
-        "the time of one gradient, and compiling comes on top."
+        f"; {effort.searches} searches at most, "
+        f"{dry_run.in_minutes(effort.minutes)} from the time of one gradient, and "
+        "compiling comes on top."
     )
     if minutes and effort.minutes > minutes:
         said += (

@@ -35,6 +35,16 @@ def test_a_terminated_process_stops_as_after_ctrl_c():
     assert ended.returncode == 130
 
 
+def test_help_is_given_and_no_failure():
+    code = ENDED.replace("def execute", "def unused")
+    code = code.replace(
+        "command.start(Nothing, execute)", "command.start(Nothing, None)"
+    )
+    line = [sys.executable, "-c", code, "--help"]
+    ended = subprocess.run(line, timeout=60, check=False, capture_output=True)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 @pytest.mark.parametrize(
     ("flags", "name"),
     [

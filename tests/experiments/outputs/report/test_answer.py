@@ -24,7 +24,7 @@ def answers(records):
 def test_leakage_bytes_and_time_at_a_tenth():
     (found,) = answers(folders.found())
     assert found.about == "10 % hidden by random"
-    assert "32.0 dB, 31.0 dB, 30.0 dB (3 examples of one seed)" in found.leaks
+    assert "30.0 dB, 31.0 dB, 32.0 dB (3 examples of one seed)" in found.leaks
     assert "nothing hidden exact, everything hidden 7.0 dB" in found.leaks
     assert "too few for an interval, 3 examples" in found.leaks
     # 160 bytes of ciphertext and 90 visible entries; 100 entries in the clear.
@@ -37,6 +37,30 @@ def test_leakage_bytes_and_time_at_a_tenth():
     assert "completely" not in found.bytes and "whose mask" not in found.bytes
     assert "1.5 s (1.5 to 1.5, 3 rounds), against 1 s" in found.time
     assert "So few rounds say little." in found.time
+
+
+def test_from_which_share_on_it_is_down_to_what_everything_hidden_gives():
+    (found,) = answers(folders.found())
+    assert (
+        "At no measured share below 100 % is it down to what everything hidden gives (at "
+        "most 8.0 dB)."
+    ) in found.leaks
+
+    def levels(*pairs):
+        made = [
+            attack(image, psnr=psnr + image, cell=cell(ratio))
+            for ratio, psnr in pairs
+            for image in range(3)
+        ]
+        return answers(made)[0].leaks
+
+    # Up once more at 70 %: only from 90 % on it stays down; 7 is in 6 to 8.
+    text = levels((0.1, 30.0), (0.5, 6.0), (0.7, 20.0), (0.9, 6.5), (1.0, 6.0))
+    assert (
+        "It is down to what everything hidden gives (at most 8.0 dB) from the measured "
+        "share of 90 % on."
+    ) in text
+    assert "everything hidden was not measured" in levels((0.1, 30.0))
 
 
 def test_an_interval_only_from_enough_values():
@@ -98,7 +122,7 @@ def test_costs_of_other_masks_than_the_attacked_ones_are_said_to_be_so():
     assert "of 8 clients, whose mask is by previous_aggregate and not public," in (
         found.bytes
     )
-    assert "first round, which has no mask to go by, completely" in found.bytes
+    assert "which has no mask to go by, was encrypted completely." in found.bytes
 
 
 def test_the_aggregate_is_said_to_be_published_whatever_is_hidden():

@@ -29,9 +29,9 @@ def test_each_attack_is_named_and_hindsight_is_of_each_example():
     ]
     cells, made = cells_of(records)
     assert cells == {
-        "dlg mask-aware": ("30.0, 10.0",),
+        "dlg mask-aware": ("10.0, 30.0",),
         "idlg mask-aware": ("20.0, 5.0",),
-        "best of each example in hindsight": ("30.0, 20.0",),
+        "best of each example in hindsight": ("20.0, 30.0",),
     }
     assert made.rows[-1].kind == "hindsight"
 
@@ -68,6 +68,15 @@ def test_no_result_has_its_reason_and_no_number():
     assert cells["dlg mask-aware"] == ("1 diverged",)
     assert cells["best of each example in hindsight"] == ("-",)
     assert made.reasons == ("does not apply: no dense layer.",)
+
+
+def test_reasons_are_in_words_of_readers():
+    said = "`knowledge.model` (lenet) must be another for 1 examples, not 11 examples."
+    without = attack(0, status="failed", reason=said, objective=None, measures={})
+    _, made = cells_of([without])
+    assert made.reasons == (
+        "failed: The model (lenet) must be another for 1 example, not 11 examples.",
+    )
 
 
 def test_columns_are_the_shares_really_hidden():

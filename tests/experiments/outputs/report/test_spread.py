@@ -41,7 +41,7 @@ def test_exact_pictures_stay_exact():
 def test_of_several_seeds_each_counts_once():
     samples = [Sample(0, i, 10.0) for i in range(50)] + [Sample(1, 0, 20.0)]
     found = spread.of(samples)
-    assert found.values == (20.0, 10.0)
+    assert found.values == (10.0, 20.0)
     assert found.examples == 51
     assert found.median == 15.0
     assert found.interval is None

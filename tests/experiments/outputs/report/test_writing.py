@@ -89,7 +89,7 @@ def test_the_page_has_what_was_measured_and_how(one_run):
     _, _, text = one_run
     for part in (
         "10 % hidden by random",
-        "32.0 dB, 31.0 dB, 30.0 dB (3 examples of one seed)",
+        "30.0 dB, 31.0 dB, 32.0 dB (3 examples of one seed)",
         "best of each example in hindsight",
         "python -m experiments.run '--flagfile=a b.flags'",
         "selenc-tf 0.1.0, commit 0123456789",
@@ -97,6 +97,9 @@ def test_the_page_has_what_was_measured_and_how(one_run):
         "--attack_iterations=20",
         "no network is simulated",
         "honest but curious",
+        "Who attacks: an honest-but-curious server, which has no key and knows the model",
+        "what is visible of one client's message; labels are not told.",
+        "all of them, in the order of the examples",
         "What went wrong",
     ):
         assert (part in text) == (part != "What went wrong"), part
@@ -148,7 +151,7 @@ def test_several_runs_stand_side_by_side_or_are_seeds_of_one(tmp_path):
     assert "Settings: --attack_iterations=500" in text
     assert "s0, s1: mnist-5k, lenet" in text
     assert "o: mnist-5k, lenet" in text
-    assert "31.0 dB, 30.0 dB (3 examples of one seed)" in text
+    assert "31.0 dB, 32.0 dB (3 examples of one seed)" in text
 
 
 def test_what_is_wrong_with_a_run_stands_on_top(tmp_path):
@@ -209,6 +212,19 @@ def test_the_long_form_has_a_row_for_each_example_attack_and_mask(one_run):
     assert (row["cipher_bytes"], row["clear_bytes"]) == ("160", "360")
     assert (out.parent / "run" / "reconstructions" / row["file"]).exists()
     assert {one["exact"] for one in rows if one["leak"] == "72.0"} == {"1"}
+
+
+def test_the_tables_of_a_paper_say_what_exact_is(one_run):
+    out, _, _ = one_run
+    assert "exact = closer than rounding to 8 bits" in (out / "table.tex").read_text()
+
+
+def test_what_no_run_knows_is_missing_stands_on_top(tmp_path):
+    path = folders.write(tmp_path / "run", folders.found())
+    said = "Not begun: seed 1. The same command goes on."
+    writing.write(tmp_path, [reading.read(path)], lambda modality: PICTURES, [said])
+    html = (tmp_path / "report.html").read_text()
+    assert said in html.split('id="answer"')[0]
 
 
 def test_figures_for_a_paper_are_the_same_every_time(one_run, tmp_path):
