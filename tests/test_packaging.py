@@ -91,6 +91,7 @@ def test_the_face_gives_what_it_names():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_tff_imports_at_the_second_try(tmp_path):
     code = """
 try:

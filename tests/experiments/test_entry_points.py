@@ -134,7 +134,12 @@ def test_what_the_flags_cannot_be_is_found_out_as_quickly(command, argument, sho
 @pytest.mark.parametrize(
     ("command", "arguments", "shown"),
     [
-        ("benchmark", "--suite=positions --num_images=9000", "--num_images"),
+        pytest.param(
+            "benchmark",
+            "--suite=positions --num_images=9000",
+            "--num_images",
+            marks=pytest.mark.long,
+        ),
         pytest.param(
             "benchmark",
             "--suite=round --client_examples=9000",

@@ -45,7 +45,15 @@ def test_hidden_entries_are_no_obstacle(name, kind):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WIDE)
-@pytest.mark.parametrize("kind", ["random0", "random0.1", "largest0.1", "largest0.5"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "random0",
+        pytest.param("random0.1", marks=pytest.mark.long),
+        pytest.param("largest0.1", marks=pytest.mark.long),
+        "largest0.5",
+    ],
+)
 def test_batches_are_taken_apart(name, kind):
     model = clients.wide(name)
     vector = clients.gradient_of(name, 2, make=clients.wide)

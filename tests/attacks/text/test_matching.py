@@ -203,6 +203,7 @@ def test_an_unknown_recipe_is_refused():
 @pytest.mark.parametrize(
     "kind", [pytest.param("none", marks=pytest.mark.long), "random"]
 )
+@pytest.mark.long
 def test_lamp_finds_words_that_no_table_names(kind):
     """Hidden tables: what is left are cosines of the blocks' visible entries."""
     model = clients.wide("bert")

@@ -141,7 +141,10 @@ def test_messages_of_local_training(observe, model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("agreement", ["previous_aggregate", "score_sum"])
+@pytest.mark.parametrize(
+    "agreement",
+    [pytest.param("previous_aggregate", marks=pytest.mark.long), "score_sum"],
+)
 def test_a_cohort(observe, agreement):
     (view,) = observe(
         lambda rounds: views_lib.of_a_cohort(rounds, "magnitude", RATIO),
@@ -176,7 +179,7 @@ def test_every_attack_runs_by_flag(tmp_path, monkeypatch):
     status, errors = execute(
         tmp_path,
         f"--attacks={','.join(of_pictures)}",
-        "--attackers=naive,mask_aware",
+        "--attackers=mask_aware",
         "--significance=magnitude",
         "--encryption_ratios=0.5",
         "--rounds=0",
@@ -190,7 +193,10 @@ def test_every_attack_runs_by_flag(tmp_path, monkeypatch):
     assert status == 0, errors
     records = results.load(tmp_path / "tiny")
     found = {(record.attack, record.attacker) for record in records}
+    # Naive ones are like these, and in the conformance tests.
     expected = {
-        (method, mode) for method, entry in of_pictures.items() for mode in entry.modes
+        (method, "mask_aware")
+        for method, entry in of_pictures.items()
+        if "mask_aware" in entry.modes
     }
     assert found == expected

@@ -96,7 +96,11 @@ def test_every_metric_makes_a_mask(model, metric):
 @pytest.mark.parametrize("name", catalog.POLICIES)
 @pytest.mark.parametrize(
     "history",
-    [pytest.param("none", marks=SLOW), "ema", pytest.param("first", marks=SLOW)],
+    [
+        pytest.param("none", marks=pytest.mark.long),
+        "ema",
+        pytest.param("first", marks=SLOW),
+    ],
 )
 def test_every_policy_makes_a_mask(model, name, history):
     masks = masks_of(

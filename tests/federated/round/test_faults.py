@@ -39,7 +39,7 @@ FEW = (
 )
 """Fault, client and round of what is run by default."""
 
-SOME = ((0, 0), (1, 1), (3, 0))
+SOME = ((0, 0), (3, 1))
 """Client and round of what the slow tier runs of every fault."""
 
 

@@ -306,6 +306,7 @@ def test_aggregators_as_in_the_cpp_runtime():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_learning_as_in_the_cpp_runtime():
     ours = runtime.InProcessContext()
     stack = tff.framework.get_context_stack()

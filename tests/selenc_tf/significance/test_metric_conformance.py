@@ -117,6 +117,12 @@ def test_eager_as_in_a_graph(name):
     close(name, catalog.metric(name)(context_of("dense")), scores_of(name, "dense"))
 
 
+def _tier(name, model):
+    """In the slow tier every metric has a few models, and every model some metric."""
+    at = DIFFERENTIATING.index(name) + list(score_contexts.MODELS).index(model)
+    return pytest.mark.long if name == "leverage" or at % 2 else pytest.mark.slow
+
+
 @pytest.mark.parametrize(
     ("name", "model"),
     [
@@ -126,7 +132,7 @@ def test_eager_as_in_a_graph(name):
             # Convolutions and max pooling are always tested, by one metric.
             marks=[]
             if (name, model) == ("label_sensitivity", "fedavg_cnn")
-            else [pytest.mark.long if name == "leverage" else pytest.mark.slow],
+            else [_tier(name, model)],
         )
         for name in DIFFERENTIATING
         for model in score_contexts.MODELS

@@ -110,7 +110,9 @@ def test_guessed_labels_of_a_batch_are_read_off_the_visible_head(chain):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("ratio", "least"), [(0.5, 100), (0.9, 60)])
+@pytest.mark.parametrize(
+    ("ratio", "least"), [pytest.param(0.5, 100, marks=pytest.mark.long), (0.9, 60)]
+)
 def test_a_digit_through_the_lenet_under_magnitude_masks(ratio, least):
     """Where the largest half or nine tenths of all entries are hidden."""
     model = lenet.lenet((28, 28, 1), 10, seed=3)

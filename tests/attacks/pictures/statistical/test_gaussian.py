@@ -56,6 +56,7 @@ def test_variance_is_the_error_of_refits_without_each_example(ridge):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_variance_is_that_of_the_true_gaussian():
     """With many examples the error is the conditional variance C_HH - C_HV C_VV^-1 C_VH."""
     generator = np.random.default_rng(1)

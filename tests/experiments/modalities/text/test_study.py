@@ -59,6 +59,7 @@ def text_of(folder, part):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_from_flags_to_records_table_and_tensorboard(tmp_path, monkeypatch):
     """By the quickest attack: the tokens, not their order."""
     _, loaded, folder, shown = studied(
