@@ -3,6 +3,7 @@
 import csv
 import io
 import statistics
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TextIO
 
@@ -11,6 +12,7 @@ import rich.console
 import rich.table
 import rich.text
 
+_LONGEST, _BETWEEN = 24, 3
 _IN_PLACE_OF_NUMBERS = ("", "-", "exact", "diverged", "n/a", "failed")
 
 
@@ -37,19 +39,37 @@ def show(table: Table, stream: TextIO, width: int | None = 100) -> None:
     Args:
       table: The table.
       stream: Where to.
-      width: Columns to use; None for those of the terminal.
+      width: Columns to use; None for those of the terminal. More, if numbers need more.
     """
     made = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    rows = [
+        [c.replace(" (", "\n(") if _is_number(c) else c for c in row]
+        for row in table.rows
+    ]
+    least_widths: list[int] = []
     for index, heading in enumerate(table.headings):
         numbers = all(_is_number(row[index]) for row in table.rows)
+        # Headings break between words; a number is never cut, nor a column left out.
+        parts = [
+            part
+            for row in rows
+            for part in (row[index].splitlines() if numbers else row[index].split())
+        ]
+        words = [min(len(part), _LONGEST) for part in (*parts, *heading.split())]
+        least_widths.append(max(words))
         made.add_column(
-            heading, justify="right" if numbers else "left", no_wrap=numbers
+            textwrap.fill(heading, least_widths[-1]) if numbers else heading,
+            justify="right" if numbers else "left",
+            no_wrap=numbers,
+            min_width=least_widths[-1],
         )
-    for row in table.rows:
-        cells = (c.replace(" (", "\n(") if _is_number(c) else c for c in row)
+    for row in rows:
         # As texts: brackets in a sentence are no markup.
-        made.add_row(*(rich.text.Text(cell) for cell in cells))
+        made.add_row(*(rich.text.Text(cell) for cell in row))
     to = console(stream, width)
+    least = sum(least_widths) + _BETWEEN * len(least_widths)
+    if least > to.width:
+        to = console(stream, least)
     if table.title:
         to.print(rich.text.Text(f"\n{table.title}", style="bold"))
     to.print(made)

@@ -60,12 +60,12 @@ def ended(command, *arguments):
     ("command", "argument", "status", "shown"),
     [
         *((command, "--atacks=dlg", 2, "'atacks'") for command in COMMANDS),
-        ("run", "--help", 1, FLAG_OF["run"]),
+        ("run", "--help", 0, FLAG_OF["run"]),
         *(
-            also_slow(command, "--help", 1, FLAG_OF[command])
+            also_slow(command, "--help", 0, FLAG_OF[command])
             for command in COMMANDS[1:]
         ),
-        also_slow("run", "--helpshort", 1, FLAG_OF["run"]),
+        also_slow("run", "--helpshort", 0, FLAG_OF["run"]),
         ("run", "--attack_iterations=many", 2, "attack_iterations"),
         ("run", "leftover", 2, "'leftover'"),
     ],

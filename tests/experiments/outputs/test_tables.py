@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from experiments.outputs import records, summary, tables
+from experiments.outputs import records, summary, tables, text_tables
 from tests.experiments.outputs.example_records import (
     attack,
     cell,
@@ -258,3 +258,19 @@ def test_a_model_without_accuracy_shows_its_loss_and_what_else_it_measures():
     )
     assert "loss" in text and "0.25" in text and "racy %" not in text
     assert "mean_absolute_error 0.5" in text
+
+
+@pytest.mark.parametrize("width", [20, 80, 100])
+def test_no_number_is_cut_and_no_column_left_out(width):
+    rows = [
+        ("50 %", "label_sensitivity", "0.972 (0.97, 0.98)", "3072 of 3072", "a\nb c d"),
+        ("0 %", "random", "1.000", "10 of 10", "several words of text that may break"),
+    ]
+    headings = ("encrypted", "metric", "zero-fill cosine", "degrees of freedom", "note")
+    stream = io.StringIO()
+    text_tables.show(text_tables.Table("", headings, rows), stream, width)
+    shown = stream.getvalue()
+    for part in ("label_sensitivity", "(0.97, 0.98)", "3072 of 3072", "10 of 10"):
+        assert part in shown
+    assert "…" not in shown
+    assert all(word in shown for word in " ".join(headings).split())
