@@ -7,6 +7,7 @@ a function that is trusted for its body | `trusted.py`
 gives out or moves elements (`op_kinds.py`) | what the elements are not stays as it was
 known to be pure (`pure_ops.py`) | of all inputs, and those of an ordinary value
 pure, but may leave it unwritten (`unwritten.py`) | KEY, and those of all inputs
+pure, but may read beyond its inputs (`beyond.py`) | as of anything else
 data sets in memory | of all inputs and of whatever their functions meet
 draws random numbers | of its inputs, and what else decided how much was drawn before
 variables, tables, iterators | of everything that ever went into one of them
@@ -34,6 +35,7 @@ from typing import Any, NamedTuple, TypeAlias
 import tensorflow as tf
 
 from federated.key_flow import (
+    beyond,
     bodies,
     call_options,
     key_files,
@@ -181,6 +183,8 @@ class GraphTaint:
                 if node.name in readers:
                     site = Site(readers[node.name], node.name)
                     outputs = self._unknown(node, inputs, context | gates, site)
+                elif not beyond.reads_within(node, by_name, others):
+                    outputs = self._unknown(node, inputs, context | gates)
                 else:
                     outputs = self._node(node, inputs, context | gates, by_name)
                 outputs = tuple(labels | gates for labels in outputs)

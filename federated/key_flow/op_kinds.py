@@ -107,13 +107,14 @@ STATE = frozenset(
     ).split()
 )
 
-# Data sets in memory, with or without functions.
+# Data sets in memory, with or without functions. `MapAndBatchDataset` is not here: where
+# its function fails for some elements it gives out places of a batch that nobody wrote.
 DATASETS = frozenset(
     (
         "AssertCardinalityDataset BatchDataset BatchDatasetV2 ConcatenateDataset "
         "DatasetCardinality DatasetToSingleElement DenseToSparseBatchDataset "
         "FilterDataset FinalizeDataset FlatMapDataset GroupByReducerDataset "
-        "GroupByWindowDataset InterleaveDataset MapAndBatchDataset "
+        "GroupByWindowDataset InterleaveDataset "
         "MapDataset MaxIntraOpParallelismDataset ModelDataset OptionsDataset "
         "PaddedBatchDataset PaddedBatchDatasetV2 ParallelBatchDataset "
         "ParallelFilterDataset ParallelInterleaveDatasetV2 ParallelInterleaveDatasetV3 "

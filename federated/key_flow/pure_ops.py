@@ -29,6 +29,11 @@ Left out for that:
 - what no kernel here computes or the sweep could not show, and no model needs: `Batch*` of
   linear algebra and spectra, `FFTND` and its like, decoders of images, old parsers.
 
+Others read behind an argument that is shorter than another one says, and compute with
+memory of somebody else: `RaggedTensorToTensor`, `RaggedBincount`, the gradients of
+`CropAndResize`; `beyond.py` has what ordinary models need of that kind. Nothing here finds
+more of them but trying.
+
 `unwritten.py` has what ordinary models need nevertheless, output by output. Two are here
 without that: `DepthwiseConv2dNativeBackpropFilter` of no examples and
 `DepthwiseConv2dNativeBackpropInput` of no channels write nothing either, but the gradient
@@ -69,7 +74,7 @@ _FAMILIES = {
         HistogramFixedWidth Igamma IgammaGradA Igammac Imag Inv InvGrad IsFinite
         IsInf IsNan Less LessEqual Lgamma LinSpace Log Log1p LogicalAnd
         LogicalNot LogicalOr MatMul Max Maximum Mean Min Minimum Mod Mul
-        MulNoNan Ndtri Neg NextAfter NotEqual Polygamma Pow Prod RaggedBincount
+        MulNoNan Ndtri Neg NextAfter NotEqual Polygamma Pow Prod
         Range Real RealDiv Reciprocal ReciprocalGrad Rint Round Rsqrt RsqrtGrad
         SegmentMax SegmentMean SegmentMin SegmentProd SegmentSum Select SelectV2
         Sigmoid SigmoidGrad Sign Sin Sinh SobolSample SparseBincount
@@ -105,7 +110,7 @@ _FAMILIES = {
     """,
     "image": """
         AdjustContrastv2 AdjustHue AdjustSaturation CombinedNonMaxSuppression
-        CropAndResize CropAndResizeGradBoxes CropAndResizeGradImage
+        CropAndResize
         DrawBoundingBoxes DrawBoundingBoxesV2 EncodePng HSVToRGB
         ImageProjectiveTransformV2 ImageProjectiveTransformV3 NonMaxSuppression
         NonMaxSuppressionV2 NonMaxSuppressionV3 NonMaxSuppressionV4
@@ -151,7 +156,7 @@ _FAMILIES = {
         RaggedRange
     """,
     "ragged_conversion": """
-        RaggedTensorFromVariant RaggedTensorToSparse RaggedTensorToTensor
+        RaggedTensorFromVariant RaggedTensorToSparse
         RaggedTensorToVariant
     """,
     "spectral": """
