@@ -125,6 +125,7 @@ def test_many_unknown_classes_are_refused():
         found_in(model, vector)
 
 
+@pytest.mark.slow
 def test_repeated_words_do_not_crowd_out_a_sentence():
     # Runs of one word fit the spans worse than short wrong prefixes; and a word at several
     # positions puts the words of the one into the span at the other.

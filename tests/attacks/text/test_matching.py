@@ -150,6 +150,7 @@ def test_unknown_classes_and_lengths_are_tried_together():
     )
 
 
+@pytest.mark.slow
 def test_an_order_is_found_where_the_words_are_seen():
     """The token table names the words, and the search has to order them."""
     model = clients.tiny(BERT)
