@@ -46,6 +46,12 @@ def show(table: Table, stream: TextIO, width: int | None = 100) -> None:
         [c.replace(" (", "\n(") if _is_number(c) else c for c in row]
         for row in table.rows
     ]
+    to = console(stream, width)
+    natural = [
+        max(len(part) for cell in column for part in (cell.splitlines() or [""]))
+        for column in zip(table.headings, *rows, strict=True)
+    ]
+    tight = sum(natural) + _BETWEEN * len(natural) > to.width
     least_widths: list[int] = []
     for index, heading in enumerate(table.headings):
         numbers = all(_is_number(row[index]) for row in table.rows)
@@ -58,7 +64,7 @@ def show(table: Table, stream: TextIO, width: int | None = 100) -> None:
         words = [min(len(part), _LONGEST) for part in (*parts, *heading.split())]
         least_widths.append(max(words))
         made.add_column(
-            textwrap.fill(heading, least_widths[-1]) if numbers else heading,
+            textwrap.fill(heading, least_widths[-1]) if numbers and tight else heading,
             justify="right" if numbers else "left",
             no_wrap=numbers,
             min_width=least_widths[-1],
@@ -66,7 +72,6 @@ def show(table: Table, stream: TextIO, width: int | None = 100) -> None:
     for row in rows:
         # As texts: brackets in a sentence are no markup.
         made.add_row(*(rich.text.Text(cell) for cell in row))
-    to = console(stream, width)
     least = sum(least_widths) + _BETWEEN * len(least_widths)
     if least > to.width:
         to = console(stream, least)
