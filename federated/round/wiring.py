@@ -70,8 +70,8 @@ def aggregate(
 
 def _named(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with its nodes under its name; a lambda as it is."""
-    # A scope of TensorFlow begins with a letter, and a lambda has no name.
-    name = function.__name__.lstrip("_")
+    # A scope of TensorFlow begins with a letter; a lambda and a partial have no name.
+    name = getattr(function, "__name__", "").lstrip("_")
     if not (name.isascii() and name.isidentifier()):
         return function
 

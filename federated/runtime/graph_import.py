@@ -11,7 +11,6 @@ registered, custom ones included. No device is fixed: TensorFlow places the node
 """
 
 import collections
-import contextlib
 import dataclasses
 import functools
 import itertools
@@ -62,8 +61,7 @@ class GraphFunction:
         inputs = self.flatten(argument)
         if self.takes_token:
             inputs.append(tf.constant(session_token()))
-        with memory.zeroed() if self.leaves_unwritten else contextlib.nullcontext():
-            return self.unflatten(iter(self.call(*inputs)))
+        return self.unflatten(iter(self.call(*inputs)))
 
 
 def import_graph(proto: Any, type_signature: tff.FunctionType) -> GraphFunction:

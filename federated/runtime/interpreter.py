@@ -17,6 +17,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from federated.runtime import memory
 from federated.runtime.graph_import import GraphFunction
 from federated.runtime.intrinsics import Run, call_intrinsic
 from federated.runtime.placed_values import Function, UnsupportedBlockError, Value
@@ -118,9 +119,17 @@ def _compile_graph(block: Any, load: GraphLoader) -> Program:
 
     def program(scope: Scope, run: Run) -> Value:
         del scope
-        if run.timer is None:
-            return lambda argument: graph()(argument, run.session_token)
-        return lambda argument: timed(graph(), argument, run.session_token, run.timer)
+
+        def call(argument: Value) -> Value:
+            function = graph()
+            if function.leaves_unwritten:
+                # To the end: a data set that it returns is read by another graph.
+                run.until_end.enter_context(memory.zeroed())
+            if run.timer is None:
+                return function(argument, run.session_token)
+            return timed(function, argument, run.session_token, run.timer)
+
+        return call
 
     return program
 

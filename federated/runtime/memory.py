@@ -6,8 +6,8 @@ flow; a few belong to ordinary models, and are here.
 
 The allocator of the C library can be told to fill what it hands out (glibc: `mallopt`,
 M_PERTURB), and takes zeros for 255. Tensors are allocated there (`posix_memalign`). It
-costs a write of all new memory, a third of a round of a small network, so it is on only
-while a graph with such an operation runs.
+costs a write of all new memory, so it is on only from where a computation comes to a graph
+with such an operation, to its end.
 
 Runs at: every party, in its process. On a GPU nothing is filled: TensorFlow keeps its
 memory itself.

@@ -14,7 +14,6 @@ from federated.key_flow.graph_taint import GraphTaint
 from federated.key_flow.labels import ORDINARY, Label
 from federated.key_flow.pure_ops import PURE_OPS
 from federated.runtime import memory
-from tests.federated.key_flow import unwritten
 
 # Of no examples, or of no channels: the runtime fills new memory (`pure_ops.py`).
 DEPTHWISE = {op: {"output"} for op in memory.MAY_STAY_UNWRITTEN}
@@ -46,7 +45,7 @@ def may_be_unwritten(op):
 
 @pytest.mark.slow
 @pytest.mark.skipif(
-    not unwritten.can_fill(),
+    not memory.can_be_zeroed(),
     reason="This C library does not fill new memory with a byte of ours (M_PERTURB).",
 )
 def test_nothing_on_the_list_gives_out_what_it_did_not_write():

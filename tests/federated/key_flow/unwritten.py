@@ -50,14 +50,6 @@ class Outcome:
     deaths: int = 0
 
 
-def can_fill() -> bool:
-    """Whether the C library fills new memory with a byte of ours."""
-    try:
-        return bool(ctypes.CDLL(None).mallopt(_M_PERTURB, 0))
-    except (AttributeError, OSError):
-        return False
-
-
 def sweep(ops: Sequence[str], tries: int, seconds: int = 20) -> dict[str, Outcome]:
     """Runs each operation on so many drawn arguments.
 

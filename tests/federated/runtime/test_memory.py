@@ -84,6 +84,36 @@ def test_outside_of_one_it_is():
     assert seen != {0}
 
 
+def test_a_data_set_that_another_graph_reads_gives_out_no_freed_memory(monkeypatch):
+    named = frozenset({"MatrixSolveLs"})
+    monkeypatch.setattr(memory, "MAY_STAY_UNWRITTEN", named)
+    spec = tff.SequenceType(tff.TensorType(np.int64, [400, 4]))
+
+    @tff.tensorflow.computation(np.int64)
+    def deferred(mark):
+        return tf.data.Dataset.range(20).map(
+            lambda at: tf.ensure_shape(
+                unwritten(400, [tf.reduce_max(tf.tile([[mark + at]], [400, 4]))]),
+                [400, 4],
+            )
+        )
+
+    @tff.tensorflow.computation(spec)
+    def read(elements):
+        start = tf.constant(0, tf.int64)
+        return elements.reduce(
+            start, lambda most, one: tf.maximum(most, tf.reduce_max(tf.abs(one)))
+        )
+
+    @tff.federated_computation(np.int64)
+    def both(mark):
+        return read(deferred(mark))
+
+    with tff.framework.get_context_stack().install(runtime.InProcessContext()):
+        for _ in range(5):
+            assert both(MARK) == 0
+
+
 def test_what_the_analysis_lets_pass_for_it_is_zeroed():
     source = pure_ops.__doc__
     assert all(f"`{name}`" in source for name in memory.MAY_STAY_UNWRITTEN)
