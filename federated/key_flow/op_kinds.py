@@ -70,13 +70,8 @@ ELEMENTWISE = frozenset(
 # not among them: it reads a file that an attribute names.)
 RANDOM = frozenset(
     (
-        "AllCandidateSampler CudnnRNN CudnnRNNBackprop CudnnRNNBackpropV2 "
-        "CudnnRNNBackpropV3 CudnnRNNV2 CudnnRNNV3 "
-        "LearnedUnigramCandidateSampler LogUniformCandidateSampler Multinomial "
-        "ParameterizedTruncatedNormal RandomCrop RandomGamma RandomPoisson "
-        "RandomPoissonV2 RandomShuffle RandomStandardNormal RandomUniform "
-        "RandomUniformInt SampleDistortedBoundingBox SampleDistortedBoundingBoxV2 "
-        "ThreadUnsafeUnigramCandidateSampler TruncatedNormal UniformCandidateSampler"
+        "Multinomial RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt "
+        "TruncatedNormal"
     ).split()
 )
 
@@ -84,24 +79,19 @@ RANDOM = frozenset(
 STATE = frozenset(
     (
         "AnonymousHashTable AnonymousIterator AnonymousIteratorV2 AnonymousIteratorV3 "
-        "AnonymousMemoryCache AnonymousMutableDenseHashTable AnonymousMutableHashTable "
-        "AnonymousMutableHashTableOfTensors AnonymousRandomSeedGenerator "
-        "AnonymousSeedGenerator AssignAddVariableOp AssignSubVariableOp "
-        "AssignVariableOp DeleteIterator DeleteMemoryCache DeleteRandomSeedGenerator "
-        "DeleteSeedGenerator DestroyResourceOp DisableCopyOnRead DummyMemoryCache "
-        "DummySeedGenerator HashTableV2 InitializeTableV2 IteratorGetNext "
-        "IteratorGetNextAsOptional IteratorGetNextSync IteratorV2 LookupTableExportV2 "
-        "LookupTableFindV2 LookupTableImportV2 LookupTableInsertV2 LookupTableRemoveV2 "
-        "LookupTableSizeV2 MakeIterator MutableDenseHashTableV2 MutableHashTableV2 "
-        "MutableHashTableOfTensorsV2 NonDeterministicInts ReadVariableOp "
-        "ResourceApplyAdaMax ResourceApplyAdadelta ResourceApplyAdagrad "
-        "ResourceApplyAdagradV2 ResourceApplyAdam ResourceApplyAdamWithAmsgrad "
-        "ResourceApplyCenteredRMSProp ResourceApplyFtrl ResourceApplyFtrlV2 "
-        "ResourceApplyGradientDescent ResourceApplyKerasMomentum ResourceApplyMomentum "
-        "ResourceApplyRMSProp ResourceGather ResourceGatherNd ResourceScatterAdd "
-        "ResourceScatterNdAdd ResourceScatterNdSub ResourceScatterNdUpdate "
-        "ResourceScatterSub ResourceScatterUpdate ResourceStridedSliceAssign "
-        "RngReadAndSkip RngSkip StatefulRandomBinomial StatefulStandardNormalV2 "
+        "AnonymousMutableHashTable AnonymousRandomSeedGenerator AnonymousSeedGenerator "
+        "AssignAddVariableOp AssignSubVariableOp AssignVariableOp DeleteIterator "
+        "DeleteRandomSeedGenerator DeleteSeedGenerator DestroyResourceOp "
+        "DisableCopyOnRead HashTableV2 InitializeTableV2 IteratorGetNext "
+        "IteratorGetNextAsOptional IteratorV2 LookupTableExportV2 LookupTableFindV2 "
+        "LookupTableImportV2 LookupTableInsertV2 LookupTableSizeV2 MakeIterator "
+        "MutableHashTableV2 ReadVariableOp ResourceApplyAdaMax ResourceApplyAdadelta "
+        "ResourceApplyAdagrad ResourceApplyAdagradV2 ResourceApplyAdam "
+        "ResourceApplyAdamWithAmsgrad ResourceApplyCenteredRMSProp ResourceApplyFtrl "
+        "ResourceApplyFtrlV2 ResourceApplyGradientDescent ResourceApplyKerasMomentum "
+        "ResourceApplyMomentum ResourceApplyRMSProp ResourceGather ResourceScatterAdd "
+        "ResourceScatterNdUpdate ResourceScatterSub ResourceScatterUpdate "
+        "ResourceStridedSliceAssign RngReadAndSkip RngSkip StatefulStandardNormalV2 "
         "StatefulTruncatedNormal StatefulUniform StatefulUniformFullInt "
         "StatefulUniformInt VarHandleOp VarIsInitializedOp VariableShape"
     ).split()
@@ -112,18 +102,15 @@ STATE = frozenset(
 DATASETS = frozenset(
     (
         "AssertCardinalityDataset BatchDataset BatchDatasetV2 ConcatenateDataset "
-        "DatasetCardinality DatasetToSingleElement DenseToSparseBatchDataset "
-        "FilterDataset FinalizeDataset FlatMapDataset GroupByReducerDataset "
-        "GroupByWindowDataset InterleaveDataset "
-        "MapDataset MaxIntraOpParallelismDataset ModelDataset OptionsDataset "
-        "PaddedBatchDataset PaddedBatchDatasetV2 ParallelBatchDataset "
-        "ParallelFilterDataset ParallelInterleaveDatasetV2 ParallelInterleaveDatasetV3 "
+        "DatasetCardinality DatasetToSingleElement FilterDataset FinalizeDataset "
+        "FlatMapDataset GroupByWindowDataset InterleaveDataset MapDataset ModelDataset "
+        "OptionsDataset PaddedBatchDataset PaddedBatchDatasetV2 ParallelFilterDataset "
+        "ParallelInterleaveDatasetV2 ParallelInterleaveDatasetV3 "
         "ParallelInterleaveDatasetV4 ParallelMapDataset ParallelMapDatasetV2 "
-        "PrefetchDataset PrivateThreadPoolDataset RangeDataset RebatchDataset "
-        "RebatchDatasetV2 ReduceDataset RepeatDataset ScanDataset ShardDataset "
-        "SkipDataset SlidingWindowDataset SparseTensorSliceDataset TakeDataset "
+        "PrefetchDataset RangeDataset RebatchDataset RebatchDatasetV2 ReduceDataset "
+        "RepeatDataset ScanDataset ShardDataset SkipDataset TakeDataset "
         "TakeWhileDataset TensorDataset TensorSliceDataset UnbatchDataset UniqueDataset "
-        "UnwrapDatasetVariant WindowDataset WindowOp WrapDatasetVariant ZipDataset"
+        "WindowDataset ZipDataset"
     ).split()
 )
 

@@ -1,13 +1,14 @@
 """Where a kernel may leave an output unwritten, new memory is zeros: never a freed key.
 
 What such a kernel gives out is what lay in memory, and in the memory of one that encrypts
-there was a key. No graph says so. Most such operations are refused by the analysis of key
-flow; a few belong to ordinary models, and are here.
+there was a key. No graph says so. Those that are known are refused by the analysis of key
+flow, but for gradients that ordinary models need; nobody knows them all. So whatever is
+not known to write all that it gives out (`written.py`) runs in memory that is zeros.
 
 The allocator of the C library can be told to fill what it hands out (glibc: `mallopt`,
 M_PERTURB), and takes zeros for 255. Tensors are allocated there (`posix_memalign`). It
 costs a write of all new memory, so it is on only from where a computation comes to a graph
-with such an operation, to its end.
+with another operation, to its end.
 
 Runs at: every party, in its process. On a GPU nothing is filled: TensorFlow keeps its
 memory itself.
@@ -20,11 +21,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-MAY_STAY_UNWRITTEN = frozenset(
-    {"DepthwiseConv2dNativeBackpropFilter", "DepthwiseConv2dNativeBackpropInput"}
-)
-"""Operations of ordinary models with an output that they do not write for some arguments:
-here, of a batch without examples, or of no channels."""
+from federated.runtime.written import WRITTEN
 
 _M_PERTURB = -6  # malloc.h
 _ZEROS, _AS_IT_IS = 255, 0
@@ -53,10 +50,11 @@ _FILL = _Fill()
 
 
 def may_stay_unwritten(graph_def: Any) -> bool:
-    """Whether a graph, or a function of its library, has one of these operations."""
-    bodies = (function.node_def for function in graph_def.library.function)
-    nodes = itertools.chain(graph_def.node, *bodies)
-    return any(node.op in MAY_STAY_UNWRITTEN for node in nodes)
+    """Whether a graph, or a function of its library, has one not known to write."""
+    library = graph_def.library.function
+    nodes = itertools.chain(graph_def.node, *(one.node_def for one in library))
+    called = {one.signature.name for one in library}
+    return not {node.op for node in nodes} <= WRITTEN | called
 
 
 @contextlib.contextmanager

@@ -328,9 +328,7 @@ CARRIERS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "regex": lambda x: tf.cast(
         tf.strings.regex_full_match(tf.strings.as_string(x), "1.."), tf.int32
     ),
-    "split": lambda x: tf.size(
-        tf.strings.split(tf.strings.reduce_join(tf.fill([x], "a ")))
-    ),
+    "join": lambda x: tf.strings.length(tf.strings.reduce_join(tf.fill([x], "a"))),
     "base64": lambda x: tf.strings.length(
         tf.io.encode_base64(tf.strings.reduce_join(tf.fill([x], "a")))
     ),
