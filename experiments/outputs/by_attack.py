@@ -1,10 +1,11 @@
 """What each attack reached, by its name: a table, and lines of a CSV."""
 
+import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import cost_summary, statistic, text_tables
+from experiments.outputs import cost_summary, statistic, text_tables, units, why
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.statistic import Statistic
@@ -88,6 +89,7 @@ def _row(group: Sequence[AttackRecord], leaks: Leaks) -> AttackRow:
     setting = cost_summary.setting_of(first.cell)
     ended = [one for one in group if one.status == "ok"]
     values = [one.number(leaks.main.key) for one in ended]
+    of, independent = units.of_records(ended)
     context = Context(
         *setting[:4], first.target, first.batch_size, first.weights_after_rounds
     )
@@ -96,15 +98,15 @@ def _row(group: Sequence[AttackRecord], leaks: Leaks) -> AttackRow:
         metric=setting.metric,
         agreement=setting.agreement,
         encryption_ratio=setting.encryption_ratio,
-        hidden_share=first.hidden_share,
+        hidden_share=statistics.median_low(one.hidden_share for one in group),
         attack=first.attack,
         attacker=first.attacker,
-        leak=statistic.summarise(values, of=[one.image_index for one in ended]),
+        leak=statistic.summarise(values, of, independent),
         diverged=sum(value != value for value in values),
         chosen=tuple(Counter(one.chosen for one in ended if one.chosen).items()),
         without_result=tuple(
             Counter(
-                f"{one.status.replace('_', ' ')}: {one.reason}"
+                why.no_result(one.status, one.reason)
                 for one in group
                 if one.status != "ok"
             ).items()

@@ -46,6 +46,8 @@ class Cost(NamedTuple):
       relative_bytes: Traffic of a round in both directions, relative to the plain one.
       relative_upload_bytes: The same, client to server only.
       relative_seconds: Time of a round relative to the plain one.
+      seconds_overlap: Whether some round was as fast as some plain one: then that ratio
+        is no measured difference.
       round_bytes: Traffic of a round in both directions.
       round_seconds: Time of a round, the first of each session left out (it compiles).
       accuracy: Test accuracy after the last measured round, over seeds.
@@ -75,6 +77,7 @@ class Cost(NamedTuple):
     refused: int | None = None
     relative_mean_upload_bytes: float | None = None
     trained_agreement: str = ""
+    seconds_overlap: bool = False
 
 
 def setting_of(cell: Cell) -> Setting:
@@ -222,7 +225,14 @@ def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
         relative(_upload_bytes, _with_agreement(group), np.mean)
         if encrypts_completely(group)
         else None,
+        seconds_overlap=_overlap(settled, plain),
     )
+
+
+def _overlap(ours: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> bool:
+    """Whether the times of some rounds and of the plain ones overlap."""
+    one, other = ([r.round_seconds for r in rounds] for rounds in (ours, plain))
+    return bool(other) and min(one) <= max(other) and min(other) <= max(one)
 
 
 def _measure(name: str, last: Iterable[RoundRecord]) -> Statistic | None:

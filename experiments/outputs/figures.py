@@ -4,8 +4,10 @@ Nothing here or in what draws them touches pyplot, so no figure stays open and n
 is needed.
 """
 
+import contextlib
 import io
 import pathlib
+from collections.abc import Iterator
 
 import matplotlib.figure
 from matplotlib.backends import backend_agg
@@ -15,6 +17,7 @@ from experiments.outputs import files, records
 FOLDER_NAME = "figures"
 
 _DPI = 100
+_SUFFIXES = (".png", ".svg", ".pdf")
 
 
 def to_png(figure: matplotlib.figure.Figure) -> bytes:
@@ -33,3 +36,27 @@ def save_png(run_folder: pathlib.Path, name: str, png: bytes) -> None:
     path = run_folder / FOLDER_NAME / f"{records.path_name(name)}.png"
     path.parent.mkdir(exist_ok=True)
     files.write_atomically(path, png)
+
+
+@contextlib.contextmanager
+def made_anew(run_folder: pathlib.Path) -> Iterator[None]:
+    """Removes those figures of a run that are not written within, unless that fails.
+
+    What a figure is of may be gone, as a training's own table is once attacks stand
+    beside it.
+    """
+    before = _versions(run_folder)
+    yield
+    for path, version in _versions(run_folder).items():
+        if before.get(path) == version:
+            path.unlink(missing_ok=True)
+
+
+def _versions(run_folder: pathlib.Path) -> dict[pathlib.Path, tuple[int, int]]:
+    """Each figure, and what changes when it is replaced."""
+    found = {}
+    for path in (run_folder / FOLDER_NAME).glob("*"):
+        if path.suffix in _SUFFIXES:
+            status = path.stat()
+            found[path] = (status.st_ino, status.st_mtime_ns)
+    return found

@@ -9,7 +9,7 @@ import numpy as np
 
 from attacks.metrics import success
 from attacks.metrics.success import Rate
-from experiments.outputs import hindsight, statistic
+from experiments.outputs import hindsight, statistic, units, why
 from experiments.outputs.hindsight import Best
 from experiments.outputs.leaks import Leaks, Share
 from experiments.outputs.records import ATTACKERS, AttackRecord, MemberRecord
@@ -22,9 +22,9 @@ class Leakage(NamedTuple):
     """What attacks on one setting give; None where nothing was measured.
 
     A sample is one example under one seed. Where several attacks were made on it, the
-    best of them counts (`hindsight`). Intervals are of 95 %: of medians by the bootstrap
-    over examples, of shares by Wilson's formula, which takes samples for independent and
-    is too narrow where several seeds share an example.
+    best of them counts (`hindsight`). Intervals are of 95 %: of medians by order statistics
+    (`statistic`), of shares by Wilson's formula; there is none where samples depend on
+    each other (`units`), and none of a share over several seeds.
 
     Attributes:
       naive: The modality's main measure: of each example the best attack that takes
@@ -111,22 +111,27 @@ def _main(group: Iterable[AttackRecord], key: str) -> Statistic | None:
 
 
 def _statistic(best: Iterable[Best], key: str) -> Statistic | None:
-    """A measure of the best; seeds of one example depend on each other."""
+    """A measure of the best."""
     measured = [one for one in best if key in one.measures]
-    return statistic.summarise(
-        [one.number(key) for one in measured],
-        of=[one.record.image_index for one in measured],
-    )
+    of, independent = units.of_records([one.record for one in measured])
+    return statistic.summarise([one.number(key) for one in measured], of, independent)
 
 
 def _share(best: Sequence[Best], share: Share) -> Rate | None:
     """Of samples; one on which every attack diverged is none that succeeded."""
     if share.at_least is not None:
-        reached = [one.number(share.key) for one in best]
-        rates = success.success_rates(reached, [share.at_least]) if best else {}
-        return rates.get(share.at_least)
-    found = [bool(one.measures[share.key]) for one in best if share.key in one.measures]
-    return success.rate(np.array(found)) if found else None
+        found = [one.number(share.key) >= share.at_least for one in best]
+    else:
+        measured = [one.measures for one in best if share.key in one.measures]
+        found = [bool(one[share.key]) for one in measured]
+    if not found:
+        return None
+    rate = success.rate(np.array(found))
+    records = [one.record for one in best]
+    single = len({record.cell.seed for record in records}) == 1
+    if single and units.of_records(records).independent:
+        return rate
+    return rate._replace(low=math.nan, high=math.nan)
 
 
 def _without_result(records: Iterable[AttackRecord]) -> tuple[str, ...]:
@@ -141,8 +146,7 @@ def _without_result(records: Iterable[AttackRecord]) -> tuple[str, ...]:
         ended += [(f"{name}, {member.name}", member) for member in failed]
     return tuple(
         dict.fromkeys(
-            f"{name} {one.status.replace('_', ' ')}: {one.reason}"
-            for name, one in ended
+            f"{name} {why.no_result(one.status, one.reason)}" for name, one in ended
         )
     )
 

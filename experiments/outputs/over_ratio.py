@@ -17,7 +17,7 @@ from experiments.outputs.leaks import Leaks
 from experiments.outputs.measures import Measure
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.style import COLOURS, MARKERS
-from experiments.outputs.summary import Context, SummaryRow
+from experiments.outputs.summary import PLAIN_RELEASE, Context, SummaryRow
 
 _DASHES = {measures.BEST: "-", "naive": "--", "mask_aware": ":"}
 _COLUMNS = 2
@@ -42,7 +42,8 @@ def figure(
     """
     own = [row for row in rows if row.context == context]
     lines: dict[str, list[SummaryRow]] = {}
-    for row in own:
+    # Plain rounds have no leakage: last, so that colours are those of the other figure.
+    for row in sorted(own, key=lambda row: row.metric == PLAIN_RELEASE):
         lines.setdefault(f"{row.metric}, {row.agreement}", []).append(row)
     panels: dict[str, list[Measure]] = {}
     for one in measures.of(leaks):

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attacks.metrics import bootstrap
+FEW = 6
+"""From this many independent values on the median has a 95 % interval: of five, the
+smallest and the largest enclose it with a probability of 94 % only."""
 
 _FAR = 1e9
 """How far above a sample the number lies that stands for infinity."""
@@ -20,8 +22,8 @@ class Statistic(NamedTuple):
       median: Its median.
       low_quartile: 25 % of it lies below.
       high_quartile: 75 % of it lies below.
-      low_95: Lower end of the bootstrap 95 % interval of the median; NaN if there are
-        fewer than 3 independent observations.
+      low_95: Lower end of the 95 % interval of the median; NaN if there are less than
+        `FEW` independent observations.
       high_95: Upper end.
     """
 
@@ -36,18 +38,17 @@ class Statistic(NamedTuple):
 def summarise(
     values: Iterable[float],
     of: Sequence[Hashable] | None = None,
-    seed: int = 0,
+    independent: bool = True,
 ) -> Statistic | None:
     """Summarises a sample; infinite values are allowed and NaN is left out.
 
     Args:
       values: The sample.
-      of: What each value was measured on. The interval is made of the mean on each
-        thing, as values of one thing (a picture under several seeds) depend on each
-        other; so it is an interval of the median of those means. By default all values
-        are independent.
-      seed: Of the bootstrap (`attacks.metrics.bootstrap`), so that a summary is the
-        same every time.
+      of: What each value was measured on. The interval is made of the median on each
+        thing, as values of one thing (the examples of a seed) depend on each other; so
+        it is an interval of the median of those medians. By default each value is of a
+        thing of its own.
+      independent: Whether these things are. If not there is no interval.
 
     Returns:
       The summary, or None for an empty sample.
@@ -63,12 +64,32 @@ def summarise(
     sample = np.concatenate(
         [np.asarray(group, np.float64) for group in groups.values()]
     )
-    independent = np.array([np.mean(group) for group in groups.values()])
-    ends = (math.nan, math.nan)
-    if independent.size >= 3:
-        found = bootstrap.interval(independent, seed=seed)
-        ends = (found.low, found.high)
+    found = interval([median(group) for group in groups.values()])
+    ends = (found if independent else None) or (math.nan, math.nan)
     return Statistic(len(sample), *quartiles(sample), *ends)
+
+
+def interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """The 95 % interval of the median of independent values; None of less than `FEW`.
+
+    It is that of order statistics (Conover, "Practical nonparametric statistics", 1999,
+    3.2): it assumes nothing of the values' distribution, and infinite ones do not disturb
+    it.
+    """
+    if len(values) < FEW:
+        return None
+    # Here, so that reading results does not wait for SciPy.
+    from scipy import stats
+
+    # Ranks do not change the order, and let infinity through.
+    ascending = sorted(values)
+    ranks = stats.quantile_test(range(len(values)), p=0.5).confidence_interval(0.95)
+    return ascending[int(ranks.low)], ascending[int(ranks.high)]
+
+
+def median(values: Sequence[float]) -> float:
+    """The median of at least one value, infinite ones allowed."""
+    return quartiles(np.asarray(values, np.float64))[0]
 
 
 def quartiles(sample: np.ndarray) -> tuple[float, float, float]:

@@ -1,5 +1,6 @@
 """From records to rows: what leaks and what it costs."""
 
+import statistics
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -54,7 +55,8 @@ class SummaryRow(NamedTuple):
       metric: What chooses the hidden entries.
       agreement: How the clients come to one mask.
       encryption_ratio: The share of entries that was asked to be hidden.
-      hidden: m, the entries that were hidden.
+      hidden: m, the entries that were hidden: the median over the attacked messages, or
+        else over the rounds that the costs are of.
       parameters: n.
       hidden_share: m / n: more than was asked for where a mask hides whole rows, blocks
         or tensors, or some entries always.
@@ -106,7 +108,7 @@ def summarise(
         _row(
             context,
             setting,
-            group[0],
+            group,
             leakage_summary.summarise(group, leaks),
             cost_summary.cost_of(setting, costs),
         )
@@ -114,7 +116,13 @@ def summarise(
     ]
     attacked = {cost_summary.work_of(setting) for setting, _ in attacks}
     rows += [
-        _row(_home(setting, rows), setting, group[0], Leakage(), costs[setting])
+        _row(
+            _home(setting, rows),
+            setting,
+            cost_summary.steady(group),
+            Leakage(),
+            costs[setting],
+        )
         for setting, group in rounds.items()
         if cost_summary.work_of(setting) not in attacked
     ]
@@ -135,16 +143,22 @@ def summarise(
 
 
 def _row(
-    context: Context, setting: Setting, record: Record, leakage: Leakage, cost: Cost
+    context: Context,
+    setting: Setting,
+    group: Sequence[Record],
+    leakage: Leakage,
+    cost: Cost,
 ) -> SummaryRow:
+    hidden = statistics.median_low(record.hidden for record in group)
+    parameters = group[0].parameters
     return SummaryRow(
         context,
         setting.metric,
         setting.agreement,
         setting.encryption_ratio,
-        record.hidden,
-        record.parameters,
-        record.hidden / record.parameters,
+        hidden,
+        parameters,
+        hidden / parameters,
         leakage,
         cost,
     )

@@ -84,7 +84,7 @@ def print_tables(
             console.print(rich.text.Text(line))
         for line in _without_result(group):
             console.print(rich.text.Text(line))
-    console.print(rich.text.Text(_caption(console.width, leaks), style="dim"))
+    console.print(rich.text.Text(_caption(rows, console.width, leaks), style="dim"))
 
 
 class _Column(NamedTuple):
@@ -136,7 +136,7 @@ def _columns(width: int, rows: Sequence[SummaryRow], leaks: Leaks) -> list[_Colu
         _Column(_BEST, _best_attack),
         _Column("Bytes\nup\nx", lambda row: _times(row.cost.relative_upload_bytes)),
         _Column("Bytes\nboth\nx", lambda row: _times(row.cost.relative_bytes)),
-        _Column("Time\nx", lambda row: _times(row.cost.relative_seconds)),
+        _Column("Time\nx", lambda row: _time(row.cost)),
         learned,
     ]
     if any(row.cost.saturated_share for row in rows):
@@ -282,23 +282,33 @@ def _title(rows: Sequence[SummaryRow]) -> str:
     return ", ".join(parts)
 
 
-def _caption(width: int, leaks: Leaks) -> str:
-    quartiles = " [quartiles]" if width >= _WIDE_COLUMNS else ""
+def _caption(rows: Sequence[SummaryRow], width: int, leaks: Leaks) -> str:
+    samples = [row.leakage.best.n for row in rows if row.leakage.best]
+    spread = width >= _WIDE_COLUMNS and max(samples, default=0) >= _FOR_QUARTILES
+    quartiles = " [quartiles]" if spread else ""
     captions = [one.caption for one in leaks.shares if one.heading]
+    rates = [rate for row in rows for rate in row.leakage.shares.values()]
+    sure = " [95 % interval]" if any(rate.low == rate.low for rate in rates) else ""
     roomy = width >= _ROOMY_COLUMNS
-    shares = "".join(f"{one} [95 % interval]. " for one in captions if roomy)
+    shares = "".join(f"{one}{sure}. " for one in captions if roomy)
     return (
         f"{leaks.caption}{quartiles}; aware = the attacker uses the mask. Best: of each "
         "example the attack that leaks most of it, in hindsight: picked with the original, "
         f"which no attacker has; (n) = of how many examples it is. {shares}"
         "Bytes (up: all that clients send; both: and receive), time: of a training round, "
-        "x = times those of a round without encryption. '-' = not measured."
+        "x = times those of a round without encryption (~: rounds vary by as much). "
+        "'-' = not measured."
     )
 
 
 def _times(value: float | None) -> str:
     """A factor with two digits after the point, or three significant ones if large."""
     return _number(value, ".2f" if value is not None and value < 10 else ".3g")
+
+
+def _time(cost: Cost) -> str:
+    """The factor, and whether rounds differ as much among themselves."""
+    return f"{'~' if cost.seconds_overlap else ''}{_times(cost.relative_seconds)}"
 
 
 def _number(value: float | None, form: str) -> str:
@@ -345,4 +355,4 @@ def _percent(value: Rate | None) -> str:
     if value is None:
         return "-"
     share, low, high = (100 * part for part in (value.rate, value.low, value.high))
-    return f"{share:.0f} [{low:.0f}, {high:.0f}]"
+    return f"{share:.0f}" if low != low else f"{share:.0f} [{low:.0f}, {high:.0f}]"

@@ -27,10 +27,9 @@ def figure(
     """Draws leakage against overhead, one line for each metric.
 
     Across: bytes of a round, up and down, relative to the plain round, logarithmic. Up:
-    leakage to the best of each example in hindsight with its 95 % interval (the quartiles
-    where there are fewer than three examples), solid, and the same of naive attackers,
-    dashed: the gap between the two is what a naive evaluation does not see. Points carry
-    the encryption ratio.
+    leakage to the best of each example in hindsight, solid, with the 95 % interval of its
+    median where it has one, and the same of naive attackers, dashed: the gap between the
+    two is what a naive evaluation does not see. Points carry the encryption ratio.
 
     Args:
       context: Of the rows; becomes the title.
@@ -77,7 +76,9 @@ def figure(
     for index, (name, of_policy) in enumerate(lines.items()):
         _draw_policy(axis, index, name, of_policy, leaks)
     axis.plot([], [], color="0.35", linestyle="--", label=measures.ATTACKERS["naive"])
-    axis.plot([], [], color="0.35", linestyle="-", label=f"{hindsight.NAME}, 95 % CI")
+    best = [row.leakage.best for of_policy in lines.values() for row in of_policy]
+    sure = ", 95 % interval" if any(one and _has_interval(one) for one in best) else ""
+    axis.plot([], [], color="0.35", linestyle="-", label=f"{hindsight.NAME}{sure}")
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(_times))
     axis.xaxis.set_minor_formatter(matplotlib.ticker.FuncFormatter(_times))
@@ -187,26 +188,25 @@ def _limits(rows: Sequence[SummaryRow], leaks: Leaks) -> tuple[float, float]:
         for value in (row.leakage.best, row.leakage.naive):
             if value is not None:
                 heights.append(leaks.drawn(value.median))
-        if row.leakage.best is not None:
-            low, high = _interval(row.leakage.best)
-            ends = (leaks.drawn(low), leaks.drawn(high))
+        best = row.leakage.best
+        if best is not None and _has_interval(best):
+            ends = (leaks.drawn(best.low_95), leaks.drawn(best.high_95))
             heights += [end for end in ends if math.isfinite(end)]
     margin = 0.06 * max(leaks.near / 5, max(heights) - min(heights))
     return min(heights) - margin, max(heights) + 2 * margin
 
 
-def _interval(value: Statistic) -> tuple[float, float]:
-    """The 95 % interval, or the quartiles of a sample too small for it."""
-    if math.isnan(value.low_95) or math.isnan(value.high_95):
-        return value.low_quartile, value.high_quartile
-    return value.low_95, value.high_95
+def _has_interval(value: Statistic) -> bool:
+    return not math.isnan(value.low_95)
 
 
 def _error_bar(value: Statistic, leaks: Leaks) -> tuple[float, float]:
-    """Lengths below and above the median."""
-    low, high = _interval(value)
+    """Lengths below and above the median; none without an interval."""
+    if not _has_interval(value):
+        return 0.0, 0.0
     middle = leaks.drawn(value.median)
-    return max(0.0, middle - leaks.drawn(low)), max(0.0, leaks.drawn(high) - middle)
+    low, high = leaks.drawn(value.low_95), leaks.drawn(value.high_95)
+    return max(0.0, middle - low), max(0.0, high - middle)
 
 
 def _times(value: float, position: int | None) -> str:

@@ -8,6 +8,7 @@ from experiments.data.dataset import Dataset
 from experiments.outputs import (
     assumed,
     by_attack,
+    figures,
     files,
     hindsight,
     reconstructions,
@@ -68,6 +69,17 @@ def everything(
       modality: What an example is.
       unfinished: How much of the run is done; "" once all is.
     """
+    with figures.made_anew(run_folder):
+        _everything(run_folder, dataset, notes, modality, unfinished)
+
+
+def _everything(
+    run_folder: pathlib.Path,
+    dataset: Dataset,
+    notes: Notes,
+    modality: Modality,
+    unfinished: str,
+) -> None:
     found, leaks = results.load(run_folder), modality.leaks
     rows = summary_lib.summarise(found, leaks)
     csv = tables.to_csv(rows, leaks).encode()

@@ -8,7 +8,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TextIO
 
 from attacks.catalog import ATTACKS
-from experiments.outputs import environment, files, results, run_directory, text_tables
+from experiments.outputs import (
+    environment,
+    files,
+    results,
+    run_directory,
+    text_tables,
+    why,
+)
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.text_tables import Table
 from experiments.study import flag_table, run_folders
@@ -215,7 +222,7 @@ def _found(records: Sequence[AttackRecord]) -> Found:
         tuple(one.number("psnr_db") for one in records if "psnr_db" in one.measures),
         tuple(
             dict.fromkeys(
-                f"{one.status.replace('_', ' ')}: {one.reason}"
+                why.no_result(one.status, one.reason)
                 for one in records
                 if one.status != "ok"
             )
@@ -297,6 +304,6 @@ def _csv(found: dict[_Place, Found]) -> str:
             middle = statistics.median(values)
             share = sum(value >= _RECOVERED_DB for value in values) / len(values)
             numbers = (middle, min(values), max(values), share)
-        why = "; ".join(one.reasons) or ("" if values else one.text)
-        lines.append((*place.point, *place[1:], len(values), *numbers, why))
+        reason = "; ".join(one.reasons) or ("" if values else one.text)
+        lines.append((*place.point, *place[1:], len(values), *numbers, reason))
     return text_tables.to_csv(lines)

@@ -12,6 +12,7 @@ from experiments.outputs import (
     records,
     tensorboard,
     text_tables,
+    why,
 )
 from experiments.outputs import panels as panels_lib
 from experiments.outputs.records import AttackRecord
@@ -90,4 +91,4 @@ def _examples(
 
 def _why(record: AttackRecord) -> str:
     """Why an attack has no picture."""
-    return f"{record.attack} {record.status.replace('_', ' ')}: {record.reason}"
+    return f"{record.attack} {why.no_result(record.status, record.reason)}"

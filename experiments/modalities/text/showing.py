@@ -15,7 +15,7 @@ from experiments.modalities.text import marking, token_data
 from experiments.modalities.text.leaks import TEXT
 from experiments.modalities.text.marking import Mark
 from experiments.modalities.text.token_data import TokenData
-from experiments.outputs import reconstructions, records
+from experiments.outputs import reconstructions, records, why
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.text_tables import Table, to_markdown
 from selenc_tf.models.text import vocabulary
@@ -101,7 +101,7 @@ def _lines(
     run_folder: pathlib.Path, data: TokenData, found: Sequence[AttackRecord]
 ) -> Iterator[tuple[str, ...]]:
     for record in found:
-        text = f"{record.status.replace('_', ' ')}: {_escaped(record.reason)}"
+        text = _escaped(why.no_result(record.status, record.reason))
         value = "-"
         if record.status == "ok":
             text = _recovered(run_folder, data, record, _for_markdown, _escaped)

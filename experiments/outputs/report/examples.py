@@ -10,7 +10,7 @@ import matplotlib.image
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.outputs import reconstructions
+from experiments.outputs import reconstructions, why
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import outcomes
@@ -76,9 +76,8 @@ def of(context: Context, family: Family, leaks: Leaks) -> tuple[list[Strip], str
         for record in run.records
         if isinstance(record, AttackRecord) and outcomes.context_of(record) == context
     ]
-    victims = list(
-        dict.fromkeys((record.cell.seed, record.image_index) for _, record in attacked)
-    )
+    # In the order of the table's values.
+    victims = sorted({(one.cell.seed, one.image_index) for _, one in attacked})
     strips: list[Strip] = []
     arrays: list[NDArray[Any]] = []
     for victim in victims[:MOST]:
@@ -166,7 +165,7 @@ def _tile(at: Sequence[tuple[Run, AttackRecord]], share: float, leaks: Leaks) ->
     choosing = [pair for pair in at if pair[1].attack == CHOOSING]
     ended = [pair for pair in choosing or at if pair[1].status == "ok"]
     if not ended:
-        reason = f"{first.attack} {first.status.replace('_', ' ')}: {first.reason}"
+        reason = f"{first.attack} {why.no_result(first.status, first.reason)}"
         return Tile("", heading, (reason,), reason)
     run, best = max(ended, key=lambda pair: _order(pair[1], leaks))
     shown = leaks.shown(best.number(leaks.main.key))

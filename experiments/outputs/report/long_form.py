@@ -1,11 +1,11 @@
 """`cells.csv`: a row for each example, attack, attacker and mask, for other programs."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from experiments.outputs import reconstructions, text_tables
+from experiments.outputs import reconstructions, text_tables, why
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord, MemberRecord
 from experiments.outputs.report import costs
@@ -62,8 +62,10 @@ def rows(families: Sequence[tuple[Family, Leaks]]) -> Iterator[dict[str, Any]]:
 
 def _rows(family: Family, leaks: Leaks) -> Iterator[dict[str, Any]]:
     for run in family.runs:
-        attacked: Iterable[AttackRecord] = (
-            record for record in run.records if isinstance(record, AttackRecord)
+        # In the order of a table's values.
+        attacked = sorted(
+            (record for record in run.records if isinstance(record, AttackRecord)),
+            key=lambda record: (record.cell.seed, record.image_index),
         )
         for record in attacked:
             row = {**_place(record), **_measured(record, leaks)}
@@ -116,7 +118,7 @@ def _measured(one: AttackRecord | MemberRecord, leaks: Leaks) -> dict[str, Any]:
     exact = status == "ok" and leaks.short(value, leaks.main.form) == "exact"
     return {
         "status": status,
-        "reason": one.reason,
+        "reason": why.in_words(one.reason),
         "measure": leaks.main.key,
         "leak": value if status == "ok" else None,
         "exact": int(exact) if status == "ok" else None,

@@ -5,10 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import cost_summary, hindsight
+from experiments.outputs import cost_summary, hindsight, why
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord, MemberRecord
-from experiments.outputs.report import reasons as reasons_lib
 from experiments.outputs.report import spread as spread_lib
 from experiments.outputs.report.spread import Sample, Spread
 from experiments.outputs.summary import Context
@@ -178,8 +177,7 @@ def _measured(
     reasons: Counter[str] = Counter()
     for record, one in found:
         if one.status != "ok":
-            words = reasons_lib.in_words(one.reason)
-            reasons[f"{one.status.replace('_', ' ')}: {words}"] += 1
+            reasons[why.no_result(one.status, one.reason)] += 1
             continue
         value = _value(one.measures, leaks)
         if value is None:

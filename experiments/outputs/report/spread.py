@@ -1,17 +1,12 @@
 """A measured number and how sure it is: all values while they are few."""
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
-
-import numpy as np
 
 from experiments.outputs import statistic
 from experiments.outputs.leaks import Leaks
-
-FEW = 6
-"""From this many independent values on the median has a 95 % interval: of five, the
-smallest and the largest enclose it with a probability of 94 % only."""
+from experiments.outputs.statistic import FEW as FEW
 
 
 class Sample(NamedTuple):
@@ -51,9 +46,7 @@ class Spread(NamedTuple):
 def of(samples: Iterable[Sample], independent: bool = True) -> Spread | None:
     """Puts measurements together, seed by seed if there are several.
 
-    The interval is that of order statistics (Conover, "Practical nonparametric
-    statistics", 1999, 3.2): it assumes independent values and nothing of their
-    distribution, and infinite values do not disturb it.
+    The interval is that of `statistic.interval`, which assumes independent values.
 
     Args:
       samples: The measurements.
@@ -70,7 +63,7 @@ def of(samples: Iterable[Sample], independent: bool = True) -> Spread | None:
         for seed, group in itertools.groupby(listed, key=lambda one: one.seed)
     }
     if len(by_seed) > 1:
-        unit, values = "seed", [median(group) for group in by_seed.values()]
+        unit, values = "seed", [statistic.median(group) for group in by_seed.values()]
     else:
         unit, values = "example", [one.value for one in listed]
     ordered = tuple(values)
@@ -79,31 +72,14 @@ def of(samples: Iterable[Sample], independent: bool = True) -> Spread | None:
         unit,
         ordered,
         len(listed),
-        median(ordered),
-        _interval(ordered) if usable else None,
+        statistic.median(ordered),
+        statistic.interval(ordered) if usable else None,
     )
 
 
 def ends(spread: Spread) -> tuple[float, float]:
     """The interval; where there is none the smallest and the largest value."""
     return spread.interval or (min(spread.values), max(spread.values))
-
-
-def median(values: Sequence[float]) -> float:
-    """The median of at least one value, infinite ones allowed."""
-    return statistic.quartiles(np.asarray(values, np.float64))[0]
-
-
-def _interval(values: Sequence[float]) -> tuple[float, float] | None:
-    if len(values) < FEW:
-        return None
-    # Here, so that reading results does not wait for SciPy.
-    from scipy import stats
-
-    # Ranks do not change the order, and let infinity through.
-    ascending = sorted(values)
-    ranks = stats.quantile_test(range(len(values)), p=0.5).confidence_interval(0.95)
-    return ascending[int(ranks.low)], ascending[int(ranks.high)]
 
 
 def short(spread: Spread, leaks: Leaks) -> str:

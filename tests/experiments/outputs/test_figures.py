@@ -5,7 +5,12 @@ import pytest
 
 from experiments.outputs import figures, over_ratio, panels, summary, tradeoff
 from experiments.outputs.pictures import decibels
-from tests.experiments.outputs.example_records import attack, cell, example_rows
+from tests.experiments.outputs.example_records import (
+    attack,
+    cell,
+    example_rows,
+    rounds,
+)
 
 
 def png_size(png):
@@ -154,3 +159,46 @@ def test_over_the_ratio_without_training_there_is_leakage_alone():
         "0 %",
         "30 %",
     ]
+
+
+def test_a_figure_that_is_no_longer_drawn_goes(tmp_path):
+    for name in ("kept", "gone"):
+        figures.save_png(tmp_path, name, b"old")
+    (tmp_path / "figures/notes.txt").write_text("mine")
+    with figures.made_anew(tmp_path):
+        figures.save_png(tmp_path, "kept", b"old")
+        figures.save_png(tmp_path, "new", b"new")
+    left = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    assert left == ["kept.png", "new.png", "notes.txt"]
+
+
+def test_a_failure_removes_no_figure(tmp_path):
+    figures.save_png(tmp_path, "old", b"old")
+    with pytest.raises(OSError, match="full"), figures.made_anew(tmp_path):
+        raise OSError("full")
+    assert (tmp_path / "figures/old.png").exists()
+
+
+def test_metrics_have_one_colour_in_both_figures():
+    rows = summary.summarise(
+        [
+            *(attack(0, psnr=20.0, cell=cell(0.1, name)) for name in ("a", "b")),
+            *(
+                record
+                for name in ("a", "b")
+                for record in rounds(cell(0.1, name), 1.0, 400, 10)
+            ),
+            *rounds(cell(0.0, "plain", release="plain"), 1.0, 300, 0),
+        ]
+    )
+    context = next(row.context for row in rows if row.leakage.best)
+    (legend,) = over_ratio.figure(context, rows).legends
+    handles = zip(legend.get_texts(), legend.legend_handles, strict=True)
+    one = {
+        text.get_text(): handle.get_color()
+        for text, handle in handles
+        if text.get_text().startswith(("a,", "b,"))
+    }
+    lines = tradeoff.figure(context, rows).axes[0].containers
+    assert len(one) == 2
+    assert one == {each.get_label(): each.lines[0].get_color() for each in lines}

@@ -3,10 +3,12 @@ import dataclasses
 import io
 import math
 import pathlib
+import re
 
 import pytest
 
 from experiments.outputs import records, summary, tables, text_tables
+from experiments.outputs.report import spread
 from tests.experiments.outputs.example_records import (
     attack,
     cell,
@@ -44,11 +46,14 @@ def test_csv_has_the_columns_and_values_of_earlier_versions():
     new = (
         "hidden_share", "without_result", "measures", "saturated_share", "refused",
             "weights_after_rounds", "relative_mean_upload_bytes", "trained_agreement",
+            "seconds_overlap",
         *(name for name in now[0] if name.startswith("test_loss_")),
     )  # fmt: skip
     assert [name for name in now[0] if name not in new] == list(before[0])
-    assert [[row[name] for name in before[0]] for row in now] == [
-        list(row.values()) for row in before
+    # It had intervals of three examples, and Wilson's over what is not independent.
+    same = [name for name in before[0] if not name.endswith(("_95", "_low", "_high"))]
+    assert [[row[name] for name in same] for row in now] == [
+        [row[name] for name in same] for row in before
     ]
     assert [float(row["hidden_share"]) for row in now] == [0.1, 0.1, 0.1, 0.1, 0.0]
 
@@ -65,7 +70,9 @@ def test_the_table_shows_the_real_share_and_the_asked_one_where_it_differs():
     stream = io.StringIO()
     tables.print_tables(rows, stream, 100)
     first = [line.split() for line in stream.getvalue().splitlines()]
-    shares = [words[0] for words in first if words and words[0][0] in "0123456789("]
+    shares = [
+        words[0] for words in first if words and re.fullmatch(r"\(?[\d.]+\)?", words[0])
+    ]
     assert shares == ["1.4", "10", "63", "(50)"]
 
 
@@ -146,7 +153,68 @@ def test_csv_has_shares_with_their_intervals():
         assert 0 <= low <= rate <= high <= 1 and low < high
     assert parsed["perceptual_best_median"] == "0.5"
     assert parsed["feature_mse_best_median"] == "2.0"
-    assert float(parsed["psnr_best_low_95"]) == 10.0
+    assert parsed["psnr_best_low_95"] == ""
+
+
+def test_examples_of_one_message_and_several_seeds_have_no_interval_of_a_share():
+    together = [attack(image, psnr=30.0 + image, batch_size=8) for image in range(7)]
+    again = [
+        attack(image, psnr=30.0, cell=dataclasses.replace(cell(0.1), seed=seed))
+        for image in range(3)
+        for seed in range(2)
+    ]
+    for group in (together, again):
+        rows = summary.summarise(group)
+        (parsed,) = csv.DictReader(io.StringIO(tables.to_csv(rows)))
+        assert parsed["success_25db_rate"] == "1.0"
+        assert parsed["success_25db_low"] == parsed["success_25db_high"] == ""
+        assert parsed["psnr_best_low_95"] == ""
+        stream = io.StringIO()
+        tables.print_tables(rows, stream, 140)
+        assert (
+            "95 % interval" not in stream.getvalue() and "nan" not in stream.getvalue()
+        )
+
+
+def test_seven_examples_have_the_interval_of_the_report():
+    values = [13.2, 13.8, 14.0, 14.5, 15.0, 15.7, 16.2]
+    rows = summary.summarise([attack(n, psnr=one) for n, one in enumerate(values)])
+    (parsed,) = csv.DictReader(io.StringIO(tables.to_csv(rows)))
+    samples = [spread.Sample(0, n, one) for n, one in enumerate(values)]
+    ends = spread.of(samples).interval
+    assert ends == (13.2, 16.2)
+    assert (
+        tuple(float(parsed[f"psnr_best_{end}_95"]) for end in ("low", "high")) == ends
+    )
+
+
+def test_quartiles_are_named_only_where_some_are_shown():
+    def shown(count):
+        stream = io.StringIO()
+        rows = summary.summarise([attack(n, psnr=20.0 + n) for n in range(count)])
+        tables.print_tables(rows, stream, 120)
+        return stream.getvalue()
+
+    assert "[quartiles]" in shown(7) and "[quartiles]" not in shown(3)
+
+
+def test_a_training_has_the_share_of_the_rounds_that_its_costs_are_of():
+    trained = cell(0.1, release="reveal_aggregate", agreement="previous_aggregate")
+    first, *later = rounds(trained, 1.0, 600, 10)
+    whole = dataclasses.replace(first, hidden=100, client_to_server_bytes=1200)
+    (row,) = summary.summarise([whole, *later])
+    assert (row.hidden, row.hidden_share) == (10, 0.1)
+    (only,) = summary.summarise([whole])
+    assert only.hidden_share == 1.0
+
+
+def test_a_time_within_the_spread_of_the_rounds_is_said_to_be_so():
+    plain = rounds(cell(0.0, "plain", release="plain"), 1.0, 300, 0)
+    slow = rounds(cell(0.5), 2.0, 300, 50)
+    same = [dataclasses.replace(slow[1], round_seconds=0.9), *slow[2:]]
+    for group, marked in ((slow, False), ([slow[0], *same], True)):
+        row = summary.summarise([*plain, *group])[-1]
+        assert row.cost.seconds_overlap == marked and row.cost.relative_seconds == 2.0
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 140])
@@ -222,7 +290,7 @@ def test_uploads_come_first_and_costs_of_other_masks_are_said_to_be_so():
         *later,
     )
     # Up 600 of 300, and with 100 down 700 of 400; (1200 + 3 * 600) / 4 of 300.
-    assert "lbfgs aware 2.00 1.75 1.00" in text
+    assert "lbfgs aware 2.00 1.75 ~1.00" in text
     assert (
         "Bytes and time of random, public: of trainings whose clients come to one mask by "
         "previous_aggregate, not public."

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from experiments.outputs.pictures.leaks import PICTURES
-from experiments.outputs.report import examples, families, outcomes, reading
+from experiments.outputs.report import (
+    examples,
+    families,
+    long_form,
+    outcomes,
+    reading,
+)
 from tests.experiments.outputs.example_records import attack
 from tests.experiments.outputs.report import folders
 
@@ -74,3 +80,12 @@ def test_few_of_many_examples_are_shown_and_it_is_said(tmp_path):
     strips, said = shown(tmp_path / "run", made)
     assert len(strips) == examples.MOST
     assert said == "3 of 5 examples are shown."
+
+
+def test_examples_come_in_the_order_of_the_values_in_tables(tmp_path):
+    made = [attack(image, psnr=10.0 + image) for image in (7, 2, 4)]
+    strips, _ = shown(tmp_path, made, drawn=True)
+    assert [int(strip.title.split()[1].strip(",")) for strip in strips] == [2, 4, 7]
+    (family,) = families.join([reading.read(tmp_path)])
+    rows = long_form.rows([(family, PICTURES)])
+    assert [row["example"] for row in rows] == [2, 4, 7]

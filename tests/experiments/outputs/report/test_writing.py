@@ -290,7 +290,7 @@ def test_files_of_others_are_not_overwritten(tmp_path):
 
 def test_one_mask_is_no_curve(tmp_path):
     out = report(tmp_path, folders.write(tmp_path / "run", [attack(0), attack(1)]))
-    assert "Only one mask has a number" in (out / "report.html").read_text()
+    assert "Too few masks have numbers for a curve" in (out / "report.html").read_text()
     assert not (out / "figures").exists()
 
 

@@ -1,4 +1,4 @@
-"""Reasons of attacks, in the words of who reads a report and has no code before him."""
+"""Why an attack has no result, in the words of one who has no code before him."""
 
 import re
 from collections.abc import Mapping
@@ -17,6 +17,11 @@ _NAMES: Mapping[str, str] = MappingProxyType(
         "view.mask": "the mask",
     }
 )
+
+
+def no_result(status: str, reason: str) -> str:
+    """How an attack ended without a result: "does not apply: The model must ..."."""
+    return f"{status.replace('_', ' ')}: {in_words(reason)}"
 
 
 def in_words(reason: str) -> str:
