@@ -503,7 +503,7 @@ def test_every_training_has_a_number_of_its_own(summing, federation):
 
 
 def test_missing_key_and_key_of_another_cipher(summing, federation, key_for):
-    process = summing(public(0.0), IDENTITY)
+    process = summing(history(0.3), IDENTITY)
     other = shell_cipher.build_shell_cipher(parameters.choose_parameters(2, 11))
     path = pathlib.Path(key_for(IDENTITY).path)
     aside = path.rename(path.with_suffix(".aside"))

@@ -1,5 +1,7 @@
 """One network, written as Keras lets it be written: all are read as the same."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -68,21 +70,37 @@ def cloned(**asked):
 WRITINGS = (by_list, by_add, without_input, by_calls, taken_over, cloned)
 
 
+@functools.cache
+def numbers(**asked):
+    """What all have for weights, whoever drew them."""
+    return [one.numpy() for one in by_calls(**asked).weights]
+
+
 def read(write, **asked):
     model = write(**asked)
-    # The same numbers, whoever drew them.
-    model.set_weights([one.numpy() for one in by_calls(**asked).weights])
+    model.set_weights(numbers(**asked))
     return functional.from_keras(model, loss=LOSS)
+
+
+@functools.cache
+def expected_of(**asked):
+    """What the others are compared with: read once for all."""
+    return read(by_calls, **asked)
+
+
+@functools.cache
+def expected_cuts():
+    return cut.cuts(expected_of())
 
 
 @pytest.mark.parametrize("write", WRITINGS)
 def test_structure_is_read_the_same(write):
-    model, expected = read(write), read(by_calls)
+    model, expected = read(write), expected_of()
     for name in ("middle", "head"):
         assert source.activation_below(model, name) == source.activation_below(
             expected, name
         )
-    found, wanted = cut.cuts(model), cut.cuts(expected)
+    found, wanted = cut.cuts(model), expected_cuts()
     assert [one.layer for one in found] == [one.layer for one in wanted]
     pictures = tf.random.stateless_uniform([2, 8, 8, 1], (0, 1), dtype=tf.float64)
     weights = functional.in_float64(expected).initial_weights
@@ -97,7 +115,7 @@ def test_structure_is_read_the_same(write):
 
 @pytest.mark.parametrize("write", WRITINGS)
 def test_what_goes_into_normalisations_is_read_the_same(write):
-    model, expected = (read(each, normalised=True) for each in (write, by_calls))
+    model, expected = read(write, normalised=True), expected_of(normalised=True)
     pictures = tf.random.stateless_uniform([2, 8, 8, 1], (0, 1))
     for probe in (features.normalisation_inputs, features.head_inputs):
         (found,), (wanted,) = (
@@ -117,7 +135,7 @@ def test_what_goes_into_normalisations_is_read_the_same(write):
 def test_an_attack_recovers_the_same(write):
     pictures = np.random.default_rng(5).uniform(size=(1, 8, 8, 1)).astype(np.float32)
     reached = []
-    for one in (read(write), read(by_calls)):
+    for one in (read(write), expected_of()):
         gradient = victims.gradient(one, pictures, (1,))
         view = victims.view_of(one, [gradient], np.zeros(one.spec.size, bool))
         built = catalog.build("feature_inversion", effort=effort.Effort(1, 300))

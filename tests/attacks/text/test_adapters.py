@@ -38,6 +38,7 @@ def after_training(model):
     )
 
 
+@pytest.mark.slow
 def test_a_sentence_is_read_from_adapters(adapted):
     examples, classes = clients.batch(adapted, 1)
     # Queries and values: as many columns as there are tokens.

@@ -32,7 +32,7 @@ def found_in(model, vector, mask, size=1):
 @pytest.mark.parametrize(
     "pattern",
     [
-        pytest.param(READERS, id="the head is left"),
+        pytest.param(READERS, id="the head is left", marks=pytest.mark.slow),
         pytest.param(
             f"embeddings|{READERS}", id="second kernels", marks=pytest.mark.slow
         ),

@@ -22,7 +22,9 @@ def test_sentences_keep_a_pad_that_is_a_word():
     np.testing.assert_array_equal(sentences.of_tokens(tokens), examples)
 
 
-@pytest.mark.parametrize("name", clients.NAMES)
+@pytest.mark.parametrize(
+    "name", [clients.NAMES[0], pytest.param(clients.NAMES[1], marks=pytest.mark.slow)]
+)
 def test_a_batch_sends_the_mean_of_its_sentences(name):
     model = clients.tiny(name)
     examples, classes = clients.batch(model, 3)

@@ -34,7 +34,7 @@ JSON_VALUES = st.recursive(
 
 
 @given(JSON_VALUES)
-@settings(max_examples=50)
+@settings(max_examples=25)
 def test_json_is_strict_and_on_one_line(value):
     text = files.to_json(value)
     json.loads(text, parse_constant=refuse_constant)

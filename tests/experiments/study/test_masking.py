@@ -93,7 +93,15 @@ def test_every_metric_makes_a_mask(model, metric):
     assert np.count_nonzero(mask) == policy.hidden_count(RATIO, model.spec.size)
 
 
-@pytest.mark.parametrize("name", catalog.POLICIES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        if name in ("top_fraction", "layer_list", "heads")
+        else pytest.param(name, marks=SLOW)
+        for name in catalog.POLICIES
+    ],
+)
 @pytest.mark.parametrize(
     "history",
     [

@@ -168,6 +168,7 @@ def test_table_beside_pytorch(only_small, fake):
     assert "R-GAP / recipe, 1 pictures" in shown
 
 
+@pytest.mark.slow
 def test_another_objective_stops_the_suite(only_small, fake):
     fake(0.5)
     with pytest.raises(RuntimeError, match="All sides must compute the same"):

@@ -83,8 +83,9 @@ TWINS = ("unweighted", "blind, history")
 @pytest.mark.parametrize(
     "name",
     [
+        # Its trace is that of `test_processes.py`, and all of a round's parts are in it.
         name
-        if name == "weighted"
+        if name == "reveal"
         else pytest.param(
             name, marks=getattr(pytest.mark, "long" if name in TWINS else "slow")
         )

@@ -128,6 +128,7 @@ def context():
         yield context
 
 
+@pytest.mark.slow
 def test_federated_averaging_is_the_textbook_formula(context):
     process = tff.learning.algorithms.build_weighted_fed_avg(
         _linear_model(),

@@ -179,7 +179,10 @@ def test_other_parameters_open_nothing(keys, changes):
         assert not np.any(opened(other, renamed_key, added))
 
 
-@pytest.mark.parametrize("changes", [other_modulus(), {"max_summands": 3}])
+@pytest.mark.parametrize(
+    "changes",
+    [other_modulus(), pytest.param({"max_summands": 3}, marks=pytest.mark.slow)],
+)
 def test_a_key_is_for_its_parameters_only(keys, changes):
     """Also where assertions are taken out: what it was not made for gives nothing."""
     other = shell_cipher.build_shell_cipher(dataclasses.replace(CHOSEN, **changes))

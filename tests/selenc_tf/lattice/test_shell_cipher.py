@@ -141,6 +141,7 @@ class TestFreshness:
                     CIPHER.decrypt(key, found), np.repeat(ONES, len(found), axis=0)
                 )
 
+    @pytest.mark.slow
     def test_without_care_it_would(self, key):
         repeated = [
             len({*found}) < len(found)
@@ -172,6 +173,7 @@ class TestFreshness:
         keys = {key.numpy() for _ in range(3) for key in pair()}
         assert len(keys) == 6
 
+    @pytest.mark.slow
     def test_without_care_keys_would_be_the_same(self):
         # Nothing but constants goes in: TensorFlow makes the key while it optimises.
         @tf.function(autograph=False)
@@ -358,6 +360,7 @@ def test_several_moduli_are_refused(several):
         shell_cipher.build_shell_cipher(parameters.Parameters(*several))
 
 
+@pytest.mark.slow
 def test_two_moduli_in_one_graph():
     """Keys are as long, and TensorFlow might take reading one for reading the other."""
     one, two = (

@@ -175,7 +175,13 @@ def test_a_declared_field_is_missed(name, field):
         traced(name, context)
 
 
-@pytest.mark.parametrize("name", catalog.METRICS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SECOND_TRACES else [])
+        for name in catalog.METRICS
+    ],
+)
 def test_undeclared_fields_change_nothing(name):
     undeclared = [field for field in OPTIONAL if not declared(name, field)]
     context = context_of("dense")._replace(**dict.fromkeys(undeclared))
@@ -201,12 +207,24 @@ def test_vectors_of_another_length_are_not_broadcast(name, field):
         catalog.metric(name)(context)
 
 
-@pytest.mark.parametrize("name", DIFFERENTIATING)
-def test_empty_batch(name):
+@pytest.mark.parametrize(
+    ("name", "in_graph"),
+    [
+        pytest.param(
+            name,
+            in_graph,
+            # Its graph is traced by slow tests only.
+            marks=[pytest.mark.slow] if in_graph and name == "leverage" else [],
+        )
+        for name in DIFFERENTIATING
+        for in_graph in (False, True)
+    ],
+)
+def test_empty_batch(name, in_graph):
     context = context_of("dense")
     empty = context._replace(batch=ScoreBatch(*(part[:0] for part in context.batch)))
-    for run in (catalog.metric(name), graph(name, "dense")):
-        with pytest.raises(
-            (ValueError, tf.errors.InvalidArgumentError), match="at least one example"
-        ):
-            run(empty)
+    run = graph(name, "dense") if in_graph else catalog.metric(name)
+    with pytest.raises(
+        (ValueError, tf.errors.InvalidArgumentError), match="at least one example"
+    ):
+        run(empty)

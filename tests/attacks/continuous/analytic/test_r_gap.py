@@ -269,7 +269,7 @@ def test_activations_against_keras():
 
 @pytest.mark.parametrize("kind", ["sigmoid", "tanh"])
 @pytest.mark.parametrize("own", [True, False], ids=["own", "layer"])
-@pytest.mark.parametrize("hidden", [0.0, 0.4])
+@pytest.mark.parametrize("hidden", [pytest.param(0.0, marks=pytest.mark.slow), 0.4])
 def test_bounded_activations_are_inverted(kind, own, hidden):
     model = network(kind if own else keras.layers.Activation(kind))
     assert r_gap_layers.read_chain(model)[0].activation == Activation(kind)

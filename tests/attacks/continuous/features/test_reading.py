@@ -127,7 +127,7 @@ def test_a_class_that_is_nearly_sure():
     np.testing.assert_allclose(found.values, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("hidden", [0.0, 0.3])
+@pytest.mark.parametrize("hidden", [pytest.param(0.0, marks=pytest.mark.slow), 0.3])
 @pytest.mark.parametrize("activation", ["relu", "silu"])
 def test_batches(activation, hidden):
     size = model_of(activation)[0].spec.size
@@ -140,7 +140,9 @@ def test_batches(activation, hidden):
     np.testing.assert_array_equal(got[1].labels, classes)
 
 
-@pytest.mark.parametrize("activation", ["relu", "silu"])
+@pytest.mark.parametrize(
+    "activation", ["relu", pytest.param("silu", marks=pytest.mark.slow)]
+)
 def test_the_classes_of_a_batch_come_with_it(activation):
     got = read(activation, 3)
     check(*got)

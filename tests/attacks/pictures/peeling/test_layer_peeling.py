@@ -226,7 +226,7 @@ def test_nothing_to_go_by(easy, value, hidden, reason):
         attack(easy, victims.view_of(easy.model, [vector], mask))
 
 
-@pytest.mark.parametrize("name", ["easy", "hard"])
+@pytest.mark.parametrize("name", ["easy", pytest.param("hard", marks=pytest.mark.slow)])
 def test_no_time(name, request):
     net = request.getfixturevalue(name)
     image = picture(net.model.input_shape)

@@ -64,6 +64,7 @@ def disturbed(case):
     return np.maximum(case.x + noise, 0)
 
 
+@pytest.mark.slow
 def test_places_that_turns_alone_do_not_find(case):
     block, start = case.problem.network.blocks[1], disturbed(case)
     alone = pooled.solve(block, case.layer, start, positive=True)

@@ -83,7 +83,8 @@ class TestPriorOnly:
 @pytest.mark.parametrize("distance", baselines.DISTANCES)
 class TestRetrieval:
     @pytest.mark.parametrize(
-        "hidden", [0.0, pytest.param(0.5, marks=pytest.mark.slow), 0.95]
+        "hidden",
+        [*(pytest.param(one, marks=pytest.mark.slow) for one in (0.0, 0.5)), 0.95],
     )
     def test_finds_a_public_victim(self, tiny, known, distance, hidden):
         public = known.public_examples
