@@ -19,9 +19,8 @@ gc.disable()
 
 def pytest_collection_finish():
     """From here on only what tests make is looked through."""
-    gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000)
+    gc.set_threshold(50_000)
     gc.enable()
 
 
