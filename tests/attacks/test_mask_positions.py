@@ -38,7 +38,9 @@ def test_without_a_head():
     assert mask_positions.labels_from_mask(mask_of(1), spec, 5) is None
 
 
-@pytest.mark.parametrize("label", [0, 3, 9])
+@pytest.mark.parametrize(
+    "label", [0, *(pytest.param(one, marks=pytest.mark.slow) for one in (3, 9))]
+)
 def test_a_magnitude_mask_names_the_label(label):
     model = catalog.model("lenet", (28, 28, 1), 10, 0)
     image = np.random.default_rng(label).uniform(size=[1, 28, 28, 1])

@@ -48,6 +48,7 @@ def test_from_the_holder_to_a_process(tmp_path):
     assert files(tmp_path) == ["cohort.key"]
 
 
+@pytest.mark.slow
 def test_a_series_is_rotated_and_forgotten(tmp_path):
     series = tmp_path / "series"
     insecure = {"cipher": "identity_INSECURE"}

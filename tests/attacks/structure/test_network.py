@@ -218,6 +218,7 @@ def test_what_acts_in_training_mode_is_another_layer(make):
         network.read_network(with_parts(make(), layers.ReLU(), training=True))
 
 
+@pytest.mark.slow
 def test_convnet():
     read = network.read_network(convnet64.convnet16((32, 32, 3), 10, 0))
     assert (read.contrast, read.offset) == (4.0, -2.0)

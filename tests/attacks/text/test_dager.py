@@ -43,15 +43,25 @@ def test_hidden_entries_are_no_obstacle(name, kind):
     assert found.label_source == ("enumerated" if name == BERT else "inferred")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", WIDE)
+KINDS = ("random0", "random0.1", "largest0.1", "largest0.5")
+EACH_ONCE = (
+    ("bert", "random0"),
+    ("gpt2", "largest0.5"),
+    ("gpt2_classifier", "random0"),
+)
+"""Of these models and masks what the slow tier has; the long one has all."""
+
+
 @pytest.mark.parametrize(
-    "kind",
+    ("name", "kind"),
     [
-        "random0",
-        pytest.param("random0.1", marks=pytest.mark.long),
-        pytest.param("largest0.1", marks=pytest.mark.long),
-        "largest0.5",
+        pytest.param(
+            name,
+            kind,
+            marks=pytest.mark.slow if (name, kind) in EACH_ONCE else pytest.mark.long,
+        )
+        for name in WIDE
+        for kind in KINDS
     ],
 )
 def test_batches_are_taken_apart(name, kind):

@@ -76,7 +76,10 @@ def test_a_panel_for_each_mask_and_a_line_for_each_start():
     assert [list(y) for *_, y in panels[1:]] == [[8.0], [6.0]]
 
 
-@pytest.mark.parametrize("ratios", [(0.5,), (0.0, 0.1, 0.2, 0.5, 0.9)])
+@pytest.mark.parametrize(
+    "ratios",
+    [(0.5,), pytest.param((0.0, 0.1, 0.2, 0.5, 0.9), marks=pytest.mark.slow)],
+)
 def test_as_many_attacks_as_there_are_leave_room_for_the_panels(ratios):
     group = [
         searches.Search(

@@ -7,7 +7,9 @@ from selenc_tf.lattice import key_folders, key_store
 from tests.experiments.command import parse
 
 
-@pytest.mark.parametrize("rotation", ["run", "round"])
+@pytest.mark.parametrize(
+    "rotation", [pytest.param("run", marks=pytest.mark.slow), "round"]
+)
 def test_a_session_deletes_its_keys_and_those_of_killed_ones(
     rotation, tmp_path, monkeypatch
 ):

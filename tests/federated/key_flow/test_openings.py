@@ -90,6 +90,7 @@ def test_what_is_one_opens(path):
     )
 
 
+@pytest.mark.slow
 def test_a_header_that_is_opened_leaks(path):
     """All of it comes from the key: what was chosen has one coefficient only."""
     process = LEAKS["chosen header"][0](path)

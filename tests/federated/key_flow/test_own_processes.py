@@ -80,27 +80,31 @@ PROCESSES = {
 TWINS = ("unweighted", "blind, history")
 
 
+def _tier(name, told):
+    if name == "reveal" and told:
+        # Its trace is that of `test_processes.py`, and a round's every part is in it.
+        return []
+    second = name in TWINS or (not told and name not in ("reveal", "weighted"))
+    return [pytest.mark.long if second else pytest.mark.slow]
+
+
 @pytest.mark.parametrize(
-    "name",
+    ("name", "told"),
     [
-        # Its trace is that of `test_processes.py`, and all of a round's parts are in it.
-        name
-        if name == "reveal"
-        else pytest.param(
-            name, marks=getattr(pytest.mark, "long" if name in TWINS else "slow")
-        )
+        pytest.param(name, told, marks=_tier(name, told))
         for name in PROCESSES
+        for told in (True, False)
     ],
 )
-def test_our_processes_leak_nothing(name, process_named, path):
+def test_our_processes_leak_nothing(name, told, process_named, path):
+    """Told which file is the key, and not."""
     expected = PROCESSES[name]
     computation = process_named(name)
-    for known_path in (path, None):
-        report = key_flow.check(computation, known_path)
-        assert [(c.intrinsic, c.type) for c in report.to_server] == expected
-        assert {source.placement for source in report.sources} == {"clients"}
-        readers = {source.site.op for source in report.sources}
-        assert readers == {"TFRecordDataset"}
+    report = key_flow.check(computation, path if told else None)
+    assert [(c.intrinsic, c.type) for c in report.to_server] == expected
+    assert {source.placement for source in report.sources} == {"clients"}
+    readers = {source.site.op for source in report.sources}
+    assert readers == {"TFRecordDataset"}
 
     fields = [(c.type, field) for c in report.to_server for field in c.fields]
     by_label = collections.defaultdict(list)

@@ -91,7 +91,8 @@ def largest_message(parameters):
     return numpy_bgv.slots_of(np.full(parameters.num_slots, t // 2, object), t)[None]
 
 
-@pytest.mark.parametrize("bits", [16, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", [16, 8])
 def test_as_many_copies_of_one_message_as_may_be(bits):
     """The worst sum: its noise is that of one message so often, not its root so often."""
     parameters = parameters_lib.choose_parameters(64, bits)

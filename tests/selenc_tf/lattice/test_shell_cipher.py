@@ -277,6 +277,7 @@ class TestContext:
         assert "RandomUniformInt" in what_contexts_depend_on(CIPHER.encrypt)
         assert "RandomUniformInt" in what_contexts_depend_on(CIPHER.keygen)
 
+    @pytest.mark.slow
     def test_threads_may_share_it(self, key):
         encrypted = CIPHER.encrypt(key, ONES)
         found, start = [], threading.Barrier(4)

@@ -10,6 +10,12 @@ from tests.selenc_tf.models.architectures import ARCHITECTURES
 
 QUICK = ("softmax", "regularised", "batch normalisation", "two outputs")
 """Also tried in inference mode by default."""
+ALIKE = (
+    *("dense", "binary", "multi-label", "smoothed labels", "regression"),
+    *("robust regression", "own loss", "l1, known scale", "hinge", "lambda"),
+    *("convolution", "any size", "two inputs", "shared layer", "layer normalisation"),
+)
+"""The same in both modes: none of their layers looks at it."""
 LONG = (
     "BERT",
     "language model",
@@ -20,8 +26,13 @@ LONG = (
     "separable convolution",
     "hinge",
     "smoothed labels",
+    "l1, known scale",
+    "masked values",
+    "any size",
+    "robust regression",
+    "shared layer",
 )
-"""Seconds to trace."""
+"""Longest to trace."""
 
 
 def task_of(name, training=True):
@@ -79,7 +90,9 @@ def test_loss_and_gradient_are_those_of_keras(name):
 @pytest.mark.parametrize(
     "name",
     [
-        n if n in QUICK else pytest.param(n, marks=pytest.mark.slow)
+        n
+        if n in QUICK
+        else pytest.param(n, marks=pytest.mark.long if n in ALIKE else pytest.mark.slow)
         for n in ARCHITECTURES
     ],
 )

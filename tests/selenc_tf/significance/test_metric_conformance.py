@@ -188,9 +188,16 @@ def test_undeclared_fields_change_nothing(name):
     np.testing.assert_array_equal(traced(name, context), scores_of(name, "dense"))
 
 
-@pytest.mark.slow
+UNDECLARED = [pair for pair in PAIRS if not declared(*pair)]
+
+
+# All at once they are left out above.
 @pytest.mark.parametrize(
-    ("name", "field"), [pair for pair in PAIRS if not declared(*pair)]
+    ("name", "field"),
+    [
+        pytest.param(*pair, marks=pytest.mark.long if at % 4 else pytest.mark.slow)
+        for at, pair in enumerate(UNDECLARED)
+    ],
 )
 def test_an_undeclared_field_changes_nothing(name, field):
     context = context_of("dense")._replace(**{field: None})

@@ -16,7 +16,15 @@ def loss_by_inputs(model, labels):
     return lambda weights, moved: functional.mean_loss(model, weights, moved, labels)
 
 
-@pytest.mark.parametrize("name", score_contexts.MODELS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        if name in ("mlp", "r_gap_cnn")
+        else pytest.param(name, marks=pytest.mark.slow)
+        for name in score_contexts.MODELS
+    ],
+)
 def test_along_the_inputs_against_differences(name):
     model = functional.in_float64(catalog.model(name, (8, 8, 1), 4, 3))
     inputs, labels = score_contexts.pictures(model, 2)

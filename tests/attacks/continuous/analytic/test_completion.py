@@ -195,6 +195,7 @@ class TestBatches:
             assert evaluation.label_accuracy(evaluation.evaluate(found, truth)) == 1.0
 
 
+@pytest.mark.slow
 def test_head_of_a_convolutional_net_is_completed_then_matched(chain):
     images = pictures(chain)
     vector = victims.gradient(chain, images, (1,))

@@ -49,7 +49,14 @@ def assert_identical(first, second):
     np.testing.assert_equal(first._replace(**untimed), second._replace(**untimed))
 
 
-@pytest.mark.parametrize("name", sorted(BUILDS))
+@pytest.mark.parametrize(
+    "name",
+    [
+        # The naive mode differs in the target, which both share.
+        pytest.param(name, marks=pytest.mark.slow) if name == "idlg_naive" else name
+        for name in sorted(BUILDS)
+    ],
+)
 class TestEveryForm:
     def test_recovers_a_plain_picture(self, tiny, tiny_knowledge, name):
         images = victims.tiny_pictures(1)
@@ -374,6 +381,7 @@ class TestExtraStarts:
             self.run(tiny, with_labels(1), np.full((1, 1, 4, 4, 1), np.nan))
 
 
+@pytest.mark.slow
 def test_joint_attacks_trace_once_for_all_masks_and_pictures(tiny):
     own = programs.Programs()
     budget = lbfgs.Budget(restarts=1, max_iterations=2)

@@ -74,6 +74,7 @@ def test_places_that_turns_alone_do_not_find(case):
     np.testing.assert_allclose(found.values, case.x, atol=1e-5 * case.x.max())
 
 
+@pytest.mark.slow
 def test_hidden_entries_ask_for_nothing(case):
     """They are zero, which the gradient at the truth is not: it would be left."""
     seen = np.random.default_rng(1).uniform(size=case.layer.visible.shape) > 0.3

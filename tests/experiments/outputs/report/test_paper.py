@@ -7,7 +7,7 @@ from experiments.outputs.report import paper
 from experiments.outputs.report.curves import Curve, Point
 
 
-@pytest.mark.parametrize("names", [1, 9, 54])
+@pytest.mark.parametrize("names", [1, 9, pytest.param(54, marks=pytest.mark.slow)])
 def test_names_leave_room_for_the_curves(names):
     points = tuple(
         Point(p, None, h, h - 1, h + 1, (), "") for p, h in [(0, 40), (50, 20)]

@@ -18,6 +18,12 @@ EACH = tuple(
 )
 EACH_PRECISE = (*QUICK, EACH[2])
 """Those that can compute in float64."""
+ENCODER_BY_DEFAULT = (
+    QUICK[0],
+    pytest.param(QUICK[1], marks=pytest.mark.slow),
+    *EACH_PRECISE[2:],
+)
+"""The same, where a second model only repeats it: the gradient's slope has both."""
 
 
 @functools.cache

@@ -9,7 +9,12 @@ from selenc_tf.models import task as task_lib
 from selenc_tf.models.text import bert, gpt2, initial, token_model, tokens
 from selenc_tf.models.text.sizes import TINY
 from tests.selenc_tf.models.text import language
-from tests.selenc_tf.models.text.language import EACH, EACH_PRECISE, SPECIAL
+from tests.selenc_tf.models.text.language import (
+    EACH,
+    EACH_PRECISE,
+    ENCODER_BY_DEFAULT,
+    SPECIAL,
+)
 
 
 def parts(model, vector):
@@ -53,7 +58,7 @@ def test_next_tokens_are_weighed_by_all_positions():
     np.testing.assert_allclose(losses[0], by_hand, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", EACH_PRECISE)
+@pytest.mark.parametrize("name", ENCODER_BY_DEFAULT)
 def test_both_entries_have_one_loss_and_one_gradient_but_for_the_tables(name):
     model = language.double(name)
     weights, batch = model.initial_weights, language.batch()
@@ -84,7 +89,7 @@ def test_both_entries_have_one_loss_and_one_gradient_but_for_the_tables(name):
     assert (np.abs(tied).max() > 0) == model.structure.tied
 
 
-@pytest.mark.parametrize("name", EACH_PRECISE)
+@pytest.mark.parametrize("name", ENCODER_BY_DEFAULT)
 def test_float64_is_the_same_function(name):
     model, double = language.model(name), language.double(name)
     batch, labels = language.batch(), language.labels(model)
