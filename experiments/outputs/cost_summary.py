@@ -230,9 +230,14 @@ def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
 
 
 def _overlap(ours: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> bool:
-    """Whether the times of some rounds and of the plain ones overlap."""
+    """Whether the times of some rounds and of other, plain ones overlap."""
     one, other = ([r.round_seconds for r in rounds] for rounds in (ours, plain))
-    return bool(other) and min(one) <= max(other) and min(other) <= max(one)
+    return (
+        bool(other)
+        and ours[0].cell != plain[0].cell
+        and min(one) <= max(other)
+        and min(other) <= max(one)
+    )
 
 
 def _measure(name: str, last: Iterable[RoundRecord]) -> Statistic | None:

@@ -28,6 +28,7 @@ class Measure(NamedTuple):
       value: Of a row; None where it was not measured.
       panel: The title of its panel in the figure over the ratio; "" for none.
       attacker: Whose it is.
+      unsure: Whether a row's value is within what was measured without protection, too.
     """
 
     metric: str
@@ -35,6 +36,7 @@ class Measure(NamedTuple):
     value: Callable[[SummaryRow], float | None]
     panel: str = ""
     attacker: str = BEST
+    unsure: Callable[[SummaryRow], bool] = lambda row: False
 
 
 def of(leaks: Leaks) -> tuple[Measure, ...]:
@@ -117,6 +119,7 @@ _COSTS = (
         "time of a round, relative to plain",
         lambda row: row.cost.relative_seconds,
         "seconds of a round, relative to the one without encryption",
+        unsure=lambda row: row.cost.seconds_overlap,
     ),
     Measure(
         "accuracy",

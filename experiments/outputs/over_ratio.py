@@ -68,7 +68,7 @@ def figure(
             for index, (name, of_policy) in enumerate(lines.items()):
                 _draw(axis, one, index, name, of_policy, across)
     made.legend(
-        handles=[*_metrics(lines), *_attackers(panels)],
+        handles=[*_metrics(lines), *_attackers(panels), *_unsure(own, panels)],
         frameon=False,
         fontsize=9,
         loc="outside lower center",
@@ -101,6 +101,27 @@ def _attackers(panels: Mapping[str, Sequence[Measure]]) -> list[Line2D]:
     ]
 
 
+def _unsure(
+    rows: Sequence[SummaryRow], panels: Mapping[str, Sequence[Measure]]
+) -> list[Line2D]:
+    """What a hollow mark is, where there is one."""
+    shown = (one for measures_ in panels.values() for one in measures_)
+    if not any(one.unsure(row) for one in shown for row in rows):
+        return []
+    label = "hollow: rounds without encryption vary by as much"
+    return [
+        Line2D(
+            [],
+            [],
+            color="0.35",
+            marker="o",
+            markerfacecolor="white",
+            linestyle="",
+            label=label,
+        )
+    ]
+
+
 def _shares(rows: Sequence[SummaryRow]) -> list[float]:
     return sorted({row.hidden_share for row in rows})
 
@@ -114,18 +135,28 @@ def _draw(
     across: dict[float, int],
 ) -> None:
     points = sorted(
-        (across[row.hidden_share], value)
+        # Metrics that give the same stand side by side.
+        (across[row.hidden_share] + _APART * index, value, measure.unsure(row))
         for row in rows
         if (value := measure.value(row)) is not None and math.isfinite(value)
     )
+    colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
     axis.plot(
-        # Metrics that give the same stand side by side.
-        [place + _APART * index for place, _ in points],
-        [value for _, value in points],
+        [place for place, _, _ in points],
+        [value for _, value, _ in points],
         _DASHES[measure.attacker],
-        color=COLOURS[index % len(COLOURS)],
-        marker=MARKERS[index % len(MARKERS)],
-        markersize=5,
+        color=colour,
         alpha=0.8,
         label=f"{name}: {measure.attacker}",
     )
+    for hollow in (False, True):
+        axis.plot(
+            [place for place, _, unsure in points if unsure == hollow],
+            [value for _, value, unsure in points if unsure == hollow],
+            color=colour,
+            linestyle="",
+            marker=marker,
+            markersize=5,
+            alpha=None if hollow else 0.8,
+            markerfacecolor="white" if hollow else colour,
+        )

@@ -46,7 +46,7 @@ def figure(
         "bytes of a round, up and down, relative to the plain round (log scale)",
         fontsize=12,
     )
-    axis.set_ylabel(f"leakage: {leaks.axis}", fontsize=10)
+    axis.set_ylabel(leaks.axis, fontsize=10)
     lines: dict[str, list[SummaryRow]] = {}
     for row in rows:
         if row.context == context and row.cost.relative_bytes and row.leakage.best:

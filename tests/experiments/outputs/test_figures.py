@@ -202,3 +202,22 @@ def test_metrics_have_one_colour_in_both_figures():
     lines = tradeoff.figure(context, rows).axes[0].containers
     assert len(one) == 2
     assert one == {each.get_label(): each.lines[0].get_color() for each in lines}
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2.0])
+def test_times_within_the_spread_of_the_rounds_are_hollow(seconds):
+    rows = summary.summarise(
+        [
+            *rounds(cell(0.0, "plain", release="plain"), 1.0, 300, 0),
+            *rounds(cell(0.1), seconds, 400, 10),
+        ]
+    )
+    made = over_ratio.figure(rows[-1].context, rows)
+    (panel,) = (axis for axis in made.axes if axis.get_title().startswith("seconds"))
+    hollow = [
+        line
+        for line in panel.lines
+        if line.get_markerfacecolor() == "white" and len(line.get_xdata())
+    ]
+    said = any("hollow" in text.get_text() for text in made.legends[0].get_texts())
+    assert bool(hollow) == said == (seconds == 1.0)

@@ -215,6 +215,8 @@ def test_a_time_within_the_spread_of_the_rounds_is_said_to_be_so():
     for group, marked in ((slow, False), ([slow[0], *same], True)):
         row = summary.summarise([*plain, *group])[-1]
         assert row.cost.seconds_overlap == marked and row.cost.relative_seconds == 2.0
+    (row,) = summary.summarise(plain)
+    assert row.cost.relative_seconds == 1.0 and not row.cost.seconds_overlap
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 140])
