@@ -212,7 +212,7 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
             local_training=True,
         ),
         "dager": Entry(
-            "attacks.text.discrete.dager:build_dager",
+            "attacks.text.continuous.dager_fallback:build_dager",
             BOTH,
             inputs=words.TOKENS,
             kinds=SENTENCES,
@@ -231,6 +231,12 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
             inputs=words.TOKENS,
             kinds=SENTENCES,
             cost="algebra",
+        ),
+        "tiger": Entry(
+            "attacks.text.continuous.tiger:build_tiger",
+            BOTH,
+            inputs=words.TOKENS,
+            kinds=SENTENCES,
         ),
         # The same search as the next one by a distance that the head decides.
         "dlg_text": Entry(

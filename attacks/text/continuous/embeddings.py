@@ -72,8 +72,30 @@ def nearest(
     Returns:
       int32 [...].
     """
+    return several_nearest(found, embeddings, allowed, 1)[..., 0]
+
+
+def several_nearest(
+    found: np.ndarray, embeddings: Embeddings, allowed: np.ndarray, count: int
+) -> np.ndarray:
+    """The words whose embeddings point most nearly the same way, the nearest first.
+
+    Args:
+      found: float [..., d].
+      embeddings: Of the words.
+      allowed: bool [v], at least one.
+      count: How many; all that are allowed if those are fewer.
+
+    Returns:
+      int32 [..., count].
+    """
     choice = np.flatnonzero(allowed)
     rows = embeddings.words[choice]
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     units = rows / np.where(norms > 0, norms, 1.0)
-    return choice[np.argmax(found @ units.T, axis=-1)].astype(np.int32)
+    likeness = found @ units.T
+    if count == 1:
+        best = np.argmax(likeness, axis=-1)[..., np.newaxis]
+    else:
+        best = np.argsort(-likeness, axis=-1, kind="stable")[..., :count]
+    return choice[best].astype(np.int32)

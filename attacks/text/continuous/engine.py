@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import tensorflow as tf
 
 from attacks.matching import distances, tensor_cosines
+from attacks.text.continuous import adam
 from selenc_tf import flatten
 from selenc_tf.models.text.token_model import TokenModel
 from selenc_tf.types import Weights
@@ -18,8 +19,6 @@ from selenc_tf.types import Weights
 Kind: TypeAlias = Literal["absolute", "by_tensor"]
 """L2 with some L1, or the mean over tensors of 1 - cosine."""
 
-_FIRST_DECAY, _SECOND_DECAY, _EPSILON = 0.9, 0.999, 1e-12
-"""Adam's; the last is small, because the slopes of a well matched sentence are."""
 _FALLS = 40
 """How often the learning rate falls in a search."""
 
@@ -226,18 +225,13 @@ def _step(
 ) -> State:
     """Notes the present words where they are the best so far, then walks on."""
     better = objective < state.best
-    slope = tf.where(tf.math.is_finite(slope), slope, 0.0)
-    first = _FIRST_DECAY * state.first + (1 - _FIRST_DECAY) * slope
-    second = _SECOND_DECAY * state.second + (1 - _SECOND_DECAY) * tf.square(slope)
-    count = tf.cast(state.iteration + 1, tf.float32)
-    mean = first / (1.0 - tf.pow(_FIRST_DECAY, count))
-    square = second / (1.0 - tf.pow(_SECOND_DECAY, count))
     falls = tf.cast(_FALLS * state.iteration // total, tf.float32)
     rate = problem.rate * tf.pow(problem.decay, falls)
+    after = adam.moved(
+        state.words, state.first, state.second, slope, state.iteration, rate
+    )
     return State(
-        words=state.words - rate * mean / (tf.sqrt(square) + _EPSILON),
-        first=first,
-        second=second,
+        **after._asdict(),
         best_words=tf.where(better, state.words, state.best_words),
         best=tf.where(better, objective, state.best),
         best_error=tf.where(better, error, state.best_error),

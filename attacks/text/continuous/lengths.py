@@ -52,7 +52,7 @@ def candidates(
     each = longest or model.length
     if longest is None or rank is None:
         return ((each,) * size,)
-    tuples = _parts(size - 1, longest, _least(model))
+    tuples = _parts(size - 1, longest, least(model))
     found = [
         (longest, *rest)
         for rest in itertools.islice(tuples, _LISTED)
@@ -81,12 +81,12 @@ def _rank(
     most = min(knowledge.batch_size * model.length, width)
     zero_filled = mode == "naive"
     found = subspace.zero_filled(shown) if zero_filled else subspace.of(shown, most)
-    if found is None or not found.exact or not _least(model) <= found.rank < width:
+    if found is None or not found.exact or not least(model) <= found.rank < width:
         return None
     return found.rank if found.rank <= knowledge.batch_size * model.length else None
 
 
-def _least(model: TokenModel) -> int:
+def least(model: TokenModel) -> int:
     """The tokens of an empty sentence."""
     special = model.special
     return max(1, int(special.start is not None) + int(special.end is not None))

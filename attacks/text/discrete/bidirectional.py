@@ -14,7 +14,8 @@ from attacks.text.discrete.found import Found
 from attacks.text.spans.scoring import Scorer
 from selenc_tf.types import Seed
 
-_SWEEPS = 4
+SWEEPS = 4
+"""Over all positions, at most."""
 
 
 def search(
@@ -45,7 +46,7 @@ def search(
     """
     found: list[Found] = []
     lengths = _lengths(candidates, end)
-    budget = _SWEEPS * len(candidates.tokens) * most // max(1, len(lengths))
+    budget = SWEEPS * len(candidates.tokens) * most // max(1, len(lengths))
     for length in lengths:
         choices = [one.copy() for one in candidates.tokens[:length]]
         if start is not None and start in choices[0]:
@@ -65,7 +66,7 @@ def search(
             drawn[0][:1], first = choices[0][0], [one[0] for one in choices]
             rows = np.stack(drawn, axis=1)
             rows[0] = first
-            found += _improved(scorer, choices, rows, generator, most, budget)
+            found += improved(scorer, choices, rows, generator, most, budget)
     return found
 
 
@@ -89,7 +90,7 @@ def _scored(scorer: Scorer, rows: np.ndarray) -> list[Found]:
     ]
 
 
-def _improved(
+def improved(
     scorer: Scorer,
     choices: list[np.ndarray],
     rows: np.ndarray,
@@ -97,10 +98,22 @@ def _improved(
     most: int,
     budget: int,
 ) -> list[Found]:
-    """Every start, its positions changed one at a time as long as that helps."""
+    """Changes every start, its positions one at a time, as long as that helps.
+
+    Args:
+      scorer: The measure.
+      choices: int64 [c] of each position, the likeliest first.
+      rows: int64 [k, l], the starts.
+      generator: Of the order of positions.
+      most: Sentences that one step compares.
+      budget: Sentences that all steps compare.
+
+    Returns:
+      Each start where it ended.
+    """
     rows, left = rows.copy(), budget
     best = scorer.score(rows).mean(axis=1)
-    for _ in range(_SWEEPS):
+    for _ in range(SWEEPS):
         before = best.copy()
         for place in generator.permutation(len(choices)):
             some = choices[place][: max(1, most // len(rows))]

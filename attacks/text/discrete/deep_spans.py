@@ -22,18 +22,16 @@ from attacks.text import compiled
 from attacks.text.discrete import causal, finishing, tables
 from attacks.text.discrete.candidates import Candidates
 from attacks.text.discrete.found import Found
-from attacks.text.spans import lookups, places, scoring, subspace
+from attacks.text.spans import determined, lookups, places, scoring
 from attacks.text.spans.places import Place
 from attacks.text.spans.scoring import Scorer
 from attacks.text.spans.subspace import Subspace
 from federated import views
-from selenc_tf.distance.span_identifiability import span_identifiability
 from selenc_tf.models.text.token_model import TokenModel
 from selenc_tf.types import Seed
 
 _PLACES = 2
 """The lowest ones that are determined: the higher, the more of the model each costs."""
-_NEARLY = 0.9
 _OPTIONS = 48
 """Sentences whose gradients are compared at the end; more where there are more lengths."""
 _FEW = 1000
@@ -110,21 +108,11 @@ def _read(
     model: TokenModel, target: target_lib.Target, batch_size: int
 ) -> tuple[Subspace | None, dict[Place, Subspace]]:
     """The span of the head's inputs, if it can be read, and those to search by."""
-    structure, vague = model.structure, []
+    structure = model.structure
     last = Place(len(structure.blocks), "last")
-    found: dict[Place, Subspace] = {}
-    for place in (*([last] if structure.tied else []), *places.inside(structure)):
-        least = max((one.rank for one in found.values()), default=1)
-        one = _span(model, target, place, batch_size, least)
-        if one is not None and not one.exact:
-            vague.append((place, one))
-        elif one is not None:
-            found = _fullest({**found, place: one})
-        # The head says which tokens there are, so that prefixes are few.
-        if last in found or len(found) == _PLACES:
-            break
-    if not found and vague:
-        found = dict([max(vague, key=lambda one: one[1].spare)])
+    candidates = (*([last] if structure.tied else []), *places.inside(structure))
+    # The head says which tokens there are, so that prefixes are few.
+    found = determined.read(model, target, batch_size, candidates, _PLACES, enough=last)
     if not found:
         raise DoesNotApply(
             "Some kernel of a block of `knowledge.model` "
@@ -132,29 +120,6 @@ def _read(
             "to determine the span of its inputs, but none is."
         )
     return found.get(last), found
-
-
-def _span(
-    model: TokenModel,
-    target: target_lib.Target,
-    place: Place,
-    batch_size: int,
-    least: int,
-) -> Subspace | None:
-    """The span of a place, or where entries are too few for it the best that fits."""
-    shown = places.shown(target, target.matched, model.spec, model.structure, place)
-    # Completion takes minutes to find what counting says at once.
-    if not span_identifiability(shown.seen, least).determined:
-        return None
-    most = min(batch_size * model.length, len(shown.values) - 1)
-    one = subspace.of(shown, most)
-    return one if one is not None and one.spare >= 1 else None
-
-
-def _fullest(found: dict[Place, Subspace]) -> dict[Place, Subspace]:
-    """Those that hold all vectors: a classifier's last block has few positions'."""
-    most = max((one.rank for one in found.values()), default=0)
-    return {place: one for place, one in found.items() if one.rank >= _NEARLY * most}
 
 
 def _candidates(

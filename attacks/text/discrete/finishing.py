@@ -13,6 +13,11 @@ from attacks.text.spans.scoring import Scorer
 from federated import views
 from selenc_tf.models.text.token_model import TokenModel
 
+
+class NothingFound(DoesNotApply):
+    """A search among sentences had none to go on with."""
+
+
 _MOST_CLASSES = 8
 """Classes that are all tried where labels are not known."""
 
@@ -96,10 +101,10 @@ def finish(
       The reconstruction.
 
     Raises:
-      DoesNotApply: If nothing was found.
+      NothingFound: If nothing was found.
     """
     if not rows:
-        raise DoesNotApply(
+        raise NothingFound(
             "Some token must fit the spans at the first position of `knowledge.model` "
             f"({knowledge.model.name}), for sentences to be made of, but none does."
         )

@@ -69,6 +69,7 @@ class TokenModel(NamedTuple):
       last_inputs: `(weights, token_ids, padding_mask) -> [b, L, d]`, the same of the
         output layer; only where the next token is predicted.
       block_inputs_from: `(weights, embedded, padding_mask, depth)`, as `block_inputs`.
+      feedforward_inputs_from: The same, as `feedforward_inputs`.
       source: The KerasHub model; its variables are never read or written by the
         functions.
       seed: Of dropout.
@@ -96,6 +97,7 @@ class TokenModel(NamedTuple):
     middle_inputs: Callable[[Weights, tf.Tensor, tf.Tensor, int], tf.Tensor]
     last_inputs: Callable[[Weights, tf.Tensor, tf.Tensor], tf.Tensor]
     block_inputs_from: Callable[[Weights, tf.Tensor, tf.Tensor, int], tf.Tensor]
+    feedforward_inputs_from: Callable[[Weights, tf.Tensor, tf.Tensor, int], tf.Tensor]
     source: keras.Model
     seed: Seed
 
@@ -242,13 +244,19 @@ def bound(
     ) -> tf.Tensor:
         return block_inputs_from(weights, embed(weights, token_ids), mask, depth)
 
-    def feedforward_inputs(
-        weights: Weights, token_ids: tf.Tensor, mask: tf.Tensor, depth: int
+    def feedforward_inputs_from(
+        weights: Weights, embedded: tf.Tensor, mask: tf.Tensor, depth: int
     ) -> tf.Tensor:
-        block, embedded = _chosen(parts, depth), embed(weights, token_ids)
+        block = _chosen(parts, depth)
         with within(weights):
             x, mask = up_to(embedded, mask, depth, t)
             return parts.feedforward_inputs(block, x, mask, t)
+
+    def feedforward_inputs(
+        weights: Weights, token_ids: tf.Tensor, mask: tf.Tensor, depth: int
+    ) -> tf.Tensor:
+        embedded = embed(weights, token_ids)
+        return feedforward_inputs_from(weights, embedded, mask, depth)
 
     def middle_inputs(
         weights: Weights, token_ids: tf.Tensor, mask: tf.Tensor, depth: int
@@ -289,6 +297,7 @@ def bound(
         middle_inputs=middle_inputs,
         last_inputs=last_inputs,
         block_inputs_from=block_inputs_from,
+        feedforward_inputs_from=feedforward_inputs_from,
         source=parts.model,
         seed=seed,
     )

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from attacks import knowledge
+from attacks import target as target_lib
 from attacks.text import sentences
 from attacks.text.modality import TOKENS
 from federated import views
@@ -65,6 +66,10 @@ def view_of(model, vector, mask=None):
     weights = tuple(np.asarray(one) for one in model.initial_weights)
     message = views.ClientMessage(vector[~mask], b"", 1.0)
     return views.ServerView(weights, mask, (message,), None)
+
+
+def target_of(model, vector, known, mask=None, mode="mask_aware"):
+    return target_lib.build_target(view_of(model, vector, mask), known, 0, mode)
 
 
 def known(model, size=1, **more):

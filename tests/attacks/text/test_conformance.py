@@ -18,11 +18,12 @@ ATTACKS = {
     for name, entry in catalog.ATTACKS.items()
     if entry.inputs == words.TOKENS
 }
-SEARCHES = ("dlg_text", "tag", "lamp_cos", "lamp_l1l2")
+SEARCHES = ("tiger", "dlg_text", "tag", "lamp_cos", "lamp_l1l2")
 
 
 def marks_of(name, mode="mask_aware"):
-    """A search takes seconds to trace, and `test_matching.py` tries one every day."""
+    """A search takes seconds to trace, and `test_matching.py` and
+    `test_tiger.py` try one every day."""
     second = mode == "naive" or name in SEARCHES
     return [pytest.mark.slow] if second else []
 

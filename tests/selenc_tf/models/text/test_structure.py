@@ -97,6 +97,10 @@ def test_both_entries_have_one_block(name):
         model.block_inputs_from(weights, embedded, mask, 1),
         model.block_inputs(weights, ids, mask, 1),
     )
+    np.testing.assert_array_equal(
+        model.feedforward_inputs_from(weights, embedded, mask, 1),
+        model.feedforward_inputs(weights, ids, mask, 1),
+    )
 
 
 def test_places_of_bert():
