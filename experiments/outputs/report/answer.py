@@ -1,6 +1,7 @@
 """The answer in sentences: what leaks at about 10 % hidden, how sure, at which cost."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from experiments.outputs import hindsight
@@ -18,6 +19,16 @@ from experiments.outputs.report.outcomes import (
 from experiments.outputs.summary import Context
 
 _NAMED = 4
+
+_WITHOUT: Mapping[str, str] = MappingProxyType(
+    {
+        "diverged": "diverged",
+        "failed": "failed",
+        "does not apply": "not applicable",
+    }
+)
+_WAYS = ("result", *_WITHOUT)
+"""How an attack ends, from the most that can come of it."""
 
 ABOUT, LEAST, MOST = 0.1, 0.05, 0.2
 """The share that is asked for, and what still counts as about as much."""
@@ -123,8 +134,6 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
             f"{hindsight.counted(one.chosen)}): {spread_lib.in_words(spread, leaks)}."
         )
     best = next(one for one in here if one.attack == HINDSIGHT)
-    tried = sorted({one.attack for one in here} - {HINDSIGHT, CHOOSING})
-    of = ", ".join(tried) if len(tried) <= _NAMED else f"{len(tried)} attacks"
     if best.spread is None:
         why = dict.fromkeys(
             f"{one.name} {reason}" for one in here for reason, _ in one.reasons
@@ -135,9 +144,9 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
     yield (
         f"{measure} of the {HINDSIGHT}: "
         f"{spread_lib.in_words(best.spread, leaks)}. It was "
-        f"{hindsight.counted(best.chosen)}, of {of} tried."
+        f"{hindsight.counted(best.chosen)}, the best of {_tried(here)}."
     )
-    if not choosing and len(tried) > 1:
+    if not choosing and len(_attacks(here)["result"]) > 1:
         yield "Which one an attacker would choose is not known: no strongest was run."
     without = sum(
         one.diverged + sum(count for _, count in one.reasons)
@@ -146,6 +155,35 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
     )
     if without:
         yield f"Attempts without a number: {without}; the table says why."
+
+
+def _attacks(here: Iterable[Outcome]) -> Mapping[str, list[str]]:
+    """Attacks by the most that came of them, whoever made them: a result or none."""
+    ended: dict[str, set[str]] = {}
+    for one in here:
+        if one.attack not in (HINDSIGHT, CHOOSING):
+            ways = ended.setdefault(one.attack, set())
+            ways.update(["result"] if one.samples else [])
+            ways.update(["diverged"] if one.diverged else [])
+            ways.update(reason.partition(":")[0] for reason, _ in one.reasons)
+    groups: dict[str, list[str]] = {way: [] for way in _WAYS}
+    for attack in sorted(ended):
+        best = next((way for way in _WAYS if way in ended[attack]), _WAYS[-1])
+        groups[best].append(attack)
+    return groups
+
+
+def _tried(here: Iterable[Outcome]) -> str:
+    """The attacks that have a result, and how many have none: those are no tries."""
+    groups = _attacks(here)
+    names = groups["result"]
+    several = "attacks that have" if len(names) > 1 else "attack that has"
+    listed = f" ({', '.join(names)})" if len(names) <= _NAMED else ""
+    without = [
+        f"{len(groups[way])} {words}" for way, words in _WITHOUT.items() if groups[way]
+    ]
+    others = f"; {', '.join(without)}: the table says why" if without else ""
+    return f"{len(names)} {several} a result{listed}{others}"
 
 
 def _scale(own: Sequence[Outcome], mask: Mask, leaks: Leaks) -> Iterator[str]:
@@ -179,15 +217,31 @@ def _enough(own: Sequence[Outcome], leaks: Leaks) -> str:
             "said: everything hidden was not measured."
         )
     end = spread_lib.ends(whole[0])[1]
+    shown = f"what everything hidden gives (at most {leaks.shown(end)})"
+    least, bare = found[0]
+    # Numbers that look the same are no difference.
+    if least == 0.0 and (
+        bare.median <= end or leaks.shown(bare.median) == leaks.shown(end)
+    ):
+        return (
+            "Even with no mask at all these attacks get nothing from the message: with "
+            f"nothing hidden they recover no more than {shown}. So this run shows nothing "
+            "about the mask."
+        )
     enough = 1.0
     for share, spread in reversed(found):
         if spread.median > end:
             break
         enough = share
-    shown = f"what everything hidden gives (at most {leaks.shown(end)})"
     if enough == 1.0:
         return f"At no measured share below 100 % is it down to {shown}."
-    return f"It is down to {shown} from the measured share of {percent(enough)} % on."
+    said = f"It is down to {shown} from the measured share of {percent(enough)} % on"
+    if enough == least:
+        return (
+            f"{said}, the least that has a result: with nothing hidden there is none, so "
+            "these attacks may fail without a mask, too."
+        )
+    return f"{said}."
 
 
 def _sure(here: Sequence[Outcome]) -> Iterator[str]:

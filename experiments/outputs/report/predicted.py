@@ -1,4 +1,4 @@
-"""Predictions of single examples, and which of them an attack went past."""
+"""Predictions of single examples, and where attacks are above or below them."""
 
 import json
 import math
@@ -14,6 +14,10 @@ FILE_NAME = "predicted.json"
 
 TOLERANCE_DB = 1.0
 """How far an attack must be above a prediction to be past it."""
+
+CLEAR_DB = 2.0
+"""How far an attack must be below a prediction to have fallen short of it. What is lost of
+one example scatters around what is predicted, so less is no sign of a weak attack."""
 
 _PSNR = "psnr_db"
 
@@ -32,6 +36,14 @@ class Predicted(NamedTuple):
     asked: float
     example: int
     psnr_db: float
+
+
+class _Place(NamedTuple):
+    """Which example under which mask."""
+
+    metric: str
+    asked: float
+    example: int
 
 
 def save(run_folder: pathlib.Path, found: Sequence[Predicted]) -> None:
@@ -64,14 +76,7 @@ def passed(found: Sequence[Predicted], records: Iterable[Record]) -> Iterator[st
       A sentence if the best attack on an example is above its prediction by more than
       `TOLERANCE_DB`. What is exact on both sides is equal.
     """
-    levels = {(one.metric, one.asked, one.example): one.psnr_db for one in found}
-    groups: dict[tuple[str, float, int], list[AttackRecord]] = {}
-    for record in records:
-        if isinstance(record, AttackRecord) and record.target == "client":
-            cell = record.cell
-            place = (cell.metric, cell.encryption_ratio, record.image_index)
-            if record.batch_size == 1 and place in levels:
-                groups.setdefault(place, []).append(record)
+    levels, groups = _attacked(found, records)
     above = []
     for place, group in groups.items():
         for best in hindsight.of_examples(group, _PSNR):
@@ -80,13 +85,66 @@ def passed(found: Sequence[Predicted], records: Iterable[Record]) -> Iterator[st
             if not math.isnan(more) and more > TOLERANCE_DB:
                 above.append((more, place, best))
     if above:
-        more, (metric, asked, example), best = max(above, key=lambda one: one[0])
-        level = levels[metric, asked, example]
+        more, place, best = max(above, key=lambda one: one[0])
+        level = levels[place]
         yield (
             f"Past the prediction: {len(above)} of {len(groups)} attacked examples and "
             f"masks were recovered better than predicted, at most by {more:.1f} dB "
-            f"(example {example}, {metric} at {100 * asked:g} %: "
+            f"(example {place.example}, {place.metric} at {100 * place.asked:g} %: "
             f"{decibels.in_words(best.number(_PSNR))} by {best.attack}, "
             f"{decibels.in_words(level)} predicted). What is predicted of one example is "
             "no bound."
         )
+
+
+def fell_short(found: Sequence[Predicted], records: Iterable[Record]) -> Iterator[str]:
+    """Says where attacks recovered clearly less than predicted with nothing hidden.
+
+    Args:
+      found: Predictions of a run.
+      records: Of the same run.
+
+    Yields:
+      A sentence if the best attack on an example is below its prediction by more than
+      `CLEAR_DB`: then a low number under a mask may come from the attacks.
+    """
+    levels, groups = _attacked(found, records)
+    # With nothing hidden all metrics have the same mask.
+    level: dict[int, float] = {}
+    bare: list[AttackRecord] = []
+    for place, group in groups.items():
+        if place.asked == 0.0:
+            level[place.example] = levels[place]
+            bare += group
+    below, count = [], 0
+    for one in hindsight.of_examples(bare, _PSNR):
+        reached = decibels.drawable(one.number(_PSNR))
+        less = decibels.drawable(level[one.record.image_index]) - reached
+        count += not math.isnan(less)
+        if less > CLEAR_DB:
+            below.append((less, one))
+    if below:
+        less, worst = max(below, key=lambda each: each[0])
+        example = worst.record.image_index
+        yield (
+            f"With nothing hidden the attacks fell short of the prediction on {len(below)} "
+            f"of {count} attacked examples, at most by {less:.1f} dB (example "
+            f"{example}: {decibels.in_words(worst.number(_PSNR))} by {worst.attack}, "
+            f"{decibels.in_words(level[example])} predicted). A better attack may recover "
+            "more, under a mask too."
+        )
+
+
+def _attacked(
+    found: Sequence[Predicted], records: Iterable[Record]
+) -> tuple[dict[_Place, float], dict[_Place, list[AttackRecord]]]:
+    """Predictions, and attacks on single examples of which there is one, by place."""
+    levels = {_Place(one.metric, one.asked, one.example): one.psnr_db for one in found}
+    groups: dict[_Place, list[AttackRecord]] = {}
+    for record in records:
+        if isinstance(record, AttackRecord) and record.target == "client":
+            cell = record.cell
+            place = _Place(cell.metric, cell.encryption_ratio, record.image_index)
+            if record.batch_size == 1 and place in levels:
+                groups.setdefault(place, []).append(record)
+    return levels, groups

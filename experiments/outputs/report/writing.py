@@ -80,13 +80,19 @@ def page_of(
             for table in kept.load(run.path / file)
         ]
 
-    passed = [
-        f"{run.name}: {line}" if len(runs) > 1 else line
-        for run in runs
-        for line in predicted.passed(predicted.load(run.path), run.records)
-    ]
+    def compared(how: Callable[..., Iterator[str]]) -> list[str]:
+        return [
+            f"{run.name}: {line}" if len(runs) > 1 else line
+            for run in runs
+            for line in how(predicted.load(run.path), run.records)
+        ]
+
     return page.of(
-        found, tables(kept.SENTENCES), tables(kept.PREDICTION), passed, notes
+        found,
+        tables(kept.SENTENCES),
+        tables(kept.PREDICTION),
+        compared(predicted.passed),
+        (*notes, *compared(predicted.fell_short)),
     )
 
 

@@ -3,20 +3,24 @@
 import dataclasses
 import math
 
+import pytest
+
+from experiments.outputs import records
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.report import answer, costs, outcomes
 from tests.experiments.outputs.example_records import attack, cell, rounds
 from tests.experiments.outputs.report import folders
 
 
-def answers(records):
-    attacked = [one for one in records if hasattr(one, "attack")]
+def answers(made):
+    made = list(made)
+    attacked = [one for one in made if hasattr(one, "attack")]
     found = outcomes.of_records(attacked, PICTURES)
     return answer.of(
         found[0].context,
         found,
         costs.messages(attacked),
-        costs.rounds(records),
+        costs.rounds(made),
         PICTURES,
     )
 
@@ -61,6 +65,54 @@ def test_from_which_share_on_it_is_down_to_what_everything_hidden_gives():
         "share of 90 % on."
     ) in text
     assert "everything hidden was not measured" in levels((0.1, 30.0))
+    # Nobody knows what they would have recovered without a mask.
+    text = levels((0.1, 7.0), (1.0, 6.0))
+    assert "share of 10 % on, the least that has a result: with nothing hidden" in text
+
+
+@pytest.mark.parametrize(("bare", "whole"), [(7.0, 6.0), (6.04, 6.0), (8.0, 8.0)])
+def test_attacks_that_fail_without_a_mask_give_no_share(bare, whole):
+    """One example for one value, three where the median lies in the spread."""
+    images = range(3 if bare == 7.0 else 1)
+    found = answers(
+        attack(image, psnr=psnr + image, cell=cell(ratio))
+        for ratio, psnr in ((0.0, bare), (0.1, 40.0), (0.5, 5.0), (1.0, whole))
+        for image in images
+    )
+    assert (
+        "Even with no mask at all these attacks get nothing from the message"
+        in found[0].leaks
+    )
+    assert "So this run shows nothing about the mask." in found[0].leaks
+    assert "measured share" not in found[0].leaks
+
+
+def test_an_attack_without_a_result_is_no_try():
+    def member(name, status="does_not_apply", measures=None):
+        reason = "" if status == "ok" else "for other models."
+        return records.MemberRecord(name, status, reason, measures or {}, None, None, 1)
+
+    measured = {"psnr_db": 20.0}
+    members = (
+        member("dlg", "ok", measured),
+        member("mean_picture", "ok", measured),
+        member("idlg"),
+        member("retrieval"),
+        member("quick_inversion", "failed"),
+        member("modern", "ok", {"psnr_db": math.nan}),
+    )
+    made = [attack(0, attack="strongest", chosen="mean_picture", members=members)]
+    # Here it has a result, although there it does not fit.
+    made.append(attack(0, "naive", 10.0, attack="retrieval"))
+    (found,) = answers(made)
+    assert (
+        "It was mean_picture mask-aware, the best of 3 attacks that have a result (dlg, "
+        "mean_picture, retrieval); 1 diverged, 1 failed, 1 not applicable: the table says "
+        "why."
+    ) in found.leaks
+    (found,) = answers([attack(0)])
+    assert "the best of 1 attack that has a result (lbfgs)." in found.leaks
+    assert "is not known: no strongest" not in found.leaks
 
 
 def test_an_interval_only_from_enough_values():

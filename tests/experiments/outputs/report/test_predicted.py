@@ -49,3 +49,37 @@ def test_predictions_are_read_as_they_were_kept(tmp_path):
     # Of a batch the prediction is another one.
     batch = attack(7, psnr=30.0, cell=cell(1.0), batch_size=2)
     assert list(predicted.passed(kept, [batch])) == []
+
+
+def test_attacks_below_the_prediction_with_nothing_hidden_are_said_first(tmp_path):
+    made = [
+        attack(0, psnr=23.6, attack="mean_picture", cell=cell(0.0)),
+        attack(0, psnr=18.3, attack="dlg", cell=cell(0.0, metric="magnitude")),
+        # Within the scatter of one example, and both exact.
+        attack(1, psnr=24.5, cell=cell(0.0)),
+        attack(2, psnr=90.0, cell=cell(0.0)),
+        # Under a mask a prediction too high is the mask's, or the attack's.
+        attack(3, psnr=10.0, cell=cell(0.1)),
+    ]
+    levels = [
+        Predicted("random", 0.0, 0, 26.1),
+        Predicted("magnitude", 0.0, 0, 26.1),
+        Predicted("random", 0.0, 1, 26.1),
+        Predicted("random", 0.0, 2, math.inf),
+        Predicted("random", 0.1, 3, 30.0),
+    ]
+    path = folders.write(tmp_path / "run", made)
+    predicted.save(path, levels)
+    expected = (
+        "With nothing hidden the attacks fell short of the prediction on 1 of 3 attacked "
+        "examples, at most by 2.5 dB (example 0: 23.6 dB by mean_picture, 26.1 dB "
+        "predicted)."
+    )
+    runs = [reading.read(path)]
+    page = writing.page_of(writing.families_of(runs, lambda modality: PICTURES), runs)
+    assert any(expected in note for note in page.notes)
+    assert paragraph.of(page).startswith(expected)
+    enough = [attack(0, psnr=25.0, attack="completion", cell=cell(0.0)), *made]
+    assert not list(predicted.fell_short(levels, enough))
+    diverged = [attack(0, psnr=math.nan, cell=cell(0.0))]
+    assert not list(predicted.fell_short(levels, diverged))
