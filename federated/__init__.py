@@ -18,8 +18,9 @@ what they stand for when they are used.
 
 import lazy_loader
 
-from federated import tensorflow_privacy_import
+from federated import allocator, tensorflow_privacy_import
 
 tensorflow_privacy_import.install()
+allocator.use_the_systems()
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -35,6 +35,7 @@ from typing import Any, NamedTuple, TypeAlias
 import tensorflow as tf
 
 from federated.key_flow import (
+    beside_secrets,
     beyond,
     bodies,
     call_options,
@@ -82,6 +83,8 @@ class GraphTaint:
     Attributes:
       sources: operations that gave out KEY by themselves.
       exports: operations that took a secret out of the graph, and which.
+      strangers: operations that nobody needs beside a secret (`beside_secrets.py`), of a
+        graph that has one.
       kept: what the party keeps.
     """
 
@@ -113,6 +116,7 @@ class GraphTaint:
         self._acts: dict[str, bool] = {}
         self.sources: set[Site] = set()
         self.exports: set[tuple[Site, Label]] = set()
+        self.strangers: set[Site] = set()
         self.kept = kept
 
     def outputs(self, feeds: Mapping[str, Labels], fetches: Sequence[str]) -> _Outputs:
@@ -131,7 +135,16 @@ class GraphTaint:
             self._late = NONE
             look_up = self._body(self._nodes, feeds, NONE)
             if self.kept == before:
+                if self.sources or union(feeds.values()) & SECRET:
+                    self._note_strangers()
                 return tuple(look_up(name) for name in fetches)
+
+    def _note_strangers(self) -> None:
+        """Takes down what must not run where a secret lies in memory."""
+        for node in beside_secrets.strangers(
+            self._nodes, self._functions, self._trusted
+        ):
+            self.strangers.add(Site(node.op, node.name))
 
     def _body(
         self, nodes: Sequence[Any], feeds: Mapping[str, Labels], context: Labels

@@ -79,21 +79,17 @@ RANDOM = frozenset(
 STATE = frozenset(
     (
         "AnonymousHashTable AnonymousIterator AnonymousIteratorV2 AnonymousIteratorV3 "
-        "AnonymousMutableHashTable AnonymousRandomSeedGenerator AnonymousSeedGenerator "
-        "AssignAddVariableOp AssignSubVariableOp AssignVariableOp DeleteIterator "
-        "DeleteRandomSeedGenerator DeleteSeedGenerator DestroyResourceOp "
-        "DisableCopyOnRead HashTableV2 InitializeTableV2 IteratorGetNext "
-        "IteratorGetNextAsOptional IteratorV2 LookupTableExportV2 LookupTableFindV2 "
-        "LookupTableImportV2 LookupTableInsertV2 LookupTableSizeV2 MakeIterator "
-        "MutableHashTableV2 ReadVariableOp ResourceApplyAdaMax ResourceApplyAdadelta "
-        "ResourceApplyAdagrad ResourceApplyAdagradV2 ResourceApplyAdam "
-        "ResourceApplyAdamWithAmsgrad ResourceApplyCenteredRMSProp ResourceApplyFtrl "
-        "ResourceApplyFtrlV2 ResourceApplyGradientDescent ResourceApplyKerasMomentum "
-        "ResourceApplyMomentum ResourceApplyRMSProp ResourceGather ResourceScatterAdd "
-        "ResourceScatterNdUpdate ResourceScatterSub ResourceScatterUpdate "
-        "ResourceStridedSliceAssign RngReadAndSkip RngSkip StatefulStandardNormalV2 "
-        "StatefulTruncatedNormal StatefulUniform StatefulUniformFullInt "
-        "StatefulUniformInt VarHandleOp VarIsInitializedOp VariableShape"
+        "AnonymousMutableHashTable AnonymousRandomSeedGenerator "
+        "AnonymousSeedGenerator AssignAddVariableOp AssignSubVariableOp "
+        "AssignVariableOp DeleteIterator DeleteRandomSeedGenerator "
+        "DeleteSeedGenerator DestroyResourceOp DisableCopyOnRead HashTableV2 "
+        "InitializeTableV2 IteratorGetNext IteratorGetNextAsOptional IteratorV2 "
+        "LookupTableExportV2 LookupTableFindV2 LookupTableImportV2 "
+        "LookupTableInsertV2 LookupTableSizeV2 MakeIterator MutableHashTableV2 "
+        "ReadVariableOp ResourceGather RngReadAndSkip RngSkip "
+        "StatefulStandardNormalV2 StatefulTruncatedNormal StatefulUniform "
+        "StatefulUniformFullInt StatefulUniformInt VarHandleOp VarIsInitializedOp "
+        "VariableShape"
     ).split()
 )
 
@@ -103,21 +99,17 @@ DATASETS = frozenset(
     (
         "AssertCardinalityDataset BatchDataset BatchDatasetV2 ConcatenateDataset "
         "DatasetCardinality DatasetToSingleElement FilterDataset FinalizeDataset "
-        "FlatMapDataset GroupByWindowDataset InterleaveDataset MapDataset ModelDataset "
-        "OptionsDataset PaddedBatchDataset PaddedBatchDatasetV2 ParallelFilterDataset "
-        "ParallelInterleaveDatasetV2 ParallelInterleaveDatasetV3 "
+        "FlatMapDataset InterleaveDataset MapDataset ModelDataset OptionsDataset "
+        "PaddedBatchDataset PaddedBatchDatasetV2 ParallelFilterDataset "
         "ParallelInterleaveDatasetV4 ParallelMapDataset ParallelMapDatasetV2 "
-        "PrefetchDataset RangeDataset RebatchDataset RebatchDatasetV2 ReduceDataset "
-        "RepeatDataset ScanDataset ShardDataset SkipDataset TakeDataset "
-        "TakeWhileDataset TensorDataset TensorSliceDataset UnbatchDataset UniqueDataset "
-        "WindowDataset ZipDataset"
+        "PrefetchDataset RangeDataset ReduceDataset RepeatDataset ShardDataset "
+        "SkipDataset TakeDataset TakeWhileDataset TensorDataset TensorSliceDataset "
+        "UnbatchDataset ZipDataset"
     ).split()
 )
 
 # What their functions give out is given to them again.
-FED_BACK = frozenset(
-    {"GroupByReducerDataset", "GroupByWindowDataset", "ReduceDataset", "ScanDataset"}
-)
+FED_BACK = frozenset({"ReduceDataset"})
 
 # As before, but reading them changes what is read next.
 STATEFUL_DATASETS = frozenset(

@@ -151,6 +151,13 @@ class Walk:
                 place = f"made or read {self._placement}, by the node `{site.node}`"
                 found = Violation(Label.KEY, place, "", site.op, (self._step,))
                 self._violations[found] = None
+        for site in sorted(taint.strangers):
+            place = (
+                f"in memory while the node `{site.node}` runs, of a kind that no reading "
+                "of keys and no encryption needs: put it into a computation of its own"
+            )
+            found = Violation(Label.KEY, place, "", site.op, (self._step,))
+            self._violations[found] = None
         for site, label in sorted(taint.exports, key=repr):
             place = f"leaving its graph through the node `{site.node}`"
             found = Violation(label, place, "", site.op, (self._step,))

@@ -6,7 +6,8 @@ flow, but for gradients that ordinary models need; nobody knows them all. So wha
 not known to write all that it gives out (`written.py`) runs in memory that is zeros.
 
 The allocator of the C library can be told to fill what it hands out (glibc: `mallopt`,
-M_PERTURB), and takes zeros for 255. Tensors are allocated there (`posix_memalign`). It
+M_PERTURB), and takes zeros for 255. Tensors are allocated there (`posix_memalign`), large
+ones too if `federated` was imported before the first tensor (`federated/allocator.py`). It
 costs a write of all new memory, so it is on only from where a computation comes to a graph
 with another operation, to its end.
 

@@ -15,8 +15,7 @@ _FAMILIES = {
     """,
     "variables": """
         AssignAddVariableOp AssignSubVariableOp AssignVariableOp ReadVariableOp
-        ResourceApplyAdam ResourceApplyGradientDescent ResourceApplyKerasMomentum
-        ResourceApplyMomentum VarHandleOp VarIsInitializedOp VariableShape
+                VarHandleOp VarIsInitializedOp VariableShape
     """,
     "data sets": """
         AnonymousIteratorV3 BatchDatasetV2 CacheDataset CacheDatasetV2

@@ -38,7 +38,7 @@ def unwritten(columns, after):
 def marks_and_what_is_left(mark):
     """Marks that are freed again, and what is then found in outputs of the same sizes."""
     found, kept = [], []
-    for columns in (40, 100, 400, 1000, 400, 100, 2000, 400):
+    for columns in (40, 100, 400, 1000, 40_000, 400, 100, 2000, 40_000, 400):
         marks = [tf.tile(tf.reshape(mark, [1, 1]), [columns, 4]) for _ in range(4)]
         kept += [tf.reduce_max(each) for each in marks]
         found += [unwritten(columns, kept) for _ in range(4)]

@@ -1,0 +1,71 @@
+"""The operations that may stand in one graph with a secret: data, and why each is here.
+
+A kernel that leaves an output unwritten or reads beyond an argument gives out what lies in
+memory. While a graph runs that reads a key, encrypts or decrypts, secrets lie there. So
+such a graph may be made of nothing but what our own rounds need there: they read a key,
+choose, quantise and pack entries, encrypt, decrypt and check, and train elsewhere. The
+list is of their graphs (`tests/federated/key_flow/test_own_processes.py` has them pass).
+
+What a trusted function of a cipher is made of does not count: it is compared whole.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from federated.key_flow import op_kinds
+
+_FAMILIES = {
+    "control flow": """
+        Assert Const EnsureShape Identity If NoOp PartitionedCall Placeholder
+        StatefulPartitionedCall StatelessIf StatelessWhile While
+    """,
+    "how a key file is read": """
+        BatchDatasetV2 DatasetToSingleElement FlatMapDataset TFRecordDataset
+        TFRecordDatasetV2 TakeDataset TensorSliceDataset
+    """,
+    "arrays": """
+        ArgMax Bitcast BroadcastTo ConcatV2 Cumsum DenseBincount ExpandDims Fill GatherV2
+        IdentityN Max Min Pack Pad Prod Range Reshape ScatterNd Shape Size Squeeze
+        StridedSlice Sum Transpose Unpack Where
+    """,
+    "elementwise": """
+        Abs AddV2 All Any BitwiseAnd Cast Equal Floor FloorDiv FloorMod Greater
+        GreaterEqual IsFinite Less LessEqual LogicalAnd LogicalNot LogicalOr Maximum
+        Minimum Mul Neg NotEqual RealDiv RightShift Round SelectV2 Sign Sub
+    """,
+    "messages": """
+        AsString DecodePaddedRaw DecodeRaw EncodeBase64 Fingerprint ParseTensor ReduceJoin
+        SerializeTensor StaticRegexFullMatch StringJoin StringLength StringToNumber Substr
+        TensorListConcatV2 TensorListFromTensor TensorListGetItem TensorListReserve
+        TensorListSetItem TensorListStack
+    """,
+}
+
+BESIDE_SECRETS = frozenset(
+    name for names in _FAMILIES.values() for name in names.split()
+)
+"""Names of operations."""
+
+
+def strangers(
+    nodes: Sequence[Any], functions: Mapping[str, Any], trusted: Collection[str]
+) -> Iterator[Any]:
+    """The nodes of a graph, and of functions that it calls, that are not among them.
+
+    Args:
+      nodes: of the graph.
+      functions: its library.
+      trusted: the functions that are trusted as they are.
+    """
+    waiting, seen = [nodes], set(trusted)
+    while waiting:
+        for node in waiting.pop():
+            called = [*op_kinds.functions_of(node)]
+            if node.op in functions:
+                called.append(node.op)
+            elif node.op not in BESIDE_SECRETS:
+                yield node
+            for name in called:
+                if name in functions and name not in seen:
+                    seen.add(name)
+                    waiting.append(functions[name].node_def)

@@ -1,0 +1,121 @@
+"""Where a secret lies in memory, only what our rounds need there runs."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_federated as tff
+
+import federated  # noqa: F401
+from federated import key_flow
+from federated.key_flow import op_kinds
+from federated.key_flow.beside_secrets import BESIDE_SECRETS
+from federated.key_flow.pure_ops import PURE_OPS
+from selenc_tf.lattice import key_store
+from tests.federated.key_flow.parts import ROW, find, key_at_clients, send
+from tests.federated.rounds import CIPHER
+
+tf_comp = tff.tensorflow.computation
+fed_comp = tff.federated_computation
+
+
+def sum_of(path, made, beside_key=True):
+    """Sends a public value, made where a key lies in memory, or in a graph of its own."""
+    read = lambda: tf.strings.length(key_store.read(find(path), CIPHER))  # noqa: E731
+    both = tf_comp(lambda: (made(), read()))
+    alone, zeros = (
+        tf_comp(lambda: made()),
+        tf_comp(lambda: tf.zeros(ROW.shape, tf.int64)),
+    )
+    encrypt = tf_comp(CIPHER.encrypt, np.str_, ROW)
+    public = tf_comp(lambda one: one[0], both.type_signature.result)
+
+    @fed_comp
+    def process():
+        if beside_key:
+            value = tff.federated_map(public, tff.federated_eval(both, tff.CLIENTS))
+            return tff.federated_sum(value), value
+        value = tff.federated_eval(alone, tff.CLIENTS)
+        row = tff.federated_eval(zeros, tff.CLIENTS)
+        sent = tff.federated_map(encrypt, (key_at_clients(path), row))
+        return tff.federated_sum(value), send(sent)
+
+    return process
+
+
+def hidden(tensor):
+    """The tensor without its rank."""
+    return tf.raw_ops.PlaceholderWithDefault(input=tensor, shape=None)
+
+
+def pooled():
+    made = tf.nn.max_pool2d(tf.random.uniform([1, 4, 4, 1]), 2, 2, "SAME")
+    return tf.reduce_sum(made)
+
+
+def beyond_a_variable():
+    """An optimiser's step whose slot is shorter than its variable."""
+    variable, one, short = (
+        tf.Variable(tf.zeros([n]), shape=tf.TensorShape(None)) for n in (8, 8, 4)
+    )
+    done = tf.raw_ops.ResourceApplyAdadelta(
+        var=variable.handle,
+        accum=one.handle,
+        accum_update=short.handle,
+        lr=1.0,
+        rho=1.0,
+        epsilon=0.5,
+        grad=tf.ones([8]),
+    )
+    with tf.control_dependencies([done]):
+        return tf.reduce_sum(variable.read_value())
+
+
+def beyond_an_input():
+    """A three-dimensional convolution of what has four dimensions."""
+    image = hidden(tf.ones([9, 1, 1, 4]))
+    kernel = tf.reshape(tf.eye(4), [1, 1, 1, 4, 4])
+    made = tf.raw_ops.Conv3D(
+        input=image, filter=kernel, strides=[1, 1, 1, 1, 1], padding="SAME"
+    )
+    return tf.reduce_sum(made)
+
+
+def more_than_was_put_in():
+    """So much is cut off that the sum of it overflows."""
+    crops = hidden(tf.constant([[2**63 - 1, 2**63 - 1]], tf.int64))
+    made = tf.raw_ops.BatchToSpaceND(
+        input=tf.zeros([1, 9, 1]), block_shape=[1], crops=crops
+    )
+    return tf.reduce_sum(made)
+
+
+@pytest.mark.parametrize(
+    ("made", "op"),
+    [
+        (pooled, "MaxPool"),
+        (beyond_a_variable, "ResourceApplyAdadelta"),
+        (beyond_an_input, "Conv3D"),
+        (more_than_was_put_in, "BatchToSpaceND"),
+    ],
+)
+def test_nothing_else_runs_beside_a_key(path, made, op):
+    with pytest.raises(
+        key_flow.KeyLeakError, match=rf"{op}.* of a kind that no reading"
+    ):
+        key_flow.check(sum_of(path, made), path)
+
+
+def test_what_our_rounds_compute_does(path):
+    made = lambda: tf.cast(tf.reduce_sum(tf.range(8) * 2), tf.float32)  # noqa: E731
+    assert not key_flow.check(sum_of(path, made), path).violations
+
+
+def test_elsewhere_models_are_made_of_what_they_are(path):
+    assert not key_flow.check(sum_of(path, pooled, beside_key=False), path).violations
+
+
+def test_the_list_is_of_what_is_known():
+    cipher = {"TFRecordDataset", "TFRecordDatasetV2", "Assert", "Const"}
+    known = PURE_OPS | op_kinds.DATASETS | op_kinds.HARMLESS | cipher
+    known |= op_kinds.CALLS | op_kinds.IFS | op_kinds.WHILES
+    assert BESIDE_SECRETS <= known
