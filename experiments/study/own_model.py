@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -104,7 +105,7 @@ def with_weights(source: LearningTask, weights: str) -> LearningTask:
     start = variables.values(model.trainable_variables)
     moving = [model.non_trainable_variables[at] for at in source.places.moving]
     state = variables.values(moving)
-    if not all(np.all(np.isfinite(one)) for one in (*start, *state)):
+    if _not_finite((*start, *state)):
         raise SettingsError(
             f"`--weights={weights}` must be finite numbers, but some are not."
         )
@@ -114,6 +115,32 @@ def with_weights(source: LearningTask, weights: str) -> LearningTask:
         initial_state=state,
         places=variables.of_model(model, source.places.updated),
     )
+
+
+def check_finite(task: LearningTask, name: str) -> None:
+    """Checks what the model starts from: nobody can send a gradient of other weights.
+
+    Args:
+      task: The task.
+      name: What flags call the model.
+
+    Raises:
+      SettingsError: If a weight or a statistic is NaN or infinite.
+    """
+    values = (*task.initial_weights, *task.initial_state)
+    if bad := _not_finite(values):
+        layouts = [task.spec, *([task.state_spec] if task.state_spec else [])]
+        paths = [path for layout in layouts for path in layout.names]
+        raise SettingsError(
+            f"`--model={name}` must start from finite weights, but {len(bad)} of its "
+            f"{len(values)} tensors have NaN or infinite numbers, {paths[bad[0]]!r} first. "
+            "Train it anew with a lower learning rate, or give others by `--weights`."
+        )
+
+
+def _not_finite(values: Sequence[Any]) -> list[int]:
+    """Places of tensors with numbers that are not finite."""
+    return [at for at, one in enumerate(values) if not np.all(np.isfinite(one))]
 
 
 def _called(place: str) -> Any:

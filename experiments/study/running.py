@@ -1,9 +1,11 @@
 """The run itself: what is not done yet, recorded piece by piece as it is finished."""
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
+import tensorflow as tf
 import tensorflow_federated as tff
 
 from experiments.outputs import files, plan, reconstructions, results, searches
@@ -48,6 +50,9 @@ def run(
       folder: The run's folder.
       stream: Where progress goes.
       finished: Called when a training or an attack is on record.
+
+    Raises:
+      ValueError: If no client had an update that can be sent.
     """
     whole = work.listed(settings, inputs)
     plan.write(folder.path, whole.plan)
@@ -55,6 +60,7 @@ def run(
     recorder, watch = Recorder(), Stopwatch()
     runtime.install(observers=(recorder,), timer=watch)
     with (
+        _in_a_sentence(),
         encryption.fresh_keys(
             settings.encryption,
             settings.training,
@@ -94,6 +100,21 @@ def run(
                 if points and task.method != CHOOSING:
                     lines.append(searches.line_of(task.keys()[0], points))
                 finished()
+
+
+@contextlib.contextmanager
+def _in_a_sentence() -> Iterator[None]:
+    """Nothing that could be sent is no mistake of ours, and needs no traceback."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if not error.message.startswith("The cohort is empty"):
+            raise
+        raise ValueError(
+            f"{error.message.rstrip('.')}. An update is not finite where the loss or its "
+            "gradient is not: look at the weights and the units of the examples, or lower "
+            "--client_learning_rate."
+        ) from error
 
 
 def _first_lines(inputs: Inputs, folder: RunFolder) -> Iterator[str]:

@@ -39,3 +39,20 @@ def normalised() -> keras.Model:
         ],
         name="normalised",
     )
+
+
+def diverged() -> keras.Model:
+    """A weight that is no number."""
+    model = binary()
+    kernel, bias = model.get_weights()
+    model.set_weights([kernel, float("nan") * bias])
+    return model
+
+
+def enormous() -> keras.Model:
+    """Finite weights of a loss that is not."""
+    layers = [keras.layers.Dense(1, kernel_initializer="ones") for _ in range(2)]
+    model = keras.Sequential([keras.Input((4,)), *layers], name="enormous")
+    model.compile(loss="mse")
+    model.set_weights([1e30 * weight for weight in model.get_weights()])
+    return model

@@ -13,6 +13,7 @@ from experiments.audit import Audit, audit
 from experiments.outputs import results
 from experiments.study import flag_table
 from experiments.suites.audit import effort
+from tests.experiments import own_models
 from tests.experiments.command import read
 
 MODEL = "tests.experiments.own_models:normalised"
@@ -116,6 +117,7 @@ def test_a_model_that_is_built_again_has_the_same_name(monkeypatch):
         (a_model(), examples(), {"minutes": -1.0}, "`--minutes` must be"),
         (a_model(), examples(), {"num_images": 0}, "at least 1 for an audit"),
         (a_model(), examples(1), {}, "at least 2 examples"),
+        (own_models.diverged(), examples(), {}, "must start from finite weights"),
     ],
 )
 def test_what_cannot_be_audited_is_a_sentence(tmp_path, model, data, flags, message):

@@ -259,3 +259,40 @@ def test_what_does_not_go_together_is_a_sentence_before_any_folder(
     assert status == 2
     assert message in errors
     assert not logdir.exists()
+
+
+def test_weights_that_are_not_finite_are_a_sentence_before_any_folder(
+    patients, tmp_path
+):
+    line = [f"--data={patients}", "--label_column=sick", "--client_column=site"]
+    model = f"--model={MODELS}:diverged"
+    status, errors = executed(model, *line, f"--logdir={tmp_path / 'runs'}")
+    assert status == 2
+    assert "1 of its 2 tensors have NaN or infinite numbers, 'binary/" in errors
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["training", "attack"])
+def test_updates_that_are_not_finite_are_a_sentence(patients, tmp_path, capfd, what):
+    line = (
+        f"--model={MODELS}:enormous",
+        f"--data={patients}",
+        "--label_column=sick",
+        "--client_column=site",
+        f"--logdir={tmp_path}",
+        "--run_name=own",
+        "--cipher=identity_INSECURE",
+        "--significance=random",
+        "--encryption_ratios=1",
+        f"--rounds={int(what == 'training')}",
+        "--num_clients=2",
+        "--client_examples=20",
+        f"--num_images={int(what == 'attack')}",
+        "--attacks=dlg",
+        "--aggregate_clients=0",
+    )
+    status, errors = executed(*line)
+    assert (status, errors) == (2, "")
+    shown = capfd.readouterr().out
+    assert "The cohort is empty" in shown and "look at the weights" in shown

@@ -81,6 +81,7 @@ def _checked(
             f"`--model={asked.model}` takes examples of shape {model.input_shape}, but "
             f"those of {dataset.name} are {tuple(dataset.examples.shape[1:])}."
         )
+    own_model.check_finite(model.task, asked.model)
     examples.check_labels(model, dataset)
     return Studied(dataset, model, _facts(asked, model, dataset))
 
