@@ -18,7 +18,7 @@ class Raw(NamedTuple):
     Attributes:
       inputs: Arrays [N, ...] in tuples and dictionaries; uint8 pixels of pictures,
         numbers or integers.
-      labels: Arrays [N, ...] nested alike; text for classes by name.
+      labels: Arrays [N, ...] nested alike; text, or objects that are, for classes by name.
       clients: [N], a name or a whole number for each example, or None.
       feature_names: Of the columns of one input [N, d], or None.
       class_names: In the order of integer labels, or None.
@@ -118,7 +118,7 @@ def _int32(path: str, array: NDArray[Any]) -> NDArray[np.int32]:
 
 def _labels(raw: Raw) -> tuple[Any, tuple[str, ...] | None]:
     if not isinstance(raw.labels, dict | tuple | list):
-        array = np.asarray(raw.labels)
+        array = _as_text(np.asarray(raw.labels))
         if array.dtype.kind in "US":
             if raw.class_names is not None:
                 raise ValueError(
@@ -144,14 +144,31 @@ def _label(path: str, array: Any) -> NDArray[Any]:
     if found.dtype.kind == "f":
         with np.errstate(over="ignore"):
             return found.astype(np.float32)
-    raise ValueError(f"`{path}` must be integers, numbers or text, got {found.dtype}.")
+    hint = ""
+    if found.dtype.kind == "O":
+        hint = (
+            " Of objects all must be text: fill in what is missing and convert the rest, "
+            "`y.astype(str)` for classes or `y.astype(float)` for numbers."
+        )
+    raise ValueError(
+        f"`{path}` must be integers, numbers or text, got {found.dtype}.{hint}"
+    )
+
+
+def _as_text(array: NDArray[Any]) -> NDArray[Any]:
+    """Text of objects, as pandas and TensorFlow have it, as an array of text."""
+    if array.dtype.kind == "O" and all(isinstance(one, str) for one in array.flat):
+        return array.astype(str)
+    if array.dtype.kind == "O" and all(isinstance(one, bytes) for one in array.flat):
+        return np.char.decode(array.astype(bytes), "utf-8", "replace")
+    return array
 
 
 def _numbered(
     path: str, array: NDArray[Any]
 ) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     """Names, or whole numbers that are names, numbered from 0 in their order."""
-    found = np.asarray(array)
+    found = _as_text(np.asarray(array))
     if found.dtype.kind not in "USiu" or found.ndim != 1:
         raise ValueError(
             f"`{path}` must be one name or whole number for each example, got "

@@ -32,9 +32,27 @@ def test_several_inputs_of_batches_keep_their_names():
     np.testing.assert_array_equal(found.inputs["b"], X[:, :1].astype(np.float32))
 
 
+def test_text_of_objects_names_classes():
+    """As pandas and TensorFlow have it."""
+    names = np.array(["cat", "dog", "ox"])[Y]
+    expected = given.load((X, names), name="mine")
+    assert expected.class_names == ("cat", "dog", "ox")
+    for data in (
+        (X, names.astype(object)),
+        (X, np.array([name.encode() for name in names], object)),
+        batches(X, names).batch(4),
+    ):
+        found = given.load(data, name="mine")
+        assert found.class_names == expected.class_names
+        np.testing.assert_array_equal(found.labels, expected.labels)
+    found = given.load((X, Y, names.astype(object)), name="mine")
+    assert found.client_names == expected.class_names
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
+        ((X, np.array(["a", "b", None] * 2, object)), r"missing .*`y\.astype\(str\)`"),
         ([X, Y], "must be .x, y. or .* got list"),
         (X, "got ndarray"),
         ((X,), "got `tuple` of 1"),
