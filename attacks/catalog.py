@@ -39,6 +39,14 @@ BOTH = words.MODES
 AWARE: tuple[words.Mode, ...] = ("mask_aware",)
 _PUBLIC = frozenset({"public_examples"})
 
+_GIVEN_BY: Mapping[str, str] = MappingProxyType(
+    {
+        "earlier": ": it compares several rounds (`--attack_rounds`)",
+        "public_examples": ": it learns from them (`--attack_public_images`)",
+    }
+)
+"""What an attack needs of the knowledge, what for, and which flag of a run gives it."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
@@ -398,7 +406,10 @@ def why_not(entry: Entry, knowledge: AnyKnowledge) -> str | None:
         )
     missing = sorted(name for name in entry.needs if not getattr(knowledge, name))
     if missing:
-        return f"`knowledge.{missing[0]}` must be there for this attack, got none"
+        return (
+            f"`knowledge.{missing[0]}` must be there for this attack, got none"
+            f"{_GIVEN_BY.get(missing[0], '')}"
+        )
     if knowledge.local_training is not None and not entry.local_training:
         return (
             "`knowledge.local_training` must be None for this attack, which is for "

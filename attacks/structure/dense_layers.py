@@ -8,6 +8,8 @@ import numpy as np
 from attacks.structure import graph
 from selenc_tf.models import functional
 
+_PASSIVE = (keras.layers.InputLayer, keras.layers.Flatten, keras.layers.Reshape)
+
 
 class DenseLayer(NamedTuple):
     """A dense layer on one vector per picture.
@@ -81,12 +83,26 @@ def dense_layers(model: functional.FunctionalModel) -> tuple[DenseLayer, ...]:
     return tuple(found)
 
 
+def first_after_picture(
+    model: functional.FunctionalModel,
+) -> keras.layers.Layer | None:
+    """The first layer that does more than to bring the picture into another shape.
+
+    Args:
+      model: The model. Only its layers' configuration is read.
+
+    Returns:
+      The layer in the model's order, or None.
+    """
+    layers = model.keras_model.layers
+    return next((layer for layer in layers if not isinstance(layer, _PASSIVE)), None)
+
+
 def _only_flattened(
     before: list[keras.layers.Layer], features: int, model: functional.FunctionalModel
 ) -> bool:
-    passive = (keras.layers.InputLayer, keras.layers.Flatten, keras.layers.Reshape)
     return features == int(np.prod(model.input_shape)) and all(
-        isinstance(layer, passive) for layer in before
+        isinstance(layer, _PASSIVE) for layer in before
     )
 
 

@@ -1,6 +1,7 @@
 """The catalogue as data: light to import, and open for attacks and members."""
 
 import pkgutil
+import re
 import subprocess
 import sys
 
@@ -117,7 +118,11 @@ def test_a_member_does_not_repeat_another(tiny, tiny_knowledge, with_labels):
     [
         ({"one_example": True}, {"batch_size": 2}, "`knowledge.batch_size` must be 1"),
         ({"needs": frozenset({"public_examples"})}, {}, "`knowledge.public_examples`"),
-        ({"needs": frozenset({"earlier"})}, {}, "`knowledge.earlier` must be there"),
+        (
+            {"needs": frozenset({"earlier"})},
+            {},
+            "`knowledge.earlier` must be there .*several .*--attack_rounds",
+        ),
         (
             {},
             {"local_training": LocalTraining(0.1, epochs=2)},
@@ -128,7 +133,7 @@ def test_a_member_does_not_repeat_another(tiny, tiny_knowledge, with_labels):
 def test_what_does_not_apply_says_why(tiny, fields, changes, reason):
     known = knowledge.Knowledge(tiny, **changes)
     entry = here("build_white", **fields)
-    assert catalog.why_not(entry, known).startswith(reason)
+    assert re.match(reason, catalog.why_not(entry, known))
     attack = catalog.build("white", attacks={"white": entry})
     with pytest.raises(knowledge.DoesNotApply, match=reason):
         attack(view(tiny), known, SEED)

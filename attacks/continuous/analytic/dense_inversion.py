@@ -11,6 +11,7 @@ which mixtures do not.
 import time
 from typing import NamedTuple
 
+import keras
 import numpy as np
 
 from attacks import coupling
@@ -114,8 +115,8 @@ def invert(target: target_lib.Target, knowledge: knowledge_lib.Knowledge) -> Inv
     if layer is None:
         raise knowledge_lib.DoesNotApply(
             f"`knowledge.model` ({knowledge.model.name}) must have a dense layer on the "
-            "flattened picture, but its first weights are "
-            f"{knowledge.model.spec.names[0]!r}. Use gradient matching."
+            f"flattened picture itself, but {_what_is_there(knowledge.model)}. Use "
+            "gradient matching."
         )
     vector = np.where(target.visible, target.plain, np.float32(0)).astype(np.float64)
     part = completed_target.read_layer(vector, target.visible, layer)
@@ -131,6 +132,19 @@ def invert(target: target_lib.Target, knowledge: knowledge_lib.Knowledge) -> Inv
         units=found.units,
         entries=found.entries,
     )
+
+
+def _what_is_there(model: functional.FunctionalModel) -> str:
+    """What stands in the place of the dense layer, in words."""
+    first = dense_lib.first_after_picture(model)
+    if first is None:
+        return f"its first weights are {model.spec.names[0]!r}"
+    kind = type(first).__name__
+    if isinstance(first, keras.layers.Dense):
+        return f"its first one, {first.name!r}, sees something else"
+    if not first.weights:
+        return f"{first.name!r} ({kind}) changes the picture before it"
+    return f"the first layer with weights is {first.name!r} ({kind})"
 
 
 def in_unit(

@@ -52,13 +52,19 @@ def fit_features(
       unless its share of the variance is below 1e-8.
 
     Raises:
-      ValueError: If there are fewer than two examples, or a count is below 1.
+      ValueError: If there are fewer than two examples, all are the same, or a count is
+        below 1.
     """
     validation.check_at_least("bins", bins, 1)
     validation.check_at_least("components", components, 1)
     validation.check_at_least("len(samples)", len(samples), 2)
     count, entries = samples.shape
     spread = np.std(samples, axis=0, dtype=np.float64)
+    if not np.any(spread):
+        raise ValueError(
+            "`samples` must have an entry that differs between examples, but all "
+            f"{count} are the same."
+        )
     # What varies less than rounding does is left out.
     enough = spread > 1e-6 * float(np.max(spread, initial=0.0))
     features = Features(

@@ -106,6 +106,9 @@ def predict(
 
     Returns:
       The prediction.
+
+    Raises:
+      DoesNotApply: If nothing visible tells pictures apart.
     """
     began = time.monotonic()
     target, knowledge = case.target, case.knowledge
@@ -118,7 +121,15 @@ def predict(
     labels = _labels_to_learn(target, knowledge, learning.learner)
 
     def pairs(count: int, among: np.ndarray | None) -> public_examples.Pairs:
-        return public_examples.make_pairs(case, labels, entries, count, among)
+        found = public_examples.make_pairs(case, labels, entries, count, among)
+        if not np.ptp(found.gradients, axis=0).any():
+            raise knowledge_lib.DoesNotApply(
+                "The visible entries of public pictures' gradients must differ for an "
+                "attack that learns from them, but they are the same of all pictures: "
+                "what differs is hidden, or 0 behind units that no picture activates. "
+                "Use gradient matching."
+            )
+        return found
 
     if learning.learner == "linear":
         known = pairs(learning.batches, None)

@@ -46,8 +46,9 @@ def of(found: Iterable[Outcome], rounds: Sequence[Rounds]) -> Iterator[str]:
             )
         for reason, count in outcome.reasons:
             if reason.startswith("failed"):
+                why = reason.partition(": ")[2].rstrip(".")
                 yield (
                     f"{outcome.name} on {outcome.mask.metric} at {outcome.mask.text} "
-                    f"hidden failed ({count} x): {reason.partition(': ')[2]} That says "
+                    f"hidden failed ({count} x): {why}. That says "
                     "nothing of the protection; the same command tries it again."
                 )

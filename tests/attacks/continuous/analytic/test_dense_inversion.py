@@ -1,10 +1,11 @@
+import keras
 import numpy as np
 import pytest
 
 from attacks import knowledge
 from attacks.continuous.analytic import dense_inversion, isolation
 from attacks.metrics import evaluation
-from selenc_tf.models import mlp
+from selenc_tf.models import functional, mlp
 from tests.attacks import victims
 
 SEED = (1, 2)
@@ -95,3 +96,30 @@ def test_a_mixture_is_not_passed_off_as_the_batch(model):
     truth = evaluation.Truth(digits.images, np.array(digits.labels))
     exact = min(record.psnr for record in evaluation.evaluate(found, truth)) > 60
     assert exact == found.converged
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        (
+            [keras.layers.Rescaling(0.5), keras.layers.Flatten()],
+            "but 'rescaling.*' .Rescaling. changes the picture before it",
+        ),
+        (
+            [keras.layers.Conv2D(2, 2, name="edges"), keras.layers.Flatten()],
+            "but the first layer with weights is 'edges' .Conv2D.",
+        ),
+        (
+            [keras.layers.Dense(2, name="rows"), keras.layers.Flatten()],
+            "but its first one, 'rows', sees something else",
+        ),
+    ],
+)
+def test_what_stands_before_the_dense_layer_is_named(layers, said):
+    inputs = keras.Input((4, 4, 1))
+    made = keras.Sequential([inputs, *layers, keras.layers.Dense(3)])
+    known = knowledge.Knowledge(functional.from_keras(made))
+    gradient = np.ones(known.model.spec.size, np.float32)
+    view = victims.view_of(known.model, [gradient], np.zeros(gradient.shape, bool))
+    with pytest.raises(knowledge.DoesNotApply, match=said):
+        dense_inversion.build_dense_inversion()(view, known, SEED)

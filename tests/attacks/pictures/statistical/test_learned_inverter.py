@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from attacks import effort, programs
+from attacks import effort, knowledge, programs
 from attacks.pictures.statistical import (
     feature_hash,
     inverter_network,
@@ -69,6 +69,11 @@ class TestFeatures:
         samples[:, 3] = 2.0
         found = feature_hash.fit_features(samples, 100, 50, np.random.default_rng(1))
         assert np.all(np.isfinite(feature_hash.transform(samples + 1.0, found)))
+
+    def test_examples_that_are_all_the_same_have_no_features(self):
+        with pytest.raises(ValueError, match="all 9 are the same"):
+            samples = np.zeros((9, 4))
+            feature_hash.fit_features(samples, 9, 2, np.random.default_rng(1))
 
 
 class TestTraining:
@@ -204,6 +209,20 @@ class TestBoth:
 
     def test_missing_pictures_are_refused(self, tiny, known, build):
         cases.check_needs_pictures(build(), tiny, known)
+
+
+@pytest.mark.parametrize("learning", [SHORT, LINEAR])
+def test_nothing_visible_that_differs_does_not_apply(tiny, known, learning):
+    """A head without weights sends nothing to the layers before it."""
+    view, _ = cases.case(tiny, 0.3)
+    weights = (*view.weights[:-2], *[0 * tensor for tensor in view.weights[-2:]])
+    mask = np.ones_like(view.mask)
+    mask[: tiny.spec.sizes[0]] = False
+    message = view.messages[0]._replace(plain=np.zeros(tiny.spec.sizes[0], np.float32))
+    silent = view._replace(weights=weights, mask=mask, messages=(message,))
+    attack = INVERTER(effort=cases.QUICK, learning=learning)
+    with pytest.raises(knowledge.DoesNotApply, match=r"must differ .* the same of all"):
+        attack(silent, known, cases.SEED)
 
 
 def test_bad_settings_are_refused():

@@ -39,7 +39,7 @@ def test_everything_wrong_is_told_once_with_what_to_change():
     assert "refused 1 upload (WRONG_KEY)" in refused
     assert "no finite number: 1. Lower" in loss
     assert "no finite numbers: 1." in diverged
-    assert "failed (1 x): x." in failed
+    assert "failed (1 x): x. That" in failed
 
 
 def test_an_attack_that_does_not_apply_is_no_trouble():
@@ -47,6 +47,12 @@ def test_an_attack_that_does_not_apply_is_no_trouble():
         attack(0, status="does_not_apply", reason="x.", objective=None, measures={})
     ]
     assert told(records) == []
+
+
+def test_a_reason_ends_once():
+    nothing = {"status": "failed", "objective": None, "measures": {}}
+    (line,) = told([attack(0, reason="its examples are not finite", **nothing)])
+    assert "(1 x): its examples are not finite. That says nothing" in line
 
 
 def test_what_was_learned_is_of_the_last_round_and_of_each_seed():
