@@ -122,7 +122,7 @@ def execute(
             status = run.work(settings, inputs, folder)
         if not status:
             found = suites.audit.result.of(folder.path, report.leaks_of)
-            print(f"\n{found.summary}\n{found.report}", file=output, flush=True)
+            print(f"\n{found}", file=output, flush=True)
             tell(found)
         return status
 
@@ -141,7 +141,7 @@ def audit(model: Any, data: Any, **flags: Any) -> "Audited":
         another model, data or flags is refused.
 
     Returns:
-      What was found; shown as text in a notebook.
+      What was found; `print` and notebooks show it as text.
 
     Raises:
       ValueError: If model, data or flags cannot be audited, in a sentence.

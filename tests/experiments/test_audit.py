@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import pathlib
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from experiments.audit import Audit, audit
 from experiments.outputs import results
 from experiments.study import flag_table
 from experiments.suites.audit import effort
+from experiments.suites.audit.result import Audited
 from tests.experiments import own_models
 from tests.experiments.command import read
 
@@ -80,6 +82,14 @@ def test_a_model_and_arrays_in_python(tmp_path, capfd):
     with pytest.raises(ValueError, match="--significance"):
         flags = {**QUICK, "significance": ("magnitude",)}
         audit(a_model(), examples(), logdir=str(tmp_path), **flags)
+
+
+def test_a_result_is_printed_as_the_command_ends():
+    found = Audited(
+        "* 10 % hidden: 9 dB\n* more", pathlib.Path("a/report.html"), (), ()
+    )
+    assert str(found) == "* 10 % hidden: 9 dB\n* more\na/report.html"
+    assert repr(found) == "<Audited: 0 cells, report 'a/report.html'>"
 
 
 def test_a_model_that_is_built_again_has_the_same_name(monkeypatch):

@@ -12,7 +12,7 @@ from experiments.outputs.report import kept, long_form, paragraph, reading, writ
 from experiments.outputs.text_tables import Table
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Audited:
     """What an audit found.
 
@@ -28,6 +28,14 @@ class Audited:
     report: pathlib.Path
     cells: tuple[Mapping[str, Any], ...]
     prediction: tuple[Table, ...]
+
+    def __str__(self) -> str:
+        """The summary and where the report is, as the command ends with them."""
+        return f"{self.summary}\n{self.report}"
+
+    def __repr__(self) -> str:
+        """What it is and where the report is: the rest is a page."""
+        return f"<Audited: {len(self.cells)} cells, report {str(self.report)!r}>"
 
     def _repr_html_(self) -> str:
         """The summary, with a link to the report, for a notebook."""
