@@ -339,9 +339,9 @@ def _made_of(kind: type[_Kind], values: Mapping[str, Any]) -> _Kind:
     unknown = values.keys() - own.keys()
     if missing or unknown:
         raise ValueError(
-            f"A {kind.__name__} lacks the fields {sorted(missing)} and has the unknown "
-            f"fields {sorted(unknown)}: another version of selenc-tf wrote it. Use that "
-            "version, or start a new run with another `--run_name`."
+            f"Of {kind.__name__} the fields {sorted(missing)} are missing and "
+            f"{sorted(unknown)} are unknown: another version of selenc-tf wrote it. Use "
+            "that version, or start a new run with another `--run_name`."
         )
     floats = {name for name, field in own.items() if "float" in str(field.type)}
     decoded = {

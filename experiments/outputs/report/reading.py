@@ -104,11 +104,10 @@ def _check(path: pathlib.Path) -> None:
         return
     inner = sorted(path.glob(f"*/{results.FILE_NAME}")) if path.is_dir() else []
     hint = f" Runs are inside: give {path}/*." if inner else ""
-    what = "has neither" if path.is_dir() else "is no folder with"
-    raise ValueError(
-        f"A report is made of folders of runs, but {path} {what} "
-        f"{run_directory.FILE_NAME} or {results.FILE_NAME}.{hint}"
-    )
+    what = "is no folder"
+    if path.is_dir():
+        what = f"has neither {run_directory.FILE_NAME} nor {results.FILE_NAME}"
+    raise ValueError(f"A report is made of folders of runs, but {path} {what}.{hint}")
 
 
 def _lines(data: bytes) -> tuple[list[tuple[int, dict[str, Any]]], list[int]]:

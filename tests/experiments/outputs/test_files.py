@@ -136,7 +136,7 @@ def test_records_of_another_version_are_refused(change):
         del values["psnr_db"]
     else:
         values["colour"] = "red"
-    with pytest.raises(ValueError, match=r"psnr_db|colour"):
+    with pytest.raises(ValueError, match=r"psnr_db|Of AttackRecord .*colour"):
         records.from_dict(values)
 
 

@@ -96,7 +96,8 @@ def test_what_is_no_run_is_refused_with_what_to_give(tmp_path):
     with pytest.raises(ValueError, match="no folder"):
         reading.read(tmp_path / "missing")
     folders.write(tmp_path / "runs" / "a", folders.found())
-    with pytest.raises(ValueError, match=r"runs/\*"):
+    named = r"has neither config\.json nor results\.jsonl\. .*runs/\*"
+    with pytest.raises(ValueError, match=named):
         reading.read(tmp_path / "runs")
 
 
