@@ -1,5 +1,7 @@
 """Starts a command: flags become settings, and a refusal a sentence."""
 
+import pathlib
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -73,6 +75,23 @@ def perform(prepare: Callable[[], W], work: Callable[[W], int], errors: TextIO) 
         return work(prepared)
     except (ValueError, OSError, IndexError, MemoryError) as error:
         return _refuse(error, errors)
+
+
+def program(name: str) -> str:
+    """How a program of this environment is called from here.
+
+    Args:
+      name: Of the program.
+
+    Returns:
+      Its path: by its name the shell finds it in an activated environment alone, and
+      which one the user has cannot be seen from inside (`uv run` changes it).
+    """
+    own = pathlib.Path(sys.executable).with_name(name)
+    if not own.exists():
+        return name
+    here = pathlib.Path.cwd()
+    return shlex.quote(str(own.relative_to(here) if own.is_relative_to(here) else own))
 
 
 def as_text(module: str, command_line: Sequence[str]) -> str:

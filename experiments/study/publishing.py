@@ -23,6 +23,7 @@ from experiments.outputs import summary as summary_lib
 from experiments.outputs.records import AttackRecord, RoundRecord
 from experiments.outputs.report import folder as report_folder
 from experiments.outputs.report import kept, reading, writing
+from experiments.study import command
 from experiments.study.modality import Modality
 
 _THREAT_MODEL = """
@@ -155,7 +156,7 @@ def summary(
     print(
         "\n" + "\n".join(said) + f"\nData: {dataset.note}\nLook at the "
         f"{f'{visible} and ' if visible else ''}curves: "
-        f"tensorboard --logdir {run_folder}\n"
+        f"{command.program('tensorboard')} --logdir {run_folder}\n"
         f"and then {tensorboard.to_first_screen(rows)}\n"
         f"The report: {run_folder / report_folder.PAGE}",
         file=stream,

@@ -35,6 +35,18 @@ def test_a_terminated_process_stops_as_after_ctrl_c():
     assert ended.returncode == 130
 
 
+def test_a_program_of_the_environment_is_called_by_its_path(tmp_path, monkeypatch):
+    """Nobody said that the environment is activated."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
+    assert command_lib.program("tensorboard") == "tensorboard"
+    own = tmp_path / ".venv" / "bin" / "tensorboard"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert command_lib.program("tensorboard") == str(own)
+    monkeypatch.chdir(tmp_path)
+    assert command_lib.program("tensorboard") == ".venv/bin/tensorboard"
+
+
 def test_help_is_given_and_no_failure():
     code = ENDED.replace("def execute", "def unused")
     code = code.replace(
