@@ -54,6 +54,13 @@ class Subject:
         "What a language model learns; auto is the next token where it can predict it.",
         choices=TEXT_TASKS,
     )
+    lora_rank: int = flag(
+        "lora_rank",
+        0,
+        "Rank of adapters (LoRA) of a language model's queries and values, which then are "
+        "all that is trained, sent and attacked; 0 for the whole model.",
+        rule=at_least(0),
+    )
     data_dir: str = flag(
         "data_dir",
         "",

@@ -83,6 +83,7 @@ def _of_language(asked: Subject) -> Iterator[str]:
     for name, changed in (
         ("max_tokens", asked.max_tokens != MAX_TOKENS),
         ("text_task", asked.text_task != AUTO_TASK),
+        ("lora_rank", asked.lora_rank != 0),
     ):
         if changed:
             yield (

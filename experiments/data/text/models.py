@@ -86,6 +86,7 @@ def load(
     num_classes: int | None = None,
     seed: int = 0,
     directory: str | pathlib.Path | None = None,
+    lora_rank: int = 0,
 ) -> LanguageModel:
     """Loads a model and its vocabulary.
 
@@ -94,9 +95,11 @@ def load(
       length: L, positions of each sentence, special tokens and padding included.
       num_classes: c of a classifier of sentences, with a new head; None for a model that
         predicts the next token.
-      seed: Of a head's weights.
+      seed: Of a head's weights, and of adapters.
       directory: A folder with the original's weights, in KerasHub's or in Hugging Face's
         layout, where the model takes one.
+      lora_rank: Of adapters that are all that is trained (`adapters.with_adapters`); 0
+        to train the whole model.
 
     Returns:
       Both.
@@ -127,4 +130,10 @@ def load(
     folder = None if directory is None else pathlib.Path(directory).expanduser()
     asked = Request(length, num_classes, seed, folder)
     made: LanguageModel = pkgutil.resolve_name(entry.loader)(asked)
-    return made
+    if not lora_rank:
+        return made
+    # It loads TensorFlow, which this file does without.
+    from selenc_tf.models.text import adapters
+
+    adapted = adapters.with_adapters(made.model, lora_rank, seed)
+    return made._replace(model=adapted)

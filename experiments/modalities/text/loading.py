@@ -64,12 +64,14 @@ def _model(asked: Subject, num_classes: int | None) -> LanguageModel:
             num_classes=num_classes,
             seed=asked.seed,
             directory=asked.weights or None,
+            lora_rank=asked.lora_rank,
         )
     except ValueError as error:
         # Also where a vocabulary does not fit its weights, or positions are too few.
+        adapted = f", `--lora_rank={asked.lora_rank}`" if asked.lora_rank else ""
         raise SettingsError(
             f"`--model={asked.model}` cannot be used with `--max_tokens="
-            f"{asked.max_tokens}` and these sentences: {error}"
+            f"{asked.max_tokens}`{adapted} and these sentences: {error}"
         ) from None
 
 

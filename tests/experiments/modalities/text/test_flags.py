@@ -59,6 +59,12 @@ def test_what_fits_is_of_the_modality(lines):
         ),
         (["--max_tokens=8"], "`--max_tokens` is for language models, and would do not"),
         (["--text_task=classes"], "`--text_task` is for language models"),
+        (["--lora_rank=4"], "`--lora_rank` is for language models"),
+        (
+            ["--model=tests.experiments.own_models:binary", "--lora_rank=4"],
+            "`--lora_rank` is for language models",
+        ),
+        ([*MINILM, "--lora_rank=-1"], "`--lora_rank` must be"),
         ([*MINILM, "--text_task=next_token"], "does not learn that here"),
         ([*MINILM, "--data_range=0,1"], "`--data_range` is for models of pictures"),
         ([*MINILM, "--loss=mse"], "`--loss` is for models of pictures"),

@@ -43,6 +43,18 @@ def test_a_classifier_has_classes(monkeypatch):
     assert TEXT.told(model, dataset.labels[:2]) == (0, 1)
 
 
+def test_adapters_are_all_that_is_trained(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text("Good.\tgood\nBad.\tbad\n")
+    flags = (f"--text_file={path}", BERT, "--max_tokens=10")
+    _, whole, _ = loading.load(parse(*flags))
+    _, model, facts = loading.load(parse(*flags, "--lora_rank=2"))
+    assert model.spec.size < whole.spec.size / 4
+    assert "adapters of rank 2" in facts["weights_from"]
+    with pytest.raises(SettingsError, match=r"`--lora_rank=99` and these .*\[1, 16\]"):
+        loading.load(parse(*flags, "--lora_rank=99"))
+
+
 def test_the_next_token_is_its_own_label(monkeypatch):
     dataset, model, _ = load(monkeypatch, GPT2, "--max_tokens=10")
     assert model.kind == "next_token" and dataset.labels.shape == (12, 0)
