@@ -53,7 +53,7 @@ def build_entering(model: TokenModel, places: Sequence[Place]) -> Entering:
         ids[:, :length] = token_ids
         mask = np.broadcast_to(np.arange(model.length) < length, ids.shape)
         found = traced(weights, tf.constant(ids), tf.constant(mask))
-        return [np.asarray(one[:, :length], np.float64) for one in found]
+        return [one.numpy()[:, :length].astype(np.float64) for one in found]
 
     return entering
 

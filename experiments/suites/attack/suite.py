@@ -1,4 +1,4 @@
-"""Gradient matching on our side and on PyTorch's, and the time to a given PSNR.
+"""Attacks' costly steps on our side and on PyTorch's, and the time to a given PSNR.
 
 Both evaluate the same objective with its slope at the same points, in turn in one run,
 and their values are compared.
@@ -11,7 +11,7 @@ from typing import TextIO
 
 from experiments.outputs import environment
 from experiments.suites.attack import catalog, tables, torch_side
-from experiments.suites.attack.cases import Case
+from experiments.suites.attack.catalog import AnyCase
 from experiments.suites.attack.request import Request
 from experiments.suites.attack.torch_side import Torch
 
@@ -46,17 +46,19 @@ def run(request: Request, stream: TextIO) -> None:
 
 
 def _run(
-    name: str, case: Case, request: Request, torch: Torch | None, stream: TextIO
+    name: str, case: AnyCase, request: Request, torch: Torch | None, stream: TextIO
 ) -> None:
     pkgutil.resolve_name(catalog.CASES[name].run)(name, case, request, torch, stream)
 
 
-def _beside_torch(name: str, case: Case, request: Request, stream: TextIO) -> None:
+def _beside_torch(name: str, case: AnyCase, request: Request, stream: TextIO) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "case.npz"
-        torch_side.save(case, path)
+        part = catalog.CASES[name]
+        pkgutil.resolve_name(part.save)(case, path)
+        python = request.torch_python
         with torch_side.started(
-            request.torch_python, path, tune=min(case.evaluations, 5)
+            python, path, tune=min(case.evaluations, 5), worker=part.worker
         ) as torch:
             print(
                 f"PyTorch {torch.version}, {torch.threads} threads (the fastest)",
@@ -66,7 +68,7 @@ def _beside_torch(name: str, case: Case, request: Request, stream: TextIO) -> No
             _run(name, case, request, torch, stream)
         if request.memory:
             for trials in sorted({1, len(case.starts)}):
-                with torch_side.started(request.torch_python, path) as fresh:
+                with torch_side.started(python, path, worker=part.worker) as fresh:
                     asked = {"what": "memory", "trials": trials}
                     peak = fresh.ask(asked)["peak_bytes"]
                 tables.print_memory(f"PyTorch, {trials} trials", peak, stream)

@@ -13,7 +13,8 @@ import numpy as np
 from experiments.suites.attack.cases import Case
 
 _ROOT = pathlib.Path(__file__).resolve().parents[3]
-_WORKER = "experiments.suites.attack.torch_worker"
+WORKER = "experiments.suites.attack.torch_worker"
+"""Of cases of pictures."""
 
 
 class Torch(NamedTuple):
@@ -41,13 +42,14 @@ def why_absent(python: str) -> str | None:
     """
     advice = (
         "make an environment of its own (python -m venv torch-env; torch-env/bin/pip "
-        "install torch==2.13.0 numpy) and pass --torch_python=torch-env/bin/python"
+        "install torch==2.13.0 numpy lazy_loader) and pass "
+        "--torch_python=torch-env/bin/python"
     )
     if not python:
         return f"PyTorch is not compared with: {advice}."
     try:
         done = subprocess.run(
-            [python, "-c", "import numpy, torch"],
+            [python, "-c", "import lazy_loader, numpy, torch"],
             capture_output=True,
             text=True,
             check=False,
@@ -85,7 +87,9 @@ def save(case: Case, path: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def started(python: str, path: pathlib.Path, tune: int = 0) -> Iterator[Torch]:
+def started(
+    python: str, path: pathlib.Path, tune: int = 0, worker: str = WORKER
+) -> Iterator[Torch]:
     """Runs a worker for the time of a `with` block.
 
     Args:
@@ -94,6 +98,7 @@ def started(python: str, path: pathlib.Path, tune: int = 0) -> Iterator[Torch]:
       tune: How many evaluations of one trial decide which number of threads is the
         fastest, of those that this process has cores for. With 0 it is as many as
         cores, and nothing was evaluated before the first request.
+      worker: The module that reads the case and answers.
 
     Yields:
       The worker.
@@ -102,7 +107,7 @@ def started(python: str, path: pathlib.Path, tune: int = 0) -> Iterator[Torch]:
       RuntimeError: If the worker ends early.
     """
     with subprocess.Popen(
-        [python, "-m", _WORKER],
+        [python, "-m", worker],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

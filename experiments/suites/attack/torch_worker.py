@@ -155,7 +155,9 @@ def _recipe(case: Loaded, request: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _fewest_seconds(case: Loaded, most: int, evaluations: int) -> int:
+def _fewest_seconds(
+    case: Any, evaluate: Callable[[Any], object], most: int, evaluations: int
+) -> int:
     """The number of threads that evaluates fastest; sets it.
 
     Small operations lose more by waiting for a second thread than they win by it,
@@ -164,10 +166,10 @@ def _fewest_seconds(case: Loaded, most: int, evaluations: int) -> int:
     seconds = {}
     for threads in range(1, most + 1):
         case.torch.set_num_threads(threads)
-        _evaluate_single(case)
+        evaluate(case)
         began = time.perf_counter()
         for _ in range(evaluations):
-            _evaluate_single(case)
+            evaluate(case)
         seconds[threads] = time.perf_counter() - began
     best = min(seconds, key=lambda threads: seconds[threads])
     case.torch.set_num_threads(best)
@@ -186,21 +188,32 @@ _ANSWERS: Mapping[str, Callable[..., dict[str, Any]]] = MappingProxyType(
 )
 
 
-def _main() -> None:
+def serve(
+    load: Callable[[str], Any],
+    evaluate: Callable[[Any], object],
+    answers: Mapping[str, Callable[..., dict[str, Any]]],
+) -> None:
+    """Answers requests until there are no more.
+
+    Args:
+      load: `path -> case`, with PyTorch as its `torch`.
+      evaluate: What the number of threads is chosen by.
+      answers: `(case, request) -> answer`, by what is asked for.
+    """
     first = json.loads(sys.stdin.readline())
-    case = torch_case.load(first["path"])
+    case = load(first["path"])
     threads = first["threads"]
     if first["tune"]:
-        threads = _fewest_seconds(case, threads, first["tune"])
+        threads = _fewest_seconds(case, evaluate, threads, first["tune"])
     else:
         case.torch.set_num_threads(threads)
     answer = {"version": case.torch.__version__, "threads": threads}
     print(json.dumps(answer), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
-        answer = _ANSWERS[request["what"]](case, request)
+        answer = answers[request["what"]](case, request)
         print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":
-    _main()
+    serve(torch_case.load, _evaluate_single, _ANSWERS)

@@ -24,13 +24,11 @@ class Side(NamedTuple):
     take: Callable[[int], tuple[float, float, float]]
 
 
-def torch_side(torch: Torch, trials: int) -> Side:
-    """PyTorch's evaluations, timed in its own process."""
+def torch_side(torch: Torch, trials: int, what: str = "time") -> Side:
+    """PyTorch's evaluations of `what` is asked for, timed in its own process."""
 
     def take(evaluations: int) -> tuple[float, float, float]:
-        found = torch.ask(
-            {"what": "time", "trials": trials, "evaluations": evaluations}
-        )
+        found = torch.ask({"what": what, "trials": trials, "evaluations": evaluations})
         return found["seconds"], found["cpu_seconds"], found["value"]
 
     return Side(f"PyTorch, {trials}", trials, take)

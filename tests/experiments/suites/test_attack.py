@@ -133,7 +133,7 @@ def fake_torch(value):
         return {"seconds": 0.01, "cpu_seconds": 0.01, "value": value}
 
     @contextlib.contextmanager
-    def started(python, path, tune=0):
+    def started(python, path, tune=0, worker=""):
         yield torch_side.Torch("9.9", 1, ask)
 
     return started
