@@ -132,9 +132,10 @@ def check_finite(task: LearningTask, name: str) -> None:
         layouts = [task.spec, *([task.state_spec] if task.state_spec else [])]
         paths = [path for layout in layouts for path in layout.names]
         raise SettingsError(
-            f"`--model={name}` must start from finite weights, but {len(bad)} of its "
-            f"{len(values)} tensors have NaN or infinite numbers, {paths[bad[0]]!r} first. "
-            "Train it anew with a lower learning rate, or give others by `--weights`."
+            f"`--model={name}` must start from finite weights, but NaN or infinite "
+            f"numbers are in {len(bad)} of its {len(values)} tensors, {paths[bad[0]]!r} "
+            "first. Train it anew with a lower learning rate, or give others by "
+            "`--weights`."
         )
 
 

@@ -51,7 +51,8 @@ def test_a_model_and_arrays_in_python(tmp_path, capfd):
     # Of everything hidden an attack by algebra has nothing, and says so.
     assert own[1.0]["status"] == "does_not_apply" and own[1.0]["leak"] is None
     assert own[1.0]["reason"] and "which is no protection shown" in found.summary
-    assert found.summary in shown and str(found.report) in shown
+    assert str(found) in shown and found.summary in str(found)
+    assert str(found.report) in str(found)
     assert "the least that leaks" in found.summary
     # Nobody else was asked, and the reader is told.
     left = "Not tried, though they may apply: dlg, idlg"

@@ -268,7 +268,7 @@ def test_weights_that_are_not_finite_are_a_sentence_before_any_folder(
     model = f"--model={MODELS}:diverged"
     status, errors = executed(model, *line, f"--logdir={tmp_path / 'runs'}")
     assert status == 2
-    assert "1 of its 2 tensors have NaN or infinite numbers, 'binary/" in errors
+    assert "NaN or infinite numbers are in 1 of its 2 tensors, 'binary/" in errors
     assert not (tmp_path / "runs").exists()
 
 
