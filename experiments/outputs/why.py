@@ -9,6 +9,7 @@ _NAMES: Mapping[str, str] = MappingProxyType(
         "knowledge.model": "the model",
         "knowledge.labels": "the labels",
         "knowledge.batch_size": "the number of examples",
+        "knowledge.earlier": "what the server saw of earlier rounds",
         "knowledge.client_sizes": "the sizes of the clients' batches",
         "knowledge.local_training": "knowledge of local training",
         "knowledge.public_examples": "public examples",

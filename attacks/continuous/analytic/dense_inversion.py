@@ -136,15 +136,15 @@ def invert(target: target_lib.Target, knowledge: knowledge_lib.Knowledge) -> Inv
 
 def _what_is_there(model: functional.FunctionalModel) -> str:
     """What stands in the place of the dense layer, in words."""
-    first = dense_lib.first_after_picture(model)
-    if first is None:
+    layers = model.keras_model.layers
+    first = next((layer for layer in layers if layer.weights), None)
+    if not isinstance(first, keras.layers.Dense):
         return f"its first weights are {model.spec.names[0]!r}"
-    kind = type(first).__name__
-    if isinstance(first, keras.layers.Dense):
+    changed = dense_lib.first_after_picture(model)
+    if changed is None or changed is first:
         return f"its first one, {first.name!r}, sees something else"
-    if not first.weights:
-        return f"{first.name!r} ({kind}) changes the picture before it"
-    return f"the first layer with weights is {first.name!r} ({kind})"
+    kind = type(changed).__name__
+    return f"{changed.name!r} ({kind}) changes the picture before it"
 
 
 def in_unit(

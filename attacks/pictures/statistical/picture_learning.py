@@ -121,24 +121,18 @@ def predict(
     labels = _labels_to_learn(target, knowledge, learning.learner)
 
     def pairs(count: int, among: np.ndarray | None) -> public_examples.Pairs:
-        found = public_examples.make_pairs(case, labels, entries, count, among)
-        if not np.ptp(found.gradients, axis=0).any():
-            raise knowledge_lib.DoesNotApply(
-                "The visible entries of public pictures' gradients must differ for an "
-                "attack that learns from them, but they are the same of all pictures: "
-                "what differs is hidden, or 0 behind units that no picture activates. "
-                "Use gradient matching."
-            )
-        return found
+        return public_examples.make_pairs(case, labels, entries, count, among)
 
     if learning.learner == "linear":
         known = pairs(learning.batches, None)
+        _check_differ(known)
         found = gaussian.condition(known.gradients, known.pictures, seen)
         images, steps, gradients = found.mean, 0, len(known.gradients)
     else:
         parts = public_examples.split_pictures(pictures, learning.held_out, generator)
         later = max(2, round(learning.held_out * learning.batches))
         training, held_out = pairs(learning.batches, parts[0]), pairs(later, parts[1])
+        _check_differ(training)
         features = feature_hash.fit_features(
             training.gradients, learning.bins, learning.components, generator
         )
@@ -169,6 +163,17 @@ def predict(
         gradients,
         len(entries),
     )
+
+
+def _check_differ(pairs: public_examples.Pairs) -> None:
+    """Checks that there is something to learn from."""
+    if not np.ptp(pairs.gradients, axis=0).any():
+        raise knowledge_lib.DoesNotApply(
+            "The visible entries of public pictures' gradients must differ for an attack "
+            "that learns from them, but they are the same of all pictures: what differs "
+            "is hidden, or 0 behind units that no picture activates. Use gradient "
+            "matching."
+        )
 
 
 def remaining(effort: effort_lib.Effort, spent_seconds: float) -> effort_lib.Effort:
