@@ -111,10 +111,8 @@ def run(
     exact: str | None = None
     for name, attack in attacks.items():
         if exact is not None:
-            reason = f"Not run: the result of {exact} is exact."
-            skipped = Member(
-                name, "does_not_apply", reason, None, math.nan, math.nan, 0.0
-            )
+            reason = f"The result of {exact} is exact."
+            skipped = Member(name, "not_run", reason, None, math.nan, math.nan, 0.0)
             members.append(skipped)
             continue
         members.append(member(name, attack))

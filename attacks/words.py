@@ -21,12 +21,13 @@ tokens. Modalities of other folders have words of their own (`Modality.inputs`).
 NUMERIC_LABELS = ("binary", "values")
 """Kinds of models whose labels are numbers, which an attacker has to know or to find."""
 
-Status: TypeAlias = Literal["ok", "does_not_apply", "failed"]
+Status: TypeAlias = Literal["ok", "does_not_apply", "failed", "not_run"]
 """How an attack ended: with a result; without, because it does not fit the model, the
-target or the knowledge; without, because its numbers or the machine's memory gave out.
+target or the knowledge; without, because its numbers or the machine's memory gave out;
+not tried, because another one behind the same choice was exact.
 """
 
-STATUSES: tuple[Status, ...] = ("ok", "does_not_apply", "failed")
+STATUSES: tuple[Status, ...] = ("ok", "does_not_apply", "failed", "not_run")
 
 ChosenBy: TypeAlias = Literal["rehearsal", "criterion", "prior", "order"]
 """What chose among several results: how well the attacks did on messages that the

@@ -91,7 +91,8 @@ class MemberRecord:
 
     Attributes:
       name: The attack.
-      status: How it ended: "ok", "does_not_apply" or "failed".
+      status: How it ended: "ok", "does_not_apply", "failed", or "not_run" where another
+        one was exact.
       reason: Why it has no result, or no rehearsal; "" if all went well.
       measures: Of its own reconstruction; empty without one.
       visible_error: How well it explains what is visible, 0 for a perfect match; None

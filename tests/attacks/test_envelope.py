@@ -247,8 +247,8 @@ def test_an_exact_result_ends_it(tiny, known):
     assert made.exact == "algebra"
     assert [one.name for one in made.members] == list(attacks)
     search = made.members[-1]
-    assert (search.status, search.reconstruction) == ("does_not_apply", None)
-    assert search.reason == "Not run: the result of algebra is exact."
+    assert (search.status, search.reconstruction) == ("not_run", None)
+    assert search.reason == "The result of algebra is exact."
     found, choice = envelope.choose(made.members, {"mean": (99.0,)}, made.exact)
     assert (choice.name, choice.by) == ("algebra", "criterion")
     assert found is made.members[2].reconstruction

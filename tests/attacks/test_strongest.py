@@ -175,7 +175,7 @@ def test_an_exact_result_ends_it(tiny, known):
     found = of(attacks)(view_of(tiny, 0.5), known, SEED)
     assert (found.choice.name, found.choice.by) == ("completion", "criterion")
     first, second = found.choice.members
-    assert np.isnan(first.rehearsal) and second.reason.startswith("Not run:")
+    assert np.isnan(first.rehearsal) and second.status == "not_run"
     np.testing.assert_allclose(found.examples, victims.tiny_pictures(1), atol=1e-4)
 
 

@@ -25,6 +25,7 @@ _WITHOUT: Mapping[str, str] = MappingProxyType(
         "diverged": "diverged",
         "failed": "failed",
         "does not apply": "not applicable",
+        "not run": "not run, as another was exact",
     }
 )
 _WAYS = ("result", *_WITHOUT)

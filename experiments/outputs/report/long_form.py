@@ -33,7 +33,7 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "attack": "its name",
         "member_of": "the attack that tried this one; empty for one made by itself",
         "attacker": "naive or mask_aware",
-        "status": "ok, does_not_apply, failed, or diverged (no finite number)",
+        "status": "ok, does_not_apply, failed, not_run, or diverged (no finite number)",
         "reason": "why there is no number",
         "chosen": "what an attack that chooses believed",
         "measure": "what `leak` is",

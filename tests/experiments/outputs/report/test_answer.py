@@ -100,6 +100,7 @@ def test_an_attack_without_a_result_is_no_try():
         member("retrieval"),
         member("quick_inversion", "failed"),
         member("modern", "ok", {"psnr_db": math.nan}),
+        member("r_gap", "not_run"),
     )
     made = [attack(0, attack="strongest", chosen="mean_picture", members=members)]
     # Here it has a result, although there it does not fit.
@@ -107,7 +108,8 @@ def test_an_attack_without_a_result_is_no_try():
     (found,) = answers(made)
     assert (
         "It was mean_picture mask-aware, the best of 3 attacks that have a result (dlg, "
-        "mean_picture, retrieval); 1 diverged, 1 failed, 1 not applicable: the table says "
+        "mean_picture, retrieval); 1 diverged, 1 failed, 1 not applicable, 1 not run, as "
+        "another was exact: the table says "
         "why."
     ) in found.leaks
     (found,) = answers([attack(0)])
