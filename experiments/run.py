@@ -127,6 +127,7 @@ def opened(
         datasets=(inputs.dataset.name,),
         seeds={"run": settings.seed},
         facts=inputs.facts,
+        defaults=flag_table.as_dict(type(settings)()),
     )
     place = run_folders.of(settings)
     return outputs.run_directory.open_run(
@@ -160,7 +161,8 @@ def check(
     if settings.output.run_name:
         outputs.run_directory.check_name(settings.output.run_name)
     place = run_folders.of(settings)
-    outputs.run_directory.check_place(place, given, neutral)
+    defaults = flag_table.as_dict(type(settings)())
+    outputs.run_directory.check_place(place, given, neutral, defaults)
     of_flags = modality or modalities.catalog.of(settings)
     return study.inputs.load(settings, of_flags, stream)
 

@@ -131,4 +131,5 @@ def check(asked: Options) -> None:
         run_folders.of_analysis(asked, asked.output),
         flag_table.as_dict(asked),
         flag_table.neutral(asked),
+        flag_table.as_dict(type(asked)()),
     )

@@ -63,6 +63,7 @@ def prepare(
             datasets=(made.dataset.name,),
             seeds={"run": asked.seed},
             facts=loaded.facts,
+            defaults=flag_table.as_dict(type(asked)()),
         ),
         environment.describe(),
         command_line,

@@ -27,6 +27,8 @@ class RunConfig(NamedTuple):
       seeds: The explicit seeds by purpose.
       facts: What else determines results and stands in no flag: what a model of the
         user's own turned out to be.
+      defaults: Of flags. A folder of an older version lacks those that came later, and is
+        taken to have their defaults: a new flag's is what was done before.
     """
 
     flags: Mapping[str, Any]
@@ -34,6 +36,7 @@ class RunConfig(NamedTuple):
     datasets: Sequence[str]
     seeds: Mapping[str, int]
     facts: Mapping[str, Any] = MappingProxyType({})
+    defaults: Mapping[str, Any] = MappingProxyType({})
 
 
 class RunFolder(NamedTuple):
@@ -52,7 +55,10 @@ class RunFolder(NamedTuple):
 
 
 def check_place(
-    path: pathlib.Path, flags: Mapping[str, Any], neutral_flags: Collection[str]
+    path: pathlib.Path,
+    flags: Mapping[str, Any],
+    neutral_flags: Collection[str],
+    defaults: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Checks, before any work, that a run can have its folder.
 
@@ -60,6 +66,7 @@ def check_place(
       path: Where `open_run` will open it.
       flags: As in `RunConfig`.
       neutral_flags: As in `RunConfig`.
+      defaults: As in `RunConfig`.
 
     Raises:
       ValueError: If the folder cannot be made or written, is no run, or holds one with
@@ -69,7 +76,7 @@ def check_place(
     if (path / FILE_NAME).exists():
         stored = read_config(path)
         asked = _identity(RunConfig(flags, neutral_flags, (), {}))["flags"]
-        _check_same(stored, {**stored, "flags": asked}, path)
+        _check_same(stored, {**stored, "flags": asked}, path, defaults)
 
 
 def check_writable(path: pathlib.Path) -> None:
@@ -137,7 +144,7 @@ def open_run(
     sessions: list[Any] = []
     if (path / FILE_NAME).exists():
         stored = read_config(path)
-        _check_same(stored, identity, path)
+        _check_same(stored, identity, path, config.defaults)
         sessions = stored["sessions"]
     start = started or datetime.datetime.now(datetime.UTC)
     session = _normal(
@@ -221,9 +228,15 @@ def _normal(value: Any) -> Any:
 
 
 def _check_same(
-    stored: Mapping[str, Any], identity: Mapping[str, Any], path: pathlib.Path
+    stored: Mapping[str, Any],
+    identity: Mapping[str, Any],
+    path: pathlib.Path,
+    defaults: Mapping[str, Any],
 ) -> None:
-    before, now = _named(stored), _named(identity)
+    later = identity["flags"].keys() & defaults.keys() - stored["flags"].keys()
+    since = _normal({name: defaults[name] for name in later})
+    before = _named({**stored, "flags": {**stored["flags"], **since}})
+    now = _named(identity)
     differing = [
         f"  {name}: expected {before.get(name, '(not set)')} (in the folder), found "
         f"{now.get(name, '(not set)')} (now)"

@@ -80,7 +80,11 @@ def print_tables(
         group = [row for row in rows if row.context == context]
         console.print(rich.text.Text(_title(group), style="bold"))
         console.print(_table(group, console.width, leaks))
-        for line in (*_trained_otherwise(group), *_costs_in_words(group)):
+        for line in (
+            *_published(context),
+            *_trained_otherwise(group),
+            *_costs_in_words(group),
+        ):
             console.print(rich.text.Text(line))
         for line in _without_result(group):
             console.print(rich.text.Text(line))
@@ -267,6 +271,11 @@ def _measured_cells(
     for one in listed(leaks):
         value = found.get(one.name) if found else None
         yield from _cells(f"{one.name}{suffix}", kind, value, leaks)
+
+
+def _published(context: Context) -> Iterator[str]:
+    if context.target == "aggregate":
+        yield "Attacked is what is published, whatever was encrypted on the way."
 
 
 def _title(rows: Sequence[SummaryRow]) -> str:

@@ -26,7 +26,7 @@ _FAMILIES = {
     "arrays": """
         ArgMax Bitcast BroadcastTo ConcatV2 Cumsum DenseBincount ExpandDims Fill GatherV2
         IdentityN Max Min Pack Pad Prod Range Reshape ScatterNd Shape Size Squeeze
-        StridedSlice Sum Transpose Unpack Where
+        StridedSlice Sum Transpose Unpack UpperBound Where
     """,
     "elementwise": """
         Abs AddV2 All Any BitwiseAnd Cast Equal Floor FloorDiv FloorMod Greater

@@ -109,14 +109,15 @@ _FAMILIES = {
     """,
     "stateless_random": """
         StatelessMultinomial StatelessRandomGammaV3 StatelessRandomGetKeyCounter
-        StatelessRandomNormalV2 StatelessRandomUniformIntV2
-        StatelessRandomUniformV2 StatelessShuffle StatelessTruncatedNormalV2
+        StatelessRandomNormalV2 StatelessRandomUniformFullIntV2
+        StatelessRandomUniformIntV2 StatelessRandomUniformV2 StatelessShuffle
+        StatelessTruncatedNormalV2
     """,
     "manip": """
         Roll
     """,
     "optional": """
-        OptionalFromValue OptionalGetValue OptionalNone
+        OptionalFromValue OptionalGetValue OptionalHasValue OptionalNone
     """,
     "control_flow": """
         Enter Exit LoopCond Merge NextIteration Switch

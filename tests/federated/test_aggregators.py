@@ -193,8 +193,8 @@ def test_types_that_cannot_be_summed(summing, value_type, words):
     ("cipher", "ratio"),
     [
         (SHELL, 0.5),
-        pytest.param(IDENTITY, 0.0, marks=pytest.mark.slow),
-        pytest.param(IDENTITY, 1.0, marks=pytest.mark.slow),
+        pytest.param(IDENTITY, 0.0, marks=pytest.mark.long),
+        pytest.param(IDENTITY, 1.0, marks=pytest.mark.long),
         pytest.param(SHELL, 0.0, marks=pytest.mark.slow),
         pytest.param(SHELL, 1.0, marks=pytest.mark.slow),
         pytest.param(IDENTITY, 0.3, marks=pytest.mark.slow),

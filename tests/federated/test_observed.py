@@ -48,6 +48,11 @@ def opened(upload, keys, view, run_number):
     return CODEC.decode(codes[:m], BOUND)
 
 
+def assert_sent(found, expected):
+    """What crossed is the gradient, which another graph may round otherwise."""
+    np.testing.assert_array_max_ulp(found, expected, maxulp=64)
+
+
 @pytest.mark.parametrize(
     ("source", "sizes"),
     [pytest.param(SEED, (1, 2), marks=pytest.mark.slow), (OWN, (1,))],
@@ -65,7 +70,7 @@ def test_view_of_a_blind_server(model, keys, blind, federation, source, sizes):
         assert found.tobytes() == weight.numpy().tobytes()
     for number, (message, batch) in enumerate(zip(view.messages, cohort, strict=True)):
         gradient = gradient_of(model, batch)
-        assert message.plain.tobytes() == gradient[~view.mask].tobytes()
+        assert_sent(message.plain, gradient[~view.mask])
         assert message.weight == 1.0
         hidden = opened(message, keys, view, run_number)
         np.testing.assert_allclose(
@@ -103,7 +108,7 @@ def test_view_of_a_revealing_server(model, reveal, federation):
     for message, batch, weight in zip(view.messages, cohort, [1, 3], strict=True):
         # A client multiplies by its weight before it sends.
         sent = np.float32(weight) * gradient_of(model, batch)
-        assert message.plain.tobytes() == sent[~view.mask].tobytes()
+        assert_sent(message.plain, sent[~view.mask])
     one, three = (gradient_of(model, batch) for batch in cohort)
     np.testing.assert_allclose(
         view.aggregate, (one + 3 * three) / 4, atol=CODEC.max_abs_error(BOUND, 2)

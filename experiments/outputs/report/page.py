@@ -258,8 +258,17 @@ def _attacker(context: Context, family: Family) -> str:
         "Who attacks: an honest-but-curious server, which has no key and knows the model, "
         f"the weights that it sent, the mask and {_SEEN[context.target]}; "
         f"{f'it has up to {public:,} public examples; ' if public else ''}"
-        f"labels are {'told to it' if told else 'not told'}."
+        f"labels are {'told to it' if told else 'not told'}. {_weights(context)}"
     )
+
+
+def _weights(context: Context) -> str:
+    """Which weights are attacked: accuracies are of other ones, after the trainings."""
+    rounds = context.weights_after_rounds
+    if not rounds:
+        return "The attacked weights are the first ones, before any round of training."
+    several = "s" if rounds > 1 else ""
+    return f"The attacked weights have {rounds} round{several} of training behind them."
 
 
 def _equal_axes(groups: Sequence[Group]) -> list[Group]:

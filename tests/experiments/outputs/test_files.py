@@ -490,3 +490,16 @@ def test_members_survive_the_file():
     values["members"][0]["colour"] = "red"
     with pytest.raises(ValueError, match=r"MemberRecord .*colour"):
         records.from_dict(values)
+
+
+def test_a_folder_from_before_a_flag_goes_on_with_its_default(tmp_path):
+    def opened(flags):
+        made = config(flags)._replace(defaults={"later": 0})
+        return run_directory.open_run(tmp_path, "run", made, ENVIRONMENT, [])
+
+    opened({})
+    with pytest.raises(ValueError, match=r"--later: expected 0 .*, found 1 "):
+        opened({"later": 1})
+    assert opened({"later": 0}).session == 1
+    with pytest.raises(ValueError, match=r"--later: expected 0 .*, found 1 "):
+        opened({"later": 1})

@@ -22,6 +22,9 @@ OTHERS = {
         Merge NextIteration PlaceholderWithDefault PreventGradient Rank
         SoftmaxCrossEntropyWithLogits SparseToDense Switch
     """,
+    "loops over data sets, and dropout that draws anew for every step": """
+        OptionalHasValue StatelessRandomUniformFullIntV2
+    """,
     "functions of `keras.ops` and `keras.random` on other arguments, and gradients": """
         ComplexAbs Conj ConjugateTranspose DepthToSpace Digamma Einsum FFT FFT2D
         GatherNd IFFT IFFT2D Lgamma LinSpace LowerBound MatrixSolve MaxPool3DGradGrad
