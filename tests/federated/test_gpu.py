@@ -72,8 +72,8 @@ def test_the_probe_sees_every_part():
     """Holds on any machine: without it, the test below could pass by seeing nothing."""
     found = devices_by_op(build_client_round())
     for op in (*ON_DEVICE, *ON_HOST):
-        # oneDNN's kernels have names with something in front.
-        assert any(name.endswith(op) for name in found), op
+        # oneDNN has kernels with more in their names.
+        assert any(op in name for name in found), op
 
 
 @pytest.mark.gpu

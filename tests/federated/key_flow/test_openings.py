@@ -62,7 +62,7 @@ def test_what_is_no_sum_within_the_bounds_opens_to_nothing(name, path):
     if name == "elements":
         # Whatever it would give out: nobody needs a data set beside a key.
         with pytest.raises(
-            key_flow.KeyLeakError, match="MapDataset.* of a kind that no"
+            key_flow.KeyLeakError, match=r"MapDataset.* of a kind that no"
         ):
             key_flow.check(process, path)
     else:
