@@ -15,7 +15,7 @@ from experiments.outputs import results, summary, tables
 HERE = pathlib.Path(__file__).parent
 README = HERE.parent.parent / "README.md"
 FIGURES = {
-    "reconstruction_*": "reconstructions.png",
+    "reconstruction_*-client": "reconstructions.png",
     "over_ratio_*server_blind*": "over-the-ratio.png",
     "leakage_vs_overhead_*server_blind*": "leakage-vs-overhead.png",
 }

@@ -316,8 +316,11 @@ def _times(value: float | None) -> str:
 
 
 def _time(cost: Cost) -> str:
-    """The factor, and whether rounds differ as much among themselves."""
-    return f"{'~' if cost.seconds_overlap else ''}{_times(cost.relative_seconds)}"
+    """The factor; with a digit less where rounds differ as much among themselves."""
+    value = cost.relative_seconds
+    if value is None or not cost.seconds_overlap:
+        return _times(value)
+    return f"~{value:.1f}" if value < 10 else f"~{value:.0f}"
 
 
 def _number(value: float | None, form: str) -> str:

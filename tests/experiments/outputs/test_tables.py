@@ -292,7 +292,7 @@ def test_uploads_come_first_and_costs_of_other_masks_are_said_to_be_so():
         *later,
     )
     # Up 600 of 300, and with 100 down 700 of 400; (1200 + 3 * 600) / 4 of 300.
-    assert "lbfgs aware 2.00 1.75 ~1.00" in text
+    assert "lbfgs aware 2.00 1.75 ~1.0" in text
     assert (
         "Bytes and time of random, public: of trainings whose clients come to one mask by "
         "previous_aggregate, not public."
