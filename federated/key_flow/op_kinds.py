@@ -102,14 +102,14 @@ DATASETS = frozenset(
         "FlatMapDataset InterleaveDataset MapDataset ModelDataset OptionsDataset "
         "PaddedBatchDataset PaddedBatchDatasetV2 ParallelFilterDataset "
         "ParallelInterleaveDatasetV4 ParallelMapDataset ParallelMapDatasetV2 "
-        "PrefetchDataset RangeDataset ReduceDataset RepeatDataset ShardDataset "
-        "SkipDataset TakeDataset TakeWhileDataset TensorDataset TensorSliceDataset "
-        "UnbatchDataset ZipDataset"
+        "PrefetchDataset RangeDataset ReduceDataset RepeatDataset ScanDataset "
+        "ShardDataset SkipDataset TakeDataset TakeWhileDataset TensorDataset "
+        "TensorSliceDataset UnbatchDataset ZipDataset"
     ).split()
 )
 
 # What their functions give out is given to them again.
-FED_BACK = frozenset({"ReduceDataset"})
+FED_BACK = frozenset({"ReduceDataset", "ScanDataset"})
 
 # As before, but reading them changes what is read next.
 STATEFUL_DATASETS = frozenset(
