@@ -6,7 +6,6 @@ Succession, and Statistical Inference", J. American Statistical Association 1927
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +13,6 @@ from scipy import stats
 
 from attacks.metrics import image_quality
 from selenc_tf import validation
-
-THRESHOLDS_DB: tuple[float, ...] = (20.0, 25.0, 30.0)
 
 
 class Rate(NamedTuple):
@@ -64,33 +61,6 @@ def rate(successes: np.ndarray, confidence: float = 0.95) -> Rate:
     return Rate(
         hits, len(values), hits / len(values), float(interval.low), float(interval.high)
     )
-
-
-def success_rates(
-    psnr: Sequence[float] | np.ndarray,
-    thresholds: Sequence[float] = THRESHOLDS_DB,
-    confidence: float = 0.95,
-) -> dict[float, Rate]:
-    """The shares of pictures that were recovered at least this well.
-
-    Args:
-      psnr: [k], one for each true picture, in dB; +inf is exact, NaN (an attack without
-        a result) is a failure.
-      thresholds: In dB.
-      confidence: Of the intervals.
-
-    Returns:
-      A rate for each threshold, of PSNR >= threshold.
-
-    Raises:
-      ValueError: As `rate`.
-    """
-    values = np.asarray(psnr, np.float64)
-    return {
-        # A comparison with NaN is false.
-        float(threshold): rate(values >= threshold, confidence)
-        for threshold in thresholds
-    }
 
 
 def label_overlap(found: np.ndarray, truth: np.ndarray) -> float:

@@ -156,6 +156,14 @@ def test_csv_has_shares_with_their_intervals():
     assert parsed["psnr_best_low_95"] == ""
 
 
+def test_a_share_counts_what_reaches_its_threshold_and_no_diverged_attack():
+    reached = (19.9, 20.0, 26.0, math.inf, math.nan)
+    rows = summary.summarise([attack(n, psnr=one) for n, one in enumerate(reached)])
+    (parsed,) = csv.DictReader(io.StringIO(tables.to_csv(rows)))
+    found = [parsed[f"success_{level}db_successes"] for level in (20, 25, 30)]
+    assert found == ["3", "2", "1"] and parsed["success_20db_trials"] == "5"
+
+
 def test_examples_of_one_message_and_several_seeds_have_no_interval_of_a_share():
     together = [attack(image, psnr=30.0 + image, batch_size=8) for image in range(7)]
     again = [
