@@ -16,8 +16,8 @@ must not be too long. An operation may be here if
 The second condition is what keeps the list short. A kernel may leave some of its output
 unwritten, or read beyond an argument, and what stood in that memory may be a key. Nobody
 can know of every kernel that it does not, so none is trusted that nobody needs. What is
-here is swept on odd arguments (`tests/federated/key_flow/unwritten.py`), and beyond the
-most common ones runs in memory that is zeros (`federated/runtime/memory.py`).
+here is swept on odd arguments (`tests/federated/key_flow/unwritten.py`), and our runtime
+runs it in memory that is zeros (`federated/runtime/memory.py`).
 
 Some models need others, and are refused: `Cholesky`, `Svd`, `Eig`, `MatrixSolveLs`,
 `RFFT*` and `IRFFT*` (spectrograms), `StatelessRandomBinomial` and `SparseSegment*Grad` do
@@ -26,10 +26,10 @@ graph) and the gradients of `CropAndResize` read beyond arguments; `XlaDynamicUp
 and Bessel functions nobody has looked at.
 
 `unwritten.py` has what ordinary models need nevertheless, output by output, `beyond.py`
-what they need although it reads beyond arguments. Two are here without that:
-`DepthwiseConv2dNativeBackpropFilter` of no examples and
-`DepthwiseConv2dNativeBackpropInput` of no channels write nothing, but the gradient of a
-last batch may be the one or the other. They run in memory that is zeros.
+what they need although it reads beyond arguments. Gradients of convolutions
+(`Conv2DBackpropFilter`, `DepthwiseConv2dNativeBackpropFilter`, ...) of no examples or no
+channels write nothing, on one processor or another, and every model with a convolution
+has them. They are here without that, for the memory that is zeros.
 """
 
 _FAMILIES = {

@@ -17,7 +17,6 @@ All parties are in one process: this simulates a federation, it does not separat
 """
 
 import asyncio
-import contextlib
 import functools
 import hashlib
 import itertools
@@ -30,7 +29,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated.runtime import errors
+from federated.runtime import errors, memory
 from federated.runtime.arguments import cardinalities_of, from_python
 from federated.runtime.graph_import import GraphFunction, import_graph
 from federated.runtime.interpreter import Program, compile_computation
@@ -113,7 +112,7 @@ class InProcessContext(tff.framework.SyncContext):
             raise plain from (None if plain is not error else error.__cause__)
 
     def _invoke(self, comp: Any, arg: Any) -> Any:
-        with tf.init_scope(), contextlib.ExitStack() as until_end:
+        with tf.init_scope(), memory.zeroed():
             if not tf.executing_eagerly():
                 raise RuntimeError(
                     "Expected eager execution to invoke a TFF computation; found a "
@@ -125,7 +124,6 @@ class InProcessContext(tff.framework.SyncContext):
                 num_clients=cardinalities.get(tff.CLIENTS, self._default_num_clients),
                 tap=Tap(self._observers, self._next_round) if self._observers else None,
                 session_token=self._next_token,
-                until_end=until_end,
                 timer=self._timer,
             )
             argument = None

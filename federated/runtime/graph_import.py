@@ -21,7 +21,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated.runtime import graph_rewrite, memory
+from federated.runtime import graph_rewrite
 from federated.runtime.placed_values import UnsupportedBlockError, Value, element_types
 from federated.runtime.sequences import DatasetSequence
 
@@ -37,7 +37,6 @@ class GraphFunction:
       takes_token: whether the last input is the session token (a scalar string).
       name: the name scope that most of its nodes are in, which may be an operation of
         TensorFlow with constants of its own; empty if they are in none.
-      leaves_unwritten: whether it may give out memory that it did not write.
     """
 
     call: Callable[..., Any]
@@ -45,7 +44,6 @@ class GraphFunction:
     unflatten: Callable[[Iterator[tf.Tensor]], Value]
     takes_token: bool
     name: str
-    leaves_unwritten: bool
 
     def __call__(self, argument: Value | None, session_token: Callable[[], str]) -> Any:
         """Runs the graph once with fresh state.
@@ -98,7 +96,6 @@ def import_graph(proto: Any, type_signature: tff.FunctionType) -> GraphFunction:
         unflatten=_unflattener(type_signature.result),
         takes_token=takes_token and bool(fetches),
         name=name,
-        leaves_unwritten=memory.may_stay_unwritten(graph_def),
     )
 
 

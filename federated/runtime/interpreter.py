@@ -17,7 +17,6 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated.runtime import memory
 from federated.runtime.graph_import import GraphFunction
 from federated.runtime.intrinsics import Run, call_intrinsic
 from federated.runtime.placed_values import Function, UnsupportedBlockError, Value
@@ -122,9 +121,6 @@ def _compile_graph(block: Any, load: GraphLoader) -> Program:
 
         def call(argument: Value) -> Value:
             function = graph()
-            if function.leaves_unwritten:
-                # To the end: a data set that it returns is read by another graph.
-                run.until_end.enter_context(memory.zeroed())
             if run.timer is None:
                 return function(argument, run.session_token)
             return timed(function, argument, run.session_token, run.timer)

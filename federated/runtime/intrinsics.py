@@ -7,7 +7,6 @@ aggregation starts from its zero and is a left fold, and `merge` is never needed
 one process holds all clients. What crosses between the parties is told to the tap.
 """
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping
 
@@ -36,14 +35,12 @@ class Run:
       num_clients: size of the cohort.
       tap: where crossings are reported; None if nobody observes.
       session_token: gives a string that no other run of a graph has.
-      until_end: what lasts until the invocation has ended.
       timer: is told how long graphs took; None if nobody asks.
     """
 
     num_clients: int
     tap: Tap | None
     session_token: Callable[[], str]
-    until_end: contextlib.ExitStack
     timer: Timer | None = None
 
 

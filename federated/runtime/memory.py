@@ -1,15 +1,16 @@
-"""Where a kernel may leave an output unwritten, new memory is zeros: never a freed key.
+"""While a computation runs new memory is zeros: what stays unwritten is no freed key.
 
-What such a kernel gives out is what lay in memory, and in the memory of one that encrypts
-there was a key. No graph says so. Those that are known are refused by the analysis of key
-flow, but for gradients that ordinary models need; nobody knows them all. So whatever is
-not known to write all that it gives out (`written.py`) runs in memory that is zeros.
+A kernel that leaves an output unwritten gives out what lay in memory, and in the memory of
+one that encrypts there was a key. No graph says so, and which kernels do it, on which
+arguments, depends on the processor. Those that are known are refused by the analysis of
+key flow, but for gradients that ordinary models need; nobody knows them all. So all
+computations run in memory that is zeros.
 
 The allocator of the C library can be told to fill what it hands out (glibc: `mallopt`,
-M_PERTURB), and takes zeros for 255. Tensors are allocated there (`posix_memalign`), large
-ones too if `federated` was imported before the first tensor (`federated/allocator.py`). It
-costs a write of all new memory, so it is on only from where a computation comes to a graph
-with another operation, to its end.
+M_PERTURB), and takes zeros for 255; what is freed then is filled, too. Tensors are
+allocated there (`posix_memalign`), large ones too if `federated` was imported before the
+first tensor (`federated/allocator.py`). It costs a write of all new memory, and is on
+from the beginning of a computation to its end.
 
 Runs at: every party, in its process. On a GPU nothing is filled: TensorFlow keeps its
 memory itself.
@@ -17,12 +18,8 @@ memory itself.
 
 import contextlib
 import ctypes
-import itertools
 import threading
 from collections.abc import Iterator
-from typing import Any
-
-from federated.runtime.written import WRITTEN
 
 _M_PERTURB = -6  # malloc.h
 _ZEROS, _AS_IT_IS = 255, 0
@@ -48,14 +45,6 @@ class _Fill:
 
 
 _FILL = _Fill()
-
-
-def may_stay_unwritten(graph_def: Any) -> bool:
-    """Whether a graph, or a function of its library, has one not known to write."""
-    library = graph_def.library.function
-    nodes = itertools.chain(graph_def.node, *(one.node_def for one in library))
-    called = {one.signature.name for one in library}
-    return not {node.op for node in nodes} <= WRITTEN | called
 
 
 @contextlib.contextmanager
