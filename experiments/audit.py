@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from experiments import report, run, study, suites
 from experiments.outputs.report import limits
-from experiments.study import command, flag_table, rules, run_folders
+from experiments.study import command, flag_table, places, rules, run_folders
 from experiments.study.flag_table import at_least, flag
 from experiments.study.settings import (
     AttackSettings,
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from experiments.study.inputs import Inputs
     from experiments.study.modality import Modality
     from experiments.suites.audit.result import Audited
-
-_GIVEN = "given"
-"""Stands for the module of a model and of data that no flag names."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,7 +153,7 @@ def audit(model: Any, data: Any, **flags: Any) -> "Audited":
     name = re.sub(r"\W", "_", str(getattr(model, "name", type(model).__name__)))
     # Keras numbers the models of a process; a model that is built anew is the same.
     name = re.sub(r"_\d+$", "", name)
-    named = {"model": f"{_GIVEN}:model_{name}", "data": f"{_GIVEN}:data"}
+    named = {"model": f"{places.GIVEN}:model_{name}", "data": f"{places.GIVEN}:data"}
     asked = flag_table.given({**flags, **named}, Audit)
     given = ", ".join(f"{name}={value!r}" for name, value in flags.items())
     line = f"audit(model, data{f', {given}' if given else ''})"

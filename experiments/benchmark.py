@@ -142,7 +142,7 @@ def _suite(asked: Benchmark) -> Iterator[str]:
                 run_folders.named(asked.output, "lattice")
             )
         except ValueError as error:
-            yield f"`--logdir`/`--run_name`: {error}"
+            yield str(error)
     python = asked.torch_python
     if asked.suite == "attack" and python and shutil.which(python) is None:
         yield f"`--torch_python` must be a program that can be run, got {python!r}."

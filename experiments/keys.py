@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TextIO
 
 from experiments import study
-from experiments.study import command, flag_table
+from experiments.study import command, flag_table, key_places
 from experiments.study.flag_table import at_least, flag, within
 from selenc_tf import catalog
 
@@ -111,25 +111,71 @@ def execute(
     """Does what was asked, says what is there now, and gives the exit status."""
 
     def work(_: None) -> int:
-        for line in ACTIONS[asked.action](asked):
-            print(line, file=output, flush=True)
+        try:
+            for line in ACTIONS[asked.action](asked):
+                print(line, file=output, flush=True)
+        except (ValueError, OSError) as error:
+            raise ValueError(_by_flags(str(error), asked.action)) from error
         return 0
 
     return command.perform(lambda: flag_table.check(asked, _together), work, errors)
 
 
+def _by_flags(sentence: str, action: str) -> str:
+    """What the key store says of its arguments, by the names of the flags."""
+    written = "`--to`" if action == "hand_out" else "`--keys`"
+    named = {"`path`": written, "`folder`": "`--to`", "`keys`": "`--keys`"}
+    for argument, flag_name in named.items():
+        sentence = sentence.replace(argument, flag_name)
+    return sentence
+
+
+USED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "make": ("rounds", "codec_bits", "max_clients", "cipher"),
+        "hand_out": ("to",),
+        "rotate": ("rounds", "codec_bits", "max_clients", "cipher"),
+        "forget": ("before_round", "everything"),
+        "list": (),
+    }
+)
+"""The flags that an action looks at, beside `--keys`."""
+
+
 def _together(asked: Keys) -> Iterator[str]:
+    if asked.action not in ACTIONS:
+        return
+    changed = {
+        field.metadata["flag"].name
+        for field in dataclasses.fields(asked)
+        if getattr(asked, field.name) != field.default
+    }
+    for name in sorted(changed - {"action", "keys", *USED[asked.action]}):
+        users = [action for action, used in USED.items() if name in used]
+        yield (
+            f"`--{name}` goes with `--action={'` or `--action='.join(users)}`, and would "
+            f"do nothing with `--action={asked.action}`. Leave it out."
+        )
+    problems = [*_missing(asked)]
+    yield from problems or key_places.problems(
+        asked.action,
+        asked.path,
+        asked.to,
+        series=asked.rounds > 0,
+        part=asked.before_round > 0,
+    )
+
+
+def _missing(asked: Keys) -> Iterator[str]:
     if not asked.path:
         yield "`--keys` must be given: a key file, or the folder of a series of keys."
-    if (asked.action == "hand_out") != bool(asked.to):
-        yield "`--to` goes with `--action=hand_out`, and the other way round."
+    if asked.action == "hand_out" and not asked.to:
+        yield "`--to` must be given with `--action=hand_out`: the folder of one client."
     if asked.action == "forget" and (asked.before_round > 0) == asked.everything:
         yield (
             "`--action=forget` takes either `--before_round` of 1 or more, or "
             "`--everything`."
         )
-    if asked.action != "forget" and (asked.before_round or asked.everything):
-        yield "`--before_round` and `--everything` go with `--action=forget`."
     if asked.action == "rotate" and asked.rounds < 1:
         yield "`--rounds` must be at least 1 with `--action=rotate`, got 0."
 

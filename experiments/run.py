@@ -74,8 +74,6 @@ def main(asked: Runs, command_line: Sequence[str], errors: TextIO = sys.stderr) 
 
 
 def _seeds(asked: Runs) -> Iterator[str]:
-    if len(set(asked.seeds)) < len(asked.seeds):
-        yield f"`--seeds` must be different from each other, got {list(asked.seeds)}."
     if asked.seed:
         yield f"`--seed` is said by `--seeds` here, got {asked.seed} too. Leave one out."
 

@@ -46,7 +46,11 @@ def check_at_least(name: str, value: float, least: float) -> float:
     Raises:
       ValueError: If it is NaN, infinite or too small.
     """
-    if not math.isfinite(value) or value < least:
+    if not math.isfinite(value):
+        raise ValueError(
+            f"`{name}` must be finite and at least {least}, got {value!r}."
+        )
+    if value < least:
         raise ValueError(f"`{name}` must be at least {least}, got {value!r}.")
     return value
 

@@ -1,10 +1,12 @@
 """The folder of a run, and whose it is: `config.json`."""
 
+import contextlib
 import datetime
 import hashlib
 import json
 import os
 import pathlib
+import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -79,15 +81,39 @@ def check_place(
         _check_same(stored, {**stored, "flags": asked}, path, defaults)
 
 
-def check_writable(path: pathlib.Path) -> None:
-    """Raises ValueError if a folder is not there and cannot be made, or written."""
-    there = next(each for each in (path, *path.absolute().parents) if each.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        what = "cannot be written" if there.is_dir() else "is a file"
-        raise ValueError(
-            f"Results need a folder that can be made and written at {path}, but {there} "
-            f"{what}. Choose another folder."
-        )
+def check_writable(path: pathlib.Path, name: str = "`--logdir`/`--run_name`") -> None:
+    """Checks that a folder can be made and written, by doing it: nothing is left.
+
+    Args:
+      path: Of the folder.
+      name: What names it, for the error.
+
+    Raises:
+      ValueError: If it cannot.
+    """
+    made: list[pathlib.Path] = []
+    try:
+        for each in (*reversed(path.absolute().parents), path.absolute()):
+            if not each.is_dir():
+                each.mkdir()
+                made.append(each)
+        os.rmdir(tempfile.mkdtemp(prefix=".", dir=path))
+    except FileExistsError as error:
+        raise _unwritable(name, path, f"{error.filename} is a file") from None
+    except OSError as error:
+        what = (error.strerror or type(error).__name__).lower()
+        raise _unwritable(name, path, f"that ends with: {what}") from None
+    finally:
+        for each in reversed(made):
+            with contextlib.suppress(OSError):  # Somebody else put something there.
+                each.rmdir()
+
+
+def _unwritable(name: str, path: pathlib.Path, why: str) -> ValueError:
+    return ValueError(
+        f"{name} must name a folder that can be made and written, got {path}, but {why}. "
+        "Choose another."
+    )
 
 
 def _check_folder(path: pathlib.Path) -> None:

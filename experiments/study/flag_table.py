@@ -223,20 +223,27 @@ def check(settings: T, *rules: Callable[[T], Iterable[str]]) -> None:
 
     Args:
       settings: The settings.
-      *rules: Of several flags together: each gives a sentence for each problem. They are
-        asked whatever the single flags are, so they must take any values.
+      *rules: Of several flags together: each gives a sentence for each problem, which
+        begins with the flag. They are asked whatever the single flags are, so they must
+        take any values; of a flag that is wrong alone they are not heard.
 
     Raises:
       SettingsError: With one line for each problem.
     """
-    problems = [
-        *(line for about, value in flags_of(settings) for line in _wrong(about, value)),
-        *(line for rule in rules for line in rule(settings)),
+    alone = [
+        line for about, value in flags_of(settings) for line in _wrong(about, value)
     ]
+    named = {_subject(line) for line in alone}
+    together = [line for rule in rules for line in rule(settings)]
+    problems = [*alone, *(line for line in together if _subject(line) not in named)]
     if problems:
         raise SettingsError(
             "The flags cannot be used:\n" + "\n".join(f"  {line}" for line in problems)
         )
+
+
+def _subject(line: str) -> str:
+    return line.split("`", 2)[1] if line.startswith("`") else line
 
 
 class _ListOf(flags.ListParser):
@@ -259,14 +266,54 @@ class _ListOf(flags.ListParser):
         return found
 
 
+class _Whole(flags.IntegerParser):
+    """Reads a whole number."""
+
+    def convert(self, argument: int | str) -> int:
+        try:
+            return super().convert(argument)
+        except (TypeError, ValueError):
+            raise ValueError(f"it must be a whole number, got {argument!r}.") from None
+
+
+class _Number(flags.FloatParser):
+    """Reads a number."""
+
+    def convert(self, argument: float | int | str) -> float:
+        try:
+            return super().convert(argument)
+        except (TypeError, ValueError):
+            raise ValueError(f"it must be a number, got {argument!r}.") from None
+
+
 _LARGEST = 2**31 - 1
 """TensorFlow counts in int32."""
 
+
+class _Switch(flags.BooleanParser):
+    """Reads yes or no."""
+
+    def parse(self, argument: str | int | bool) -> bool:
+        try:
+            return super().parse(argument)
+        except (TypeError, ValueError):
+            raise ValueError(f"it must be true or false, got {argument!r}.") from None
+
+
+def _define_switch(
+    name: str, default: bool, help: str, flag_values: flags.FlagValues
+) -> None:
+    made = flags.BooleanFlag(name, default, help)
+    made.parser = _Switch()
+    flags.DEFINE_flag(made, flag_values)
+
+
+_TEXT = flags.ArgumentSerializer()
 _DEFINERS: Mapping[Any, Callable[..., Any]] = {
     str: flags.DEFINE_string,
-    int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
-    bool: flags.DEFINE_bool,
+    int: functools.partial(flags.DEFINE, _Whole(), serializer=_TEXT),
+    float: functools.partial(flags.DEFINE, _Number(), serializer=_TEXT),
+    bool: _define_switch,
 }
 
 

@@ -13,11 +13,6 @@ def make(
 ) -> Iterator[str]:
     """Makes a key, or a series of so many if `rounds` is not 0."""
     target = key_files.absolute(path)
-    if rounds and target.is_dir() and key_files.files_of(target):
-        raise FileExistsError(
-            f"`--keys` must be a new folder, but there are keys in {target}. Add to them "
-            "with --action=rotate."
-        )
     chosen = _cipher(cipher, max_clients, bits)
     if rounds:
         key_store.create_series(target, chosen, rounds)
@@ -38,11 +33,6 @@ def rotate(
 ) -> Iterator[str]:
     """Adds keys for so many more rounds to a series."""
     keys = key_store.find(path)
-    if not keys.rotates:
-        raise ValueError(
-            f"`--keys` must be a series with one key a round, but {keys.path} is a key "
-            "for all rounds. Make a new one under another name, and hand that out."
-        )
     last = int(key_files.files_of(pathlib.Path(keys.path))[-1].stem)
     chosen = _cipher(cipher, max_clients, bits)
     key_store.create_series(keys.path, chosen, rounds, last + 1)

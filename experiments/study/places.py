@@ -1,8 +1,11 @@
 """What `--model`, `--weights` and `--data` may name: a catalogue's entry, a file, code.
 
-Nothing is imported or opened here, so that a misspelt flag is refused at once.
+Nothing is opened here, and a module is only looked for, so that a misspelt flag is refused
+at once.
 """
 
+import importlib.machinery
+import importlib.util
 import pathlib
 import re
 
@@ -11,6 +14,9 @@ from selenc_tf import catalog
 
 WEIGHTS = (".weights.h5", ".keras", ".npz")
 """How names of files of weights end."""
+
+GIVEN = "given"
+"""Stands for the module of a model and of data that no flag names."""
 
 _CODE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
@@ -33,6 +39,8 @@ def check_model(name: str, value: str) -> None:
             f"`{name}` must be one of: {', '.join(known)}; or "
             f"package.module:function of your own; got {value!r}."
         )
+    if value not in known:
+        _check_module(name, value)
 
 
 def check_weights(name: str, value: str) -> None:
@@ -61,8 +69,53 @@ def check_text_file(name: str, value: str) -> None:
 
 def check_source(name: str, value: str) -> None:
     """Raises ValueError if the value is given and neither there nor code."""
-    if value and not is_code(value) and not path_of(value).exists():
+    if not value:
+        return
+    if is_code(value):
+        _check_module(name, value)
+    elif not path_of(value).exists():
         raise ValueError(
             f"`{name}` must be a folder or file that is there, or "
             f"package.module:function of your own, got {value!r}."
         )
+
+
+def _check_module(name: str, code: str) -> None:
+    """Raises ValueError if there is no such module, as far as can be seen from outside."""
+    module = code.partition(":")[0]
+    missing = "" if module == GIVEN else _missing(module)
+    if missing:
+        raise ValueError(
+            f"`{name}` must name a module that can be imported from here, but there is no "
+            f"{missing!r}, got {code!r}. Start from the folder that has it, install it, or "
+            "set PYTHONPATH."
+        )
+
+
+def _missing(module: str) -> str:
+    """The first part of a module's name that is nowhere; empty if all are found."""
+    first, *rest = module.split(".")
+    try:
+        spec = importlib.util.find_spec(first)
+    except ValueError:  # It is loaded and says nothing of itself, as __main__.
+        return ""
+    if spec is None:
+        return first
+    name = first
+    for part in rest:
+        # What is in no folder may be made when it is imported.
+        if spec is None or spec.submodule_search_locations is None:
+            return ""
+        name = f"{name}.{part}"
+        # A package may say when it is imported where its parts are.
+        places = list(spec.submodule_search_locations)
+        spec = importlib.machinery.PathFinder.find_spec(name, places)
+        if spec is None and not _sets_its_path(places):
+            return name
+    return ""
+
+
+def _sets_its_path(places: list[str]) -> bool:
+    starts = [pathlib.Path(place, "__init__.py") for place in places]
+    texts = [one.read_text(errors="replace") for one in starts if one.is_file()]
+    return any(word in text for text in texts for word in ("__path__", "sys.modules"))

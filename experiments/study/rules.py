@@ -10,6 +10,7 @@ from experiments.study import flag_table, protocols, text_rules
 from experiments.study.settings import (
     CLIENTS,
     DATASET,
+    DIRICHLET,
     LABEL,
     AttackSettings,
     Federated,
@@ -103,6 +104,24 @@ def federation(settings: Federated) -> Iterator[str]:
             "`--split=clients` needs `--data` whose examples say whose they are. Take "
             "`--split=iid` or `--split=dirichlet`."
         )
+    if asked.split != DIRICHLET:
+        yield from _idle(
+            "dirichlet_alpha",
+            asked,
+            "dirichlet_alpha",
+            "`--split=dirichlet`",
+            f"with `--split={asked.split}`",
+        )
+
+
+def _idle(
+    flag: str, asked: object, field: str, needs: str, otherwise: str
+) -> Iterator[str]:
+    """Refuses a flag that was set although nothing asks for it."""
+    if getattr(asked, field) != getattr(type(asked), field):
+        yield (
+            f"`--{flag}` is for {needs}, and would do nothing {otherwise}. Leave it out."
+        )
 
 
 def _cohorts(settings: Settings) -> Iterator[str]:
@@ -147,8 +166,9 @@ def _masks(settings: Settings) -> Iterator[str]:
             )
         if len(asked.ratios) > 1:
             yield (
-                "`--encryption_ratios` must be a single number, which is not used, with "
-                "`--mask_policy=layer_list`: the list decides how much is hidden."
+                "`--encryption_ratios` must be given as a single number with "
+                "`--mask_policy=layer_list`, whichever: the list decides how much is "
+                "hidden. For example --encryption_ratios=1."
             )
     for pattern in asked.layers:
         try:
@@ -157,15 +177,14 @@ def _masks(settings: Settings) -> Iterator[str]:
             yield (
                 f"`--mask_layers` must be regular expressions, got {pattern!r}: {error}."
             )
-    if asked.layers and asked.policy != LAYER_LIST:
-        yield (
-            "`--mask_layers` is for `--mask_policy=layer_list`, and would do nothing "
-            f"with `--mask_policy={asked.policy}`. Leave it out."
+    with_policy = f"with `--mask_policy={asked.policy}`"
+    if asked.policy != LAYER_LIST:
+        yield from _idle(
+            "mask_layers", asked, "layers", "`--mask_policy=layer_list`", with_policy
         )
-    if asked.head_size and asked.policy != HEADS:
-        yield (
-            "`--head_size` is for `--mask_policy=heads`, and would do nothing with "
-            f"`--mask_policy={asked.policy}`. Leave it out."
+    if asked.policy != HEADS:
+        yield from _idle(
+            "head_size", asked, "head_size", "`--mask_policy=heads`", with_policy
         )
     if asked.policy == HEADS and asked.head_size < 1:
         yield (
@@ -175,10 +194,35 @@ def _masks(settings: Settings) -> Iterator[str]:
 
 
 def _attacks(settings: Settings) -> Iterator[str]:
-    least = max(2, settings.training.min_clients)
-    for method in settings.attack.methods:
+    asked, least = settings.attack, max(2, settings.training.min_clients)
+    chosen = [ATTACKS[method] for method in asked.methods if method in ATTACKS]
+    for method in asked.methods:
         if method in ATTACKS:
-            yield from _attack(settings.attack, method, ATTACKS[method], least)
+            yield from _attack(asked, method, ATTACKS[method], least)
+    if not any(entry.sees == "cohort" for entry in chosen):
+        yield from _idle(
+            "cohort_clients",
+            asked,
+            "cohort_clients",
+            "`--attacks=cohort`",
+            "with the others",
+        )
+    if not any(entry.takes_rounds for entry in chosen):
+        yield from _idle(
+            "attack_rounds",
+            asked,
+            "rounds",
+            "`--attacks=multi_round` and `--attacks=strongest`",
+            "with the others",
+        )
+    if asked.is_one_gradient:
+        yield from _idle(
+            "attack_local_learning_rate",
+            asked,
+            "local_learning_rate",
+            "messages of several local steps",
+            "without `--attack_local_epochs` or `--attack_local_batch_size`",
+        )
 
 
 def _attack(

@@ -74,7 +74,11 @@ def test_a_series_is_rotated_and_forgotten(tmp_path):
         ("list", {"to": "client"}, "`--to`"),
         ("forget", {}, "`--everything`"),
         ("forget", {"everything": True, "before_round": 2}, "`--everything`"),
-        ("list", {"before_round": 2}, "go with `--action=forget`"),
+        ("list", {"before_round": 2}, "`--before_round` goes with `--action=forget`"),
+        ("list", {"rounds": 2}, "with `--action=make` or `--action=rotate`"),
+        ("hand_out", {"to": "client", "codec_bits": 8}, "`--codec_bits` goes with"),
+        ("make", {"everything": True}, "`--everything` goes with"),
+        ("forget", {"everything": True, "cipher": "identity_INSECURE"}, "`--cipher`"),
         ("rotate", {}, "at least 1"),
         ("make", {"codec_bits": 3}, "`--codec_bits`"),
         ("make", {"max_clients": 1}, "at least 2"),
@@ -85,6 +89,33 @@ def test_flags_that_do_not_go_together(action, more, words, tmp_path):
     status, output, errors = execute(action, tmp_path / "key", **more)
     assert status == 2 and output == "" and words in errors
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("action", "more", "words"),
+    [
+        ("list", {}, "`--keys` must be a key file"),
+        ("hand_out", {"to": "client"}, "--action=make makes one"),
+        ("forget", {"everything": True}, "nothing to forget"),
+        ("rotate", {"rounds": 1}, "there is no key at"),
+    ],
+)
+def test_where_nothing_is(action, more, words, tmp_path):
+    status, output, errors = execute(action, tmp_path / "key", **more)
+    assert status == 2 and output == "" and words in errors
+    assert "path`" not in errors and "key_store" not in errors
+
+
+@pytest.mark.parametrize("series", [0, 2])
+def test_where_nothing_can_be_written(series, tmp_path):
+    blocker = tmp_path / "file"
+    blocker.touch()
+    status, _, errors = execute("make", blocker / "x" / "key", rounds=series)
+    assert status == 2 and "`--keys`" in errors and "is a file" in errors
+    (tmp_path / "some.key").touch(0o600)
+    status, _, errors = execute("hand_out", tmp_path / "some.key", to=str(blocker))
+    assert status == 2 and "`--to`" in errors and "is a file" in errors
+    assert files(tmp_path) == ["file", "some.key"]
 
 
 @pytest.mark.slow

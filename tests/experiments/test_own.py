@@ -239,7 +239,7 @@ def test_weights_that_have_learned_through_run_and_analyse(
     ("arguments", "message"),
     [
         ((f"--model={MODELS}:nothing",), "has no attribute 'nothing'"),
-        (("--model=no.such:thing",), "No module named 'no'"),
+        (("--model=no.such:thing",), "there is no 'no'"),
         ((f"--model={MODELS}:fails",), "raised RuntimeError: no such file of voc"),
         ((f"--model={MODELS}:keras.layers.Dense",), "--model"),
         ((TWO_INPUTS, "--loss=no_such_loss"), "name of a Keras loss"),
