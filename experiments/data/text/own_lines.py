@@ -1,5 +1,6 @@
 """A user's own sentences: one a line, with a tab and a class behind it or without."""
 
+import collections
 import pathlib
 
 import numpy as np
@@ -15,7 +16,7 @@ def load(path: pathlib.Path) -> Sentences:
     Empty lines, and lines with a class but no text, are left out, which the note counts.
     Long sentences are kept whole: what a model cannot take is cut when they are encoded,
     and counted there. Classes are numbered in their order: as numbers if all are whole
-    numbers, else as words.
+    numbers (01 is 1 then), else as words.
 
     Args:
       path: UTF-8. All lines have a tab and a class, or none has.
@@ -53,7 +54,8 @@ def load(path: pathlib.Path) -> Sentences:
             f"{len(kept) - len(labelled)} of {len(kept)} sentences have none, the first "
             f"in line {first}. Label them all, or take the classes away."
         )
-    names = _ordered({str(row[2]) for row in labelled})
+    classes = _classes([str(row[2]) for row in labelled])
+    names = _ordered(set(classes))
     texts = tuple(row[1] for row in kept)
     left_out = len(read) - len(kept)
     note = f"{len(texts):,} sentences from {path.name}."
@@ -61,10 +63,12 @@ def load(path: pathlib.Path) -> Sentences:
     note += sentences.repeated(texts)
     if len(names) == 1:
         note += " All have one class, so that the model's second is never right."
+    elif names:
+        note += _counted(classes, [row[0] for row in labelled])
     return Sentences(
         name=path.stem,
         texts=texts,
-        labels=np.array([names.index(str(row[2])) for row in labelled], np.int32)
+        labels=np.array([names.index(one) for one in classes], np.int32)
         if labelled
         else None,
         num_classes=max(2, len(names)) if labelled else 0,
@@ -86,6 +90,26 @@ def _cut(line: str, number: int, path: pathlib.Path) -> tuple[str, str | None]:
         )
     label = rest[0].strip() if rest else ""
     return text.strip(), label or None
+
+
+def _classes(written: list[str]) -> list[str]:
+    """The classes as they are told apart."""
+    try:
+        return [str(int(one)) for one in written]
+    except ValueError:
+        return written
+
+
+def _counted(classes: list[str], numbers: list[int]) -> str:
+    """How many classes there are; where one may be the heading of a table, the line."""
+    counts = collections.Counter(classes)
+    said = f" {len(counts):,} classes."
+    if counts[classes[0]] == 1:
+        said += (
+            f" That of line {numbers[0]} has no other sentence: if it is a heading, "
+            "delete it."
+        )
+    return said
 
 
 def _ordered(names: set[str]) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ def of_sentences(found: Sentences, language: LanguageModel) -> TokenData:
     """
     model, words = language
     encoded = vocabulary_lib.encode(words, found.texts, model.length)
+    examples = attacked.of_tokens(encoded.tokens)
     cut = int(np.count_nonzero(encoded.left_out))
     labels: NDArray[Any] = np.zeros([len(found), 0], np.float32)
     has_classes = model.kind == "classes" and found.labels is not None
@@ -47,10 +48,11 @@ def of_sentences(found: Sentences, language: LanguageModel) -> TokenData:
     note = (
         f"{found.note} Cut into tokens ({words.name}), at most {model.length} a sentence, "
         f"special ones included: {cut:,} sentences were longer and lost their end."
+        f"{_unknown(examples, words)}"
     )
     return TokenData(
         name=found.name,
-        examples=attacked.of_tokens(encoded.tokens),
+        examples=examples,
         labels=labels,
         num_classes=found.num_classes if has_classes else 0,
         source=found.source,
@@ -74,6 +76,18 @@ def checked(dataset: Dataset) -> TokenData:
             f"`dataset` must be of sentences, got {dataset.name!r} of other examples."
         )
     return dataset
+
+
+def _unknown(tokens: NDArray[Any], words: Vocabulary) -> str:
+    """How much the vocabulary cannot write; empty if it can write all."""
+    unknown = words.special.unknown
+    count = 0 if unknown is None else int(np.count_nonzero(tokens == unknown))
+    if not count:
+        return ""
+    return (
+        f" {count:,} of the tokens are the unknown one: what stood there is lost before "
+        "any attack, and whoever finds that token has found it all."
+    )
 
 
 def _groups(found: Sentences) -> NDArray[np.int32]:

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rouge_score import rouge_scorer, tokenizers
 
 from attacks.metrics.text import agreement, evaluation, matching, rouge
 from attacks.metrics.text.evaluation import FoundSentences, SentenceTruth
@@ -66,11 +67,30 @@ def test_rouge_by_hand():
         ("good", "good", (1, 0, 1)),
         ("", "good", (0, 0, 0)),
         ("good", "", (0, 0, 0)),
-        ("", "...", (1, 1, 1)),
+        ("", "...", (0, 0, 0)),
+        ("...", " ... ", (1, 1, 1)),
+        ("", "", (1, 1, 1)),
+        ("другое слово", "привет мир", (0, 0, 0)),
+        ("Привет, мир", "привет мир", (1, 1, 1)),
+        ("caf", "café", (0, 0, 0)),
     ],
 )
 def test_rouge_of_little(found, truth, expected):
     assert rouge.score(found, truth) == expected
+
+
+ASCII = st.text(st.characters(max_codepoint=127), max_size=40)
+
+
+@given(ASCII, ASCII)
+def test_ascii_is_cut_as_the_package_cuts_it(found, truth):
+    package = tokenizers.DefaultTokenizer(use_stemmer=False)
+    if package.tokenize(found) or package.tokenize(truth):
+        scorer = rouge_scorer.RougeScorer(["rouge1", "rougeL"], tokenizer=package)
+        expected = scorer.score(truth, found)
+        scored = rouge.score(found, truth)
+        assert scored.rouge1 == expected["rouge1"].fmeasure
+        assert scored.rouge_l == expected["rougeL"].fmeasure
 
 
 def test_a_batch_is_matched_as_a_whole():

@@ -27,7 +27,7 @@ def test_lines_with_classes(tmp_path):
     assert made.class_names == ("bad", "good")
     assert made.note == (
         "3 sentences from mine.txt. 2 empty lines were left out. 1 of them repeat another "
-        "word for word."
+        "word for word. 2 classes."
     )
     np.testing.assert_array_equal(made.groups, [0, 1, 0])
 
@@ -42,6 +42,19 @@ def test_numbers_are_classes_in_their_order(tmp_path):
     made = own_lines.load(written(tmp_path, "a\t10\nb\t9\nc\t-1\n"))
     assert made.class_names == ("-1", "9", "10")
     np.testing.assert_array_equal(made.labels, [2, 1, 0])
+
+
+def test_a_number_is_one_class_however_it_is_written(tmp_path):
+    made = own_lines.load(written(tmp_path, "a\t01\nb\t1\nc\t0\nd\t00\n"))
+    assert made.class_names == ("0", "1")
+    np.testing.assert_array_equal(made.labels, [1, 1, 0, 0])
+
+
+def test_what_may_be_a_heading_is_said(tmp_path):
+    made = own_lines.load(written(tmp_path, "text\tclass\na\t1\nb\t1\nc\t0\n"))
+    assert "3 classes. That of line 1 has no other sentence" in made.note
+    made = own_lines.load(written(tmp_path, "a\t1\nb\t1\nc\t0\n"))
+    assert "2 classes." in made.note and "heading" not in made.note
 
 
 def test_one_class_is_a_task_of_two_and_says_so(tmp_path):

@@ -43,6 +43,18 @@ def test_a_classifier_has_classes(monkeypatch):
     assert TEXT.told(model, dataset.labels[:2]) == (0, 1)
 
 
+def test_what_the_vocabulary_cannot_write_is_counted():
+    language = made_up.model("bert_tiny_random", 10, num_classes=2)
+    words = language.vocabulary
+    special = words.special._replace(unknown=words.split("&")[0])
+    words = words._replace(special=special)
+    made = token_data.of_sentences(
+        made_up.sentences(), language._replace(vocabulary=words)
+    )
+    count = int((made.examples == special.unknown).sum())
+    assert count >= 1 and f" {count} of the tokens are the unknown one" in made.note
+
+
 def test_adapters_are_all_that_is_trained(tmp_path):
     path = tmp_path / "mine.txt"
     path.write_text("Good.\tgood\nBad.\tbad\n")
