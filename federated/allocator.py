@@ -1,8 +1,8 @@
-"""Large tensors from the C library, where the runtime can have new memory zeroed.
+"""Large tensors from the C library, which can have new and freed memory overwritten.
 
 TensorFlow's builds with oneDNN take tensors of 256 KB and more from a pool of their own,
-which hands out what others freed as it is. `runtime/memory.py` cannot fill that. Without
-the pool the C library is asked for each of them, which costs a little.
+which hands out what others freed as it is. `selenc_tf/lattice/memory.py` cannot fill
+that. Without the pool the C library is asked for each of them, which costs a little.
 """
 
 import os

@@ -6,11 +6,15 @@ such a graph may be made of nothing but what our own rounds need there: they rea
 choose, quantise and pack entries, encrypt, decrypt and check, and train elsewhere. The
 list is of their graphs (`tests/federated/key_flow/test_own_processes.py` has them pass).
 
+A data set of another graph may not come in either: its functions would run there.
+
 What a trusted function of a cipher is made of does not count: it is compared whole.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
+
+from tensorflow.core.framework import types_pb2
 
 from federated.key_flow import op_kinds
 
@@ -41,6 +45,8 @@ _FAMILIES = {
     """,
 }
 
+_LAZY = (types_pb2.DT_VARIANT, types_pb2.DT_RESOURCE)
+
 BESIDE_SECRETS = frozenset(
     name for names in _FAMILIES.values() for name in names.split()
 )
@@ -63,9 +69,14 @@ def strangers(
             called = [*op_kinds.functions_of(node)]
             if node.op in functions:
                 called.append(node.op)
-            elif node.op not in BESIDE_SECRETS:
+            elif node.op not in BESIDE_SECRETS or _comes_with_functions(node):
                 yield node
             for name in called:
                 if name in functions and name not in seen:
                     seen.add(name)
                     waiting.append(functions[name].node_def)
+
+
+def _comes_with_functions(node: Any) -> bool:
+    """Whether it is an argument whose elements another graph's functions make, here."""
+    return node.op == "Placeholder" and node.attr["dtype"].type in _LAZY

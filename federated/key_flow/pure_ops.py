@@ -17,7 +17,7 @@ The second condition is what keeps the list short. A kernel may leave some of it
 unwritten, or read beyond an argument, and what stood in that memory may be a key. Nobody
 can know of every kernel that it does not, so none is trusted that nobody needs. What is
 here is swept on odd arguments (`tests/federated/key_flow/unwritten.py`), and our runtime
-runs it in memory that is zeros (`federated/runtime/memory.py`).
+runs it where new memory is zeros and no freed key stays (`selenc_tf/lattice/memory.py`).
 
 Some models need others, and are refused: `Cholesky`, `Svd`, `Eig`, `MatrixSolveLs`,
 `RFFT*` and `IRFFT*` (spectrograms), `StatelessRandomBinomial` and `SparseSegment*Grad` do

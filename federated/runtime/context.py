@@ -29,7 +29,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated.runtime import errors, memory
+from federated.runtime import errors
 from federated.runtime.arguments import cardinalities_of, from_python
 from federated.runtime.graph_import import GraphFunction, import_graph
 from federated.runtime.interpreter import Program, compile_computation
@@ -38,6 +38,7 @@ from federated.runtime.placed_values import Function
 from federated.runtime.results import to_python
 from federated.runtime.tap import Observer, Tap
 from federated.runtime.timing import Timer
+from selenc_tf.lattice import memory
 
 
 class InProcessContext(tff.framework.SyncContext):

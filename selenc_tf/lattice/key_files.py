@@ -17,6 +17,8 @@ import stat
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 
+from selenc_tf.lattice import memory
+
 SUFFIX = ".key"
 DIGITS = 6
 _TOKEN_BYTES = 8
@@ -134,6 +136,7 @@ def no_room(target: pathlib.Path) -> OSError:
     )
 
 
+@memory.zeroed()
 def copy_new(source: pathlib.Path, target: pathlib.Path) -> None:
     """Copies a key file as `write_new` makes one."""
     content = source.read_bytes()

@@ -25,7 +25,7 @@ import secrets
 import tensorflow as tf
 
 from selenc_tf import validation
-from selenc_tf.lattice import key_files
+from selenc_tf.lattice import key_files, memory
 from selenc_tf.lattice.cipher import Cipher
 
 _ID_BYTES = 8
@@ -284,6 +284,7 @@ def _must_equal(found: tf.Tensor, expected: tf.Tensor, what: str) -> tf.Operatio
     )
 
 
+@memory.zeroed()
 def _read_id(path: pathlib.Path, digest: str | None = None) -> str:
     """The public id in a key file, of given parameters; the key must be whole."""
     try:
@@ -304,6 +305,7 @@ def _read_id(path: pathlib.Path, digest: str | None = None) -> str:
     return key_id
 
 
+@memory.zeroed()
 def _write(target: pathlib.Path, cipher: Cipher, key_id: str, number: int) -> None:
     def write(descriptor: int) -> None:
         key = cipher.keygen().numpy()

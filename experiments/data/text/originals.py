@@ -169,5 +169,6 @@ def _made(
         source=path.name,
         licence=licence,
         citation=citation,
-        note=f"{len(texts):,} sentences from {path.name}.{sentences.repeated(texts)}",
+        note=f"{len(texts):,} sentences from {path.name}.{sentences.repeated(texts)}"
+        f"{sentences.alone([label for _, label in kept])}",
     )

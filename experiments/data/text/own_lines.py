@@ -61,9 +61,8 @@ def load(path: pathlib.Path) -> Sentences:
     note = f"{len(texts):,} sentences from {path.name}."
     note += f" {left_out:,} empty lines were left out." if left_out else ""
     note += sentences.repeated(texts)
-    if len(names) == 1:
-        note += " All have one class, so that the model's second is never right."
-    elif names:
+    note += sentences.alone(classes)
+    if len(names) > 1:
         note += _counted(classes, [row[0] for row in labelled])
     return Sentences(
         name=path.stem,

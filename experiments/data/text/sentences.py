@@ -1,7 +1,7 @@
 """Sentences that know what they are and where they came from."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,3 +123,10 @@ def repeated(texts: Sequence[str]) -> str:
     """What a note says of equal sentences; empty if there are none."""
     count = len(texts) - len(set(texts))
     return f" {count:,} of them repeat another word for word." if count else ""
+
+
+def alone(classes: Collection[object]) -> str:
+    """What a note says where all sentences are of one class; empty where they are not."""
+    if len(set(classes)) != 1:
+        return ""
+    return " All have one class, so that the model's second is never right."

@@ -105,6 +105,36 @@ def test_nothing_else_runs_beside_a_key(path, made, op):
         key_flow.check(sum_of(path, made), path)
 
 
+def test_no_data_set_of_another_graph_is_read_beside_a_key(path):
+    elements = tff.SequenceType(tff.TensorType(np.float32, []))
+    lazy = tf_comp(
+        lambda: tf.data.Dataset.range(1).map(
+            lambda _: tf.ensure_shape(beyond_an_input(), [])
+        )
+    )
+
+    @tff.tensorflow.computation(elements)
+    def read(dataset):
+        length = tf.strings.length(key_store.read(find(path), CIPHER))
+        with tf.control_dependencies([length]):
+            one = tf.raw_ops.DatasetToSingleElement(
+                dataset=dataset._variant_tensor,
+                output_types=[tf.float32],
+                output_shapes=[[]],
+            )
+        return one[0], length
+
+    public = tf_comp(lambda both: both[0], read.type_signature.result)
+
+    @fed_comp
+    def process():
+        both = tff.federated_map(read, tff.federated_eval(lazy, tff.CLIENTS))
+        return tff.federated_sum(tff.federated_map(public, both))
+
+    with pytest.raises(key_flow.KeyLeakError, match=r"Placeholder.* of a kind that no"):
+        key_flow.check(process, path)
+
+
 def test_what_our_rounds_compute_does(path):
     made = lambda: tf.cast(tf.reduce_sum(tf.range(8) * 2), tf.float32)  # noqa: E731
     assert not key_flow.check(sum_of(path, made), path).violations

@@ -14,7 +14,7 @@ from federated.key_flow.cipher_ops import CipherOps
 from federated.key_flow.graph_taint import GraphTaint
 from federated.key_flow.labels import ORDINARY, Label
 from federated.key_flow.pure_ops import PURE_OPS
-from federated.runtime import memory
+from selenc_tf.lattice import memory
 
 # Of no examples, or of no channels: the runtime fills new memory (`pure_ops.py`). Which
 # of them it is depends on the processor.

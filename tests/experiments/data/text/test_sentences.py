@@ -163,6 +163,12 @@ def test_rotten_tomatoes(tmp_path):
     np.testing.assert_array_equal(made.labels, [0, 1])
 
 
+def test_originals_of_one_class_say_so(tmp_path):
+    written(tmp_path, "a fine film\n", "rt-polarity.pos")
+    written(tmp_path, "", "rt-polarity.neg")
+    assert "All have one class" in catalog.load("rotten_tomatoes", tmp_path).note
+
+
 @pytest.mark.parametrize("name", ["cola", "sst2", "rotten_tomatoes"])
 def test_originals_are_read_from_a_folder(tmp_path, name):
     for folder in (None, tmp_path):

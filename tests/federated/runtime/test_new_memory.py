@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from federated import runtime
-from federated.runtime import memory
+from selenc_tf.lattice import memory
 
 MARK = 0x5EC2E7
 

@@ -1,19 +1,21 @@
-"""While a computation runs new memory is zeros: what stays unwritten is no freed key.
+"""No secret stays in memory: new memory is zeros, and what is freed is overwritten.
 
-A kernel that leaves an output unwritten gives out what lay in memory, and in the memory of
-one that encrypts there was a key. No graph says so, and which kernels do it, on which
-arguments, depends on the processor. Those that are known are refused by the analysis of
-key flow, but for gradients that ordinary models need; nobody knows them all. So all
-computations run in memory that is zeros.
+A kernel that leaves an output unwritten, or reads behind an argument, gives out what lies
+in memory, and in the memory of one that encrypts there was a key. No graph says so, and
+which kernels do it, on which arguments, depends on the processor. Those that are known are
+refused by the analysis of key flow, but for some that ordinary models need; nobody knows
+them all. So keys are made, named and copied, and all computations are run, where nothing
+stays of what was freed: a graph that has no secret finds none in the process.
 
-The allocator of the C library can be told to fill what it hands out (glibc: `mallopt`,
-M_PERTURB), and takes zeros for 255; what is freed then is filled, too. Tensors are
-allocated there (`posix_memalign`), large ones too if `federated` was imported before the
-first tensor (`federated/allocator.py`). It costs a write of all new memory, and is on
-from the beginning of a computation to its end.
+The allocator of the C library does both (glibc: `mallopt`, M_PERTURB): new memory is
+filled with the complement of a byte, 255 here, and freed memory with the byte. Pieces of
+up to 1 KB that are freed may wait as they are for the next who asks for as much; no key is
+so short. Tensors are allocated there (`posix_memalign`), large ones too if `federated` was
+imported before the first tensor (`federated/allocator.py`). It costs a write of all new
+memory and of all freed one.
 
 Runs at: every party, in its process. On a GPU nothing is filled: TensorFlow keeps its
-memory itself.
+memory itself. Whoever holds a key in a variable of his own program keeps it in memory.
 """
 
 import contextlib
@@ -49,7 +51,10 @@ _FILL = _Fill()
 
 @contextlib.contextmanager
 def zeroed() -> Iterator[None]:
-    """New memory of this process is zeros within; nothing on C libraries without that."""
+    """New memory of this process is zeros within, and freed memory is overwritten.
+
+    Nothing happens on C libraries without that. Of several at once the last one ends it.
+    """
     _FILL.begin()
     try:
         yield
