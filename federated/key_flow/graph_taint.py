@@ -83,8 +83,7 @@ class GraphTaint:
     Attributes:
       sources: operations that gave out KEY by themselves.
       exports: operations that took a secret out of the graph, and which.
-      strangers: operations that nobody needs beside a secret (`beside_secrets.py`), of a
-        graph that has one.
+      has_secret: whether one is read, or comes in.
       kept: what the party keeps.
     """
 
@@ -116,7 +115,7 @@ class GraphTaint:
         self._acts: dict[str, bool] = {}
         self.sources: set[Site] = set()
         self.exports: set[tuple[Site, Label]] = set()
-        self.strangers: set[Site] = set()
+        self.has_secret = False
         self.kept = kept
 
     def outputs(self, feeds: Mapping[str, Labels], fetches: Sequence[str]) -> _Outputs:
@@ -135,16 +134,13 @@ class GraphTaint:
             self._late = NONE
             look_up = self._body(self._nodes, feeds, NONE)
             if self.kept == before:
-                if self.sources or union(feeds.values()) & SECRET:
-                    self._note_strangers()
+                self.has_secret = bool(self.sources or union(feeds.values()) & SECRET)
                 return tuple(look_up(name) for name in fetches)
 
-    def _note_strangers(self) -> None:
-        """Takes down what must not run where a secret lies in memory."""
-        for node in beside_secrets.strangers(
-            self._nodes, self._functions, self._trusted
-        ):
-            self.strangers.add(Site(node.op, node.name))
+    def strangers(self) -> set[Site]:
+        """The operations that nobody needs beside a secret (`beside_secrets.py`)."""
+        nodes = beside_secrets.strangers(self._nodes, self._functions, self._trusted)
+        return {Site(node.op, node.name) for node in nodes}
 
     def _body(
         self, nodes: Sequence[Any], feeds: Mapping[str, Labels], context: Labels

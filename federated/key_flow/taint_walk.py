@@ -50,6 +50,9 @@ class Walk:
         self._step = "a computation without a placement"
         # Dictionaries as ordered sets.
         self._violations: dict[Violation, None] = {}
+        # What counts only if a secret is held from one graph to another.
+        self._beside: dict[Violation, None] = {}
+        self._holds_secret = False
         self._sources: dict[Source, None] = {}
         self._crossings: list[Crossing] = []
 
@@ -72,7 +75,11 @@ class Walk:
     ) -> KeyFlowReport:
         """What was found, and what others found beside."""
         return KeyFlowReport(
-            violations=(*self._violations, *others),
+            violations=(
+                *self._violations,
+                *(self._beside if self._holds_secret else ()),
+                *others,
+            ),
             to_server=self._in_direction(Direction.CLIENTS_TO_SERVER),
             to_clients=self._in_direction(Direction.SERVER_TO_CLIENTS),
             sources=tuple(self._sources),
@@ -133,6 +140,8 @@ class Walk:
         )
         self.kept = taint.kept
         self._note_sites(taint)
+        left = (*outputs, self.kept.heap)
+        self._holds_secret |= any(labels & SECRET for labels in left)
         origins = ", ".join(sorted({site.op for site in taint.sources}))
         leaves = [self._traced(labels, given, origins) for labels in outputs]
         value = build(type_spec.result, iter(leaves))
@@ -151,13 +160,15 @@ class Walk:
                 place = f"made or read {self._placement}, by the node `{site.node}`"
                 found = Violation(Label.KEY, place, "", site.op, (self._step,))
                 self._violations[found] = None
-        for site in sorted(taint.strangers):
+        for site in sorted(taint.strangers()):
             place = (
                 f"in memory while the node `{site.node}` runs, of a kind that no reading "
                 "of keys and no encryption needs: put it into a computation of its own"
             )
+            if not taint.has_secret:
+                place += ", and let no secret leave the one that reads it"
             found = Violation(Label.KEY, place, "", site.op, (self._step,))
-            self._violations[found] = None
+            (self._violations if taint.has_secret else self._beside)[found] = None
         for site, label in sorted(taint.exports, key=repr):
             place = f"leaving its graph through the node `{site.node}`"
             found = Violation(label, place, "", site.op, (self._step,))

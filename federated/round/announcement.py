@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from federated.round.collecting import Rules
-from selenc_tf.lattice import scales
+from selenc_tf.lattice import key_store, scales
 from selenc_tf.lattice.header import Context
 from selenc_tf.masks import wire
 from selenc_tf.types import Mask
@@ -67,3 +67,18 @@ def terms_of(
         key_check,
     )
     return Terms(mask, scales.expand(announced.bounds, rules.groups, mask), context)
+
+
+def read_key(announced: Announcement, rules: Rules) -> tf.Tensor:
+    """Reads the round's key, in the graph that needs it.
+
+    Runs on: client. A key that one graph gave to another would lie in memory meanwhile.
+
+    Args:
+      announced: The announcement.
+      rules: Of the round.
+
+    Returns:
+      A scalar string, as `key_store.read`.
+    """
+    return key_store.read(rules.keys, rules.engine.cipher, announced.round)

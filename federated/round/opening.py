@@ -53,17 +53,19 @@ def in_shares(uploaded: Uploaded, rules: Rules, min_clients: int) -> tff.Value:
     def find_rank(nonce: tf.Tensor, sent: CohortBroadcast) -> tf.Tensor:
         return client.find_rank(nonce, sent.cohort, min_clients)
 
+    def only(shares: tf.data.Dataset) -> tf.Tensor:
+        return shares.get_single_element()
+
     def open_share(
-        secret_key: tf.Tensor,
         key_check: tf.Tensor,
-        share: tf.data.Dataset,
+        share: Any,
         rank: tf.Tensor,
         sent: CohortBroadcast,
         announced: Announcement,
     ) -> client.OpenedShare:
         return client.open_share(
-            secret_key,
-            share.get_single_element(),
+            announcement.read_key(announced, rules),
+            share,
             rank,
             sent.cohort,
             announcement.terms_of(announced, rules, key_check).context,
@@ -79,9 +81,9 @@ def in_shares(uploaded: Uploaded, rules: Rules, min_clients: int) -> tff.Value:
     share = tff.federated_select(rank, size, uploaded.total, pick_share)
     opened = wiring.apply(
         open_share,
-        uploaded.secret_key,
         uploaded.key_check,
-        share,
+        # By a computation of its own: no data set comes where a key is read.
+        wiring.apply(only, share),
         rank,
         sent,
         uploaded.told,
@@ -116,12 +118,12 @@ def by_everyone(
         return SumBroadcast(total.visible_sum, total.ciphertext, total.cohort)
 
     def open_sum(
-        secret_key: tf.Tensor,
         key_check: tf.Tensor,
         nonce: tf.Tensor,
         sent: SumBroadcast,
         announced: Announcement,
     ) -> Any:
+        secret_key = announcement.read_key(announced, rules)
         clients = tf.size(sent.cohort)
         rank = client.find_rank(nonce, sent.cohort, min_clients)
         with tf.control_dependencies([rank]):
@@ -138,7 +140,6 @@ def by_everyone(
     sent = tff.federated_broadcast(wiring.apply(tell, uploaded.total))
     return wiring.apply(
         open_sum,
-        uploaded.secret_key,
         uploaded.key_check,
         uploaded.nonce,
         sent,

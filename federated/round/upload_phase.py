@@ -41,14 +41,12 @@ class Uploaded(NamedTuple):
 
     Attributes:
       total: A `server.CipherSum`, at the server.
-      secret_key: string, at each client.
-      key_check: int64, public, of that key, at each client.
+      key_check: int64, public, of the round's key, at each client.
       nonce: int64, at each client.
       told: The `Announcement`, at each client.
     """
 
     total: tff.Value
-    secret_key: tff.Value
     key_check: tff.Value
     nonce: tff.Value
     told: tff.Value
@@ -78,20 +76,17 @@ def run(
       What the phase leaves.
     """
 
-    def read_key(announced: Announcement) -> Any:
-        return key_store.read(rules.keys, rules.engine.cipher, announced.round)
-
     def read_check(announced: Announcement) -> Any:
         return key_store.read_check(rules.keys, announced.round)
 
     def protect(
         own: Contribution,
         announced: Announcement,
-        secret_key: tf.Tensor,
         key_check: tf.Tensor,
         nonce: tf.Tensor,
     ) -> client.Upload:
         terms = announcement.terms_of(announced, rules, key_check)
+        secret_key = announcement.read_key(announced, rules)
         return client.protect(
             own.vector, own.weight, *terms, secret_key, nonce, rules.engine
         )
@@ -107,16 +102,15 @@ def run(
     ) -> collecting.Collected:
         return collecting.collect(collected, upload, rules)
 
-    secret_key = wiring.apply(read_key, told)
     # By a computation of its own, which has nothing to do with the key.
     key_check = wiring.apply(read_check, told)
     # Orders the clients without naming them; two equal ones are refused later.
     nonce = wiring.evaluate(drawing.draw, tff.CLIENTS)
     collected = wiring.aggregate(
-        wiring.apply(protect, own, told, secret_key, key_check, nonce),
+        wiring.apply(protect, own, told, key_check, nonce),
         collecting.nothing_collected,
         collect,
         lambda left, right: collecting.join(left, right, rules),
     )
     total = wiring.apply(add_up, collected, announced)
-    return Uploaded(total, secret_key, key_check, nonce, told)
+    return Uploaded(total, key_check, nonce, told)

@@ -503,9 +503,9 @@ def test_every_training_has_a_number_of_its_own(summing, federation):
 
 
 def test_missing_key_and_key_of_another_cipher(summing, federation, key_for):
-    process = summing(history(0.3), IDENTITY)
+    process = summing(public(0.5))
     other = shell_cipher.build_shell_cipher(parameters.choose_parameters(2, 11))
-    path = pathlib.Path(key_for(IDENTITY).path)
+    path = pathlib.Path(key_for(SHELL).path)
     aside = path.rename(path.with_suffix(".aside"))
     try:
         with pytest.raises(tf.errors.NotFoundError, match=path.name):

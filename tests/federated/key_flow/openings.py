@@ -15,7 +15,7 @@ from selenc_tf.lattice import (
     parameters,
     shell_cipher,
 )
-from tests.federated.key_flow.parts import BLOCKS, ROW, any_length, key_at_clients, send
+from tests.federated.key_flow.parts import BLOCKS, ROW, any_length, send, with_key
 from tests.federated.rounds import CIPHER, CODEC
 
 tf_comp = tff.tensorflow.computation
@@ -24,21 +24,20 @@ fed_comp = tff.federated_computation
 
 def opened_at_the_clients(path, make, open_=CIPHER.decrypt, encrypt_=CIPHER.encrypt):
     """Clients open what the server made of their ciphertexts, for the server."""
-    encrypt = tf_comp(encrypt_, np.str_, ROW)
-    opened = tf_comp(open_, np.str_, BLOCKS)
+    encrypt = with_key(path, encrypt_, ROW)
+    opened = with_key(path, open_, BLOCKS)
     stacked = tff.TensorType(np.str_, [None, None])
 
     @fed_comp(tff.FederatedType(ROW, tff.CLIENTS))
     def process(x):
-        key = key_at_clients(path)
         total = tff.federated_aggregate(
-            tff.federated_map(encrypt, (key, x)),
+            tff.federated_map(encrypt, x),
             tf_comp(lambda: any_length(tf.zeros([0, 1], tf.string)))(),
             tf_comp(lambda so_far, new: tf.concat([so_far, [new]], 0), stacked, BLOCKS),
             tf_comp(lambda one, two: tf.concat([one, two], 0), stacked, stacked),
             tf_comp(lambda blocks: any_length(make(blocks)), stacked),
         )
-        return send(tff.federated_map(opened, (key, tff.federated_broadcast(total))))
+        return send(tff.federated_map(opened, tff.federated_broadcast(total)))
 
     return process
 

@@ -65,5 +65,12 @@ def reader(path):
     return tf_comp(lambda: key_store.read(find(path), CIPHER))
 
 
+def with_key(path, function, type_spec):
+    """A computation that reads the key for itself: `function` gets it first."""
+    return tf_comp(
+        lambda given: function(key_store.read(find(path), CIPHER), given), type_spec
+    )
+
+
 def key_at_clients(path):
     return tff.federated_eval(reader(path), tff.CLIENTS)

@@ -18,8 +18,11 @@ tf_comp = tff.tensorflow.computation
 fed_comp = tff.federated_computation
 
 
-def sum_of(path, made, beside_key=True):
-    """Sends a public value, made where a key lies in memory, or in a graph of its own."""
+def sum_of(path, made, beside_key=True, held=False):
+    """Sends a public value, made where a key lies in memory, or in a graph of its own.
+
+    With `held` a graph gives the key to another, so that it lies there meanwhile, too.
+    """
     read = lambda: tf.strings.length(key_store.read(find(path), CIPHER))  # noqa: E731
     both = tf_comp(lambda: (made(), read()))
     alone, zeros = (
@@ -27,6 +30,9 @@ def sum_of(path, made, beside_key=True):
         tf_comp(lambda: tf.zeros(ROW.shape, tf.int64)),
     )
     encrypt = tf_comp(CIPHER.encrypt, np.str_, ROW)
+    read_and_encrypt = tf_comp(
+        lambda row: CIPHER.encrypt(key_store.read(find(path), CIPHER), row), ROW
+    )
     public = tf_comp(lambda one: one[0], both.type_signature.result)
 
     @fed_comp
@@ -36,7 +42,10 @@ def sum_of(path, made, beside_key=True):
             return tff.federated_sum(value), value
         value = tff.federated_eval(alone, tff.CLIENTS)
         row = tff.federated_eval(zeros, tff.CLIENTS)
-        sent = tff.federated_map(encrypt, (key_at_clients(path), row))
+        if held:
+            sent = tff.federated_map(encrypt, (key_at_clients(path), row))
+        else:
+            sent = tff.federated_map(read_and_encrypt, row)
         return tff.federated_sum(value), send(sent)
 
     return process
@@ -142,6 +151,11 @@ def test_what_our_rounds_compute_does(path):
 
 def test_elsewhere_models_are_made_of_what_they_are(path):
     assert not key_flow.check(sum_of(path, pooled, beside_key=False), path).violations
+
+
+def test_but_not_while_a_key_goes_from_graph_to_graph(path):
+    with pytest.raises(key_flow.KeyLeakError, match=r"MaxPool.*let no secret leave"):
+        key_flow.check(sum_of(path, pooled, beside_key=False, held=True), path)
 
 
 def test_the_list_is_of_what_is_known():

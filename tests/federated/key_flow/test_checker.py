@@ -22,6 +22,7 @@ from tests.federated.key_flow.parts import (
     key_at_clients,
     secret_of,
     send,
+    with_key,
 )
 from tests.federated.rounds import CIPHER, SEED
 
@@ -31,13 +32,12 @@ fed_comp = tff.federated_computation
 
 def test_what_is_no_leak(path):
     """Encrypting, opening a sum, and using what was opened."""
-    encrypt = tf_comp(CIPHER.encrypt, np.str_, ROW)
-    opened = tf_comp(CIPHER.decrypt, np.str_, BLOCKS)
+    encrypt = with_key(path, CIPHER.encrypt, ROW)
+    opened = with_key(path, CIPHER.decrypt, BLOCKS)
 
     @fed_comp(tff.FederatedType(ROW, tff.CLIENTS))
     def process(x):
-        key = key_at_clients(path)
-        ciphertext = tff.federated_map(encrypt, (key, x))
+        ciphertext = tff.federated_map(encrypt, x)
         total = tff.federated_aggregate(
             ciphertext,
             tf_comp(lambda: any_length(tf.zeros([0, 1], tf.string)))(),
@@ -53,15 +53,29 @@ def test_what_is_no_leak(path):
             ),
             tf_comp(CIPHER.add, tff.TensorType(np.str_, [None, None])),
         )
-        # What a client opened of its own it may use, as long as nobody gets it.
-        own = tff.federated_map(opened, (key, ciphertext))
-        del own
-        shared = tff.federated_map(opened, (key, tff.federated_broadcast(total)))
+        shared = tff.federated_map(opened, tff.federated_broadcast(total))
         return send(shared), shared, total
 
     report = key_flow.check(process, path)
     labels = [field.labels for c in report.to_server for field in c.fields]
     assert labels == [frozenset({Label.CIPHERTEXT}), frozenset({Label.DECRYPTED})]
+
+
+def test_what_a_client_opened_of_its_own_it_may_use(path):
+    """As long as nobody gets it."""
+    opened = with_key(path, CIPHER.decrypt, BLOCKS)
+    largest = tf_comp(lambda x: tf.reduce_max(x), opened.type_signature.result)
+
+    @fed_comp(tff.FederatedType(ROW, tff.CLIENTS))
+    def process(x):
+        ciphertext = tff.federated_map(with_key(path, CIPHER.encrypt, ROW), x)
+        own = tff.federated_map(largest, tff.federated_map(opened, ciphertext))
+        del own
+        return send(ciphertext)
+
+    report = key_flow.check(process, path)
+    ((field,),) = (crossing.fields for crossing in report.to_server)
+    assert field.labels == {Label.CIPHERTEXT}
 
 
 def test_an_opened_message_is_no_result(path):
