@@ -79,6 +79,18 @@ SUITES: Mapping[str, Callable[["Benchmark", TextIO], None]] = MappingProxyType(
 """What is measured, by name: each prints its own tables."""
 
 
+OF_SUITES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "repetitions": ("round", "matching", "masks", "lattice", "attack"),
+        "values": ("lattice", "masks"),
+        "torch_python": ("attack",),
+        "attacked_pictures": ("attack",),
+        "attack_cases": ("attack",),
+    }
+)
+"""The suites that look at a flag of benchmarks; `--suite` is of all."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Benchmark(Settings):
     """What is measured, and on which study."""
@@ -146,6 +158,15 @@ def _suite(asked: Benchmark) -> Iterator[str]:
     python = asked.torch_python
     if asked.suite == "attack" and python and shutil.which(python) is None:
         yield f"`--torch_python` must be a program that can be run, got {python!r}."
+    for field in dataclasses.fields(asked):
+        about = field.metadata.get("flag")
+        users = OF_SUITES.get(field.name, ())
+        changed = getattr(asked, field.name) != field.default
+        if about and users and changed and asked.suite not in users:
+            yield (
+                f"`--{about.name}` is for `--suite={'` and `--suite='.join(users)}`, and "
+                f"would do nothing with `--suite={asked.suite}`. Leave it out."
+            )
     if asked.suite == "positions" and asked.attack.num_images < 1:
         yield "`--num_images` must be at least 1 with `--suite=positions`, got 0."
 

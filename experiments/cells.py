@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 from experiments import outputs, run, suites
 from experiments.study import command, flag_table, rules
 from experiments.study.flag_table import at_least, flag
-from experiments.study.settings import Settings
+from experiments.study.settings import AttackSettings, Settings, TrainingSettings
 from selenc_tf import catalog
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 class Cells(Settings):
     """What every run is asked for, and what runs differ in."""
 
+    training: TrainingSettings = TrainingSettings(rounds=0)
+    attack: AttackSettings = AttackSettings(aggregate_clients=0)
     models: tuple[str, ...] = flag(
         "cell_models",
         ("lenet", "small_cnn", "fedavg_cnn", "convnet16", "mlp"),

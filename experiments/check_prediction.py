@@ -18,7 +18,14 @@ from attacks import catalog as attack_catalog
 from experiments import analysis, outputs
 from experiments.analysis import catalog
 from experiments.analysis.options import Options
-from experiments.study import command, flag_table, rules, run_folders, text_rules
+from experiments.study import (
+    command,
+    flag_table,
+    rules,
+    run_folders,
+    stopping,
+    text_rules,
+)
 from experiments.study.flag_table import SettingsError, at_least, flag
 from experiments.study.settings import Place
 
@@ -65,6 +72,7 @@ def execute(
         try:
             analysis.attacked.attack(prepared, asked.folder, errors)
         except KeyboardInterrupt:
+            stopping.heard()
             print(f"\nStopped. Finished cases are in {asked.folder}.", file=errors)
             status = command.STOPPED
         analysis.comparison.publish(

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from experiments.study import command, flag_table
+from experiments.study import command, flag_table, stopping
 from experiments.study.flag_table import at_least, flag
 
 MODELS = ("gpt2_small_scratch",)
@@ -58,6 +58,7 @@ def execute(
     try:
         return command.perform(lambda: flag_table.check(asked), work, errors)
     except KeyboardInterrupt:
+        stopping.heard()
         print("\nStopped; the finished epochs are kept.", file=errors)
         return command.STOPPED
 

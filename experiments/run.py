@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from experiments import modalities, outputs, report, study
-from experiments.study import command, flag_table, rules, run_folders
+from experiments.study import command, flag_table, rules, run_folders, stopping
 from experiments.study.flag_table import flag, within
 from experiments.study.settings import Place, Settings
 
@@ -210,6 +210,7 @@ def work(settings: Settings, inputs: "Inputs", folder: "RunFolder") -> int:
                 settings, inputs, folder, stream, study.following.following(publish)
             )
         except KeyboardInterrupt:
+            stopping.heard()
             publish()
             state = whole.unfinished(outputs.results.finished_keys(folder.path))
             print(

@@ -6,7 +6,7 @@ import math
 from experiments.analysis import catalog
 from experiments.outputs import run_directory
 from experiments.study import flag_table, rules, run_folders, text_rules
-from experiments.study.flag_table import at_least, flag
+from experiments.study.flag_table import at_least, flag, within
 from experiments.study.settings import Federated, Grid, Messages, OutputSettings
 from selenc_tf.validation import check_in, check_positive
 
@@ -21,6 +21,12 @@ def check_noise(name: str, text: str) -> None:
     if catalog.NOISES[source].parameter is None:
         if text != source:
             raise ValueError(f"`{name}={source}` takes no parameter, got {text!r}.")
+    elif math.isnan(parameter):
+        example = catalog.NOISES[source].parameter
+        raise ValueError(
+            f"`{name}={source}` takes a number behind a colon ({source}:{example}), got "
+            f"{text!r}."
+        )
     else:
         check_positive(f"{name}={source}", parameter)
 
@@ -89,7 +95,7 @@ class Options(Federated, Grid, Messages):
         "threshold_tolerance",
         0.005,
         "Width of brackets of thresholds, as a share of the parameters.",
-        rule=check_positive,
+        rule=within(1e-12, 1.0),
     )
     rank_threshold: float = flag(
         "rank_threshold",

@@ -8,7 +8,7 @@ from typing import NamedTuple, TextIO
 from experiments.analysis import inputs, report, results, study
 from experiments.analysis.options import Options
 from experiments.outputs import environment, files, progress, records, run_directory
-from experiments.study import command, flag_table, run_folders
+from experiments.study import command, flag_table, run_folders, stopping
 from experiments.study.modality import Studied
 from selenc_tf.distance import cramer_rao
 from selenc_tf.models.functional import FunctionalModel
@@ -99,6 +99,7 @@ def run(prepared: Prepared, output: TextIO, errors: TextIO) -> int:
     try:
         _analyse(prepared, errors)
     except KeyboardInterrupt:
+        stopping.heard()
         print(
             f"\nStopped. Finished pictures are in {folder}; the same command goes on "
             "from there.",

@@ -79,8 +79,8 @@ def locate(
             return Lookup(verified(searched / name, remote.sha256), "")
     if directory is not None:
         raise dataset_lib.DataNotFoundError(
-            f"`directory` must hold {' or '.join(remote.names)}, but {directory} does "
-            f"not. Put the file there (from {remote.url}) or leave `directory` unset."
+            f"`directory` (`--data_dir`) must hold {' or '.join(remote.names)}, but "
+            f"{directory} does not. Put the file there (from {remote.url}) or leave it out."
         )
     wanted = f"$KERAS_HOME/datasets/{remote.names[0]}"
     if not allow_download:

@@ -2,16 +2,15 @@
 
 import pathlib
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NoReturn, TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from absl import app, flags
 
 from experiments.outputs import native_output
-from experiments.study import flag_table
+from experiments.study import flag_files, flag_table, stopping
 
 flags.disclaim_key_flags()
 
@@ -45,14 +44,18 @@ def start(
       takes_paths: Whether the command takes paths beside flags.
     """
     flag_table.define(flags.FLAGS, table)
-    # What is finished is kept and shown, whoever ends the process.
-    signal.signal(signal.SIGTERM, _stop)
+    stopping.listen()
 
     def main(argv: Sequence[str]) -> int:
         line = argv if takes_paths else sys.argv
         return execute(flag_table.read(flags.FLAGS, table), line)
 
-    app.run(main, flags_parser=_parse if takes_paths else _flags_only)
+    try:
+        app.run(main, flags_parser=_parse if takes_paths else _flags_only)
+    except KeyboardInterrupt:
+        stopping.heard()
+        print("\nStopped. What was finished is kept.\n", file=sys.stderr)
+        sys.exit(STOPPED)
 
 
 def perform(prepare: Callable[[], W], work: Callable[[W], int], errors: TextIO) -> int:
@@ -99,11 +102,6 @@ def as_text(module: str, command_line: Sequence[str]) -> str:
     return " ".join((f"python -m {module}", *command_line[1:]))
 
 
-def _stop(number: int, frame: object) -> NoReturn:
-    del number, frame
-    raise KeyboardInterrupt
-
-
 def _refuse(error: Exception, errors: TextIO) -> int:
     print(f"\n{error or type(error).__name__}\n", file=errors)
     return REFUSED
@@ -111,16 +109,23 @@ def _refuse(error: Exception, errors: TextIO) -> int:
 
 def _parse(arguments: Sequence[str]) -> Any:
     try:
+        flag_files.check(arguments)
+    except flags.Error as error:
+        sys.exit(_refuse(error, sys.stderr))
+    try:
         return flags.FLAGS(arguments)
     except SystemExit:
         # Only --help and its like end here: what was asked for was given.
         sys.exit(0)
     except flags.UnrecognizedFlagError as error:
         now = FORMER.get(error.flagname)
-        said = flags.Error(f"`--{error.flagname}` is {now} now.") if now else error
-        sys.exit(_refuse(said, sys.stderr))
-    except flags.Error as error:
-        sys.exit(_refuse(error, sys.stderr))
+        said = f"`--{error.flagname}` is {now} now." if now else str(error)
+        place = flag_files.place_of(arguments, error.flagname)
+        sys.exit(_refuse(flags.Error(said + place), sys.stderr))
+    except (flags.Error, ValueError) as error:
+        name = str(error).partition("--")[2].partition("=")[0]
+        place = flag_files.place_of(arguments, name) if name else ""
+        sys.exit(_refuse(flags.Error(str(error) + place), sys.stderr))
 
 
 def _flags_only(arguments: Sequence[str]) -> Any:

@@ -67,6 +67,18 @@ def check_text_file(name: str, value: str) -> None:
         )
 
 
+def check_folder(name: str, value: str) -> None:
+    """Raises ValueError if the value is given and no folder."""
+    if value and not path_of(value).is_dir():
+        raise ValueError(f"`{name}` must be a folder that is there, got {value!r}.")
+
+
+def check_name_of_folder(name: str, value: str) -> None:
+    """Raises ValueError if the value is empty."""
+    if not value:
+        raise ValueError(f"`{name}` must be a folder, got nothing: `.` is this one.")
+
+
 def check_source(name: str, value: str) -> None:
     """Raises ValueError if the value is given and neither there nor code."""
     if not value:
@@ -101,17 +113,17 @@ def _missing(module: str) -> str:
         return ""
     if spec is None:
         return first
-    name = first
-    for part in rest:
+    for depth, part in enumerate(rest, start=2):
         # What is in no folder may be made when it is imported.
         if spec is None or spec.submodule_search_locations is None:
             return ""
-        name = f"{name}.{part}"
-        # A package may say when it is imported where its parts are.
         places = list(spec.submodule_search_locations)
-        spec = importlib.machinery.PathFinder.find_spec(name, places)
-        if spec is None and not _sets_its_path(places):
-            return name
+        # By its last name: the finder would look for parents among what is imported.
+        spec = importlib.machinery.PathFinder.find_spec(part, places)
+        # A package may say when it is imported where its parts are.
+        if spec is None:
+            elsewhere = _sets_its_path(places)
+            return "" if elsewhere else ".".join(module.split(".")[:depth])
     return ""
 
 

@@ -65,6 +65,7 @@ class Subject:
         "data_dir",
         "",
         "Folder with the original files of the data set, if any.",
+        rule=places.check_folder,
         neutral=True,
     )
     allow_download: bool = flag(
@@ -440,7 +441,11 @@ class Place:
     """Where a run's files are."""
 
     logdir: str = flag(
-        "logdir", "runs", "Folder of all runs; ~ is your home.", neutral=True
+        "logdir",
+        "runs",
+        "Folder of all runs; ~ is your home.",
+        rule=places.check_name_of_folder,
+        neutral=True,
     )
     run_name: str = flag(
         "run_name",

@@ -92,7 +92,7 @@ def test_nothing_heavy_is_loaded(command, argument, status, shown):
         also_slow(
             "analyse", f"--logdir={ROOT} --run_name=README.md", "README.md is a file"
         ),
-        ("analyse", "--noise=relative", "positive"),
+        ("analyse", "--noise=relative", "behind a colon"),
         ("check_prediction", "--run_name=no_such_folder", "Run the analysis first"),
         also_slow("check_prediction", "--attack_restarts=0", "at least 1"),
         ("run", "--data=nothing.csv", "that is there"),
@@ -123,7 +123,9 @@ def test_nothing_heavy_is_loaded(command, argument, status, shown):
         also_slow("run", "--attack_iterations=many", "it must be a whole number"),
         also_slow("run", "--client_learning_rate=much", "it must be a number"),
         also_slow("run", "--dry_run=maybe", "it must be true or false"),
-        ("benchmark", "--values=0", "at least 1"),
+        ("benchmark", "--suite=lattice --values=0", "at least 1"),
+        also_slow("benchmark", "--suite=lattice --attack_cases=lenet", "do nothing"),
+        also_slow("cells", "--cell_models=none", "`--cell_models` must be one of"),
         ("analyse", "--output=somewhere", "--run_name` (in it) now"),
         also_slow("check_prediction", "--analysis=somewhere", "of the analysis now"),
         also_slow("benchmark", "--mask_policy=heads", "--head_size"),

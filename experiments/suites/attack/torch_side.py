@@ -104,7 +104,7 @@ def started(
       The worker.
 
     Raises:
-      RuntimeError: If the worker ends early.
+      ValueError: If the worker ends early.
     """
     with subprocess.Popen(
         [python, "-m", worker],
@@ -120,9 +120,9 @@ def started(
             process.stdin.flush()
             line = process.stdout.readline()
             if not line:
-                raise RuntimeError(
-                    "The PyTorch process must answer, but it ended; its message is "
-                    "above."
+                raise ValueError(
+                    "`--torch_python` must be a Python with PyTorch, but its process "
+                    "ended without an answer; its message, if any, is above."
                 )
             return json.loads(line)
 

@@ -10,6 +10,8 @@ from experiments.study import command as command_lib
 from experiments.study import run_folders
 from tests.experiments import command
 
+STOPPED = "Stopped. What was finished is kept."
+
 ENDED = """
 import dataclasses, os, signal, time
 from experiments.study import command
@@ -33,6 +35,43 @@ command.start(Nothing, execute)
 def test_a_terminated_process_stops_as_after_ctrl_c():
     ended = subprocess.run([sys.executable, "-c", ENDED], timeout=60, check=False)
     assert ended.returncode == 130
+
+
+def ended_by(body):
+    """How a command ends whose work is that."""
+    start = ENDED.index("    try:")
+    code = ENDED[:start] + body + ENDED[ENDED.index("    return 0") :]
+    line = [sys.executable, "-c", code]
+    return subprocess.run(line, timeout=60, check=False, capture_output=True, text=True)
+
+
+def test_a_stop_that_nobody_expects_is_a_sentence():
+    ended = ended_by("    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(20)\n")
+    assert (ended.returncode, ended.stderr.strip()) == (130, STOPPED)
+
+
+def test_a_stop_that_others_swallow_comes_again():
+    ended = ended_by(
+        "    command.stopping._AGAIN_SECONDS = 0.5\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    except KeyboardInterrupt:\n"
+        "        pass\n"
+        "    time.sleep(20)\n"
+    )
+    assert (ended.returncode, ended.stderr.strip()) == (130, STOPPED)
+
+
+def test_a_stop_that_was_heard_does_not():
+    ended = ended_by(
+        "    command.stopping._AGAIN_SECONDS = 0.2\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    except KeyboardInterrupt:\n"
+        "        command.stopping.heard()\n"
+        "    time.sleep(1)\n"
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_a_program_of_the_environment_is_called_by_its_path(tmp_path, monkeypatch):

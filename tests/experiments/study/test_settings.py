@@ -95,6 +95,8 @@ def test_what_can_be_used(arguments):
         ("--model=no_such.models:f", "--model", "no 'no_such'"),
         ("--model=tests.no_such:f", "--model", "no 'tests.no_such'"),
         ("--data=no_such:f", "--data", "no 'no_such'"),
+        ("--data_dir=nowhere", "--data_dir", "that is there"),
+        ("--logdir=", "--logdir", "got nothing"),
         ("--attack_seconds=inf", "--attack_seconds", "finite"),
         ("--mask_layers=dense", "--mask_layers", "do nothing"),
         ("--num_clients=1", "--num_clients", "--min_clients"),
@@ -115,6 +117,22 @@ def test_a_bad_flag_is_named_with_what_to_do(argument, flag, advice):
     (line,) = problems("--attacks=dlg", argument)
     assert flag in line
     assert advice in line
+
+
+@pytest.mark.parametrize(
+    "module", ["whole.part", "bare.part", "bare.deep.part", "whole.bare.deep.part"]
+)
+def test_a_module_is_found_where_python_finds_it(module, tmp_path, monkeypatch):
+    """Folders without an `__init__.py`, too."""
+    path = tmp_path.joinpath(*module.split(".")).with_suffix(".py")
+    path.parent.mkdir(parents=True)
+    path.touch()
+    if module.startswith("whole"):
+        (tmp_path / "whole" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert problems(f"--model={module}:f") == []
+    (line,) = problems(f"--model={module}s:f")
+    assert f"no '{module}s'" in line
 
 
 @pytest.mark.parametrize(
