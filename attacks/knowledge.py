@@ -166,6 +166,18 @@ class Reconstruction(NamedTuple):
     choice: "Choice | None" = None
 
 
+class BlindGuess(NamedTuple):
+    """What is guessed of a batch from the declared knowledge, without any gradient.
+
+    Attributes:
+      reconstruction: The guess; None where nothing is known to make one of.
+      made_of: What it is made of, or why there is none, in words.
+    """
+
+    reconstruction: Reconstruction | None
+    made_of: str
+
+
 class Member(NamedTuple):
     """One attack's part in an attack that is made of several.
 

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import cost_summary, statistic, text_tables, units, why
+from experiments.outputs import blind, cost_summary, statistic, text_tables, units, why
+from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.statistic import Statistic
@@ -33,6 +34,7 @@ class AttackRow(NamedTuple):
       chosen: Of an attack that is made of several: what it believed, and how often.
       without_result: Reasons why there is no reconstruction, and how often.
       seconds: Of one attack.
+      past_blind: On how many examples it is better than the blind guess.
     """
 
     context: Context
@@ -47,6 +49,7 @@ class AttackRow(NamedTuple):
     chosen: tuple[tuple[str, int], ...]
     without_result: tuple[tuple[str, int], ...]
     seconds: Statistic | None
+    past_blind: Past | None = None
 
     @property
     def name(self) -> str:
@@ -112,6 +115,7 @@ def _row(group: Sequence[AttackRecord], leaks: Leaks) -> AttackRow:
             ).items()
         ),
         seconds=statistic.summarise(one.seconds for one in ended),
+        past_blind=blind.past(zip(ended, values, strict=True), leaks),
     )
 
 
@@ -123,6 +127,7 @@ def to_csv(rows: Sequence[AttackRow]) -> str:
         *("attack", "attacker"),
         *(f"leak_{part}" for part in Statistic._fields),
         *("diverged", "chosen", "without_result", "attack_seconds_median"),
+        *(f"past_blind_{part}" for part in Past._fields),
     )
     lines = [
         (
@@ -135,6 +140,7 @@ def to_csv(rows: Sequence[AttackRow]) -> str:
             _counted(row.chosen),
             _counted(row.without_result),
             row.seconds and row.seconds.median,
+            *(row.past_blind or [None] * len(Past._fields)),
         )
         for row in rows
     ]
@@ -161,7 +167,7 @@ def to_tables(rows: Sequence[AttackRow], leaks: Leaks) -> list[Table]:
         made.append(
             Table(
                 f"Each attack: median {leaks.main.words} ({context.title}; n/a: does not "
-                "apply, attacks.csv says why)",
+                f"apply, attacks.csv says why; blind: {blind.NO_BETTER})",
                 ("Metric", "Attack", *(f"{100 * ratio:g} %" for ratio in ratios)),
                 [
                     (*line[::2], *(cells.get((line, ratio), "-") for ratio in ratios))
@@ -177,6 +183,8 @@ def _line(row: AttackRow) -> tuple[str, str, str]:
 
 
 def _cell(row: AttackRow, leaks: Leaks) -> str:
+    if row.past_blind and row.past_blind.none:
+        return "blind"
     if row.leak is not None:
         return leaks.short(row.leak.median, leaks.main.form)
     if row.diverged:

@@ -9,7 +9,8 @@ import numpy as np
 
 from attacks.metrics import success
 from attacks.metrics.success import Rate
-from experiments.outputs import hindsight, statistic, units, why
+from experiments.outputs import blind, hindsight, statistic, units, why
+from experiments.outputs.blind import Past
 from experiments.outputs.hindsight import Best
 from experiments.outputs.leaks import Leaks, Share
 from experiments.outputs.records import ATTACKERS, AttackRecord, MemberRecord
@@ -31,6 +32,12 @@ class Leakage(NamedTuple):
         hidden entries for zeros.
       mask_aware: The same of the attacks that know the mask.
       best: The same of all.
+      blind: The same of the guess that is made without a gradient.
+      blind_made_of: What that guess is made of, or why there is none; "" where records
+        do not say.
+      naive_past_blind: On how many examples `naive` is better than it.
+      mask_aware_past_blind: The same of `mask_aware`.
+      best_past_blind: The same of `best`.
       numbers: Of the reconstructions behind `best`, by `Number.name`: what else was
         measured. Of an attack that another one tried and did not believe that is less.
       shares: By `Share.name`; a sample on which every attack diverged is a failure.
@@ -47,6 +54,11 @@ class Leakage(NamedTuple):
     naive: Statistic | None = None
     mask_aware: Statistic | None = None
     best: Statistic | None = None
+    blind: Statistic | None = None
+    blind_made_of: str = ""
+    naive_past_blind: Past | None = None
+    mask_aware_past_blind: Past | None = None
+    best_past_blind: Past | None = None
     numbers: Mapping[str, Statistic] = MappingProxyType({})
     shares: Mapping[str, Rate] = MappingProxyType({})
     best_attack: str = ""
@@ -87,6 +99,11 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
         naive=_main(by_attacker["naive"], key),
         mask_aware=_main(by_attacker["mask_aware"], key),
         best=_statistic(finished, key),
+        blind=_blind(records, key),
+        blind_made_of=blind.made_of(records),
+        naive_past_blind=_past(by_attacker["naive"], leaks),
+        mask_aware_past_blind=_past(by_attacker["mask_aware"], leaks),
+        best_past_blind=_past(records, leaks),
         numbers={name: found for name, found in numbers.items() if found},
         shares={name: found for name, found in shares.items() if found},
         best_attack=hindsight.counted(
@@ -108,6 +125,19 @@ def _finished(best: Iterable[Best], key: str) -> list[Best]:
 
 def _main(group: Iterable[AttackRecord], key: str) -> Statistic | None:
     return _statistic(_finished(hindsight.of_examples(group, key), key), key)
+
+
+def _blind(records: Iterable[AttackRecord], key: str) -> Statistic | None:
+    guessed = blind.of_examples(records, key)
+    of, independent = units.of_records(guessed)
+    values = [blind.value(one, key) for one in guessed]
+    return statistic.summarise(values, of, independent)
+
+
+def _past(records: Iterable[AttackRecord], leaks: Leaks) -> Past | None:
+    key = leaks.main.key
+    best = hindsight.of_examples(records, key)
+    return blind.past([(one.record, one.number(key)) for one in best], leaks)
 
 
 def _statistic(best: Iterable[Best], key: str) -> Statistic | None:

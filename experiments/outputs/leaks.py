@@ -60,6 +60,7 @@ class Leaks(NamedTuple):
       shares: What counts as recovered.
       shown: A value of `main` in words: "12.3 dB".
       short: `(value, format) -> text` of it in the table for people.
+      margin: How far one value must be above another of the same example to be more.
       drawn: Where a value of `main` is drawn, if it may be infinite.
       near: Values of `main` closer than this have one label in a figure.
     """
@@ -75,3 +76,4 @@ class Leaks(NamedTuple):
     drawn: Callable[[float], float]
     near: float
     short: Callable[[float, str], str] = format
+    margin: float = 0.0

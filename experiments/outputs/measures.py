@@ -1,9 +1,9 @@
 """The numbers of a summary row that figures and TensorBoard show, each stated once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from experiments.outputs import hindsight
+from experiments.outputs import blind, hindsight
 from experiments.outputs.leakage_summary import Leakage
 from experiments.outputs.leaks import Leaks, Number, Share
 from experiments.outputs.statistic import Statistic
@@ -17,6 +17,10 @@ ATTACKERS = {
     "mask_aware": "mask-aware attackers, best of each example",
 }
 """What they are called in figures and tables."""
+
+
+BLIND = f"{blind.NAME}, without the gradient"
+"""What is no attacker's."""
 
 
 class Measure(NamedTuple):
@@ -42,6 +46,15 @@ class Measure(NamedTuple):
 def of(leaks: Leaks) -> tuple[Measure, ...]:
     """What a modality measures, and what all have in common."""
     return (*_leakage(leaks), *_COSTS)
+
+
+def blind_guess(rows: Iterable[SummaryRow]) -> float | None:
+    """The main measure of what is guessed without a gradient: the median over examples.
+
+    It is the same under every mask; of the row with the most examples.
+    """
+    found = [row.leakage.blind for row in rows if row.leakage.blind]
+    return max(found, key=lambda one: one.n).median if found else None
 
 
 def _leakage(leaks: Leaks) -> Iterator[Measure]:

@@ -16,7 +16,7 @@ from experiments.outputs import measures
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.measures import Measure
 from experiments.outputs.pictures.leaks import PICTURES
-from experiments.outputs.style import COLOURS, MARKERS
+from experiments.outputs.style import COLOURS, GUESS, GUESS_DASHES, MARKERS
 from experiments.outputs.summary import PLAIN_RELEASE, Context, SummaryRow
 
 _DASHES = {measures.BEST: "-", "naive": "--", "mask_aware": ":"}
@@ -30,7 +30,8 @@ def figure(
     """Draws every measure over the share of entries that was really hidden.
 
     Across: the shares, one beside the other. A colour and marker for each metric; of the
-    main measure also the naive attacker, dashed, and the mask-aware one, dotted.
+    main measure also the naive attacker, dashed, the mask-aware one, dotted, and what is
+    guessed without a gradient, grey.
 
     Args:
       context: Of the rows; becomes the title.
@@ -64,11 +65,19 @@ def figure(
         )
         axis.grid(True, color="0.9")
         axis.spines[["top", "right"]].set_visible(False)
+        guess = measures.blind_guess(own) if title == leaks.axis else None
+        if guess is not None:
+            axis.axhline(leaks.drawn(guess), color=GUESS, linestyle=GUESS_DASHES)
         for one in shown:
             for index, (name, of_policy) in enumerate(lines.items()):
                 _draw(axis, one, index, name, of_policy, across)
     made.legend(
-        handles=[*_metrics(lines), *_attackers(panels), *_unsure(own, panels)],
+        handles=[
+            *_metrics(lines),
+            *_attackers(panels),
+            *_guess(measures.blind_guess(own)),
+            *_unsure(own, panels),
+        ],
         frameon=False,
         fontsize=9,
         loc="outside lower center",
@@ -99,6 +108,14 @@ def _attackers(panels: Mapping[str, Sequence[Measure]]) -> list[Line2D]:
         )
         for one in (several[0] if several else ())
     ]
+
+
+def _guess(found: float | None) -> list[Line2D]:
+    """The floor, where it is on record."""
+    if found is None:
+        return []
+    look = {"color": GUESS, "linestyle": GUESS_DASHES}
+    return [Line2D([], [], **look, label=measures.BLIND)]  # type: ignore[arg-type]
 
 
 def _unsure(

@@ -14,4 +14,7 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLOURS = (
     "#000000",
 )
 
+GUESS, GUESS_DASHES = "#595959", (0, (6, 2, 1, 2))
+"""Of the line at what is guessed without a gradient."""
+
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")

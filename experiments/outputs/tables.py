@@ -9,7 +9,8 @@ import rich.table
 import rich.text
 
 from attacks.metrics.success import Rate
-from experiments.outputs import text_tables
+from experiments.outputs import blind, text_tables
+from experiments.outputs.blind import Past
 from experiments.outputs.cost_summary import Cost
 from experiments.outputs.leakage_summary import Leakage
 from experiments.outputs.leaks import Leaks, Number
@@ -19,16 +20,19 @@ from experiments.outputs.summary import Context, SummaryRow
 
 FILE_NAME = "summary.csv"
 
+_NO_BETTER = "blind"
+"""In a cell: no better than a blind guess."""
 _WIDE_COLUMNS = 100
 _ROOMY_COLUMNS = 120
 _FOR_QUARTILES = 5
 """Examples: what lies between two or three of them is no quartile."""
 _METRIC, _BEST = _TEXTS = ("Metric", "Best of\neach, in\nhindsight")
-_NESTED = (SummaryRow, Context, Leakage, Cost, Statistic, Rate)
+_NESTED = (SummaryRow, Context, Leakage, Cost, Statistic, Rate, Past)
 _MAIN: Mapping[str, str] = {
     "naive": "naive",
     "mask_aware": "mask_aware",
     "best": "best",
+    "blind": "blind",
 }
 _MEASURED_LISTS: Mapping[str, Any] = {
     "numbers": (Statistic, "_best", lambda leaks: leaks.numbers),
@@ -42,7 +46,8 @@ def to_csv(rows: Sequence[SummaryRow], leaks: Leaks = PICTURES) -> str:
     """Writes rows as CSV; None is an empty field.
 
     A statistic becomes six columns (`psnr_best_median`, ..), a share five
-    (`success_25db_rate`, `_low` and `_high` of its interval, `_successes`, `_trials`).
+    (`success_25db_rate`, `_low` and `_high` of its interval, `_successes`, `_trials`), a
+    comparison with the blind guess three (`best_past_blind_better`, `_of`, `_sure`).
     What has no result is named with its reason in `without_result`.
 
     Args:
@@ -82,6 +87,7 @@ def print_tables(
         console.print(_table(group, console.width, leaks))
         for line in (
             *_published(context),
+            *_blind(group, leaks),
             *_trained_otherwise(group),
             *_costs_in_words(group),
         ):
@@ -116,7 +122,53 @@ def _table(rows: Sequence[SummaryRow], width: int, leaks: Leaks) -> rich.table.T
         made.add_section()
         for row in group:
             made.add_row(*(column.cell(row) for column in columns))
+    guess = _blind_row(rows)
+    if guess is not None:
+        made.add_section()
+        made.add_row(*(column.cell(guess) for column in columns))
     return made
+
+
+def _blind_row(rows: Sequence[SummaryRow]) -> SummaryRow | None:
+    """What is guessed without a gradient, as a row: of the most examples, once."""
+    guesses = [row for row in rows if row.leakage.blind]
+    if not guesses:
+        return None
+    most = max(guesses, key=lambda row: row.leakage.blind.n if row.leakage.blind else 0)
+    guess = most.leakage.blind
+    return most._replace(
+        metric=blind.NAME,
+        agreement="",
+        leakage=Leakage(naive=guess, mask_aware=guess),
+        cost=Cost(),
+    )
+
+
+def _blind(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]:
+    """What the guess is made of, and how often the best attacks are better."""
+    made_of = "; ".join(
+        dict.fromkeys(one for row in rows if (one := row.leakage.blind_made_of))
+    )
+    if not made_of:
+        return
+    short = leaks.main.words.split(",")[0]
+    if not any(row.leakage.blind for row in rows):
+        yield f"{blind.NAME.capitalize()}: {made_of}."
+        return
+    yield (
+        f"{blind.NAME.capitalize()}: {made_of}. It needs no gradient; {_NO_BETTER} = "
+        f"{blind.NO_BETTER}: on no example more than {leaks.shown(leaks.margin)} of "
+        f"{short} above it."
+    )
+    some = [
+        f"{past.better} of {past.of} at {row.metric} {100 * row.encryption_ratio:g} %"
+        for row in rows
+        if (past := row.leakage.best_past_blind)
+        and not past.none
+        and past.better < past.of
+    ]
+    if some:
+        yield f"Better than it on a part of the examples: {', '.join(some)}."
 
 
 def _columns(width: int, rows: Sequence[SummaryRow], leaks: Leaks) -> list[_Column]:
@@ -131,7 +183,8 @@ def _columns(width: int, rows: Sequence[SummaryRow], leaks: Leaks) -> list[_Colu
         learned = _Column("Test\nloss", lambda row: _median(row.cost.test_loss, ".3g"))
 
     def metric(row: SummaryRow) -> str:
-        return row.metric if one_agreement else f"{row.metric}, {row.agreement}"
+        name = f"{row.metric}, {row.agreement}"
+        return row.metric if one_agreement or not row.agreement else name
 
     columns = [
         _Column("Encr.\n%", _encrypted),
@@ -156,11 +209,15 @@ def _leakage_columns(leaks: Leaks, wide: bool, roomy: bool) -> Iterator[_Column]
     heading = leaks.main.heading
     yield _Column(
         f"Best\n{heading},\nnaive",
-        lambda row: _quartiles(row.leakage.naive, leaks, wide),
+        lambda row: _recovered(
+            row.leakage.naive, row.leakage.naive_past_blind, leaks, wide
+        ),
     )
     yield _Column(
         f"Best\n{heading},\naware",
-        lambda row: _quartiles(row.leakage.mask_aware, leaks, wide),
+        lambda row: _recovered(
+            row.leakage.mask_aware, row.leakage.mask_aware_past_blind, leaks, wide
+        ),
     )
     for share in leaks.shares:
         if share.heading and roomy:
@@ -255,7 +312,7 @@ def _cells(
         if kind is Leakage and part in _MEASURED:
             yield from _measured_cells(part, found, leaks)
         else:
-            spread = kind in (Statistic, Rate)
+            spread = kind in (Statistic, Rate, Past)
             yield from _cells(f"{name}_{part}" if spread else part, inner, found, leaks)
 
 
@@ -338,10 +395,21 @@ def _best_attack(row: SummaryRow) -> str:
 
 def _encrypted(row: SummaryRow) -> str:
     """The share that was hidden; below it the one asked for, if it is another."""
+    if row.metric == blind.NAME:
+        return "any"
     asked = f"{100 * row.encryption_ratio:g}"
     if abs(row.hidden - row.encryption_ratio * row.parameters) < 1:
         return asked
     return f"{100 * row.hidden_share:.3g}\n({asked})"
+
+
+def _recovered(
+    value: Statistic | None, past: Past | None, leaks: Leaks, wide: bool
+) -> str:
+    """The median; what a blind guess has as well is no leakage and no number."""
+    if past and past.none:
+        return _NO_BETTER
+    return _quartiles(value, leaks, wide)
 
 
 def _quartiles(value: Statistic | None, leaks: Leaks, wide: bool) -> str:

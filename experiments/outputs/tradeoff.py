@@ -15,7 +15,7 @@ from experiments.outputs import hindsight, measures
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.statistic import Statistic
-from experiments.outputs.style import COLOURS, MARKERS
+from experiments.outputs.style import COLOURS, GUESS, GUESS_DASHES, MARKERS
 from experiments.outputs.summary import Context, SummaryRow
 
 _NEAR_LOG = 0.08
@@ -79,6 +79,14 @@ def figure(
     best = [row.leakage.best for of_policy in lines.values() for row in of_policy]
     sure = ", 95 % interval" if any(one and _has_interval(one) for one in best) else ""
     axis.plot([], [], color="0.35", linestyle="-", label=f"{hindsight.NAME}{sure}")
+    guess = measures.blind_guess(row for own in lines.values() for row in own)
+    if guess is not None:
+        axis.axhline(
+            leaks.drawn(guess),
+            color=GUESS,
+            linestyle=GUESS_DASHES,
+            label=measures.BLIND,
+        )
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(_times))
     axis.xaxis.set_minor_formatter(matplotlib.ticker.FuncFormatter(_times))
@@ -185,7 +193,7 @@ def _limits(rows: Sequence[SummaryRow], leaks: Leaks) -> tuple[float, float]:
     """The range of the medians and finite intervals; infinite bars leave the axes."""
     heights = [0.0]
     for row in rows:
-        for value in (row.leakage.best, row.leakage.naive):
+        for value in (row.leakage.best, row.leakage.naive, row.leakage.blind):
             if value is not None:
                 heights.append(leaks.drawn(value.median))
         best = row.leakage.best

@@ -98,6 +98,12 @@ def measured(subject: Subject, found: knowledge_lib.Reconstruction) -> list[Resu
     ]
 
 
+def beside(result: Result, guess: Mapping[str, Any]) -> Result:
+    """A result with more in its record's details: what was measured without an attack."""
+    details = {**result.record.details, **guess}
+    return result._replace(record=dataclasses.replace(result.record, details=details))
+
+
 def _members(
     modality: Modality, victims: Victims, choice: knowledge_lib.Choice | None
 ) -> list[tuple[MemberRecord, ...]]:

@@ -8,11 +8,12 @@ aggregate together.
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from attacks import effort, envelope
 from attacks import knowledge as knowledge_lib
+from experiments.outputs import blind
 from experiments.outputs.records import Cell, Target
 from experiments.study import attack_records, attacking
 from experiments.study import views as study_views
@@ -54,14 +55,24 @@ def run(
       cell_tasks: Tasks of one cell and one target.
 
     Yields:
-      Each task with its results, one for each example.
+      Each task with its results, one for each example, and beside each in its details
+      what a blind guess has of the example.
     """
     observe = _observer(study.rounds, cell_tasks[0].cell, cell_tasks[0].target)
     seen: dict[tuple[int, ...], tuple[views.ServerView, ...]] = {}
+    guesses: dict[tuple[int, ...], Sequence[Mapping[str, Any]]] = {}
     for task in cell_tasks:
         if task.rows not in seen:
             seen[task.rows] = observe(task.rows)
-        yield task, _attack(study, task, seen[task.rows])
+            guesses[task.rows] = _blind(study, _subject(study, task, seen[task.rows]))
+        found = _attack(study, task, seen[task.rows])
+        yield (
+            task,
+            [
+                attack_records.beside(result, guess)
+                for result, guess in zip(found, guesses[task.rows], strict=True)
+            ],
+        )
 
 
 def _observer(
@@ -74,14 +85,45 @@ def _observer(
     return study_views.of_an_aggregate(rounds, cell.agreement)
 
 
+def _blind(
+    study: Study, subject: attack_records.Subject
+) -> Sequence[Mapping[str, Any]]:
+    """What a guess without a gradient has of each example, as details of records."""
+    rows, modality = list(subject.task.rows), subject.modality
+    try:
+        labels = subject.dataset.labels[rows]
+        guess = modality.blind(attacking.knowledge(study.attackers, labels, ()))
+    except knowledge_lib.DoesNotApply as reason:
+        guess = knowledge_lib.BlindGuess(None, f"none: {reason}")
+    if guess.reconstruction is None:
+        return [blind.details(guess.made_of)] * len(rows)
+    measured = modality.measure_member(subject.victims, guess.reconstruction)
+    return [blind.details(guess.made_of, one) for one in measured]
+
+
+def _subject(
+    study: Study, task: Task, seen: tuple[views.ServerView, ...]
+) -> attack_records.Subject:
+    entry = study.attackers.modality.attacks[task.method]
+    return attack_records.Subject(
+        task,
+        study.attackers.modality,
+        study.rounds.dataset,
+        # An attack on one round gets the first; one on several the last.
+        seen[-1] if entry.takes_rounds else seen[0],
+        study.attackers.model,
+        study.session,
+        study.weights_after_rounds,
+    )
+
+
 def _attack(
     study: Study, task: Task, seen: tuple[views.ServerView, ...]
 ) -> list[Result]:
-    rows, dataset = list(task.rows), study.rounds.dataset
-    modality = study.attackers.modality
-    entry = modality.attacks[task.method]
-    # An attack on one round gets the first; one on several the last, and those before.
-    view, earlier = (seen[-1], seen[:-1]) if entry.takes_rounds else (seen[0], ())
+    subject = _subject(study, task, seen)
+    # One on several rounds gets those before, too.
+    takes_rounds = subject.modality.attacks[task.method].takes_rounds
+    earlier = seen[:-1] if takes_rounds else ()
     attack = attacking.build(
         study.attackers,
         task.method,
@@ -89,19 +131,11 @@ def _attack(
         "aggregate" if task.target == "aggregate" else 0,
         study.progress,
     )
-    subject = attack_records.Subject(
-        task,
-        modality,
-        dataset,
-        view,
-        study.attackers.model,
-        study.session,
-        study.weights_after_rounds,
-    )
     began = time.monotonic()
     try:
-        known = attacking.knowledge(study.attackers, dataset.labels[rows], earlier)
-        found = attack(view, known, (study.seed, task.rows[0]))
+        labels = subject.dataset.labels[list(task.rows)]
+        known = attacking.knowledge(study.attackers, labels, earlier)
+        found = attack(subject.view, known, (study.seed, task.rows[0]))
     except knowledge_lib.DoesNotApply as reason:
         seconds = time.monotonic() - began
         return attack_records.without(subject, "does_not_apply", str(reason), seconds)

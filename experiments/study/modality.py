@@ -12,7 +12,13 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from attacks.catalog import Entry
-from attacks.knowledge import Labels, PublicExamples, Reconstruction
+from attacks.knowledge import (
+    BlindGuess,
+    Knowledge,
+    Labels,
+    PublicExamples,
+    Reconstruction,
+)
 from attacks.modality import Modality as Attacked
 from experiments.data.dataset import Dataset
 from experiments.outputs.leaks import Leaks
@@ -99,6 +105,8 @@ class Modality(NamedTuple):
         reconstructions, beside the texts.
       texts: `(run folder, dataset, records) -> Markdown by title` for TensorBoard.
       visible: `(dataset) -> word` for what can be looked at there ("pictures"), or "".
+      blind: `(knowledge) -> BlindGuess`, the best one that needs no gradient; by default
+        there is none.
       tables: `(run folder, dataset, records) -> tables` for the terminal, below that of
         the run; none by default.
     """
@@ -119,6 +127,9 @@ class Modality(NamedTuple):
     show: Callable[[pathlib.Path, Dataset, Sequence[AttackRecord]], None]
     texts: Callable[[pathlib.Path, Dataset, Sequence[AttackRecord]], Mapping[str, str]]
     visible: Callable[[Dataset], str]
+    blind: Callable[[Knowledge[Any]], BlindGuess] = lambda knowledge: BlindGuess(
+        None, "none, as nothing is known of such examples without a gradient"
+    )
     tables: Callable[
         [pathlib.Path, Dataset, Sequence[AttackRecord]], Sequence[Table]
     ] = lambda run_folder, dataset, records: ()

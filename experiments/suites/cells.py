@@ -9,6 +9,7 @@ from typing import NamedTuple, TextIO
 
 from attacks.catalog import ATTACKS
 from experiments.outputs import (
+    blind,
     environment,
     files,
     results,
@@ -23,6 +24,7 @@ from experiments.study.settings import Settings
 from experiments.suites import regret
 
 BEST = "the best of them"
+BLIND = "a blind guess, without the gradient"
 """The highest PSNR of each picture, in hindsight."""
 
 _ONE_PICTURE = "does not apply: it is for a single picture"
@@ -196,6 +198,7 @@ def _collected(asked: Settings, runs: Sequence[Point]) -> dict[_Place, Found]:
                     if name not in _methods(asked, point):
                         found[place] = Found((), (_ONE_PICTURE,))
                 found[_Place(point, metric, ratio, BEST)] = _best(of_mask)
+                found[_Place(point, metric, ratio, BLIND)] = _blind(of_mask)
     return found
 
 
@@ -240,13 +243,18 @@ def _best(records: Sequence[AttackRecord]) -> Found:
     return Found(tuple(best.values()), () if best else reasons)
 
 
+def _blind(records: Sequence[AttackRecord]) -> Found:
+    guessed = blind.of_examples(records, "psnr_db")
+    return Found(tuple(blind.value(one, "psnr_db") for one in guessed), ())
+
+
 def _tables(
     asked: Settings, runs: Sequence[Point], found: dict[_Place, Found]
 ) -> Iterator[Table]:
-    """The best of the attacks, then each attack, then what the weights are worth."""
+    """The best of the attacks, a blind guess, each attack, what the weights are worth."""
     ratios = asked.masks.ratios
     headings = ("model", "R", "b", "mask", *(f"{100 * one:g} %" for one in ratios))
-    for attack in (BEST, *asked.attack.methods):
+    for attack in (BEST, BLIND, *asked.attack.methods):
         lines = [
             (
                 point.model,
@@ -258,7 +266,7 @@ def _tables(
             for point in runs
             for metric in asked.masks.metrics
         ]
-        title = attack if attack == BEST else f"`{attack}`"
+        title = attack if attack in (BEST, BLIND) else f"`{attack}`"
         yield Table(f"{title[:1].upper()}{title[1:]}", headings, lines)
     worth = list(_worth(asked, runs))
     if worth:

@@ -76,6 +76,40 @@ def prior_labels(knowledge: knowledge_lib.Knowledge) -> np.ndarray:
     return np.full(knowledge.batch_size, label, np.int64)
 
 
+def blind_guess(knowledge: knowledge_lib.Knowledge) -> knowledge_lib.BlindGuess:
+    """The best guess without a gradient: of all of them the mean has the least error.
+
+    It is the mean of the public examples, of the known class where classes are told;
+    without public examples the middle of the range in which all numbers lie.
+
+    Runs on: attacker. Sees: its knowledge, and no message.
+
+    Args:
+      knowledge: What the attacker declares.
+
+    Returns:
+      The guess, one for each example of the batch.
+    """
+    public, told = knowledge.public_examples, knowledge.classes is not None
+    if public is None:
+        made_of = "the middle of the range of the data, as there are no public examples"
+    else:
+        each = " of the class that is told" if told else ""
+        made_of = (
+            f"the mean of the attacker's {len(public.examples):,} public examples{each}"
+        )
+    guess = as_reconstruction(
+        prior_pictures(
+            knowledge, knowledge.labels, "class_mean", np.random.default_rng(0)
+        ),
+        prior_labels(knowledge),
+        "optimised" if knowledge.labels is None else "known",
+        float("nan"),
+        "prior_only",
+    )
+    return knowledge_lib.BlindGuess(guess, made_of)
+
+
 def as_reconstruction(
     images: np.ndarray,
     labels: np.ndarray,

@@ -9,6 +9,7 @@ import numpy as np
 from attacks.catalog import ATTACKS
 from attacks.continuous.modality import NUMBERS
 from attacks.knowledge import PublicExamples
+from attacks.pictures.statistical import prior_pictures
 from experiments.data.dataset import Dataset
 from experiments.modalities.pictures import examples, loading, measuring, showing
 from experiments.outputs.pictures import leaks
@@ -68,6 +69,7 @@ PICTURES = Modality(
     show=showing.show,
     texts=showing.texts,
     visible=lambda dataset: "pictures" if showing.drawable(dataset) else "",
+    blind=prior_pictures.blind_guess,
 )
 
 

@@ -46,6 +46,7 @@ TEXT = Leaks(
     shown="{:.2f}".format,
     drawn=float,
     near=0.05,
+    margin=0.05,
 )
 """Measures of a record, all without special tokens (`attacks/metrics/text/`):
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from attacks.catalog import ATTACKS
 from attacks.knowledge import Labels, PublicExamples
 from attacks.text import sentences
+from attacks.text.discrete import blind
 from attacks.text.modality import TOKENS
 from experiments.data.dataset import Dataset
 from experiments.modalities.text import leaks, loading, measuring, showing
@@ -71,5 +72,6 @@ TEXT = Modality(
     show=lambda run_folder, dataset, records: None,
     texts=showing.texts,
     visible=lambda dataset: "sentences",
+    blind=blind.blind_guess,
     tables=showing.tables,
 )

@@ -50,6 +50,7 @@ PICTURES = Leaks(
     short=decibels.short,
     drawn=decibels.drawable,
     near=5.0,
+    margin=1.0,
 )
 """Measures of a record:
 

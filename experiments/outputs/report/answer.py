@@ -4,12 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from experiments.outputs import hindsight
+from experiments.outputs import blind, hindsight
+from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.report import cost_tables, costs
 from experiments.outputs.report import spread as spread_lib
 from experiments.outputs.report.costs import Message, Rounds
 from experiments.outputs.report.outcomes import (
+    BLIND,
     CHOOSING,
     HINDSIGHT,
     Mask,
@@ -106,11 +108,17 @@ def _of_policy(
     here = [one for one in own if one.mask == mask]
     if context.target == "aggregate":
         about = "What is published, whatever was encrypted on the way"
-        return Answer(about, " ".join([*_leaks(here, leaks), *_sure(here)]), "", "")
+        said = [*_leaks(here, leaks), *_blind(here, leaks), *_sure(here)]
+        return Answer(about, " ".join(said), "", "")
     about = f"{mask.text} hidden by {mask.metric}"
     if not LEAST <= mask.share <= MOST:
         about = f"Nothing was measured at about 10 % hidden; the nearest is {about}"
-    said = [*_leaks(here, leaks), *_scale(own, mask, leaks), *_sure(here)]
+    said = [
+        *_leaks(here, leaks),
+        *_blind(here, leaks),
+        *_scale(own, mask, leaks),
+        *_sure(here),
+    ]
     message = messages.get((context, mask.metric, mask.agreement, mask.asked))
     if context.target != "client":
         # Only the first of its messages was counted.
@@ -142,6 +150,8 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
         listed = "; ".join(why) or "all reconstructions diverged"
         yield f"No attack has a result, which is no protection shown: {listed}"
         return
+    if best.past and best.past.none:
+        yield f"{blind.NO_BETTER.capitalize()}, so nothing of it is leakage."
     yield (
         f"{measure} of the {HINDSIGHT}: "
         f"{spread_lib.in_words(best.spread, leaks)}. It was "
@@ -158,11 +168,32 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
         yield f"Attempts without a number: {without}; the table says why."
 
 
+def _blind(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
+    """What is guessed without a gradient, and on how many examples attacks are better."""
+    for one in here:
+        if one.attack != BLIND:
+            continue
+        ((made_of, _),) = one.chosen
+        if one.spread is None:
+            yield f"Blind guess, without the gradient: {made_of}."
+            continue
+        yield (
+            f"A blind guess, without the gradient ({made_of}), has "
+            f"{spread_lib.in_words(one.spread, leaks)}."
+        )
+        past = next(each for each in here if each.attack == HINDSIGHT).past
+        if past and not past.none:
+            yield (
+                f"What attacks recovered is {past.text} "
+                f"example{'s' if past.of > 1 else ''}."
+            )
+
+
 def _attacks(here: Iterable[Outcome]) -> Mapping[str, list[str]]:
     """Attacks by the most that came of them, whoever made them: a result or none."""
     ended: dict[str, set[str]] = {}
     for one in here:
-        if one.attack not in (HINDSIGHT, CHOOSING):
+        if one.is_attack and one.attack != CHOOSING:
             ways = ended.setdefault(one.attack, set())
             ways.update(["result"] if one.samples else [])
             ways.update(["diverged"] if one.diverged else [])
@@ -205,7 +236,15 @@ def _scale(own: Sequence[Outcome], mask: Mask, leaks: Leaks) -> Iterator[str]:
 
 
 def _enough(own: Sequence[Outcome], leaks: Leaks) -> str:
-    """From which measured share on no more leaks than with everything hidden."""
+    """From which measured share on attacks are no better than without a gradient.
+
+    Where no blind guess is on record: leak no more than with everything hidden.
+    """
+    compared = sorted(
+        (one.mask.low, one.past) for one in own if one.attack == HINDSIGHT and one.past
+    )
+    if compared:
+        return _enough_by_guess(compared)
     found = sorted(
         (one.mask.low, one.spread)
         for one in own
@@ -237,6 +276,33 @@ def _enough(own: Sequence[Outcome], leaks: Leaks) -> str:
     if enough == 1.0:
         return f"At no measured share below 100 % is it down to {shown}."
     said = f"It is down to {shown} from the measured share of {percent(enough)} % on"
+    if enough == least:
+        return (
+            f"{said}, the least that has a result: with nothing hidden there is none, so "
+            "these attacks may fail without a mask, too."
+        )
+    return f"{said}."
+
+
+def _enough_by_guess(compared: Sequence[tuple[float, Past]]) -> str:
+    """The same against the blind guess, of shares and comparisons in ascending order."""
+    least, bare = compared[0]
+    if least == 0.0 and bare.none:
+        return (
+            f"Even with no mask at all these attacks are {blind.NO_BETTER}. So this run "
+            "shows nothing about the mask."
+        )
+    enough = None
+    for share, past in reversed(compared):
+        if not past.none:
+            break
+        enough = share
+    if enough is None:
+        return "At every measured share some attack is better than a blind guess."
+    said = (
+        f"From the measured share of {percent(enough)} % on no attack tried is better than "
+        "a blind guess"
+    )
     if enough == least:
         return (
             f"{said}, the least that has a result: with nothing hidden there is none, so "

@@ -6,8 +6,10 @@ from typing import NamedTuple
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.report import spread as spread_lib
 from experiments.outputs.report.costs import Message
-from experiments.outputs.report.outcomes import CHOOSING, HINDSIGHT, Outcome
+from experiments.outputs.report.outcomes import BLIND, CHOOSING, HINDSIGHT, Outcome
 from experiments.outputs.summary import Context
+
+_ANY = "any mask"
 
 
 class Point(NamedTuple):
@@ -47,6 +49,11 @@ class Curve(NamedTuple):
     shown: bool
     points: tuple[Point, ...]
 
+    @property
+    def is_guess(self) -> bool:
+        """Whether it looks at no message."""
+        return self.attack == BLIND
+
 
 def of(
     context: Context,
@@ -56,8 +63,8 @@ def of(
 ) -> list[Curve]:
     """The curves of one context: a point for each mask with a number, none between.
 
-    Shown first is what an attacker who chooses reached, and the best of each example in
-    hindsight.
+    Shown first is what an attacker who chooses reached, the best of each example in
+    hindsight, and the blind guess.
 
     Args:
       context: What was attacked.
@@ -68,23 +75,31 @@ def of(
     Returns:
       The curves, those that are shown first.
     """
-    groups: dict[tuple[str, str, str], list[Outcome]] = {}
+    groups: dict[tuple[str, str], list[Outcome]] = {}
     for one in found:
         if one.context == context and not one.member_of:
-            place = (one.mask.metric, one.mask.agreement, one.name)
+            place = (f"{one.mask.metric}, {one.mask.agreement}", one.name)
+            if one.attack == BLIND:
+                # The same under every mask, as it looks at no message.
+                place = (_ANY, BLIND)
             groups.setdefault(place, []).append(one)
     made = [
         Curve(
-            f"{metric}, {agreement}",
+            metric,
             attack,
-            own[0].attack in (HINDSIGHT, CHOOSING),
+            own[0].attack in (HINDSIGHT, CHOOSING, BLIND),
             tuple(_points(own, messages, leaks)),
         )
-        for (metric, agreement, attack), own in groups.items()
+        for (metric, attack), own in groups.items()
     ]
     return sorted(
         (curve for curve in made if curve.points),
-        key=lambda curve: (not curve.shown, curve.metric, curve.attack),
+        key=lambda curve: (
+            not curve.shown,
+            curve.attack == BLIND,
+            curve.metric,
+            curve.attack,
+        ),
     )
 
 
@@ -126,4 +141,4 @@ def _points(
                 f"{mask.text} hidden: {spread_lib.in_words(spread, leaks)}",
             )
         )
-    return sorted(points, key=lambda point: point.percent)
+    return sorted(points, key=lambda point: (point.percent, point.bytes or 0.0))

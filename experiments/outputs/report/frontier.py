@@ -60,8 +60,9 @@ def figure(
 
 
 def _traces(curves: Sequence[Curve], columns: int) -> Iterator[tuple[go.Scatter, int]]:
-    metrics = list(dict.fromkeys(curve.metric for curve in curves))
-    attacks = list(dict.fromkeys(curve.attack for curve in curves))
+    of_attacks = [curve for curve in curves if not curve.is_guess]
+    metrics = list(dict.fromkeys(curve.metric for curve in of_attacks))
+    attacks = list(dict.fromkeys(curve.attack for curve in of_attacks))
     colours = dict(zip(metrics, itertools.cycle(style.COLOURS), strict=False))
     symbols = dict(zip(metrics, itertools.cycle(_SYMBOLS), strict=False))
     dashes = dict(zip(attacks, itertools.cycle(_DASHES), strict=False))
@@ -79,6 +80,9 @@ def _traces(curves: Sequence[Curve], columns: int) -> Iterator[tuple[go.Scatter,
             points = [
                 point for point in curve.points if _across(point, column) is not None
             ]
+            if curve.is_guess:
+                yield _guess(curve, points, column), column
+                continue
             yield (
                 go.Scatter(
                     x=[_across(point, column) for point in points],
@@ -118,6 +122,21 @@ def _traces(curves: Sequence[Curve], columns: int) -> Iterator[tuple[go.Scatter,
                 ),
                 column,
             )
+
+
+def _guess(curve: Curve, points: Sequence[Point], column: int) -> go.Scatter:
+    """What is guessed without a gradient: a line, as no mask changes it."""
+    return go.Scatter(
+        x=[_across(point, column) for point in points],
+        y=[point.height for point in points],
+        text=[point.text for point in points],
+        hovertemplate=f"{curve.attack}<br>%{{text}}<extra></extra>",
+        mode="lines",
+        line={"color": style.GUESS, "dash": "longdashdot", "width": 2},
+        name=curve.attack,
+        legendgroup=curve.attack,
+        showlegend=column == 1,
+    )
 
 
 def _across(point: Point, column: int) -> float | None:

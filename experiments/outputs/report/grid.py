@@ -2,15 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
-from experiments.outputs import cost_summary, hindsight
+from experiments.outputs import blind, cost_summary, hindsight
 from experiments.outputs.cost_summary import Setting
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.plan import Plan
 from experiments.outputs.report import spread as spread_lib
-from experiments.outputs.report.outcomes import HINDSIGHT, Mask, Outcome
+from experiments.outputs.report.outcomes import BLIND, HINDSIGHT, Mask, Outcome
 from experiments.outputs.summary import Context
+
+_LAST: Mapping[str, int] = MappingProxyType({"hindsight": 1, "blind": 2})
+"""Kinds of rows that stand behind those of attacks."""
 
 Work: TypeAlias = tuple[Setting, str, int, str, str]
 """Setting, target, batch size, attack and attacker."""
@@ -22,7 +26,7 @@ class Row(NamedTuple):
     Attributes:
       metric: What chose the hidden entries, and how clients came to one mask.
       attack: The attack and its attacker.
-      kind: "attack"; "member", one that another attack tried; or "hindsight".
+      kind: "attack"; "member", one that another attack tried; "blind"; or "hindsight".
       cells: One for each column.
     """
 
@@ -76,7 +80,8 @@ def of(
       leaks: What is measured.
 
     Returns:
-      The table: every attack by its name, the best of each example in hindsight last.
+      The table: every attack by its name, then the best of each example in hindsight and
+      the blind guess.
     """
     own = [one for one in found if one.context == context]
     columns = sorted(
@@ -95,14 +100,14 @@ def of(
         lines.setdefault(line, {})[mask.text] = one
     most: Counter[tuple[str, str, str]] = Counter()
     for one in own:
-        if not one.member_of:
+        if not one.member_of and one.is_attack:
             place = (one.mask.metric, one.mask.agreement, one.mask.text)
             most[place] = max(most[place], _done(one))
     masks = {
         (one.mask.metric, one.mask.agreement, one.mask.text): one.mask for one in own
     }
     rows = []
-    ordered = sorted(lines, key=lambda line: (line[:2], line[4] == "hindsight"))
+    ordered = sorted(lines, key=lambda line: (line[:2], _LAST.get(line[4], 0)))
     for metric, agreement, member_of, name, kind in ordered:
         of_line = lines[metric, agreement, member_of, name, kind]
         cells = []
@@ -126,6 +131,8 @@ def _done(one: Outcome) -> int:
 def _kind(one: Outcome) -> str:
     if one.attack == HINDSIGHT:
         return "hindsight"
+    if one.attack == BLIND:
+        return "blind"
     return "member" if one.member_of else "attack"
 
 
@@ -133,7 +140,7 @@ def _planned(
     context: Context, mask: Mask | None, one: Outcome, work: Mapping[Work, int]
 ) -> int:
     """How many examples are to be attacked; 0 if that is not known."""
-    if mask is None or one.member_of or one.attack == HINDSIGHT:
+    if mask is None or one.member_of or not one.is_attack:
         return 0
     setting = Setting(*context[:4], mask.metric, mask.agreement, mask.asked)
     place = (setting, context.target, context.batch_size, one.attack, one.attacker)
@@ -146,15 +153,17 @@ def _cell(
     if one is None:
         return "not done yet" if asked else "-"
     parts = [spread_lib.short(one.spread, leaks)] if one.spread else []
+    if parts and one.past and one.past.none:
+        parts = [f"{blind.NO_BETTER} ({parts[0]})"]
     if one.diverged:
         parts.append(f"{one.diverged} diverged")
     for reason, count in one.reasons:
         word = reason.partition(":")[0]
         times = f"{count} " if one.samples or one.diverged else ""
         parts.append(f"{times}{word} [{reasons[reason]}]")
-    if one.chosen and one.attack != HINDSIGHT:
+    if one.chosen and one.is_attack:
         parts.append(f"chose {hindsight.counted(one.chosen)}")
     done = _done(one)
-    if done < asked and one.attack != HINDSIGHT and not one.member_of:
+    if done < asked and one.is_attack and not one.member_of:
         parts.append(f"{done} of {asked} done")
     return "; ".join(parts) or "-"

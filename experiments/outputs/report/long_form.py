@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from experiments.outputs import reconstructions, text_tables, why
+from experiments.outputs import blind, reconstructions, text_tables, why
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord, MemberRecord
 from experiments.outputs.report import costs
@@ -39,6 +39,7 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "measure": "what `leak` is",
         "leak": "the main measure, larger = more leaked; inf for an exact picture",
         "exact": "1 if it is better than 8 bits can hold, of pictures",
+        "blind": "the same measure of a guess that is made without a gradient",
         "seconds": "of the attack",
         "cipher_bytes": "ciphertext of the attacked message, as sent",
         "clear_bytes": "its visible entries, 4 bytes each",
@@ -68,7 +69,7 @@ def _rows(family: Family, leaks: Leaks) -> Iterator[dict[str, Any]]:
             key=lambda record: (record.cell.seed, record.image_index),
         )
         for record in attacked:
-            row = {**_place(record), **_measured(record, leaks)}
+            row = {**_place(record, leaks), **_measured(record, leaks)}
             row |= {"run": run.name, "settings": family.differs}
             kept = reconstructions.path_of(run.path, record.key)
             yield {**row, "file": kept.name if kept.exists() else ""}
@@ -83,8 +84,8 @@ def _rows(family: Family, leaks: Leaks) -> Iterator[dict[str, Any]]:
                 }
 
 
-def _place(record: AttackRecord) -> dict[str, Any]:
-    cell = record.cell
+def _place(record: AttackRecord, leaks: Leaks) -> dict[str, Any]:
+    cell, guess = record.cell, blind.value(record, leaks.main.key)
     sent = record.details.get("ciphertext_bytes")
     clear = costs.ENTRY_BYTES * (record.parameters - record.hidden)
     return {
@@ -107,6 +108,7 @@ def _place(record: AttackRecord) -> dict[str, Any]:
         "member_of": "",
         "attacker": record.attacker,
         "chosen": record.chosen or "",
+        "blind": None if math.isnan(guess) else guess,
         "cipher_bytes": sent,
         "clear_bytes": None if sent is None else clear,
     }

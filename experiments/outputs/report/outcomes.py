@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import cost_summary, hindsight, why
+from experiments.outputs import blind, cost_summary, hindsight, why
+from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord, MemberRecord
 from experiments.outputs.report import spread as spread_lib
@@ -14,6 +15,9 @@ from experiments.outputs.summary import Context
 
 HINDSIGHT = hindsight.NAME
 """The outcome that no attacker has."""
+
+BLIND = f"{blind.NAME}, without the gradient"
+"""The outcome that needs no message."""
 
 CHOOSING = "strongest"
 """The attack that chooses among others without the original (`attacks/strongest.py`)."""
@@ -55,14 +59,15 @@ class Outcome(NamedTuple):
     Attributes:
       context: What is attacked.
       mask: What was hidden.
-      attack: Its name, or `HINDSIGHT`.
-      attacker: "naive" or "mask_aware"; "" for `HINDSIGHT`.
+      attack: Its name, or `HINDSIGHT`, or `BLIND`.
+      attacker: "naive" or "mask_aware"; "" for the last two.
       member_of: The attack that tried this one and did not have to believe it, or "".
       samples: What was measured.
       diverged: Reconstructions without a number.
       reasons: Why there is no reconstruction, and of how many examples.
       chosen: What was believed, of an attack that chooses, and for how many examples; of
-        `HINDSIGHT` which attacks were best.
+        `HINDSIGHT` which attacks were best, of `BLIND` what it is made of.
+      past: How much of it is better than the blind guess; None where that is not known.
     """
 
     context: Context
@@ -74,6 +79,12 @@ class Outcome(NamedTuple):
     diverged: int
     reasons: tuple[tuple[str, int], ...]
     chosen: tuple[tuple[str, int], ...]
+    past: Past | None = None
+
+    @property
+    def is_attack(self) -> bool:
+        """Whether somebody made it, of a message."""
+        return self.attack not in (HINDSIGHT, BLIND)
 
     @property
     def name(self) -> str:
@@ -117,8 +128,9 @@ def of_records(records: Iterable[AttackRecord], leaks: Leaks) -> tuple[Outcome, 
       leaks: What is measured there.
 
     Returns:
-      For each mask every attack, those behind one that chooses after it, and the best in
-      hindsight at the end. Attacks on single clients come first.
+      For each mask every attack, those behind one that chooses after it, the blind guess
+      if it is on record, and the best in hindsight at the end. Attacks on single clients
+      come first.
     """
     groups: dict[tuple[Context, str, str, float], list[AttackRecord]] = {}
     for one in records:
@@ -158,14 +170,23 @@ def _of_mask(
             "",
             *_measured([(one, one) for one in own], leaks),
             tuple(Counter(one.chosen for one in own if one.chosen).items()),
+            _past([(one, one.measures) for one in own], leaks),
         )
         for name in dict.fromkeys(each.name for one in own for each in one.members):
             members = [
                 (one, each) for one in own for each in one.members if each.name == name
             ]
             yield Outcome(
-                context, mask, name, attacker, attack, *_measured(members, leaks), ()
+                context,
+                mask,
+                name,
+                attacker,
+                attack,
+                *_measured(members, leaks),
+                (),
+                _past([(one, each.measures) for one, each in members], leaks),
             )
+    yield from _blind(context, mask, group, leaks)
     yield _hindsight(context, mask, group, leaks)
 
 
@@ -194,6 +215,31 @@ def _value(measures: Mapping[str, object], leaks: Leaks) -> float | None:
     return float(value)
 
 
+def _past(
+    found: Sequence[tuple[AttackRecord, Mapping[str, object]]], leaks: Leaks
+) -> Past | None:
+    pairs = [
+        (record, value)
+        for record, measures in found
+        if (value := _value(measures, leaks)) is not None
+    ]
+    return blind.past(pairs, leaks)
+
+
+def _blind(
+    context: Context, mask: Mask, group: Sequence[AttackRecord], leaks: Leaks
+) -> Iterator[Outcome]:
+    guessed = blind.of_examples(group, leaks.main.key)
+    made_of = blind.made_of(group)
+    samples = tuple(
+        Sample(one.cell.seed, one.image_index, blind.value(one, leaks.main.key))
+        for one in guessed
+    )
+    if made_of:
+        named = ((made_of, len(samples)),)
+        yield Outcome(context, mask, BLIND, "", "", samples, 0, (), named)
+
+
 def _hindsight(
     context: Context, mask: Mask, group: Sequence[AttackRecord], leaks: Leaks
 ) -> Outcome:
@@ -208,4 +254,5 @@ def _hindsight(
         (f"{attack} {attacker.replace('_', '-')}", count)
         for (attack, attacker), count in hindsight.names(best, leaks.main.key)
     )
-    return Outcome(context, mask, HINDSIGHT, "", "", samples, 0, (), who)
+    past = _past([(one.record, one.measures) for one in best], leaks)
+    return Outcome(context, mask, HINDSIGHT, "", "", samples, 0, (), who, past)

@@ -38,9 +38,19 @@ def figure(
         figsize=(5.2, 3.2 + 0.17 * len(drawn)), layout="constrained"
     )
     axis = made.subplots()
-    metrics = list(dict.fromkeys(curve.metric for curve in drawn))
-    attacks = list(dict.fromkeys(curve.attack for curve in drawn))
+    of_attacks = [curve for curve in drawn if not curve.is_guess]
+    metrics = list(dict.fromkeys(curve.metric for curve in of_attacks))
+    attacks = list(dict.fromkeys(curve.attack for curve in of_attacks))
     for curve in drawn:
+        if curve.is_guess:
+            axis.plot(
+                [one.percent for one in curve.points],
+                [one.height for one in curve.points],
+                color=style.GUESS,
+                linestyle=style.GUESS_DASHES,
+                label=curve.attack,
+            )
+            continue
         place = metrics.index(curve.metric)
         colour = style.COLOURS[place % len(style.COLOURS)]
         marker = style.MARKERS[place % len(style.MARKERS)]

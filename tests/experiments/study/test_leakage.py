@@ -9,7 +9,7 @@ import tensorflow as tf
 from attacks import knowledge
 from attacks.programs import Programs
 from experiments.modalities.pictures.modality import PICTURES as MODALITY
-from experiments.outputs import results
+from experiments.outputs import blind, results
 from experiments.study import attacking, leakage, tasks
 from experiments.study import views as study_views
 from federated import views
@@ -146,6 +146,18 @@ def test_the_strongest_has_every_members_own_result(run, tmp_path):
     (back,) = results.load(tmp_path)
     # `repr` because the structural similarity of so small a picture is NaN.
     assert repr(back) == repr(strongest)
+
+
+def test_a_blind_guess_of_each_example_is_beside_every_attack(run):
+    """By the measure of attacks, from what is declared alone."""
+    found = [one.record for one in run("completion", "multi_round")]
+    assert [record.status for record in found] == ["ok", "does_not_apply"]
+    grey = np.full_like(PICTURES.examples[ROW], 0.5)
+    error = np.mean((PICTURES.examples[ROW] - grey) ** 2)
+    for record in found:
+        reached = blind.value(record, "psnr_db")
+        assert reached == pytest.approx(-10 * np.log10(error))
+        assert blind.made_of([record]).startswith("the middle of the range")
 
 
 def test_knowledge_is_what_is_declared(model):

@@ -80,6 +80,24 @@ class TestPriorOnly:
             baselines.build_mean_picture()(view, known, cases.SEED)
 
 
+class TestBlindGuess:
+    def test_it_is_the_mean_of_what_is_declared(self, known):
+        images = known.public_examples.examples
+        guess, made_of = prior_pictures.blind_guess(known)
+        np.testing.assert_allclose(guess.examples[0], images.mean(axis=0), rtol=1e-6)
+        assert made_of == "the mean of the attacker's 30 public examples"
+        told = dataclasses.replace(known, labels=(2,))
+        guess, made_of = prior_pictures.blind_guess(told)
+        expected = images[2::3].mean(axis=0)
+        np.testing.assert_allclose(guess.examples[0], expected, rtol=1e-6)
+        assert made_of.endswith("public examples of the class that is told")
+
+    def test_without_public_examples_it_is_the_middle(self, tiny_knowledge):
+        guess, made_of = prior_pictures.blind_guess(tiny_knowledge)
+        np.testing.assert_array_equal(guess.examples, np.full((1, 4, 4, 1), 0.5))
+        assert made_of.startswith("the middle of the range of the data")
+
+
 @pytest.mark.parametrize("distance", baselines.DISTANCES)
 class TestRetrieval:
     @pytest.mark.parametrize(

@@ -70,6 +70,35 @@ def test_from_which_share_on_it_is_down_to_what_everything_hidden_gives():
     assert "share of 10 % on, the least that has a result: with nothing hidden" in text
 
 
+def test_what_is_no_better_than_a_blind_guess_is_no_leakage():
+    def of(*levels):
+        (found,) = answers(
+            attack(image, psnr=psnr + image / 10, cell=cell(ratio), blind=12.0)
+            for ratio, psnr in levels
+            for image in range(3)
+        )
+        return found.leaks
+
+    text = of((0.0, 90.0), (0.1, 9.0), (0.5, 8.0), (1.0, 6.0))
+    assert text.startswith("No better than a blind guess, so nothing of it is leakage.")
+    assert (
+        "A blind guess, without the gradient (the mean of 500 pictures), has 12.0 dB each "
+        "time (3 examples of one seed)."
+    ) in text
+    assert "From the measured share of 10 % on no attack tried is better" in text
+    # More than with everything hidden, and still a guess; and one more that is none.
+    text = of((0.0, 90.0), (0.1, 30.0), (0.5, 12.0), (1.0, 6.0))
+    assert "recovered is better than a blind guess on 3 of 3 examples." in text
+    assert "From the measured share of 50 % on no attack tried is better" in text
+    text = of((0.0, 90.0), (0.1, 9.0), (0.5, 12.95), (1.0, 6.0))
+    assert "From the measured share of 100 % on no attack tried" in text
+    assert "At every measured share some attack is better" in of(
+        (0.0, 90.0), (0.1, 30.0)
+    )
+    text = of((0.0, 9.0), (0.1, 9.0), (1.0, 6.0))
+    assert "Even with no mask at all these attacks are no better than a blind" in text
+
+
 @pytest.mark.parametrize(("bare", "whole"), [(7.0, 6.0), (6.04, 6.0), (8.0, 8.0)])
 def test_attacks_that_fail_without_a_mask_give_no_share(bare, whole):
     """One example for one value, three where the median lies in the spread."""
