@@ -39,6 +39,14 @@ def number_from_json(value: Any) -> Any:
     return float(value) if value in ("NaN", "Infinity", "-Infinity") else value
 
 
+def read_json(path: pathlib.Path) -> Any:
+    """The content of a JSON file; None if there is none, or it is damaged."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
 def write_atomically(path: pathlib.Path, content: bytes) -> None:
     """Replaces a file so that a reader, or a power cut, sees the old or the new one.
 

@@ -26,7 +26,7 @@ def save(run_folder: pathlib.Path, key: AttackKey, example: NDArray[Any]) -> Non
 
 
 def load(run_folder: pathlib.Path, key: AttackKey) -> NDArray[Any] | None:
-    """Returns a kept reconstruction, or None if there is none."""
+    """Returns a kept reconstruction, or None if there is none that can be read."""
     return _read(path_of(run_folder, key))
 
 
@@ -39,13 +39,25 @@ def save_original(run_folder: pathlib.Path, row: int, example: NDArray[Any]) -> 
       example: As `save` has it.
     """
     path = _original(run_folder, row)
-    if not path.exists():
+    if _read(path) is None:
         _write(path, example)
 
 
 def load_original(run_folder: pathlib.Path, row: int) -> NDArray[Any] | None:
-    """Returns a kept original, or None if there is none."""
+    """Returns a kept original, or None if there is none that can be read."""
     return _read(_original(run_folder, row))
+
+
+def why_none(run_folder: pathlib.Path, key: AttackKey) -> str:
+    """Why `load` has nothing, in words."""
+    path = path_of(run_folder, key)
+    return f"{path.name} is {'damaged' if path.exists() else 'missing'}"
+
+
+def damaged(run_folder: pathlib.Path) -> list[str]:
+    """The names of the kept files that cannot be read, in their order."""
+    kept = sorted((run_folder / FOLDER_NAME).glob("*.npy"))
+    return [path.name for path in kept if _read(path) is None]
 
 
 def path_of(run_folder: pathlib.Path, key: AttackKey) -> pathlib.Path:
@@ -70,9 +82,6 @@ def _read(path: pathlib.Path) -> NDArray[Any] | None:
         return None
     try:
         example: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(
-            f"{path} must be an array of NumPy, but is damaged. Delete it: its numbers are "
-            "in the records, and it is left out of what is shown."
-        ) from error
+    except (ValueError, EOFError, OSError):
+        return None
     return example

@@ -76,9 +76,13 @@ def _examples(
             if (image := reconstructions.load(run_folder, record.key)) is not None
         ]
         reasons: dict[panels_lib.Place, str] = {
-            (one.cell.encryption_ratio, one.cell.metric, one.attacker): _why(one)
+            (one.cell.encryption_ratio, one.cell.metric, one.attacker): (
+                _why(one)
+                if one.status != "ok"
+                else reconstructions.why_none(run_folder, one.key)
+            )
             for one in of_picture
-            if one.status != "ok"
+            if one.status != "ok" or reconstructions.load(run_folder, one.key) is None
         }
         if not panels and not reasons:
             continue

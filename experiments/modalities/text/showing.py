@@ -142,7 +142,7 @@ def _recovered(
     """The recovered sentence with marks; what is missing is counted at its end."""
     kept = reconstructions.load(run_folder, record.key)
     if kept is None:
-        return plain("(not kept)")
+        return plain(f"({reconstructions.why_none(run_folder, record.key)})")
     found, truth = _own(data, kept), _own(data, data.examples[record.image_index])
     if not found:
         return plain("(nothing)")

@@ -151,7 +151,7 @@ def _strips(
 
 def _original(original: NDArray[Any] | None, name: str) -> Tile:
     if original is None:
-        lines = ("not kept by this run; the same command adds it",)
+        lines = ("not kept by this run, or damaged; the same command adds it",)
         return Tile("", "original", lines, "no picture")
     return Tile(png(original), "original", (), f"original of {name}")
 
@@ -174,7 +174,8 @@ def _tile(at: Sequence[tuple[Run, AttackRecord]], share: float, leaks: Leaks) ->
     kept = reconstructions.load(run.path, best.key)
     lines = (shown, f"{name} ({how})")
     if kept is None or not _drawable(kept):
-        return Tile("", heading, (*lines, "its file is missing"), "no picture")
+        why_none = reconstructions.why_none(run.path, best.key)
+        return Tile("", heading, (*lines, why_none), "no picture")
     file = reconstructions.path_of(run.path, best.key).name
     return Tile(png(kept), heading, lines, f"{name}, {heading}: {shown}; {file}")
 

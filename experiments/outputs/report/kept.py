@@ -3,7 +3,6 @@
 A report has no vocabulary to decode sentences with, and no model to predict from.
 """
 
-import json
 import pathlib
 from collections.abc import Sequence
 
@@ -24,14 +23,12 @@ def save(path: pathlib.Path, tables: Sequence[Table]) -> None:
 
 
 def load(path: pathlib.Path) -> list[Table]:
-    """Reads the tables of a file; none if it is not there."""
-    if not path.exists():
-        return []
+    """Reads the tables of a file; none if it is not there, or damaged."""
     return [
         Table(
             each["title"],
             tuple(each["headings"]),
             [tuple(row) for row in each["rows"]],
         )
-        for each in json.loads(path.read_bytes())
+        for each in files.read_json(path) or ()
     ]

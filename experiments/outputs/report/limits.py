@@ -1,6 +1,5 @@
 """What a run did not try, as its report says it: a report has no model to ask."""
 
-import json
 import pathlib
 from collections.abc import Sequence
 
@@ -17,6 +16,5 @@ def save(run_folder: pathlib.Path, limits: Sequence[str]) -> None:
 
 
 def load(run_folder: pathlib.Path) -> list[str]:
-    """Reads the sentences; none if the run has no such file."""
-    path = run_folder / FILE_NAME
-    return list(map(str, json.loads(path.read_bytes()))) if path.exists() else []
+    """Reads the sentences; none if the run has no such file, or it is damaged."""
+    return list(map(str, files.read_json(run_folder / FILE_NAME) or ()))

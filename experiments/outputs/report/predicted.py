@@ -1,6 +1,5 @@
 """Predictions of single examples, and where attacks are above or below them."""
 
-import json
 import math
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -55,13 +54,10 @@ def save(run_folder: pathlib.Path, found: Sequence[Predicted]) -> None:
 
 
 def load(run_folder: pathlib.Path) -> list[Predicted]:
-    """Reads them; none if the run has no such file."""
-    path = run_folder / FILE_NAME
-    if not path.exists():
-        return []
+    """Reads them; none if the run has no such file, or it is damaged."""
     return [
         Predicted(**{**one, "psnr_db": files.number_from_json(one["psnr_db"])})
-        for one in json.loads(path.read_bytes())
+        for one in files.read_json(run_folder / FILE_NAME) or ()
     ]
 
 

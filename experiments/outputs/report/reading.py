@@ -5,12 +5,15 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from experiments.outputs import files, reconstructions, results, run_directory
 from experiments.outputs import plan as plan_lib
 from experiments.outputs import records as records_lib
-from experiments.outputs import results, run_directory
 from experiments.outputs.plan import Plan
 from experiments.outputs.records import Key, Record
-from experiments.outputs.report import limits
+from experiments.outputs.report import kept, limits, predicted
+
+_NAMED = 5
+"""Damaged files that are named; of more it is said how many."""
 
 
 class Run(NamedTuple):
@@ -72,7 +75,7 @@ def read(path: pathlib.Path) -> Run:
         config,
         tuple(found.values()),
         plan,
-        (*notes, *_unfinished(plan, found), *limits.load(path)),
+        (*notes, *_damaged(path), *_unfinished(plan, found), *limits.load(path)),
     )
 
 
@@ -136,6 +139,29 @@ def _damage(damaged: Sequence[int], kept: int) -> Iterator[str]:
             f"{results.FILE_NAME} left out (line {lines}{more}); {kept} whole lines are "
             "read. The same command does the missing work again, after a line that is "
             "not the last one is deleted."
+        )
+
+
+def _damaged(path: pathlib.Path) -> Iterator[str]:
+    """What beside the records cannot be read: it is left out, the numbers stay."""
+    for name in (
+        kept.SENTENCES,
+        kept.PREDICTION,
+        predicted.FILE_NAME,
+        limits.FILE_NAME,
+    ):
+        if (path / name).exists() and files.read_json(path / name) is None:
+            yield (
+                f"{name} is damaged: what it holds is left out here. Delete it; the same "
+                "command writes it anew if it can."
+            )
+    names = reconstructions.damaged(path)
+    if names:
+        listed = ", ".join(names[:_NAMED])
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        yield (
+            f"Damaged in {reconstructions.FOLDER_NAME}: {listed}{more}. Those examples are "
+            "not shown; their numbers are in the records and stay."
         )
 
 

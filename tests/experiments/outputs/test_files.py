@@ -430,8 +430,16 @@ def test_a_damaged_reconstruction_is_named(tmp_path):
     path = reconstructions.path_of(tmp_path, key)
     for kept in (0, 40, 100):
         path.write_bytes(path.read_bytes()[:kept])
-        with pytest.raises(ValueError, match=f"{path.name} .* is damaged. Delete it"):
-            reconstructions.load(tmp_path, key)
+        assert reconstructions.load(tmp_path, key) is None
+        assert reconstructions.why_none(tmp_path, key) == f"{path.name} is damaged"
+        assert reconstructions.damaged(tmp_path) == [path.name]
+    original = np.ones([2, 2, 1], np.float32)
+    reconstructions.save_original(tmp_path, 3, original)
+    (kept,) = (tmp_path / "reconstructions").glob("*original.npy")
+    kept.write_bytes(b"")
+    # It can be made again.
+    reconstructions.save_original(tmp_path, 3, original)
+    assert reconstructions.damaged(tmp_path) == [path.name]
 
 
 def test_reconstructions_come_back(tmp_path):

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from experiments.outputs import reconstructions
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.report import (
     folder,
@@ -69,6 +70,24 @@ def one_run(tmp_path_factory):
     page = Reader()
     page.feed((out / "report.html").read_text())
     return out, page, " ".join(" ".join(page.text).split())
+
+
+def test_what_is_damaged_is_named_and_the_rest_is_shown(tmp_path):
+    made = folders.found()
+    path = folders.write(tmp_path / "run", made)
+    folders.draw(path, made)
+    attacked = next(one for one in made if hasattr(one, "attack"))
+    broken = reconstructions.path_of(path, attacked.key)
+    broken.write_bytes(broken.read_bytes()[:40])
+    beside = ("sentences.json", "prediction.json", "predicted.json", "limits.json")
+    for name in beside:
+        (path / name).write_text('[{"half')
+    runs = [reading.read(path)]
+    writing.write(path, runs, lambda modality: PICTURES)
+    page = (path / "report.html").read_text()
+    assert f"Damaged in reconstructions: {broken.name}. Those examples" in page
+    assert all(f"{name} is damaged" in page for name in beside)
+    assert "30.0, 31.0, 32.0" in page and page.count("data:image/png") > 5
 
 
 def test_the_page_is_one_file_that_loads_nothing(one_run):
