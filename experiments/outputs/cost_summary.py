@@ -63,6 +63,8 @@ class Cost(NamedTuple):
         elsewhere.
       trained_agreement: How clients came to one mask in the trainings that the costs are
         of, where that is not as in the attacked setting; "" elsewhere.
+      ciphertext_bytes: Of all uploads of a round, the median.
+      clear_bytes: The other bytes of them.
     """
 
     relative_bytes: float | None = None
@@ -78,6 +80,8 @@ class Cost(NamedTuple):
     relative_mean_upload_bytes: float | None = None
     trained_agreement: str = ""
     seconds_overlap: bool = False
+    ciphertext_bytes: float | None = None
+    clear_bytes: float | None = None
 
 
 def setting_of(cell: Cell) -> Setting:
@@ -226,6 +230,8 @@ def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
         if encrypts_completely(group)
         else None,
         seconds_overlap=_overlap(settled, plain),
+        ciphertext_bytes=float(np.median([r.ciphertext_bytes for r in settled])),
+        clear_bytes=float(np.median([r.plaintext_bytes for r in settled])),
     )
 
 

@@ -9,8 +9,9 @@ import rich.table
 import rich.text
 
 from attacks.metrics.success import Rate
-from experiments.outputs import blind, text_tables
+from experiments.outputs import blind, blocks, text_tables
 from experiments.outputs.blind import Past
+from experiments.outputs.blocks import Sent
 from experiments.outputs.cost_summary import Cost
 from experiments.outputs.leakage_summary import Leakage
 from experiments.outputs.leaks import Leaks, Number
@@ -89,6 +90,7 @@ def print_tables(
             *_published(context),
             *_blind(group, leaks),
             *_trained_otherwise(group),
+            *blocks.falls(_sent(group)),
             *_costs_in_words(group),
         ):
             console.print(rich.text.Text(line))
@@ -260,6 +262,21 @@ def _trained_otherwise(rows: Sequence[SummaryRow]) -> Iterator[str]:
             "encrypted completely and is not in the table; the mean upload with it: "
             f"{', '.join(listed)}."
         )
+
+
+def _sent(rows: Sequence[SummaryRow]) -> Iterator[Sent]:
+    """What clients send in a round of training; attacked or not, once for each mask."""
+    for row in rows:
+        cost = row.cost
+        if cost.ciphertext_bytes is not None and cost.clear_bytes is not None:
+            percent = f"{100 * row.encryption_ratio:g} %"
+            yield Sent(
+                row.metric,
+                row.encryption_ratio,
+                percent,
+                cost.ciphertext_bytes,
+                cost.clear_bytes,
+            )
 
 
 def _costs_in_words(rows: Sequence[SummaryRow]) -> Iterator[str]:

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
+from experiments.outputs import blocks
+from experiments.outputs.blocks import Sent
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import costs, outcomes
 from experiments.outputs.report.costs import Message, Range, Rounds
 from experiments.outputs.report.families import Family
 from experiments.outputs.report.outcomes import percent
 from experiments.outputs.stages import TITLES, Stage
+from experiments.outputs.summary import Context
 from experiments.outputs.text_tables import Table
 
 MESSAGE = "the gradient alone, without the weight and the metrics of a training round"
@@ -29,6 +32,35 @@ def of(family: Family) -> list[Table]:
     """
     more = f" ({family.name})" if family.name else ""
     return [*_messages(family, more), *_trainings(family, more)]
+
+
+def falls(family: Family) -> list[str]:
+    """Where more is hidden in fewer bytes, and why, of messages and of rounds."""
+    attacked = [one for one in family.records if isinstance(one, AttackRecord)]
+    messages: dict[Context, list[Sent]] = {}
+    for (context, metric, agreement, asked), one in costs.messages(attacked).items():
+        if context.target == "client":
+            messages.setdefault(context, []).append(
+                Sent(
+                    f"a message, {metric}, {agreement}",
+                    1 - one.clear.median / one.plain,
+                    _hidden(one, asked),
+                    one.ciphertext.median,
+                    one.clear.median,
+                )
+            )
+    rounds = [
+        Sent(
+            f"a round's uploads, {one.setting.metric}, {one.setting.agreement}",
+            one.share,
+            one.hidden_in_words,
+            one.ciphertext.median,
+            one.clear.median,
+        )
+        for one in costs.rounds(family.records)
+    ]
+    found = [each for own in (*messages.values(), rounds) for each in blocks.falls(own)]
+    return list(dict.fromkeys(found))
 
 
 def _messages(family: Family, more: str) -> list[Table]:

@@ -122,6 +122,7 @@ class Page(NamedTuple):
       prediction: Tables of what masks alone predict.
       passed: Where attacks went past that.
       costs: Tables of bytes and seconds.
+      falls: Where more is hidden in fewer bytes, and why.
       provenance: How each run was made.
     """
 
@@ -135,6 +136,7 @@ class Page(NamedTuple):
     prediction: tuple[Table, ...]
     passed: tuple[str, ...]
     costs: tuple[Table, ...]
+    falls: tuple[str, ...]
     provenance: tuple[Provenance, ...]
 
     @property
@@ -197,6 +199,11 @@ def of(
         passed=tuple(passed),
         costs=tuple(
             table for family, _ in families for table in cost_tables.of(family)
+        ),
+        falls=tuple(
+            dict.fromkeys(
+                line for family, _ in families for line in cost_tables.falls(family)
+            )
         ),
         provenance=tuple(provenance.of(run) for run in runs),
     )
