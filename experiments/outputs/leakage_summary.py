@@ -44,6 +44,7 @@ class Leakage(NamedTuple):
       best_attack: The attacks and attackers behind `best`, and of how many examples
         each; an only one without a number.
       label_accuracy: Share of the reconstructions behind `best` whose label was recovered.
+      labels: The same with its interval.
       diverged: Number of attacks that ended without a number; they count as failures
         in the shares above, and not in the medians.
       without_result: Attacks that do not apply or failed, and members that failed of
@@ -63,6 +64,7 @@ class Leakage(NamedTuple):
     shares: Mapping[str, Rate] = MappingProxyType({})
     best_attack: str = ""
     label_accuracy: float | None = None
+    labels: Rate | None = None
     diverged: int = 0
     without_result: tuple[str, ...] = ()
     attack_seconds: Statistic | None = None
@@ -88,11 +90,12 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
     key = leaks.main.key
     best = hindsight.of_examples(records, key)
     finished = _finished(best, key)
-    labels = [
-        one.record.label_correct
+    labelled = [
+        one.record
         for one in finished
         if not one.is_member and one.record.label_correct is not None
     ]
+    labels = _rate([bool(one.label_correct) for one in labelled], labelled)
     numbers = {one.name: _statistic(finished, one.key) for one in leaks.numbers}
     shares = {one.name: _share(best, one) for one in leaks.shares}
     return Leakage(
@@ -112,7 +115,8 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
                 for (attack, attacker), count in hindsight.names(best, key)
             ]
         ),
-        label_accuracy=sum(labels) / len(labels) if labels else None,
+        label_accuracy=labels and labels.rate,
+        labels=labels,
         diverged=sum(math.isnan(record.number(key)) for record in group),
         without_result=_without_result(records),
         attack_seconds=statistic.summarise(record.seconds for record in group),
@@ -154,10 +158,14 @@ def _share(best: Sequence[Best], share: Share) -> Rate | None:
     else:
         measured = [one.measures for one in best if share.key in one.measures]
         found = [bool(one[share.key]) for one in measured]
+    return _rate(found, [one.record for one in best])
+
+
+def _rate(found: Sequence[bool], records: Sequence[AttackRecord]) -> Rate | None:
+    """A share of these records; with an interval where they are independent."""
     if not found:
         return None
     rate = success.rate(np.array(found))
-    records = [one.record for one in best]
     single = len({record.cell.seed for record in records}) == 1
     if single and units.of_records(records).independent:
         return rate

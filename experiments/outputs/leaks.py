@@ -77,3 +77,8 @@ class Leaks(NamedTuple):
     near: float
     short: Callable[[float, str], str] = format
     margin: float = 0.0
+
+    @property
+    def recovered(self) -> tuple[Share, ...]:
+        """The shares that tables for people have: what counts as recovered."""
+        return tuple(one for one in self.shares if one.heading)

@@ -9,7 +9,7 @@ import rich.table
 import rich.text
 
 from attacks.metrics.success import Rate
-from experiments.outputs import blind, blocks, text_tables
+from experiments.outputs import blind, blocks, counted, glossary, text_tables
 from experiments.outputs.blind import Past
 from experiments.outputs.blocks import Sent
 from experiments.outputs.cost_summary import Cost
@@ -89,6 +89,7 @@ def print_tables(
         for line in (
             *_published(context),
             *_blind(group, leaks),
+            *_recovered_shares(group, leaks),
             *_trained_otherwise(group),
             *blocks.falls(_sent(group)),
             *_costs_in_words(group),
@@ -97,6 +98,16 @@ def print_tables(
         for line in _without_result(group):
             console.print(rich.text.Text(line))
     console.print(rich.text.Text(_caption(rows, console.width, leaks), style="dim"))
+    words = "; ".join(f"{name}: {line}" for name, line in glossary.of(_names(rows)))
+    if words:
+        console.print(rich.text.Text(f"Words: {words}.", style="dim"))
+
+
+def _names(rows: Sequence[SummaryRow]) -> Iterator[str]:
+    """What rows call metrics, agreements and releases; attackers are in the caption."""
+    for row in rows:
+        yield from (row.metric, row.agreement, row.context.release)
+        yield from [row.cost.trained_agreement] if row.cost.trained_agreement else []
 
 
 class _Column(NamedTuple):
@@ -382,6 +393,25 @@ def _caption(rows: Sequence[SummaryRow], width: int, leaks: Leaks) -> str:
         "x = times those of a round without encryption (~: rounds vary by as much). "
         "'-' = not measured."
     )
+
+
+def _recovered_shares(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]:
+    """What counts as recovered, and right labels: how many of how many, how sure."""
+    found: dict[str, dict[str, dict[str, list[str]]]] = {}
+    for row in rows:
+        for name, rate in counted.rates(row.leakage, leaks):
+            of_metric = found.setdefault(name, {}).setdefault(row.metric, {})
+            percent = f"{100 * row.encryption_ratio:g}"
+            of_metric.setdefault(counted.in_words(rate), []).append(percent)
+    for name, metrics in found.items():
+        parts: dict[str, list[str]] = {}
+        for metric, values in metrics.items():
+            listed = ", ".join(
+                f"{value} at {', '.join(at)} %" for value, at in values.items()
+            )
+            parts.setdefault(listed, []).append(metric)
+        said = "; ".join(f"{', '.join(of)}: {listed}" for listed, of in parts.items())
+        yield f"Best of each, {name}: {said}."
 
 
 def _times(value: float | None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from experiments.outputs import blind, hindsight
+from experiments.outputs import blind, counted, hindsight
 from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.report import cost_tables, costs
@@ -108,14 +108,14 @@ def _of_policy(
     here = [one for one in own if one.mask == mask]
     if context.target == "aggregate":
         about = "What is published, whatever was encrypted on the way"
-        said = [*_leaks(here, leaks), *_blind(here, leaks), *_sure(here)]
+        said = [*_leaks(here, leaks), *_counted(here, leaks), *_sure(here)]
         return Answer(about, " ".join(said), "", "")
     about = f"{mask.text} hidden by {mask.metric}"
     if not LEAST <= mask.share <= MOST:
         about = f"Nothing was measured at about 10 % hidden; the nearest is {about}"
     said = [
         *_leaks(here, leaks),
-        *_blind(here, leaks),
+        *_counted(here, leaks),
         *_scale(own, mask, leaks),
         *_sure(here),
     ]
@@ -168,8 +168,16 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
         yield f"Attempts without a number: {without}; the table says why."
 
 
-def _blind(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
-    """What is guessed without a gradient, and on how many examples attacks are better."""
+def _counted(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
+    """Shares of examples, and on how many attacks are better than without a gradient."""
+    best = next(each for each in here if each.attack == HINDSIGHT)
+    rates = [
+        f"{name}: {counted.in_words(rate)}"
+        for name, rate in (counted.rates(best.summary, leaks) if best.summary else ())
+    ]
+    if rates:
+        listed = "; ".join(rates)
+        yield f"{listed[:1].upper()}{listed[1:]}."
     for one in here:
         if one.attack != BLIND:
             continue
@@ -181,7 +189,7 @@ def _blind(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
             f"A blind guess, without the gradient ({made_of}), has "
             f"{spread_lib.in_words(one.spread, leaks)}."
         )
-        past = next(each for each in here if each.attack == HINDSIGHT).past
+        past = best.past
         if past and not past.none:
             yield (
                 f"What attacks recovered is {past.text} "

@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import blind, cost_summary, hindsight, why
+from experiments.outputs import blind, cost_summary, hindsight, leakage_summary, why
 from experiments.outputs.blind import Past
+from experiments.outputs.leakage_summary import Leakage
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord, MemberRecord
 from experiments.outputs.report import spread as spread_lib
@@ -68,6 +69,7 @@ class Outcome(NamedTuple):
       chosen: What was believed, of an attack that chooses, and for how many examples; of
         `HINDSIGHT` which attacks were best, of `BLIND` what it is made of.
       past: How much of it is better than the blind guess; None where that is not known.
+      summary: Of `HINDSIGHT`: what else is counted on the same reconstructions.
     """
 
     context: Context
@@ -80,6 +82,7 @@ class Outcome(NamedTuple):
     reasons: tuple[tuple[str, int], ...]
     chosen: tuple[tuple[str, int], ...]
     past: Past | None = None
+    summary: Leakage | None = None
 
     @property
     def is_attack(self) -> bool:
@@ -255,4 +258,5 @@ def _hindsight(
         for (attack, attacker), count in hindsight.names(best, leaks.main.key)
     )
     past = _past([(one.record, one.measures) for one in best], leaks)
-    return Outcome(context, mask, HINDSIGHT, "", "", samples, 0, (), who, past)
+    summary = leakage_summary.summarise(group, leaks)
+    return Outcome(context, mask, HINDSIGHT, "", "", samples, 0, (), who, past, summary)

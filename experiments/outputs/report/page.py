@@ -1,7 +1,7 @@
 """The page: what is shown of families of runs, as values, and its HTML."""
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ import jinja2
 import markupsafe
 import plotly.offline
 
-from experiments.outputs import assumed
+from experiments.outputs import assumed, glossary
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import (
@@ -31,6 +31,7 @@ from experiments.outputs.report.examples import Strip
 from experiments.outputs.report.families import Family
 from experiments.outputs.report.grid import Grid
 from experiments.outputs.report.provenance import Provenance
+from experiments.outputs.report.reading import Run
 from experiments.outputs.summary import Context
 from experiments.outputs.text_tables import Table
 
@@ -117,6 +118,7 @@ class Page(NamedTuple):
       notes: What a reader must know first: what is missing.
       groups: What was attacked.
       measures: What the numbers are.
+      words: The names of metrics, agreements, releases and attackers, a line each.
       trouble: What went wrong.
       sentences: Tables of recovered sentences.
       prediction: Tables of what masks alone predict.
@@ -131,6 +133,7 @@ class Page(NamedTuple):
     notes: tuple[str, ...]
     groups: tuple[Group, ...]
     measures: tuple[str, ...]
+    words: tuple[tuple[str, str], ...]
     trouble: tuple[str, ...]
     sentences: tuple[Table, ...]
     prediction: tuple[Table, ...]
@@ -193,6 +196,7 @@ def of(
         notes=tuple(first),
         groups=tuple(groups),
         measures=tuple(captions),
+        words=tuple(glossary.of(_names(runs))),
         trouble=tuple(wrong),
         sentences=tuple(sentences),
         prediction=tuple(prediction),
@@ -221,6 +225,13 @@ def to_html(page: Page) -> str:
         not_recorded=costs.NOT_RECORDED,
         plotly=markupsafe.Markup(plotly.offline.get_plotlyjs()),
     )
+
+
+def _names(runs: Sequence[Run]) -> Iterator[str]:
+    for run in runs:
+        for one in run.records:
+            yield from (one.cell.metric, one.cell.agreement, one.cell.release)
+            yield from [one.attacker] if isinstance(one, AttackRecord) else []
 
 
 def _attacks(family: Family) -> list[AttackRecord]:

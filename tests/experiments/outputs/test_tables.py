@@ -47,6 +47,7 @@ def test_csv_has_the_columns_and_values_of_earlier_versions():
         "hidden_share", "without_result", "measures", "saturated_share", "refused",
             "weights_after_rounds", "relative_mean_upload_bytes", "trained_agreement",
             "seconds_overlap", "ciphertext_bytes", "clear_bytes",
+        *(name for name in now[0] if name.startswith("labels_")),
         *(name for name in now[0] if name.startswith("test_loss_") or "blind" in name),
     )  # fmt: skip
     assert [name for name in now[0] if name not in new] == list(before[0])
@@ -108,6 +109,29 @@ def test_what_does_not_apply_is_named_with_its_reason_and_has_no_number():
     assert (second["psnr_best_n"], second["psnr_best_median"]) == ("0", "")
     assert (second["success_25db_trials"], second["success_25db_rate"]) == ("0", "")
     assert second["diverged"] == "0"
+
+
+def test_successes_and_labels_are_in_the_narrowest_table_with_their_intervals():
+    made = [
+        attack(image, psnr=psnr, cell=cell(ratio, metric), label_correct=psnr > 10)
+        for ratio, psnr in ((0.0, 40.0), (0.1, 30.0), (1.0, 6.0))
+        for metric in ("random", "magnitude")
+        for image in range(3)
+    ]
+    stream = io.StringIO()
+    tables.print_tables(summary.summarise(made), stream, 80)
+    shown = " ".join(stream.getvalue().split())
+    counts = (
+        "magnitude, random: 3 of 3 (95 % interval 44 to 100 %) at 0, 10 %, 0 of 3 (95 % "
+        "interval 0 to 56 %) at 100 %."
+    )
+    assert f"Best of each, share >= 25 dB: {counts}" in shown
+    assert f"Best of each, label right: {counts}" in shown
+    # Of one message no interval.
+    stream = io.StringIO()
+    batch = [dataclasses.replace(one, batch_size=3) for one in made]
+    tables.print_tables(summary.summarise(batch), stream, 80)
+    assert "random: 3 of 3 at 0, 10 %, 0 of 3" in " ".join(stream.getvalue().split())
 
 
 def test_csv_can_be_read_back():

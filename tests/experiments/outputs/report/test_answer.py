@@ -43,6 +43,16 @@ def test_leakage_bytes_and_time_at_a_tenth():
     assert "So few rounds say little." in found.time
 
 
+def test_successes_and_right_labels_are_counted_with_their_intervals():
+    made = [attack(image, psnr=20.0 + 4 * image) for image in range(3)]
+    made[0] = dataclasses.replace(made[0], label_correct=False)
+    (found,) = answers(made)
+    assert (
+        "Share >= 25 dB: 1 of 3 (95 % interval 6 to 79 %); label right: 2 of 3 (95 % "
+        "interval 21 to 94 %)."
+    ) in found.leaks
+
+
 def test_from_which_share_on_it_is_down_to_what_everything_hidden_gives():
     (found,) = answers(folders.found())
     assert (
