@@ -82,7 +82,7 @@ def execute(
       0, `command.REFUSED` or `command.STOPPED`.
     """
 
-    def prepare() -> "tuple[Settings, Inputs, str, list[str]]":
+    def prepare() -> "tuple[Settings, Inputs, str, list[limits.Limit]]":
         rules.check(asked, _nothing_left_out)
         settings = _named(asked)
         effort = suites.audit.effort
@@ -97,7 +97,7 @@ def execute(
         left_out = effort.limits(chosen, settings, inputs)
         return _searching(settings, chosen.iterations), inputs, said, left_out
 
-    def work(prepared: "tuple[Settings, Inputs, str, list[str]]") -> int:
+    def work(prepared: "tuple[Settings, Inputs, str, list[limits.Limit]]") -> int:
         settings, inputs, said, left_out = prepared
         effort = suites.audit.effort
         if asked.output.dry_run:

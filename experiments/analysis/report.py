@@ -165,7 +165,11 @@ def tables(heading: Heading, results: Sequence[Analysed]) -> tuple[Table, Table]
             (
                 metric,
                 _CRITERIA[criterion].format(heading.psnr_threshold_db),
-                _bracket(*median_bracket(results, metric, criterion)),
+                _bracket(*median_bracket(results, metric, criterion))
+                if criterion != PSNR
+                or heading.prior_psnr_db < heading.psnr_threshold_db
+                # Nothing can hide what is known beforehand.
+                else f"never: the prior alone gives {heading.prior_psnr_db:.1f} dB",
             )
             for metric, criterion in dict.fromkeys(
                 (found.metric, found.criterion)
@@ -192,7 +196,7 @@ def _cells(ratio: float, metric: str, found: Sequence[Prediction]) -> tuple[str,
 
 def _bracket(low: float, high: float) -> str:
     if math.isinf(high):
-        return "never"
+        return "at no ratio up to 100 %"
     if high == 0.0:
         return "always"
     return f"{100 * low:.2f} to {100 * high:.2f} %"

@@ -256,6 +256,24 @@ def searches(settings: Settings, inputs: Inputs) -> int:
     )
 
 
+def searching(settings: Settings, inputs: Inputs) -> tuple[str, ...]:
+    """The attacks of a run that search by gradients, members of envelopes among them.
+
+    Args:
+      settings: Checked.
+      inputs: The data and the model.
+    """
+    offered, asked = inputs.modality.attacks, settings.attack.methods
+    envelope = any(offered[name].envelope for name in asked)
+    return tuple(
+        name
+        for name, entry in offered.items()
+        if (name in asked or (envelope and entry.is_member))
+        and not entry.envelope
+        and _searches(entry)
+    )
+
+
 def _searches(entry: attack_catalog.Entry) -> bool:
     builder = pkgutil.resolve_name(entry.build)
     return "effort" in inspect.signature(builder).parameters

@@ -1,7 +1,7 @@
 """From the records of a run to what people look at: TensorBoard, CSV and a table."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TextIO
 
 from experiments.data.dataset import Dataset
@@ -20,9 +20,18 @@ from experiments.outputs import (
     text_tables,
 )
 from experiments.outputs import summary as summary_lib
+from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord, RoundRecord
+from experiments.outputs.report import (
+    families,
+    kept,
+    meaning,
+    page,
+    reading,
+    writing,
+)
 from experiments.outputs.report import folder as report_folder
-from experiments.outputs.report import kept, reading, writing
+from experiments.outputs.summary import Context
 from experiments.study import command
 from experiments.study.modality import Modality
 
@@ -145,6 +154,10 @@ def summary(
     rows = summary_lib.summarise(found, leaks)
     for line in assumed.of(found):
         print(f"Note: {line}", file=stream)
+    for context, sentences in _meanings(run_folder, leaks).items():
+        print(
+            f"{meaning.HEADING} ({context.title}): {' '.join(sentences)}", file=stream
+        )
     tables.print_tables(rows, stream, leaks=leaks)
     attacked = [record for record in found if isinstance(record, AttackRecord)]
     for table in by_attack.to_tables(by_attack.summarise(attacked, leaks), leaks):
@@ -162,6 +175,14 @@ def summary(
         file=stream,
         flush=True,
     )
+
+
+def _meanings(
+    run_folder: pathlib.Path, leaks: Leaks
+) -> Mapping[Context, tuple[str, ...]]:
+    """What the results mean, in plain sentences, for everything that was attacked."""
+    (family,) = families.join([reading.read(run_folder)])
+    return page.meanings(family, leaks)
 
 
 def _without_result(rows: Sequence[summary_lib.SummaryRow]) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 import csv
 import io
+import math
 import pathlib
 
 import numpy as np
 import pytest
 
 from experiments import analyse, analysis, check_prediction
-from experiments.analysis import attacked, noises, options, results, study
+from experiments.analysis import attacked, noises, options, report, results, study
 from experiments.modalities.pictures import loading
 from experiments.outputs import files
 from experiments.study import flag_table
@@ -208,3 +209,18 @@ def test_every_noise_is_added():
     together = noises.sigma(parts, gradient)
     np.testing.assert_allclose(together, np.sqrt(np.sum(np.square(alone), axis=0)))
     assert np.all(noises.sigma(["float32"], gradient) > 0)
+
+
+@pytest.mark.parametrize(
+    ("prior_db", "said"),
+    [(21.3, "never: the prior alone gives 21.3 dB"), (9.0, "at no ratio up to 100 %")],
+)
+def test_a_threshold_below_the_prior_is_never_reached_and_it_is_said_why(
+    prior_db, said
+):
+    """A bare "never" looks as if attacks always recovered so much."""
+    heading = report.Heading("m", "d", "none", "p", "", prior_db, 20.0)
+    thresholds = (results.Threshold("random", results.PSNR, 1.0, math.inf),)
+    found = results.Analysed((0,), (), thresholds, 0.0)
+    _, table = report.tables(heading, [found])
+    assert table.rows == [("random", "predicted PSNR below 20 dB", said)]

@@ -197,6 +197,7 @@ def test_the_command_says_what_it_would_do_does_it_and_goes_on(tmp_path, capfd):
     assert status == 0
     capfd.readouterr()
     assert "strongest" in shown and "the least that leaks" in shown
+    assert shown.rindex("What this means for you") < shown.index("the least that leaks")
     records = (runs / "mine" / "results.jsonl").read_bytes()
     found = results.load(runs / "mine")
     assert [record.attack for record in found] == ["strongest"] * 2

@@ -5,11 +5,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from experiments.outputs import blind, counted, hindsight
-from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
-from experiments.outputs.report import cost_tables, costs
+from experiments.outputs.report import cost_tables, costs, meaning
 from experiments.outputs.report import spread as spread_lib
 from experiments.outputs.report.costs import Message, Rounds
+from experiments.outputs.report.meaning import Compared
 from experiments.outputs.report.outcomes import (
     BLIND,
     CHOOSING,
@@ -248,9 +248,7 @@ def _enough(own: Sequence[Outcome], leaks: Leaks) -> str:
 
     Where no blind guess is on record: leak no more than with everything hidden.
     """
-    compared = sorted(
-        (one.mask.low, one.past) for one in own if one.attack == HINDSIGHT and one.past
-    )
+    compared = meaning.compared(own)
     if compared:
         return _enough_by_guess(compared)
     found = sorted(
@@ -292,26 +290,21 @@ def _enough(own: Sequence[Outcome], leaks: Leaks) -> str:
     return f"{said}."
 
 
-def _enough_by_guess(compared: Sequence[tuple[float, Past]]) -> str:
-    """The same against the blind guess, of shares and comparisons in ascending order."""
-    least, bare = compared[0]
-    if least == 0.0 and bare.none:
+def _enough_by_guess(compared: Sequence[Compared]) -> str:
+    """The same against the blind guess, of comparisons by ascending shares."""
+    least, found = compared[0], meaning.enough(compared)
+    if least.mask.low == 0.0 and least.past.none:
         return (
             f"Even with no mask at all these attacks are {blind.NO_BETTER}. So this run "
             "shows nothing about the mask."
         )
-    enough = None
-    for share, past in reversed(compared):
-        if not past.none:
-            break
-        enough = share
-    if enough is None:
+    if found is None:
         return "At every measured share some attack is better than a blind guess."
     said = (
-        f"From the measured share of {percent(enough)} % on no attack tried is better than "
-        "a blind guess"
+        f"From the measured share of {percent(found.mask.low)} % on no attack tried is "
+        "better than a blind guess"
     )
-    if enough == least:
+    if found is least:
         return (
             f"{said}, the least that has a result: with nothing hidden there is none, so "
             "these attacks may fail without a mask, too."

@@ -20,6 +20,7 @@ from experiments.outputs.report import (
     examples,
     frontier,
     grid,
+    meaning,
     outcomes,
     provenance,
     trouble,
@@ -71,6 +72,7 @@ class Group(NamedTuple):
     Attributes:
       title: What was attacked.
       differs: What tells its settings from other families'; "" for nothing.
+      meaning: What the result means, in sentences; empty where nothing has a number.
       answers: For each metric.
       curves: Leakage over what is hidden.
       heights: The range of the vertical axis.
@@ -84,6 +86,7 @@ class Group(NamedTuple):
 
     title: str
     differs: str
+    meaning: tuple[str, ...]
     answers: list[Answer]
     curves: list[Curve]
     heights: tuple[float, float]
@@ -213,6 +216,26 @@ def of(
     )
 
 
+def meanings(family: Family, leaks: Leaks) -> dict[Context, tuple[str, ...]]:
+    """What the results of a family of runs mean, for each context that has numbers.
+
+    Args:
+      family: Runs of one setting.
+      leaks: What is measured there.
+
+    Returns:
+      Sentences by what was attacked.
+    """
+    attacked = _attacks(family)
+    found = outcomes.of_records(attacked, leaks)
+    sent, trained = costs.messages(attacked), costs.rounds(family.records)
+    said = {
+        context: meaning.of(context, found, attacked, sent, trained, leaks)
+        for context in dict.fromkeys(one.context for one in found)
+    }
+    return {context: sentences for context, sentences in said.items() if sentences}
+
+
 def to_html(page: Page) -> str:
     """The page in one file that loads nothing from anywhere."""
     template = pathlib.Path(__file__).with_name("page.html").read_text("utf-8")
@@ -223,6 +246,7 @@ def to_html(page: Page) -> str:
         legend=LEGEND,
         threat_model=THREAT_MODEL,
         not_recorded=costs.NOT_RECORDED,
+        means=meaning.HEADING,
         plotly=markupsafe.Markup(plotly.offline.get_plotlyjs()),
     )
 
@@ -250,6 +274,7 @@ def _groups(family: Family, leaks: Leaks) -> list[Group]:
             Group(
                 f"{family.name}: {context.title}" if family.name else context.title,
                 family.differs,
+                meaning.of(context, found, attacked, sent, trained, leaks),
                 answer.of(context, found, sent, trained, leaks),
                 curves.of(context, found, sent, leaks),
                 (0.0, 1.0),

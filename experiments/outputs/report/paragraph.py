@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from experiments.outputs.report import answer
+from experiments.outputs.report import answer, meaning
 from experiments.outputs.report.page import Page
 
 
@@ -13,12 +13,15 @@ def of(page: Page) -> str:
       page: The report.
 
     Returns:
-      Paragraphs, with what is missing before them and what went wrong behind.
+      Paragraphs: what the result means, what is missing, the answers, what went wrong.
     """
     return "\n".join(_lines(page))
 
 
 def _lines(page: Page) -> Iterator[str]:
+    for group in page.groups:
+        if group.meaning:
+            yield f"{meaning.HEADING} ({group.title}): {' '.join(group.meaning)}"
     yield from page.notes
     for group in page.groups:
         yield f"{group.title}{f' ({group.differs})' if group.differs else ''}"

@@ -5,9 +5,10 @@ import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import files, hindsight
+from experiments.outputs import blind, files, hindsight
 from experiments.outputs.pictures import decibels
 from experiments.outputs.records import AttackRecord, Record
+from experiments.outputs.text_tables import Table
 
 FILE_NAME = "predicted.json"
 
@@ -19,6 +20,14 @@ CLEAR_DB = 2.0
 one example scatters around what is predicted, so less is no sign of a weak attack."""
 
 _PSNR = "psnr_db"
+
+
+BESIDE = (
+    "Predicted and measured. Predicted: what is left to whoever knows the stated prior and "
+    "uses every visible entry, computed, with no attack made. Measured: what the attacks "
+    "that were tried recovered. Where measured is lower, a better attack may recover more; "
+    "a mask is judged by both"
+)
 
 
 class Predicted(NamedTuple):
@@ -59,6 +68,42 @@ def load(run_folder: pathlib.Path) -> list[Predicted]:
         Predicted(**{**one, "psnr_db": files.number_from_json(one["psnr_db"])})
         for one in files.read_json(run_folder / FILE_NAME) or ()
     ]
+
+
+def beside(found: Sequence[Predicted], records: Iterable[Record]) -> list[Table]:
+    """What is predicted beside what was measured, so that nobody takes one for the other.
+
+    Args:
+      found: Predictions of a run.
+      records: Of the same run.
+
+    Returns:
+      A table of the examples that have both, if there are some.
+    """
+    levels, groups = _attacked(found, records)
+    rows = []
+    for place in sorted(groups, key=lambda one: (one.metric, one.asked, one.example)):
+        guess = next(blind.value(one, _PSNR) for one in groups[place])
+        best = hindsight.of_examples(groups[place], _PSNR)
+        rows.append(
+            (
+                place.metric,
+                f"{100 * place.asked:g} %",
+                str(place.example),
+                decibels.in_words(levels[place]),
+                decibels.in_words(best[0].number(_PSNR)) if best else "no result",
+                "not on record" if math.isnan(guess) else decibels.in_words(guess),
+            )
+        )
+    headings = (
+        "Hidden by",
+        "Asked",
+        "Example",
+        "Predicted",
+        "Measured, best attack tried",
+        "Measured, blind guess",
+    )
+    return [Table(BESIDE, headings, rows)] if rows else []
 
 
 def passed(found: Sequence[Predicted], records: Iterable[Record]) -> Iterator[str]:

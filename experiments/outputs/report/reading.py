@@ -75,7 +75,12 @@ def read(path: pathlib.Path) -> Run:
         config,
         tuple(found.values()),
         plan,
-        (*notes, *_damaged(path), *_unfinished(plan, found), *limits.load(path)),
+        (
+            *notes,
+            *_damaged(path),
+            *_unfinished(plan, found),
+            *limits.load(path, found.values()),
+        ),
     )
 
 

@@ -80,6 +80,12 @@ def page_of(
             for table in kept.load(run.path / file)
         ]
 
+    beside = [
+        table._replace(title=f"{run.name}: {table.title}")
+        for run in runs
+        for table in predicted.beside(predicted.load(run.path), run.records)
+    ]
+
     def compared(how: Callable[..., Iterator[str]]) -> list[str]:
         return [
             f"{run.name}: {line}" if len(runs) > 1 else line
@@ -90,7 +96,7 @@ def page_of(
     return page.of(
         found,
         tables(kept.SENTENCES),
-        tables(kept.PREDICTION),
+        [*beside, *tables(kept.PREDICTION)],
         compared(predicted.passed),
         (*notes, *compared(predicted.fell_short)),
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from experiments.outputs import run_directory
+from experiments.outputs.report.limits import Limit
 from experiments.study import dry_run
 from experiments.study.inputs import Inputs
 from experiments.study.settings import Settings
@@ -65,7 +66,7 @@ def of(settings: Settings, inputs: Inputs, minutes: float) -> Effort:
     return Effort(iterations, searches, iterations * one)
 
 
-def limits(effort: Effort, settings: Settings, inputs: Inputs) -> list[str]:
+def limits(effort: Effort, settings: Settings, inputs: Inputs) -> list[Limit]:
     """What an audit leaves out, for whoever reads its report.
 
     Args:
@@ -74,15 +75,20 @@ def limits(effort: Effort, settings: Settings, inputs: Inputs) -> list[str]:
       inputs: The data and the model.
 
     Returns:
-      Sentences; none where every attack that fits searches as long as it was asked.
+      Sentences; none where every attack that fits searches as long as it was asked. That
+      searches were cut is of those that search.
     """
     most = settings.attack.max_iterations
-    cut = (
+    cut = Limit(
         f"Searches were cut to {effort.iterations} of {most} iterations for time; longer "
-        "ones may recover more."
+        "ones may recover more.",
+        dry_run.searching(settings, inputs),
     )
-    said = [cut if effort.iterations < most else "", not_tried(settings, inputs)]
-    return [one for one in said if one]
+    left = not_tried(settings, inputs)
+    return [
+        *([cut] if effort.iterations < most else []),
+        *([Limit(left)] if left else []),
+    ]
 
 
 def in_words(effort: Effort, settings: Settings, minutes: float) -> str:

@@ -78,8 +78,28 @@ def test_attacks_below_the_prediction_with_nothing_hidden_are_said_first(tmp_pat
     runs = [reading.read(path)]
     page = writing.page_of(writing.families_of(runs, lambda modality: PICTURES), runs)
     assert any(expected in note for note in page.notes)
-    assert paragraph.of(page).startswith(expected)
+    shown = paragraph.of(page)
+    assert shown.index(expected) < shown.index("* ")
     enough = [attack(0, psnr=25.0, attack="completion", cell=cell(0.0)), *made]
     assert not list(predicted.fell_short(levels, enough))
     diverged = [attack(0, psnr=math.nan, cell=cell(0.0))]
     assert not list(predicted.fell_short(levels, diverged))
+
+
+def test_predicted_stands_beside_measured(tmp_path):
+    made = [
+        attack(0, psnr=12.4, cell=cell(1.0), blind=12.4),
+        attack(0, psnr=math.nan, cell=cell(0.1)),
+    ]
+    path = folders.write(tmp_path / "run", made)
+    levels = [Predicted("random", 1.0, 0, 21.0), Predicted("random", 0.1, 0, math.inf)]
+    predicted.save(path, levels)
+    (table,) = predicted.beside(levels, made)
+    assert table.rows == [
+        ("random", "10 %", "0", "exact", "diverged", "not on record"),
+        ("random", "100 %", "0", "21.0 dB", "12.4 dB", "12.4 dB"),
+    ]
+    assert predicted.beside(levels, [attack(7)]) == []
+    writing.write(path, [reading.read(path)], lambda modality: PICTURES)
+    page = (path / "report.html").read_text()
+    assert "Predicted and measured." in page and "none of their numbers was" in page
