@@ -20,11 +20,11 @@ _DPI = 100
 _SUFFIXES = (".png", ".svg", ".pdf")
 
 
-def to_png(figure: matplotlib.figure.Figure) -> bytes:
-    """Renders a figure as a PNG file."""
+def to_png(figure: matplotlib.figure.Figure, dpi: int = _DPI) -> bytes:
+    """Renders a figure as a PNG file, with so many pixels an inch."""
     buffer = io.BytesIO()
     backend_agg.FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png", dpi=_DPI)
+    figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 
 

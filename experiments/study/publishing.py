@@ -106,6 +106,8 @@ def _everything(
         with tensorboard.RoundWriter(run_folder, name, cell, past):
             pass
     tensorboard.write_hparams(run_folder, rows, leaks)
+    meanings = _meanings(run_folder, leaks)
+    tensorboard.write_cards(run_folder, rows, meanings, leaks)
     tensorboard.write_figures(run_folder, rows, leaks)
     tensorboard.write_searches(run_folder, searches.load(run_folder))
     modality.show(run_folder, dataset, attacked)
@@ -154,7 +156,8 @@ def summary(
     rows = summary_lib.summarise(found, leaks)
     for line in assumed.of(found):
         print(f"Note: {line}", file=stream)
-    for context, sentences in _meanings(run_folder, leaks).items():
+    meanings = _meanings(run_folder, leaks)
+    for context, sentences in meanings.items():
         print(
             f"{meaning.HEADING} ({context.title}): {' '.join(sentences)}", file=stream
         )
@@ -170,7 +173,7 @@ def summary(
         "\n" + "\n".join(said) + f"\nData: {dataset.note}\nLook at the "
         f"{f'{visible} and ' if visible else ''}curves: "
         f"{command.program('tensorboard')} --logdir {run_folder}\n"
-        f"and then {tensorboard.to_first_screen(rows)}\n"
+        f"and then {tensorboard.to_first_screen(rows, meanings)}\n"
         f"The report: {run_folder / report_folder.PAGE}",
         file=stream,
         flush=True,

@@ -2,6 +2,7 @@ from .event_files import FOLDER_NAME as FOLDER_NAME
 from .link import to_first_screen as to_first_screen
 from .report import Example as Example
 from .report import panel as panel
+from .report import write_cards as write_cards
 from .report import write_figures as write_figures
 from .report import write_reconstructions as write_reconstructions
 from .report import write_searches as write_searches

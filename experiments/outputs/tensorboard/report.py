@@ -1,7 +1,8 @@
 """Pictures, figures and texts of a run."""
 
+import functools
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from experiments.outputs import (
+    cards,
     figures,
     hindsight,
     over_ratio,
@@ -23,6 +25,11 @@ from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.summary import Context, SummaryRow
 from experiments.outputs.tensorboard import event_files
+
+_CARD = (
+    "Drawn for the size of a card; the figures further down have more. Best attack: of "
+    "each example, in hindsight."
+)
 
 
 class Example(NamedTuple):
@@ -98,16 +105,52 @@ def write_figures(
             )
 
 
-def figure_tags(rows: Sequence[SummaryRow]) -> list[str]:
-    """The tags under which `write_figures` shows these rows, in its order."""
-    return [
-        tag
-        for context in _drawn(rows)
-        for tag in (
-            _over_ratio_tag(context),
-            *([_overhead_tag(context)] if _has_bytes(context, rows) else ()),
-        )
-    ]
+def write_cards(
+    run_folder: pathlib.Path,
+    rows: Sequence[SummaryRow],
+    meanings: Mapping[Context, Sequence[str]],
+    leaks: Leaks = PICTURES,
+) -> None:
+    """Draws what TensorBoard's first screen shows, for the size of its cards.
+
+    Args:
+      run_folder: The folder of the run.
+      rows: From `summary.summarise`.
+      meanings: What the results mean, in sentences, by what was attacked.
+      leaks: What is measured.
+    """
+    with event_files.fresh_default(event_files.report_folder(run_folder), "cards"):
+        for tag, figure in _cards(rows, meanings, leaks):
+            png = figures.to_png(figure(), cards.DPI)
+            picture = tf.image.decode_png(png, channels=3)[tf.newaxis]
+            tf.summary.image(tag, picture, step=0, description=_CARD)
+
+
+def card_tags(
+    rows: Sequence[SummaryRow], meanings: Mapping[Context, Sequence[str]]
+) -> list[str]:
+    """The tags under which `write_cards` shows a run, the most telling first."""
+    return [tag for tag, _ in _cards(rows, meanings, PICTURES)]
+
+
+def _cards(
+    rows: Sequence[SummaryRow],
+    meanings: Mapping[Context, Sequence[str]],
+    leaks: Leaks,
+) -> Iterator[tuple[str, Callable[[], matplotlib.figure.Figure]]]:
+    """Of each context its tags, whose names sort before all others, and figures."""
+    drawn = _drawn(rows)
+    for context in dict.fromkeys(row.context for row in rows):
+        own = [row for row in rows if row.context == context]
+        if context in meanings:
+            words = functools.partial(cards.in_words, context.title, meanings[context])
+            yield f"1_in_words/{context.title}", words
+        if context in drawn and sum(row.leakage.best is not None for row in own) > 1:
+            leakage = functools.partial(cards.leakage, context, rows, leaks)
+            yield f"2_what_leaks/{context.title}", leakage
+        if context in drawn and sum(map(cards.has_uploads, own)) > 1:
+            uploads = functools.partial(cards.uploads, context, rows)
+            yield f"3_what_it_costs/{context.title}", uploads
 
 
 def _over_ratio_tag(context: Context) -> str:
