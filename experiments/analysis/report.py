@@ -165,11 +165,7 @@ def tables(heading: Heading, results: Sequence[Analysed]) -> tuple[Table, Table]
             (
                 metric,
                 _CRITERIA[criterion].format(heading.psnr_threshold_db),
-                _bracket(*median_bracket(results, metric, criterion))
-                if criterion != PSNR
-                or heading.prior_psnr_db < heading.psnr_threshold_db
-                # Nothing can hide what is known beforehand.
-                else f"never: the prior alone gives {heading.prior_psnr_db:.1f} dB",
+                _reached(heading, results, metric, criterion),
             )
             for metric, criterion in dict.fromkeys(
                 (found.metric, found.criterion)
@@ -191,6 +187,22 @@ def _cells(ratio: float, metric: str, found: Sequence[Prediction]) -> tuple[str,
         spread([each.degrees_of_freedom for each in found], ".0f"),
         spread([each.psnr_bound_db for each in found], ".1f"),
         spread([each.psnr_without_box_db for each in found], ".1f"),
+    )
+
+
+def _reached(
+    heading: Heading, results: Sequence[Analysed], metric: str, criterion: str
+) -> str:
+    """From where on a criterion holds; where it never does, why that is."""
+    low, high = median_bracket(results, metric, criterion)
+    if criterion != PSNR or not math.isinf(high):
+        return _bracket(low, high)
+    # Nothing can hide what is known beforehand.
+    if heading.prior_psnr_db >= heading.psnr_threshold_db:
+        return f"never: the prior alone gives {heading.prior_psnr_db:.1f} dB"
+    return (
+        "never: with everything hidden who is granted the numbers at exactly 0 or 1 has "
+        f"more, without them {heading.prior_psnr_db:.1f} dB"
     )
 
 

@@ -11,6 +11,7 @@ import matplotlib.figure
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.outputs import blind
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.records import ATTACKERS
 
@@ -29,6 +30,7 @@ class Panel(NamedTuple):
       attacker: "naive" or "mask_aware".
       image: [h, w, c], c = 1 or 3; clipped to [0, 1].
       psnr_db: Its PSNR.
+      is_blind: Whether that is no better than a blind guess.
     """
 
     encryption_ratio: float
@@ -36,6 +38,7 @@ class Panel(NamedTuple):
     attacker: str
     image: NDArray[np.floating]
     psnr_db: float
+    is_blind: bool = False
 
 
 def figure(
@@ -98,7 +101,7 @@ def figure(
             ]
             if shown:
                 best = max(shown, key=lambda panel: _orderable(panel.psnr_db))
-                _show(axis, best.image, PICTURES.shown(best.psnr_db))
+                _show(axis, best.image, _caption(best))
             else:
                 axis.axis("off")
                 _say(axis, reasons.get((ratio, metric, attacker), ""))
@@ -108,6 +111,11 @@ def figure(
     for axis, heading in zip(axes[0], ("original", *headings), strict=True):
         axis.set_title(heading, fontsize=13, pad=8)
     return made
+
+
+def _caption(panel: Panel) -> str:
+    shown = PICTURES.shown(panel.psnr_db)
+    return f"{shown}\nas a {blind.NAME}" if panel.is_blind else shown
 
 
 def _say(axis: matplotlib.axes.Axes, reason: str) -> None:

@@ -16,6 +16,9 @@ from experiments.outputs.text_tables import Table
 MESSAGE = "the gradient alone, without the weight and the metrics of a training round"
 """What the bytes of a message count."""
 
+_NOTHING = "-"
+_OFTEN_THE_SAME = ("Agreeing on a mask", "Learned", "Beyond the bound", "Refused")
+
 WHOLE = "the first round, which has no mask to go by, was encrypted completely"
 """What is said where it was encrypted completely, and later ones not."""
 
@@ -128,7 +131,7 @@ def _trainings(family: Family, more: str) -> list[Table]:
         "Up and down, x plain",
         "A round: median (least to most)",
         "Agreeing on a mask",
-        "Learned: on the test set, last round",
+        "Learned",
         "Beyond the bound",
         "Refused",
     )
@@ -142,11 +145,31 @@ def _trainings(family: Family, more: str) -> list[Table]:
         ]
         title = f"{dataset}, {model}, {clients} clients{more}"
         rows = [_training(one, costs.plain_of(one, found)) for one in own]
-        tables.append(Table(f"A training round: {title}", headings, rows))
+        tables.append(_without_constants(f"A training round: {title}", headings, rows))
         timed = [one for one in own if one.stages]
         if timed:
             tables.append(_stages(f"Seconds of a training round: {title}", timed))
     return tables
+
+
+def _without_constants(
+    title: str, headings: Sequence[str], rows: Sequence[tuple[str, ...]]
+) -> Table:
+    """A table without columns that say one thing in all rows, which its title then says."""
+    kept, said = [], []
+    for place, heading in enumerate(headings):
+        values = {row[place] for row in rows} - {_NOTHING}
+        if heading in _OFTEN_THE_SAME and len(rows) > 1 and len(values) < 2:
+            said.append(f"{heading.lower()}: {next(iter(values), _NOTHING)}")
+        else:
+            kept.append(place)
+    if said:
+        title = f"{title}. In all rows {'; '.join(said)}"
+    return Table(
+        title,
+        tuple(headings[place] for place in kept),
+        [tuple(row[place] for place in kept) for row in rows],
+    )
 
 
 def _stages(title: str, timed: Sequence[Rounds]) -> Table:
@@ -162,9 +185,10 @@ def _stages(title: str, timed: Sequence[Rounds]) -> Table:
 
 
 def _training(one: Rounds, plain: Rounds | None) -> tuple[str, ...]:
+    learned = "; ".join(f"{name} {_ends(each)}" for name, each in one.learned.items())
     return (
         f"{one.setting.metric}, {one.setting.agreement}",
-        one.hidden_in_words + (f"; {WHOLE}" if one.whole else ""),
+        one.hidden_in_words + (" (first round: all)" if one.whole else ""),
         one.ciphertext.bytes,
         one.clear.bytes,
         one.down.bytes,
@@ -175,7 +199,7 @@ def _training(one: Rounds, plain: Rounds | None) -> tuple[str, ...]:
         ),
         one.seconds.seconds,
         one.agreement.seconds if one.agreement else "no round of its own",
-        "; ".join(f"{name} {_ends(each)}" for name, each in one.learned.items()) or "-",
-        f"{percent(one.saturated / one.hidden)} %" if one.hidden else "-",
+        learned or _NOTHING,
+        f"{percent(one.saturated / one.hidden)} %" if one.hidden else _NOTHING,
         str(sum(one.refused.values())),
     )

@@ -10,7 +10,7 @@ import matplotlib.image
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.outputs import reconstructions, why
+from experiments.outputs import blind, reconstructions, why
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import outcomes
@@ -168,7 +168,11 @@ def _tile(at: Sequence[tuple[Run, AttackRecord]], share: float, leaks: Leaks) ->
         reason = f"{first.attack} {why.no_result(first.status, first.reason)}"
         return Tile("", heading, (reason,), reason)
     run, best = max(ended, key=lambda pair: _order(pair[1], leaks))
-    shown = leaks.shown(best.number(leaks.main.key))
+    value = best.number(leaks.main.key)
+    shown = leaks.shown(value)
+    past = blind.past([(best, value)], leaks)
+    if past and past.none:
+        shown = f"{shown}, {blind.NO_BETTER}"
     how = f"chosen: {best.chosen}" if choosing else "best in hindsight"
     name = f"{best.attack} {best.attacker.replace('_', '-')}"
     kept = reconstructions.load(run.path, best.key)

@@ -23,10 +23,11 @@ _PSNR = "psnr_db"
 
 
 BESIDE = (
-    "Predicted and measured. Predicted: what is left to whoever knows the stated prior and "
-    "uses every visible entry, computed, with no attack made. Measured: what the attacks "
-    "that were tried recovered. Where measured is lower, a better attack may recover more; "
-    "a mask is judged by both"
+    "Predicted and measured. Predicted: what is left to who knows the stated prior, uses "
+    "every visible entry and is granted the numbers at exactly 0 or 1 (black and white "
+    "pixels), computed, with no attack made. Measured: what the attacks that were tried "
+    "recovered, to whom nothing was granted. Where measured is lower, a better attack may "
+    "recover more: a mask is judged by both"
 )
 
 

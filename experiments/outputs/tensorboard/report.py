@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from experiments.outputs import (
+    blind,
     cards,
     figures,
     hindsight,
@@ -195,12 +196,14 @@ def write_texts(run_folder: pathlib.Path, texts: Mapping[str, str]) -> None:
 
 def panel(record: AttackRecord, image: NDArray[np.floating]) -> panels.Panel:
     """The panel of a record and its reconstruction, [h, w, c]."""
+    past = blind.past([(record, record.number(PICTURES.main.key))], PICTURES)
     return panels.Panel(
         record.cell.encryption_ratio,
         record.cell.metric,
         record.attacker,
         image,
         record.number(PICTURES.main.key),
+        past is not None and past.none,
     )
 
 

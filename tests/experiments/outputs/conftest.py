@@ -10,12 +10,12 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 @pytest.fixture(scope="session")
 def headless(tmp_path_factory):
-    """`address -> (elements, complaints)`: a page after its scripts have run."""
+    """`(address, width) -> (elements, complaints)`: a page after its scripts have run."""
     browser = next((found for name in _NAMES if (found := shutil.which(name))), None)
     if browser is None:
         pytest.skip("No browser here: install the package chromium.")
 
-    def show(address):
+    def show(address, width=1200):
         done = subprocess.run(
             [
                 browser,
@@ -23,7 +23,7 @@ def headless(tmp_path_factory):
                 "--no-sandbox",
                 "--disable-gpu",
                 f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
-                "--window-size=1200,900",
+                f"--window-size={width},900",
                 "--virtual-time-budget=15000",
                 "--enable-logging=stderr",
                 "--dump-dom",

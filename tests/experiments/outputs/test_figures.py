@@ -3,7 +3,14 @@ import math
 import numpy as np
 import pytest
 
-from experiments.outputs import figures, over_ratio, panels, summary, tradeoff
+from experiments.outputs import (
+    figures,
+    over_ratio,
+    panels,
+    summary,
+    tensorboard,
+    tradeoff,
+)
 from experiments.outputs.pictures import decibels
 from tests.experiments.outputs.example_records import (
     attack,
@@ -50,6 +57,17 @@ def test_reconstructions_are_drawn_with_captions(channels):
     # Grey 0.5 is drawn unsmoothed, so exactly this colour covers both panels.
     found = pixels(figure)[..., :3]
     assert (found == 127).all(-1).sum() > 15_000 or (found == 128).all(-1).sum() > 15e3
+
+
+def test_a_panel_that_is_no_better_than_a_blind_guess_says_so():
+    image = np.zeros((8, 8, 1))
+    made = [
+        tensorboard.panel(attack(0, psnr=6.0, blind=12.0), image),
+        tensorboard.panel(attack(0, "naive", 30.0, blind=12.0), image),
+    ]
+    figure = panels.figure("mine", image, made)
+    below = {axis.xaxis.label.get_text() for axis in figure.axes}
+    assert {"6.0 dB\nas a blind guess", "30.0 dB"} <= below
 
 
 def texts(figure):

@@ -52,5 +52,37 @@ def test_the_first_screen_and_the_table_have_the_numbers(shown):
     elements, _ = shown
     assert "median 34.5 dB (95 % interval 31.0 dB to 38.0 dB; 10 examples" in elements
     row = re.search(r"<tr class=\"hindsight\">.*?</tr>", elements, re.S)
-    cells = re.findall(r"<td>(.*?)</td>", row.group())
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", row.group())
     assert cells == ["exact [exact, exact]", "34.5 [31.0, 38.0]", "10.5 [7.0, 14.0]"]
+
+
+MEASURE = """<script>addEventListener("load", () => {
+const cells = [...document.querySelectorAll(".wide td")];
+const lines = cells.map(cell => {
+  const range = document.createRange(); range.selectNodeContents(cell);
+  return new Set([...range.getClientRects()].map(one => Math.round(one.top))).size; });
+document.body.dataset.page = document.documentElement.scrollWidth;
+document.body.dataset.lines = Math.max(...lines);
+document.body.dataset.cut = [...document.querySelectorAll(".wide")].filter(
+  one => one.scrollWidth > one.clientWidth + 1).length;
+});</script></body>"""
+
+
+@pytest.mark.parametrize("width", [600, 1280])
+def test_tables_are_whole_on_a_narrow_screen_and_roomy_on_a_wide_one(
+    tmp_path, headless, width
+):
+    """The page is no wider than the screen, no cell a tower; on a narrow one all fit."""
+    made = folders.found(images=range(5))
+    path = folders.write(tmp_path / "run", made)
+    writing.write(path, [reading.read(path)], lambda modality: PICTURES)
+    page = (path / "report.html").read_text().replace("</body>", MEASURE)
+    (path / "measured.html").write_text(page)
+    elements, _ = headless(f"file://{path / 'measured.html'}", width)
+    found = {
+        name: int(re.search(rf'data-{name}="(\d+)"', elements).group(1))
+        for name in ("page", "lines", "cut")
+    }
+    assert found["page"] <= width
+    assert found["lines"] <= 3
+    assert found["cut"] == 0 or width > 600

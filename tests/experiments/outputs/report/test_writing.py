@@ -328,4 +328,5 @@ def test_sentences_are_shown_as_the_run_kept_them(tmp_path):
     )
     html = (report(tmp_path, path) / "report.html").read_text()
     assert "run: Sentences" in html
-    assert 'a &lt;b&gt; was here</td><td class="text">a «x» was</td>' in html
+    recovered = '<td class="text" data-label="Recovered">a «x» was</td>'
+    assert f"a &lt;b&gt; was here</td>{recovered}" in html
