@@ -1,6 +1,7 @@
 """An audit: in Python, by the command, what it says, and what it refuses."""
 
 import csv
+import html
 import io
 import json
 import pathlib
@@ -62,7 +63,7 @@ def test_a_model_and_arrays_in_python(tmp_path, capfd):
     assert leakage.rows[1][3] == "0 of 4"
     page = found.report.read_text()
     assert "What the masks alone predict" in page and "audit(model, data, " in page
-    assert found.summary.split("\n")[0] in found._repr_html_().replace("&#x27;", "'")
+    assert found.summary.split("\n")[0] in html.unescape(found._repr_html_())
 
     # A slower machine, or less time: what was not cut when it began stays so.
     again = audit(a_model(), examples(), logdir=str(tmp_path), minutes=1e-9, **QUICK)

@@ -125,8 +125,8 @@ def _of_metric(
     ordered = compared(found)
     if not ordered:
         yield (
-            "no blind guess is on record, so it cannot be said which share protects; the "
-            "numbers are below."
+            "there is no blind guess to compare with, so it cannot be said which share "
+            "protects; the numbers are below."
         )
         return
     if context.target == "aggregate":
