@@ -44,3 +44,21 @@ def test_uploads_have_a_column_of_their_own():
 def test_records_without_stages_have_no_such_table():
     (only,) = tables(training(1), training(2))
     assert TITLES[Stage.ENCRYPT] not in only.headings
+
+
+def test_what_is_the_same_in_all_rows_is_said_once():
+    """Twelve columns leave each a word's width."""
+    first, second = (
+        rounds(cell(ratio, release="reveal_aggregate"), 1.0, 600, 10, accuracy=learned)
+        for ratio, learned in ((0.1, 0.9), (0.5, 0.8))
+    )
+    made, *_ = tables(*first, *second)
+    assert (
+        "agreeing on a mask: no round of its own; beyond the bound: 0 %; refused: 0"
+        in (made.title)
+    )
+    assert "Refused" not in made.headings and "Learned" in made.headings
+    assert all(len(row) == len(made.headings) for row in made.rows)
+    # One row has nothing to be the same as.
+    (only,) = tables(*first)
+    assert "Refused" in only.headings
