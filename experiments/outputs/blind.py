@@ -6,7 +6,7 @@ tells nothing of the message.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from experiments.outputs import files, statistic, units
@@ -26,7 +26,7 @@ class Past(NamedTuple):
     """How often the recovered is better than the blind guess of the same example.
 
     Attributes:
-      better: Examples of which it is better by more than `Leaks.margin`.
+      better: Examples of which it is better by a measure of `Leaks.beyond`.
       of: Examples that have both.
       sure: Whether the 95 % interval of the median difference is above zero.
     """
@@ -86,12 +86,14 @@ def of_examples(records: Iterable[AttackRecord], key: str) -> list[AttackRecord]
     return list(found.values())
 
 
-def past(pairs: Iterable[tuple[AttackRecord, float]], leaks: Leaks) -> Past | None:
+def past(
+    pairs: Iterable[tuple[AttackRecord, Mapping[str, Any]]], leaks: Leaks
+) -> Past | None:
     """Compares what was recovered with the guess, example by example.
 
     Args:
-      pairs: A record of each example, and the main measure of what was recovered of it;
-        NaN is left out.
+      pairs: A record of each example, and the measures of what was recovered of it; one
+        without the main measure is left out.
       leaks: What is measured.
 
     Returns:
@@ -99,16 +101,37 @@ def past(pairs: Iterable[tuple[AttackRecord, float]], leaks: Leaks) -> Past | No
     """
     records: list[AttackRecord] = []
     above: list[float] = []
-    for record, recovered in pairs:
-        more = leaks.drawn(recovered) - leaks.drawn(value(record, leaks.main.key))
+    better = 0
+    for record, measures in pairs:
+        more = _above(record, measures, leaks.main.key, leaks.drawn)
         if not math.isnan(more):
             records.append(record)
             above.append(more)
+            better += _better(record, measures, leaks)
     if not records:
         return None
-    return Past(
-        sum(more > leaks.margin for more in above), len(above), _sure(records, above)
+    return Past(better, len(above), _sure(records, above))
+
+
+def _better(record: AttackRecord, measures: Mapping[str, Any], leaks: Leaks) -> bool:
+    """By some measure; one that only one of the two has says nothing."""
+    main = leaks.main.key
+    return any(
+        _above(record, measures, key, leaks.drawn if key == main else float) > margin
+        for key, margin in leaks.beyond or ((main, 0.0),)
     )
+
+
+def _above(
+    record: AttackRecord,
+    measures: Mapping[str, Any],
+    key: str,
+    drawn: Callable[[float], float],
+) -> float:
+    recovered = measures.get(key)
+    if recovered is None:
+        return math.nan
+    return drawn(float(recovered)) - drawn(value(record, key))
 
 
 def _sure(records: Sequence[AttackRecord], above: Sequence[float]) -> bool:

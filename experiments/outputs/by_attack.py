@@ -115,7 +115,7 @@ def _row(group: Sequence[AttackRecord], leaks: Leaks) -> AttackRow:
             ).items()
         ),
         seconds=statistic.summarise(one.seconds for one in ended),
-        past_blind=blind.past(zip(ended, values, strict=True), leaks),
+        past_blind=blind.past([(one, one.measures) for one in ended], leaks),
     )
 
 

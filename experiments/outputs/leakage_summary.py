@@ -141,7 +141,7 @@ def _blind(records: Iterable[AttackRecord], key: str) -> Statistic | None:
 def _past(records: Iterable[AttackRecord], leaks: Leaks) -> Past | None:
     key = leaks.main.key
     best = hindsight.of_examples(records, key)
-    return blind.past([(one.record, one.number(key)) for one in best], leaks)
+    return blind.past([(one.record, one.measures) for one in best], leaks)
 
 
 def _statistic(best: Iterable[Best], key: str) -> Statistic | None:

@@ -60,7 +60,9 @@ class Leaks(NamedTuple):
       shares: What counts as recovered.
       shown: A value of `main` in words: "12.3 dB".
       short: `(value, format) -> text` of it in the table for people.
-      margin: How far one value must be above another of the same example to be more.
+      beyond: Measures of which one must be so far above that of a blind guess, of the
+        same example, for the recovered to be better; of a truth value 0.5. None: `main`.
+      beyond_words: The same in words that go on after "on no example".
       drawn: Where a value of `main` is drawn, if it may be infinite.
       near: Values of `main` closer than this have one label in a figure.
     """
@@ -76,7 +78,8 @@ class Leaks(NamedTuple):
     drawn: Callable[[float], float]
     near: float
     short: Callable[[float, str], str] = format
-    margin: float = 0.0
+    beyond: tuple[tuple[str, float], ...] = ()
+    beyond_words: str = "above it"
 
     @property
     def recovered(self) -> tuple[Share, ...]:

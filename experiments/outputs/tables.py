@@ -164,14 +164,12 @@ def _blind(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]:
     )
     if not made_of:
         return
-    short = leaks.main.words.split(",")[0]
     if not any(row.leakage.blind for row in rows):
         yield f"{blind.NAME.capitalize()}: {made_of}."
         return
     yield (
         f"{blind.NAME.capitalize()}: {made_of}. It needs no gradient; {_NO_BETTER} = "
-        f"{blind.NO_BETTER}: on no example more than {leaks.shown(leaks.margin)} of "
-        f"{short} above it."
+        f"{blind.NO_BETTER}: on no example {leaks.beyond_words}."
     )
     some = [
         f"{past.better} of {past.of} at {row.metric} {100 * row.encryption_ratio:g} %"

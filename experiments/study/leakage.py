@@ -97,8 +97,8 @@ def _blind(
         guess = knowledge_lib.BlindGuess(None, f"none: {reason}")
     if guess.reconstruction is None:
         return [blind.details(guess.made_of)] * len(rows)
-    measured = modality.measure_member(subject.victims, guess.reconstruction)
-    return [blind.details(guess.made_of, one) for one in measured]
+    measured = modality.measure(subject.victims, guess.reconstruction)
+    return [blind.details(guess.made_of, one.measures) for one in measured]
 
 
 def _subject(

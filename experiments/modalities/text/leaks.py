@@ -46,7 +46,9 @@ TEXT = Leaks(
     shown="{:.2f}".format,
     drawn=float,
     near=0.05,
-    margin=0.05,
+    beyond=(("rouge1", 0.05), ("token_accuracy", 0.05), ("bag_recall", 0.05)),
+    beyond_words="more than 0.05 above it in ROUGE-1, tokens at their places or tokens "
+    "found anywhere",
 )
 """Measures of a record, all without special tokens (`attacks/metrics/text/`):
 

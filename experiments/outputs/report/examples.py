@@ -170,7 +170,7 @@ def _tile(at: Sequence[tuple[Run, AttackRecord]], share: float, leaks: Leaks) ->
     run, best = max(ended, key=lambda pair: _order(pair[1], leaks))
     value = best.number(leaks.main.key)
     shown = leaks.shown(value)
-    past = blind.past([(best, value)], leaks)
+    past = blind.past([(best, best.measures)], leaks)
     if past and past.none:
         shown = f"{shown}, {blind.NO_BETTER}"
     how = f"chosen: {best.chosen}" if choosing else "best in hindsight"

@@ -221,12 +221,7 @@ def _value(measures: Mapping[str, object], leaks: Leaks) -> float | None:
 def _past(
     found: Sequence[tuple[AttackRecord, Mapping[str, object]]], leaks: Leaks
 ) -> Past | None:
-    pairs = [
-        (record, value)
-        for record, measures in found
-        if (value := _value(measures, leaks)) is not None
-    ]
-    return blind.past(pairs, leaks)
+    return blind.past(found, leaks)
 
 
 def _blind(

@@ -196,7 +196,7 @@ def write_texts(run_folder: pathlib.Path, texts: Mapping[str, str]) -> None:
 
 def panel(record: AttackRecord, image: NDArray[np.floating]) -> panels.Panel:
     """The panel of a record and its reconstruction, [h, w, c]."""
-    past = blind.past([(record, record.number(PICTURES.main.key))], PICTURES)
+    past = blind.past([(record, record.measures)], PICTURES)
     return panels.Panel(
         record.cell.encryption_ratio,
         record.cell.metric,

@@ -49,7 +49,8 @@ def attack(image=0, attacker="mask_aware", psnr=20.0, cell=CELL, **changes):
     measured = {"mse": 0.01, "psnr_db": psnr, "ssim": 0.5}
     measured |= {name: changes.pop(name) for name in MEASURES if name in changes}
     if "blind" in changes:
-        guess = {"psnr_db": changes.pop("blind")}
+        guess = changes.pop("blind")
+        guess = guess if isinstance(guess, dict) else {"psnr_db": guess}
         fields["details"] = blind.details("the mean of 500 pictures", guess)
     fields["measures"] = {
         name: value for name, value in measured.items() if value is not None

@@ -22,7 +22,7 @@ from tests.experiments.outputs.example_records import attack, cell, rounds
 
 def past(recovered, guess=12.0, **changes):
     pairs = [
-        (attack(image, blind=guess, **changes), value)
+        (attack(image, blind=guess, **changes), {"psnr_db": value})
         for image, value in enumerate(recovered)
     ]
     return blind.past(pairs, PICTURES)
@@ -35,7 +35,23 @@ def test_within_a_margin_is_no_better():
     # One picture that is exact counts, however many are not.
     assert past([5.0] * 20 + [math.inf]).better == 1
     assert past([math.nan]) is None
-    assert blind.past([(attack(0), 30.0)], PICTURES) is None
+    assert blind.past([(attack(0), {"psnr_db": 30.0})], PICTURES) is None
+
+
+def test_a_picture_that_can_be_read_is_better_whatever_its_psnr():
+    """Noise on a digit costs more decibels than no digit, and hides less."""
+    record = attack(0, blind={"psnr_db": 12.0, "ssim": 0.15, "identified": False})
+
+    def better(**measures):
+        found = blind.past([(record, {"psnr_db": 8.0, **measures})], PICTURES)
+        return found.better
+
+    assert better(ssim=0.2, identified=False) == 0
+    assert better(ssim=0.4, identified=False) == 1
+    assert better(identified=True) == 1
+    # Of few pictures the guess may be identified by chance, too.
+    record = attack(0, blind={"psnr_db": 12.0, "identified": True})
+    assert better(identified=True) == 0
 
 
 def test_a_little_better_on_all_of_many_is_better():
@@ -88,7 +104,7 @@ def test_the_terminal_has_a_row_without_the_gradient_and_no_number_below_it():
     assert lines["any"][1:6] == ["blind", "guess", "13.0", "13.0", "-"]
     shown = " ".join(text.split())
     assert "Blind guess: the mean of 500 pictures. It needs no gradient" in shown
-    assert "on no example more than 1.0 dB of PSNR above it" in shown
+    assert "on no example more than 1 dB of PSNR or 0.1 of SSIM above it" in shown
     assert "Better than it on a part" not in shown
     assert "on a part of the examples: 1 of 3 at random 100 %" in " ".join(
         printed(records(13.5)).split()
