@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from experiments.outputs import files, statistic, units
+from experiments.outputs import files, hindsight, statistic, units
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 
@@ -111,6 +111,39 @@ def past(
     if not records:
         return None
     return Past(better, len(above), _sure(records, above))
+
+
+def past_of_any(records: Iterable[AttackRecord], leaks: Leaks) -> Past | None:
+    """The same of everything that was tried on an example: better is what some of it is.
+
+    What has the most of the main measure need not be what is better by another one.
+
+    Args:
+      records: Of one setting.
+      leaks: What is measured.
+
+    Returns:
+      The comparison; None where no example has both.
+    """
+    places: dict[tuple[int, int], list[hindsight.Best]] = {}
+    for record in records:
+        place = (record.cell.seed, record.image_index)
+        places.setdefault(place, []).extend(hindsight.tried(record))
+    better, compared, above = 0, [], []
+    for tried in places.values():
+        pairs = [(one.record, one.measures) for one in tried]
+        more = [
+            found
+            for record, measures in pairs
+            if not math.isnan(
+                found := _above(record, measures, leaks.main.key, leaks.drawn)
+            )
+        ]
+        if more:
+            compared.append(pairs[0][0])
+            above.append(max(more))
+            better += any(_better(record, found, leaks) for record, found in pairs)
+    return Past(better, len(above), _sure(compared, above)) if compared else None
 
 
 def _better(record: AttackRecord, measures: Mapping[str, Any], leaks: Leaks) -> bool:

@@ -48,7 +48,7 @@ def of_examples(records: Iterable[AttackRecord], key: str) -> list[Best]:
     best: dict[tuple[int, int], Best] = {}
     for record in records:
         place = (record.cell.seed, record.image_index)
-        for one in _tried(record):
+        for one in tried(record):
             if place not in best or _order(one, key) > _order(best[place], key):
                 best[place] = one
     return list(best.values())
@@ -69,7 +69,7 @@ def names(best: Iterable[Best], key: str) -> tuple[tuple[tuple[str, str], int], 
     )
 
 
-def _tried(record: AttackRecord) -> Iterator[Best]:
+def tried(record: AttackRecord) -> Iterator[Best]:
     """An attack, and those that it is made of: they were made, whatever it believed."""
     if record.status == "ok":
         # Of equal ones the one that can be named: who chooses only repeats it.

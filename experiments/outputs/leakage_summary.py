@@ -35,9 +35,10 @@ class Leakage(NamedTuple):
       blind: The same of the guess that is made without a gradient.
       blind_made_of: What that guess is made of, or why there is none; "" where records
         do not say.
-      naive_past_blind: On how many examples `naive` is better than it.
-      mask_aware_past_blind: The same of `mask_aware`.
-      best_past_blind: The same of `best`.
+      naive_past_blind: On how many examples something that naive attackers tried is
+        better than it.
+      mask_aware_past_blind: The same of those that know the mask.
+      best_past_blind: The same of all.
       numbers: Of the reconstructions behind `best`, by `Number.name`: what else was
         measured. Of an attack that another one tried and did not believe that is less.
       shares: By `Share.name`; a sample on which every attack diverged is a failure.
@@ -104,9 +105,9 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
         best=_statistic(finished, key),
         blind=_blind(records, key),
         blind_made_of=blind.made_of(records),
-        naive_past_blind=_past(by_attacker["naive"], leaks),
-        mask_aware_past_blind=_past(by_attacker["mask_aware"], leaks),
-        best_past_blind=_past(records, leaks),
+        naive_past_blind=blind.past_of_any(by_attacker["naive"], leaks),
+        mask_aware_past_blind=blind.past_of_any(by_attacker["mask_aware"], leaks),
+        best_past_blind=blind.past_of_any(records, leaks),
         numbers={name: found for name, found in numbers.items() if found},
         shares={name: found for name, found in shares.items() if found},
         best_attack=hindsight.counted(
@@ -136,12 +137,6 @@ def _blind(records: Iterable[AttackRecord], key: str) -> Statistic | None:
     of, independent = units.of_records(guessed)
     values = [blind.value(one, key) for one in guessed]
     return statistic.summarise(values, of, independent)
-
-
-def _past(records: Iterable[AttackRecord], leaks: Leaks) -> Past | None:
-    key = leaks.main.key
-    best = hindsight.of_examples(records, key)
-    return blind.past([(one.record, one.measures) for one in best], leaks)
 
 
 def _statistic(best: Iterable[Best], key: str) -> Statistic | None:

@@ -68,7 +68,8 @@ class Outcome(NamedTuple):
       reasons: Why there is no reconstruction, and of how many examples.
       chosen: What was believed, of an attack that chooses, and for how many examples; of
         `HINDSIGHT` which attacks were best, of `BLIND` what it is made of.
-      past: How much of it is better than the blind guess; None where that is not known.
+      past: How much of it is better than the blind guess, of `HINDSIGHT` of everything
+        that was tried; None where that is not known.
       summary: Of `HINDSIGHT`: what else is counted on the same reconstructions.
     """
 
@@ -173,7 +174,7 @@ def _of_mask(
             "",
             *_measured([(one, one) for one in own], leaks),
             tuple(Counter(one.chosen for one in own if one.chosen).items()),
-            _past([(one, one.measures) for one in own], leaks),
+            blind.past([(one, one.measures) for one in own], leaks),
         )
         for name in dict.fromkeys(each.name for one in own for each in one.members):
             members = [
@@ -187,7 +188,7 @@ def _of_mask(
                 attack,
                 *_measured(members, leaks),
                 (),
-                _past([(one, each.measures) for one, each in members], leaks),
+                blind.past([(one, each.measures) for one, each in members], leaks),
             )
     yield from _blind(context, mask, group, leaks)
     yield _hindsight(context, mask, group, leaks)
@@ -218,12 +219,6 @@ def _value(measures: Mapping[str, object], leaks: Leaks) -> float | None:
     return float(value)
 
 
-def _past(
-    found: Sequence[tuple[AttackRecord, Mapping[str, object]]], leaks: Leaks
-) -> Past | None:
-    return blind.past(found, leaks)
-
-
 def _blind(
     context: Context, mask: Mask, group: Sequence[AttackRecord], leaks: Leaks
 ) -> Iterator[Outcome]:
@@ -252,6 +247,6 @@ def _hindsight(
         (f"{attack} {attacker.replace('_', '-')}", count)
         for (attack, attacker), count in hindsight.names(best, leaks.main.key)
     )
-    past = _past([(one.record, one.measures) for one in best], leaks)
+    past = blind.past_of_any(group, leaks)
     summary = leakage_summary.summarise(group, leaks)
     return Outcome(context, mask, HINDSIGHT, "", "", samples, 0, (), who, past, summary)

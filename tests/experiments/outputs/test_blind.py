@@ -66,6 +66,22 @@ def test_a_little_better_on_all_of_many_is_better():
     assert past([11.5] * 10).none
 
 
+def test_of_all_that_was_tried_one_that_is_better_counts_though_another_has_more():
+    """A chosen mean picture has more decibels than a digit behind noise."""
+    guess = {"psnr_db": 12.0, "ssim": 0.15, "identified": False}
+    mean = attack(0, psnr=12.4, identified=False, ssim=0.15, blind=guess)
+    noisy = attack(0, "naive", 8.0, identified=True, ssim=0.4, blind=guess)
+    assert blind.past_of_any([mean], PICTURES).none
+    assert blind.past_of_any([mean, noisy], PICTURES) == blind.Past(1, 1, False)
+    (row,) = summary.summarise([mean, noisy])
+    assert row.leakage.best.median == 12.4
+    assert (
+        row.leakage.best_past_blind.better == row.leakage.naive_past_blind.better == 1
+    )
+    assert row.leakage.mask_aware_past_blind.none
+    assert outcomes.of_records([mean, noisy], PICTURES)[-1].past.better == 1
+
+
 def test_an_exact_guess_leaves_nothing_to_recover():
     assert past([math.inf], guess=math.inf).none
     record = attack(0, blind=math.inf)
