@@ -184,7 +184,7 @@ def test_a_stopped_run_is_the_last_and_is_in_the_report(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--seeds=1,1"], "different from each other"),
+        (["--seeds=1,1"], "must not name anything twice"),
         (["--seeds=1,2", "--seed=3"], "Leave one out"),
         (["--seeds=-1"], "--seeds"),
     ],

@@ -18,17 +18,17 @@ import tensorflow as tf
 from federated.key_flow.cipher_ops import CipherOps
 from federated.key_flow.graph_taint import GraphTaint, Kept
 from federated.key_flow.labels import ORDINARY, SECRET
-from tests.federated.key_flow.generating.carriers import CARRIERS
-from tests.federated.key_flow.generating.given import (
+from tests.federated.key_flow.generated_carriers import CARRIERS
+from tests.federated.key_flow.generated_given import (
     KEY,
     PLACE_IN_KEY,
     UPLOAD,
     Given,
     row_of,
 )
-from tests.federated.key_flow.generating.places import PLACES
-from tests.federated.key_flow.generating.sources import SOURCES
-from tests.federated.key_flow.generating.ways_out import (
+from tests.federated.key_flow.generated_places import PLACES
+from tests.federated.key_flow.generated_sources import SOURCES
+from tests.federated.key_flow.generated_ways_out import (
     ONE_WAY,
     UNSEEN,
     WAYS_OUT,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tests.federated.key_flow.generating.given import Given
+from tests.federated.key_flow.generated_given import Given
 
 
 def _in_branch(body: Callable[[], tf.Tensor], given: Given) -> tf.Tensor:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tests.federated.key_flow.generating.given import PLACE_IN_KEY, ROW, Given, octet
+from tests.federated.key_flow.generated_given import PLACE_IN_KEY, ROW, Given, octet
 from tests.federated.rounds import CIPHER
 
 
