@@ -80,6 +80,14 @@ def load(settings: Settings, modality: Modality, stream: TextIO) -> Inputs:
             f"`--attack_batch_size` ask for {wanted} pictures, but {dataset.name} has "
             f"{len(order)}{clients.left_over(asked)}. Lower them."
         )
+    others = order[wanted : wanted + settings.attack.public_images]
+    if settings.attack.rounds > 1 and not others:
+        raise SettingsError(
+            f"`--attack_rounds={settings.attack.rounds}` moves the weights between rounds "
+            f"by a step on other clients' examples, but beside the {wanted} that are "
+            f"attacked {dataset.name} has none{clients.left_over(asked)}. Lower "
+            "`--num_images`."
+        )
     masking.check_fits(masking.of_run(settings), model.spec, settings.model)
     learned = after_rounds.of(
         modality, model, asked, settings.seed, data, stream, settings.output.dry_run
@@ -91,7 +99,7 @@ def load(settings: Settings, modality: Modality, stream: TextIO) -> Inputs:
         dataset,
         data,
         order[:wanted],
-        order[wanted : wanted + settings.attack.public_images],
+        others,
         facts | learned.facts,
         _weights_note(facts, learned.note),
     )

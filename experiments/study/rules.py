@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+from attacks import words
 from attacks.catalog import ATTACKS, Entry
 from experiments.study import flag_table, protocols, text_rules
 from experiments.study.settings import (
@@ -215,6 +216,12 @@ def _attacks(settings: Settings) -> Iterator[str]:
             "`--attacks=multi_round` and `--attacks=strongest`",
             "with the others",
         )
+    elif asked.rounds > 1 and not asked.public_images:
+        yield (
+            f"`--attack_rounds={asked.rounds}` moves the weights between rounds by a step "
+            "on other clients' examples, which are those of `--attack_public_images`, but "
+            "that is 0. Set it to 16, for example."
+        )
     if asked.is_one_gradient:
         yield from _idle(
             "attack_local_learning_rate",
@@ -254,8 +261,9 @@ def _attack(
             f"{asked.cohort_clients}: clients refuse to decrypt a smaller sum."
         )
     if not asked.is_one_gradient and not entry.local_training:
+        # No attack on sentences takes several steps.
+        other = "" if entry.inputs == words.TOKENS else ", or use `--attacks=dlg`"
         yield (
             f"`--attacks={method}` is for messages that are one gradient: leave out "
-            "`--attack_local_epochs` and `--attack_local_batch_size`, or use "
-            "`--attacks=dlg`."
+            f"`--attack_local_epochs` and `--attack_local_batch_size`{other}."
         )

@@ -10,6 +10,7 @@ from experiments.study.flag_table import SettingsError
 from tests.experiments.command import parse, read
 
 MINILM = ("--dataset=vader_movies", "--model=minilm", "--attacks=dager")
+NOBODY = "--attack_public_images=0"
 
 
 def wrong(*flags):
@@ -72,6 +73,10 @@ def test_what_fits_is_of_the_modality(lines):
         ([*MINILM, "--noallow_download"], "`--allow_download` is for models of"),
         ([*MINILM, "--max_tokens=3"], "`--max_tokens` must be"),
         (
+            [*MINILM[:2], "--attacks=strongest", "--attack_rounds=2", NOBODY],
+            "`--attack_rounds=2` moves the weights between rounds by a step on other",
+        ),
+        (
             [*MINILM, "--text_file=/nowhere.txt"],
             "one sentence a line, but '/nowhere.txt'",
         ),
@@ -86,6 +91,13 @@ def test_one_misfit_is_one_line(lines):
     assert "`--text_file` is of sentences, which `--model=lenet`" in line
     (line,) = wrong(*MINILM, lines)
     assert line.strip().startswith("`--dataset` must not be given with `--text_file`")
+
+
+def test_no_attack_that_takes_no_sentences_is_advised():
+    (line,) = wrong(*MINILM, "--attack_local_epochs=2")
+    assert line.endswith("`--attack_local_epochs` and `--attack_local_batch_size`.")
+    (line,) = wrong("--attacks=idlg,r_gap", "--attack_local_epochs=2")
+    assert line.endswith("or use `--attacks=dlg`.")
 
 
 def test_weights_are_a_folder_where_there_is_one(tmp_path):

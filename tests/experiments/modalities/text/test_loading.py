@@ -1,5 +1,7 @@
 """Sentences and models that flags name, and what is refused."""
 
+import io
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from experiments.data import dataset as dataset_lib
 from experiments.data.text import tiny
 from experiments.modalities.text import loading, measuring, token_data
 from experiments.modalities.text.modality import TEXT
+from experiments.study import inputs
 from experiments.study.flag_table import SettingsError
 from experiments.study.modality import Victims
 from tests.experiments import made_up as pictures
@@ -41,6 +44,18 @@ def test_a_classifier_has_classes(monkeypatch):
     (tokens, labels) = TEXT.batch(model, dataset, [1])
     assert tokens.padding_mask.sum() == 6 and labels.tolist() == [1]
     assert TEXT.told(model, dataset.labels[:2]) == (0, 1)
+
+
+def test_rounds_without_other_clients_are_refused(monkeypatch):
+    monkeypatch.setattr(loading.catalog, "load", lambda *_: made_up.sentences())
+    monkeypatch.setattr(loading.models, "load", made_up.model)
+    flags = (BERT, "--attacks=strongest", "--attack_rounds=2", "--rounds=0")
+    less = ("--aggregate_clients=0", "--num_images=12")
+    settings = parse("--dataset=vader_movies", *flags, *less)
+    with pytest.raises(
+        SettingsError, match=r"beside the 12 that are attacked .* has none"
+    ):
+        inputs.load(settings, TEXT, io.StringIO())
 
 
 def test_what_the_vocabulary_cannot_write_is_counted():
