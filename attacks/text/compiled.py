@@ -28,23 +28,11 @@ def build_entering(model: TokenModel, places: Sequence[Place]) -> Entering:
       place the vectors, float64 [k, l, d].
     """
 
-    def at(
-        weights: Weights, ids: tf.Tensor, mask: tf.Tensor, place: Place
-    ) -> tf.Tensor:
-        if place.part == "last":
-            return model.last_inputs(weights, ids, mask)
-        inputs = {
-            "attention": model.block_inputs,
-            "feedforward": model.feedforward_inputs,
-            "middle": model.middle_inputs,
-        }[place.part]
-        return inputs(weights, ids, mask, place.depth)
-
     @tf.function(autograph=False, reduce_retracing=True)
     def traced(
         weights: Weights, ids: tf.Tensor, mask: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
-        return tuple(at(weights, ids, mask, place) for place in places)
+        return tuple(model.inputs(weights, ids, mask, *place) for place in places)
 
     def entering(weights: Weights, token_ids: np.ndarray) -> list[np.ndarray]:
         count, length = token_ids.shape

@@ -37,7 +37,7 @@ class SpanCount(NamedTuple):
         return self.spare > 0
 
 
-def span_identifiability(visible: np.ndarray, rank: int) -> SpanCount:
+def span_identifiability(visible: np.ndarray, rank: int, heads: int = 1) -> SpanCount:
     """Counts equations and unknowns, on all coordinates or on those that are left.
 
     A row in fewer than r of the columns that say something is not determined. Rows are
@@ -51,17 +51,26 @@ def span_identifiability(visible: np.ndarray, rank: int) -> SpanCount:
       visible: bool [d, m], of the gradients of all projections with the same inputs,
         side by side.
       rank: r, the number of different tokens at their positions that have a gradient.
+      heads: Parts of equal size of the d coordinates, each with a span of its own that
+        vectors are told by: of an attention's output kernel. The matrix is completed as
+        one, but a head tells vectors only where it has more coordinates than r.
 
     Returns:
-      The count.
+      The count; its coordinates are those of such heads.
 
     Raises:
-      ValueError: If the rank is below 1 or `visible` is no matrix.
+      ValueError: If the rank is below 1, `visible` is no matrix, or its rows are not of
+        so many equal parts.
     """
     validation.check_at_least("rank", rank, 1)
+    validation.check_at_least("heads", heads, 1)
     if visible.ndim != 2:
         raise ValueError(
             f"`visible` must be a matrix [d, m], got the shape {visible.shape}."
+        )
+    if len(visible) % heads:
+        raise ValueError(
+            f"`heads` must divide the {len(visible)} rows of `visible`, got {heads}."
         )
     entries, kept = visible.astype(np.float64), np.ones(len(visible), np.bool_)
     counts = np.count_nonzero(visible, axis=0)
@@ -73,8 +82,16 @@ def span_identifiability(visible: np.ndarray, rank: int) -> SpanCount:
         gains = np.where(kept, entries @ (counts > rank), np.inf)
         poorest = int(np.argmin(gains))
         if gains[poorest] >= rank and equations >= unknowns:
-            return SpanCount(kept, equations, unknowns, left - rank)
+            told, spare = _told(kept, rank, heads)
+            return SpanCount(told, equations, unknowns, spare)
         kept[poorest] = False
         counts = counts - visible[poorest]
     equations, unknowns = first or (0, 0)
     return SpanCount(np.zeros(len(visible), np.bool_), equations, unknowns, 0)
+
+
+def _told(kept: np.ndarray, rank: int, heads: int) -> tuple[np.ndarray, int]:
+    """The coordinates of heads that have more than the rank, and how many more."""
+    each = np.count_nonzero(kept.reshape(heads, -1), axis=1)
+    found = kept & np.repeat(each > rank, len(kept) // heads)
+    return found, int(np.sum(np.maximum(each - rank, 0)))

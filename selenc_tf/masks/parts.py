@@ -17,7 +17,7 @@ from selenc_tf.types import Mask
 _EMBEDDINGS = re.compile(r"embeddings?$")
 _NORMALISATION = re.compile(r"(^|/)(gamma|beta|scale|moving_\w+)$")
 _PROJECTIONS = re.compile(
-    r"(^|/)(query|key|value|feedforward_(intermediate|gate)_dense)"
+    r"(^|/)(query|key|value|attention_output|feedforward_(intermediate|gate|output)_dense)"
     r"/(kernel|lora_kernel_[ab])$"
 )
 
@@ -132,12 +132,13 @@ def embeddings(spec: FlatSpec) -> tuple[int, ...]:
 
 
 def projections(spec: FlatSpec) -> tuple[int, ...]:
-    """The kernels of a Transformer that multiply vectors of single tokens.
+    """All kernels of a Transformer's blocks: each multiplies a vector of every token.
 
-    Query, key, value and the first feed-forward kernel of every block, with its gate,
-    by the names of KerasHub; of LoRA adapters both halves. Hidden, they close the spans
-    of the vectors of a sentence (`docs/distance.md`, "Sentences"); those that the other
-    kernels and the output layer of a language model show stay open.
+    Query, key, value, the attention's output and both feed-forward kernels of every
+    block, with their gate, by the names of KerasHub; of LoRA adapters both halves.
+    Hidden, they close the spans of the vectors of a sentence (`docs/distance.md`,
+    "Sentences"), which any one of these kinds alone shows; those of the output layer of
+    a language model, and of what pools, stay open.
 
     Raises:
       ValueError: If there are none.

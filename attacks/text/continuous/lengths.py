@@ -13,12 +13,12 @@ import numpy as np
 from attacks import target as target_lib
 from attacks.knowledge import Knowledge
 from attacks.text.discrete import tables
-from attacks.text.spans import places, subspace
+from attacks.text.spans import determined, places
 from selenc_tf.models.text.token_model import TokenModel
 
 _LISTED = 50_000
 """Lengths of a batch that are looked at."""
-_FIRST = places.Place(0, "attention")
+_FIRST = (places.Place(0, "attention"), places.Place(0, "mixed"))
 
 
 def candidates(
@@ -73,17 +73,13 @@ def _rank(
     target: target_lib.Target, knowledge: Knowledge[TokenModel], mode: target_lib.Mode
 ) -> int | None:
     """The different vectors that enter the first block, if they are fewer than wide."""
-    model = knowledge.model
-    shown = places.shown(target, target.matched, model.spec, model.structure, _FIRST)
-    width = model.structure.width
-    if not shown.values.size:
-        return None
-    most = min(knowledge.batch_size * model.length, width)
-    zero_filled = mode == "naive"
-    found = subspace.zero_filled(shown) if zero_filled else subspace.of(shown, most)
-    if found is None or not found.exact or not least(model) <= found.rank < width:
-        return None
-    return found.rank if found.rank <= knowledge.batch_size * model.length else None
+    model, size = knowledge.model, knowledge.batch_size
+    most = min(size * model.length, model.structure.width - 1)
+    for place in _FIRST:
+        found = determined.at(model, target, place, size, mode)
+        if found and found.exact and least(model) <= found.rank <= most:
+            return found.rank
+    return None
 
 
 def least(model: TokenModel) -> int:

@@ -24,9 +24,9 @@ class SpanProblem(NamedTuple):
 
     Attributes:
       weights: Of the round.
-      bases: float32 [p, d, d], orthonormal columns, zero beyond the rank and in
-        coordinates that are not known.
-      rows: float32 [p, d], 1 for the known coordinates.
+      bases: Of each place float32 [k, k], k the size of its vectors: orthonormal columns,
+        zero beyond the directions and in coordinates that are not known.
+      rows: Of each place float32 [k], 1 for the known coordinates.
       wrong: float32 [p], the distance of random words: what distances are divided by.
       places: float32 [L, d], what is added to words.
       fixed: float32 [s, L, d], the words at places that are known.
@@ -36,8 +36,8 @@ class SpanProblem(NamedTuple):
     """
 
     weights: Weights
-    bases: tf.Tensor
-    rows: tf.Tensor
+    bases: tuple[tf.Tensor, ...]
+    rows: tuple[tf.Tensor, ...]
     wrong: tf.Tensor
     places: tf.Tensor
     fixed: tf.Tensor
@@ -88,20 +88,24 @@ def start(words: np.ndarray) -> SpanState:
     return SpanState(made, zeros, zeros, tf.constant(0))
 
 
-def padded(spans: Sequence[Subspace], width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bases and known coordinates of one shape whatever ranks are, as a problem has them.
+def padded(
+    spans: Sequence[Subspace],
+) -> tuple[tuple[tf.Tensor, ...], tuple[tf.Tensor, ...]]:
+    """Bases and known coordinates of the same shapes whatever ranks are.
 
     Args:
       spans: Of each place.
-      width: d.
 
     Returns:
-      float32 [p, d, d] and float32 [p, d].
+      As a problem has them.
     """
-    bases = np.zeros([len(spans), width, width], np.float32)
-    for whole, one in zip(bases, spans, strict=True):
-        whole[one.rows, : one.rank] = one.basis
-    return bases, np.stack([one.rows for one in spans]).astype(np.float32)
+    bases = []
+    for one in spans:
+        whole = np.zeros([len(one.rows), len(one.rows)], np.float32)
+        whole[one.rows, : one.basis.shape[1]] = one.basis
+        bases.append(tf.constant(whole))
+    rows = (tf.constant(one.rows.astype(np.float32)) for one in spans)
+    return tuple(bases), tuple(rows)
 
 
 def build_span_engine(model: TokenModel, places: Sequence[Place]) -> SpanEngine:
@@ -111,7 +115,7 @@ def build_span_engine(model: TokenModel, places: Sequence[Place]) -> SpanEngine:
 
     Args:
       model: Whatever it learns: nothing depends on labels.
-      places: Where vectors enter, "attention" or "feedforward".
+      places: Where vectors enter.
 
     Returns:
       The functions; each is traced at its first call.
@@ -123,7 +127,7 @@ def build_span_engine(model: TokenModel, places: Sequence[Place]) -> SpanEngine:
         outside = tf.stack(
             [
                 _outside(
-                    _entering(model, problem, embedded, place),
+                    model.inputs_from(problem.weights, embedded, problem.real, *place),
                     problem.bases[at],
                     problem.rows[at],
                 )
@@ -162,16 +166,6 @@ def build_span_engine(model: TokenModel, places: Sequence[Place]) -> SpanEngine:
         return SpanState(*after, state.iteration + 1), found
 
     return SpanEngine(distance, step)
-
-
-def _entering(
-    model: TokenModel, problem: SpanProblem, embedded: tf.Tensor, place: Place
-) -> tf.Tensor:
-    inputs = {
-        "attention": model.block_inputs_from,
-        "feedforward": model.feedforward_inputs_from,
-    }[place.part]
-    return inputs(problem.weights, embedded, problem.real, place.depth)
 
 
 def _outside(vectors: tf.Tensor, basis: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:

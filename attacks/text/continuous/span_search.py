@@ -110,11 +110,11 @@ def run(
     _fix(free, fixed, np.zeros_like(lengths), model.special.start)
     if not model.structure.blocks[0].causal:
         _fix(free, fixed, lengths - 1, model.special.end)
-    bases, rows = span_engine.padded(search.spans, model.structure.width)
+    bases, rows = span_engine.padded(search.spans)
     problem = SpanProblem(
         weights=search.weights,
-        bases=tf.constant(bases),
-        rows=tf.constant(rows),
+        bases=bases,
+        rows=rows,
         wrong=tf.ones([len(rows)]),
         places=tf.constant(known.places),
         fixed=tf.constant(known.words[fixed]),

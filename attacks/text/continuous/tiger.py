@@ -62,15 +62,16 @@ def build_tiger(
     Args:
       mode: `naive` takes hidden entries for zeros, in the first two blocks, and does not
         look at the token table. `mask_aware` takes the lowest kernels, of any block, whose
-        visible entries determine a span, on the coordinates on which they do.
+        visible entries determine a span, on the coordinates on which they do; where no
+        block's do, BERT's pooling kernel or the head.
       source: One client's message by its index, or "aggregate".
       effort: Searches from other starts, and steps over all of them.
       progress: Called now and then.
       programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
-      The attack. It raises `DoesNotApply` where the gradient shows nothing, or no query,
-      key, value or first feed-forward kernels are visible enough.
+      The attack. It raises `DoesNotApply` where the gradient shows nothing, or no kernels
+      are visible enough.
     """
     shared = programs or programs_lib.Programs()
 
@@ -162,18 +163,21 @@ def _spans(
       DoesNotApply: If there is none.
     """
     if mode == "naive":
-        found = dager.read_spans(model, target, batch_size, mode)
+        groups = places.in_order(model.structure, dager.BLOCKS)
+        found = determined.lowest(model, target, batch_size, groups, mode)
         found = {place: one for place, one in found.items() if one.spare >= 1}
         found = determined.fullest(found)
     else:
         every = places.in_order(model.structure, len(model.structure.blocks))
+        # One vector of a sentence, from above all blocks, is better than none.
+        last = [(one,) for one in places.above(model.structure)]
         found = determined.read(model, target, batch_size, every, _PLACES)
+        found = found or determined.read(model, target, batch_size, last, 1)
     if not found:
         raise DoesNotApply(
-            "Some query, key, value or first feed-forward kernels of `knowledge.model` "
-            f"({model.name}) must be visible enough to determine the span of their "
-            "inputs, but none are, or the batch has more tokens than the inputs have "
-            "dimensions."
+            f"Some kernels of `knowledge.model` ({model.name}) must be visible enough to "
+            "determine the span of their inputs, but none are, or the batch has more "
+            "tokens than the inputs have dimensions."
         )
     return found
 
@@ -191,7 +195,12 @@ def _lengths(
     if knowledge.batch_size > 1 and len(found) == 1:
         # Of several sentences that nothing is known of, each is searched by itself.
         found = list(range(found[0], least - 1, -1))
-    ranks = [one.rank for one in spans.values() if one.exact]
+    blocks = len(model.structure.blocks)
+    inside = [one for place, one in spans.items() if place.depth < blocks]
+    ranks = [one.rank for one in inside if one.exact]
+    if not inside:
+        # From above all blocks nothing tells how many tokens there are.
+        found = list(range(found[0], least - 1, -1))[:_LENGTHS]
     if knowledge.batch_size == 1 and found == [model.length] and ranks:
         # The first block may be hidden, and others tell how many tokens there are.
         counted = min(max(ranks), model.length)

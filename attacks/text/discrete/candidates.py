@@ -16,7 +16,8 @@ from attacks.text.spans.places import Place
 from attacks.text.spans.subspace import Subspace
 from selenc_tf.models.text.token_model import TokenModel
 
-FIRST = Place(0, "attention")
+FIRST = (Place(0, "attention"), Place(0, "values"))
+"""Of one of them spans are read."""
 _CHUNK = 4_000_000
 _CLEAR = 1.0
 """The smallest gap, in logarithms, that is one."""
@@ -47,8 +48,8 @@ def rank_vocabulary(
 
     Args:
       model: The model.
-      entering: `(ids [k, l]) -> [k, l, d]`, the vectors that enter `FIRST`.
-      span: Of `FIRST`.
+      entering: `(ids [k, l]) -> [k, l, d]`, the vectors that enter one of `FIRST`.
+      span: Of that place.
       allowed: bool [v], tokens that may be there.
 
     Returns:
@@ -59,7 +60,7 @@ def rank_vocabulary(
     two = np.zeros([1, 2], np.int64)
     pair = entering(two)[0]
     length = 1 if np.array_equal(pair[0], pair[1]) else model.length
-    step = max(1, _CHUNK // (model.length * model.structure.width))
+    step = max(1, _CHUNK // (model.length * pair.shape[-1]))
     kept = np.flatnonzero(allowed)
     for at in range(0, len(kept), step):
         some = kept[at : at + step]

@@ -4,10 +4,12 @@
 Language Models", NeurIPS 2024.) With hidden entries the spans are completed first
 (`spans/subspace.py`), tokens are ranked instead of held against a threshold, query, key,
 value and feed-forward of the first two blocks are all used, and the batch is chosen by
-the gradient that it has.
+the gradient that it has. Where query, key and value are hidden, the attention's output
+kernel shows the spans of single tokens' values, head by head (this project).
 """
 
 import time
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -28,7 +30,7 @@ from attacks.text.discrete import (
     found,
     tables,
 )
-from attacks.text.spans import places, scoring, subspace
+from attacks.text.spans import determined, places, scoring
 from attacks.text.spans.places import Place
 from attacks.text.spans.scoring import Scorer
 from attacks.text.spans.subspace import Subspace
@@ -37,7 +39,8 @@ from selenc_tf.models.text.token_model import TokenModel
 from selenc_tf.types import Seed
 
 _DEFAULT_EFFORT = effort_lib.Effort()
-_BLOCKS = 2
+BLOCKS = 2
+"""Of which spans are read."""
 _STARTS = 16
 """Of the search among sentences, for each restart of an effort."""
 _OPTIONS = 48
@@ -71,9 +74,10 @@ def build_dager(
       programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
-      The attack. It raises `DoesNotApply` where the gradient shows nothing, nothing of
-      the first block's query, key and value kernels is to be read, or the batch has too
-      many tokens for the model's width.
+      The attack. It raises `DoesNotApply` where the gradient shows nothing, or nothing of
+      the first block's attention kernels is to be read. With more tokens than the model
+      is wide, or of the output kernel alone than its heads are, tokens are ranked by how
+      usual their vectors are (`subspace.Head`).
     """
     shared = programs or programs_lib.Programs()
 
@@ -86,25 +90,25 @@ def build_dager(
         model = knowledge.model
         finishing.classes_of(knowledge)
         weights = tuple(tf.constant(one, model.dtype) for one in view.weights)
-        order = places.in_order(model.structure, _BLOCKS)
-        at_first = shared.of(compiled.build_entering, model, (candidates.FIRST,))
-        at_all = shared.of(compiled.build_entering, model, order)
+        groups = places.in_order(model.structure, BLOCKS)
         gradient = shared.of(compiled.build_gradient, model)
         with blas.one_thread():
-            spans = read_spans(model, target, knowledge.batch_size, mode)
-            first = _checked(spans.get(candidates.FIRST), model)
-            usable = scoring.usable(spans, first)
+            spans = determined.lowest(model, target, knowledge.batch_size, groups, mode)
+            at_first, first = _first(spans, model)
+            entering_first = shared.of(compiled.build_entering, model, (at_first,))
             allowed = tables.allowed(model, target)
             if mode == "naive":
                 allowed = np.ones_like(allowed)
-            scores = candidates.rank_vocabulary(
-                model, lambda ids: at_first(weights, ids)[0], first, allowed
+            first, scores = _ranked(
+                model, lambda ids: entering_first(weights, ids)[0], first, allowed
             )
-            _check_spare(first, scores, model)
+            usable = scoring.usable({**spans, at_first: first}, first)
+            order = tuple(usable)
+            entering = shared.of(compiled.build_entering, model, order)
             chosen = candidates.choose(scores, first.rank, knowledge.batch_size)
             scorer, count = finishing.counted(
                 scoring.build_scorer(
-                    model, lambda ids: at_all(weights, ids), order, usable, seed
+                    model, lambda ids: entering(weights, ids), order, usable, seed
                 )
             )
             rows = _search(scorer, chosen, knowledge, effort, seed)
@@ -123,56 +127,32 @@ def build_dager(
     return attack
 
 
-def read_spans(
-    model: TokenModel, target: target_lib.Target, batch_size: int, mode: target_lib.Mode
-) -> dict[Place, Subspace]:
-    """The spans of the first blocks' places.
-
-    Runs on: attacker. Sees: the visible entries.
-
-    Args:
-      model: The model.
-      target: The gradient.
-      batch_size: b: with the model's length it bounds the rank.
-      mode: What to do about hidden entries.
-
-    Returns:
-      Those that what is visible determines.
-    """
-    most = min(batch_size * model.length, model.structure.width)
-    spans = {}
-    for place in places.in_order(model.structure, _BLOCKS):
-        shown = places.shown(target, target.matched, model.spec, model.structure, place)
-        if not shown.values.size:
-            continue
-        one = (
-            subspace.zero_filled(shown) if mode == "naive" else subspace.of(shown, most)
-        )
-        if one is not None:
-            spans[place] = one
-    return spans
+def _first(
+    spans: Mapping[Place, Subspace], model: TokenModel
+) -> tuple[Place, Subspace]:
+    """The place that tokens enter one by one."""
+    for place in candidates.FIRST:
+        if place in spans:
+            return place, spans[place]
+    raise DoesNotApply(
+        "Some of the query, key, value and attention output kernels of the first block of "
+        f"`knowledge.model` ({model.name}) must be visible, and not all zero, for "
+        "spans to be read, but too little is."
+    )
 
 
-def _checked(first: Subspace | None, model: TokenModel) -> Subspace:
-    if first is None:
-        raise DoesNotApply(
-            "Some of the query, key and value kernels of the first block of "
-            f"`knowledge.model` ({model.name}) must be visible, and not all zero, for "
-            "spans to be read, but too little is."
-        )
-    return first
-
-
-def _check_spare(first: Subspace, scores: np.ndarray, model: TokenModel) -> None:
-    """Refuses a span that has all tokens in it, whatever the number of coordinates."""
-    others = float(np.median(scores[np.isfinite(scores)]))
-    if first.spare < 1 or others < _INSIDE:
-        raise DoesNotApply(
-            "The batch has more tokens than the layer's inputs have dimensions, as far "
-            f"as they are visible: {first.rank} directions in "
-            f"{int(np.count_nonzero(first.rows))} coordinates of `knowledge.model` "
-            f"({model.name}), so that every token is in their span."
-        )
+def _ranked(
+    model: TokenModel,
+    entering: Callable[[np.ndarray], np.ndarray],
+    first: Subspace,
+    allowed: np.ndarray,
+) -> tuple[Subspace, np.ndarray]:
+    """The vocabulary's distances to a span, by how usual a vector is if all are inside."""
+    scores = candidates.rank_vocabulary(model, entering, first, allowed)
+    if first.soft or float(np.median(scores[np.isfinite(scores)])) >= _INSIDE:
+        return first, scores
+    first = first._replace(soft=True)
+    return first, candidates.rank_vocabulary(model, entering, first, allowed)
 
 
 def _options(knowledge: Knowledge, effort: effort_lib.Effort) -> int:

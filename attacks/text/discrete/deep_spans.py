@@ -111,8 +111,9 @@ def _read(
     structure = model.structure
     last = Place(len(structure.blocks), "last")
     candidates = (*([last] if structure.tied else []), *places.inside(structure))
+    groups = [(one,) for one in candidates]
     # The head says which tokens there are, so that prefixes are few.
-    found = determined.read(model, target, batch_size, candidates, _PLACES, enough=last)
+    found = determined.read(model, target, batch_size, groups, _PLACES, enough=last)
     if not found:
         raise DoesNotApply(
             "Some kernel of a block of `knowledge.model` "

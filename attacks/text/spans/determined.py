@@ -1,4 +1,4 @@
-"""The lowest places of a model whose spans are determined by what is visible."""
+"""The spans of a model's places, as far as what is visible determines them."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ def read(
     model: TokenModel,
     target: target_lib.Target,
     batch_size: int,
-    candidates: Sequence[Place],
+    groups: Sequence[Sequence[Place]],
     most: int,
     enough: Place | None = None,
 ) -> dict[Place, Subspace]:
@@ -29,7 +29,9 @@ def read(
       model: The model.
       target: The gradient.
       batch_size: b: with the model's length it bounds the rank.
-      candidates: The places, in the order in which they are tried.
+      groups: The places, in the order in which they are tried: of each group the first
+        that is determined. Those behind its first one are tried where the longest
+        sentences would determine them: they are large, and completion takes long.
       most: How many are enough.
       enough: A place that is enough by itself.
 
@@ -39,13 +41,17 @@ def read(
     """
     vague = []
     found: dict[Place, Subspace] = {}
-    for place in candidates:
-        least = max((one.rank for one in found.values()), default=1)
-        one = _span(model, target, place, batch_size, least)
-        if one is not None and not one.exact:
-            vague.append((place, one))
-        elif one is not None:
-            found = fullest({**found, place: one})
+    for group in groups:
+        for place in group:
+            least = max((one.rank for one in found.values()), default=1)
+            if place != group[0]:
+                least = max(least, _longest(model, batch_size, place))
+            one = _span(model, target, place, batch_size, least)
+            if one is not None and one.exact:
+                found = fullest({**found, place: one})
+                break
+            if one is not None:
+                vague.append((place, one))
         if enough in found or len(found) == most:
             break
     if not found and vague:
@@ -59,6 +65,75 @@ def fullest(found: dict[Place, Subspace]) -> dict[Place, Subspace]:
     return {place: one for place, one in found.items() if one.rank >= _NEARLY * most}
 
 
+def lowest(
+    model: TokenModel,
+    target: target_lib.Target,
+    batch_size: int,
+    groups: Sequence[Sequence[Place]],
+    mode: target_lib.Mode,
+) -> dict[Place, Subspace]:
+    """The spans of all of some places, whether counting says that they can be read or not.
+
+    Runs on: attacker. Sees: the visible entries.
+
+    Args:
+      model: The model.
+      target: The gradient.
+      batch_size: b: with the model's length it bounds the rank.
+      groups: The places; of each group the first that is exact and tells vectors, or else
+        the first of which there is any. Where there is one, others are looked at only if
+        the longest sentences would determine them.
+      mode: What to do about hidden entries.
+
+    Returns:
+      Those of which something is to be read.
+    """
+    found: dict[Place, Subspace] = {}
+    for group in groups:
+        some: dict[Place, Subspace] = {}
+        for place in group:
+            if some and not _counted(model, target, place, batch_size):
+                continue
+            one = at(model, target, place, batch_size, mode)
+            if one is not None:
+                some[place] = one
+            if one is not None and one.exact and (one.spare >= 1 or one.soft):
+                some = {place: one}
+                break
+        found.update(list(some.items())[:1])
+    return found
+
+
+def at(
+    model: TokenModel,
+    target: target_lib.Target,
+    place: Place,
+    batch_size: int,
+    mode: target_lib.Mode,
+) -> Subspace | None:
+    """The span of a place, completed or with zeros for what is hidden; None for none."""
+    shown = places_lib.shown(target, target.matched, model.spec, model.structure, place)
+    if not shown.values.size:
+        return None
+    if mode == "naive":
+        return subspace.zero_filled(shown)
+    return subspace.of(shown, min(batch_size * model.length, len(shown.values)))
+
+
+def _longest(model: TokenModel, batch_size: int, place: Place) -> int:
+    """The rank of a batch of the longest sentences, or the most that is less than all."""
+    width = places_lib.width(model.structure, place)
+    return min(batch_size * model.length, width - 1)
+
+
+def _counted(
+    model: TokenModel, target: target_lib.Target, place: Place, batch_size: int
+) -> bool:
+    shown = places_lib.shown(target, target.matched, model.spec, model.structure, place)
+    rank = _longest(model, batch_size, place)
+    return span_identifiability(shown.seen, rank).determined
+
+
 def _span(
     model: TokenModel,
     target: target_lib.Target,
@@ -69,7 +144,9 @@ def _span(
     """The span of a place, or where entries are too few for it the best that fits."""
     shown = places_lib.shown(target, target.matched, model.spec, model.structure, place)
     # Completion takes minutes to find what counting says at once.
-    if not span_identifiability(shown.seen, least).determined:
+    whole = shown.values.size > 0 and bool(shown.seen.all())
+    count = span_identifiability(shown.seen, least, shown.heads)
+    if not whole and not count.determined:
         return None
     most = min(batch_size * model.length, len(shown.values) - 1)
     one = subspace.of(shown, most)

@@ -1,15 +1,18 @@
 """Places of a Transformer where several projections multiply the same vectors."""
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
 from attacks import target as target_lib
 from selenc_tf import flatten
+from selenc_tf.models.text.parts import Part
 from selenc_tf.models.text.structure import Projection, Structure
 
-Part: TypeAlias = Literal["attention", "feedforward", "middle", "last"]
-
+_GROUPS: tuple[tuple[Part, ...], ...] = (
+    ("attention", "values"),
+    ("feedforward", "mixed", "middle"),
+)
 _TOKENS = 8
 """Columns of a token table for each of its dimensions: more say nothing new."""
 
@@ -19,10 +22,12 @@ class Place(NamedTuple):
 
     Attributes:
       depth: The block.
-      part: "attention" for what query, key and value multiply, "feedforward" for what
-        the feed-forward kernel and its gate multiply, "middle" for what the second
-        feed-forward kernel does, "last" for what a token table does that is the head too
-        (depth is the number of blocks).
+      part: "attention" for what query, key and value multiply, "mixed" for what the
+        attention's output kernel does, "values" for what that is mixed of, "feedforward"
+        for what the feed-forward kernel and its gate multiply, "middle" for what the
+        second feed-forward kernel does; "pooler" for what BERT's pooling kernel does and
+        "last" for what the head does, or a token table that is the head too (depth is
+        the number of blocks).
     """
 
     depth: int
@@ -38,27 +43,41 @@ class Shown(NamedTuple):
     Attributes:
       values: float64 [d, m], zero where hidden.
       seen: bool [d, m].
+      heads: Parts of equal size into which the d coordinates fall, each of which holds
+        vectors of its own: of "values", a head's rows are (A V)^T D, and A, the weights
+        of the attention, mixes positions and not coordinates, so that their columns lie in
+        the span of the head's values, whatever the others'. Elsewhere 1.
     """
 
     values: np.ndarray
     seen: np.ndarray
+    heads: int = 1
 
 
-def in_order(structure: Structure, blocks: int) -> tuple[Place, ...]:
-    """The places from the embeddings up.
+def in_order(structure: Structure, blocks: int) -> tuple[tuple[Place, ...], ...]:
+    """What enters blocks, from the embeddings up, each with what tells the same if hidden.
 
     Args:
       structure: Of the model.
       blocks: How many blocks, at most all.
 
     Returns:
-      Two places for each block.
+      Two groups for each block: its inputs, by query, key and value or else by the
+      attention's output; and what its feed-forward layers get, by their own kernels or
+      else by those beside them.
     """
     return tuple(
-        Place(depth, part)
+        tuple(Place(depth, part) for part in group)
         for depth in range(min(blocks, len(structure.blocks)))
-        for part in ("attention", "feedforward")
+        for group in _GROUPS
     )
+
+
+def above(structure: Structure) -> tuple[Place, ...]:
+    """The places above all blocks, where one vector of a sentence enters."""
+    depth = len(structure.blocks)
+    pooler = () if structure.pooler is None else (Place(depth, "pooler"),)
+    return pooler if structure.head is None else (*pooler, Place(depth, "last"))
 
 
 def inside(structure: Structure) -> tuple[Place, ...]:
@@ -68,9 +87,9 @@ def inside(structure: Structure) -> tuple[Place, ...]:
       structure: Of the model.
 
     Returns:
-      Three for each block.
+      Five for each block.
     """
-    parts: tuple[Part, ...] = ("attention", "feedforward", "middle")
+    parts: tuple[Part, ...] = ("attention", "values", "mixed", "feedforward", "middle")
     return tuple(
         Place(depth, part) for depth in range(len(structure.blocks)) for part in parts
     )
@@ -98,26 +117,45 @@ def shown(
       The columns of all projections of the place that are trained, and of the adapters'
       halves that have the same inputs; none where nothing is.
     """
-    if place.part == "last":
+    if place.part == "last" and structure.tied:
         return _of_rare_tokens(table(target, matched, spec, structure))
-    block = structure.blocks[place.depth]
-    here = {
-        "attention": block.of_inputs,
-        "feedforward": block.of_feedforward_inputs,
-        "middle": (block.feedforward_output,),
-    }[place.part]
-    width = here[0].shape[0]
+    here = _projections(structure, place)
+    size = width(structure, place)
     parts = [
-        _of_tensor(target, matched, spec, tensor, width)
+        _of_tensor(target, matched, spec, tensor, size)
         for projection in here
         for tensor in _tensors(projection)
     ]
-    nothing = np.zeros((width, 0))
+    nothing = np.zeros((size, 0))
     parts = parts or [Shown(nothing, nothing.astype(np.bool_))]
     return Shown(
         np.concatenate([one.values for one in parts], axis=1),
         np.concatenate([one.seen for one in parts], axis=1),
+        here[0].shape[0] if place.part == "values" else 1,
     )
+
+
+def _projections(structure: Structure, place: Place) -> tuple[Projection, ...]:
+    """Those that multiply what enters a place."""
+    if place.part in ("pooler", "last"):
+        one = structure.pooler if place.part == "pooler" else structure.head
+        if one is None:
+            raise ValueError(f"`place` must be one of the model's, got {place}.")
+        return (one,)
+    block = structure.blocks[place.depth]
+    if place.part == "attention":
+        return block.of_inputs
+    if place.part == "feedforward":
+        return block.of_feedforward_inputs
+    return (block.feedforward_output if place.part == "middle" else block.output,)
+
+
+def width(structure: Structure, place: Place) -> int:
+    """The size of the vectors that enter a place."""
+    if place.part == "last" and structure.tied:
+        return structure.width
+    first = _projections(structure, place)[0]
+    return int(np.prod(first.shape[: first.num_inputs]))
 
 
 def table(

@@ -47,7 +47,7 @@ def usable(found: Mapping[Place, Subspace], first: Subspace) -> dict[Place, Subs
     return {
         place: one
         for place, one in found.items()
-        if one.spare >= 1 and one.rank >= _NEARLY * first.rank
+        if (one.spare >= 1 or one.soft) and one.rank >= _NEARLY * first.rank
     }
 
 
@@ -72,9 +72,10 @@ def build_scorer(
     Returns:
       It.
     """
+    widest = max(len(spans[place].rows) for place in places if place in spans)
 
     def score(ids: np.ndarray) -> np.ndarray:
-        step = max(1, _CHUNK // (ids.shape[1] * model.structure.width))
+        step = max(1, _CHUNK // (ids.shape[1] * widest))
         parts = [
             np.mean(distances(entering(ids[at : at + step])), axis=0)
             for at in range(0, len(ids), step)

@@ -89,7 +89,7 @@ def of_model(title: str, model: TokenModel, seed: int, evaluations: int) -> Text
         weights, target, known, RECIPE, found, Hypothesis((length,), (_LABEL,))
     )
     shown = places.shown(
-        target, target.matched, model.spec, model.structure, candidates.FIRST
+        target, target.matched, model.spec, model.structure, candidates.FIRST[0]
     )
     span = subspace.of(shown, length)
     assert span is not None

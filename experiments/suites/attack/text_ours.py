@@ -36,7 +36,7 @@ def build_check(case: TextCase) -> Callable[[], float]:
       A function that computes all and gives their mean.
     """
     model, weights = case.model, case.model.initial_weights
-    entering = compiled.build_entering(model, (candidates.FIRST,))
+    entering = compiled.build_entering(model, (candidates.FIRST[0],))
     every = np.ones([model.vocabulary_size], np.bool_)
 
     def evaluate() -> float:

@@ -52,10 +52,9 @@ class GPT2TextClassifier(keras.Model):
         self.num_classes, self.dropout = num_classes, dropout
         self.output_dropout, self.output_dense = output_dropout, output_dense
 
-    def classified(self, hidden: Any, mask: Any, training: bool) -> Any:
-        """Logits [b, c] of the backbone's output [b, l, d] and the mask [b, l]."""
-        last = _last(hidden, mask)
-        return self.output_dense(self.output_dropout(last, training=training))
+    def pooled(self, hidden: Any, mask: Any, training: bool) -> Any:
+        """What the head multiplies [b, d], of the output [b, l, d] and the mask [b, l]."""
+        return self.output_dropout(_last(hidden, mask), training=training)
 
     def get_config(self) -> dict[str, Any]:
         """What it was made of."""

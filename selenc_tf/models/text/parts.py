@@ -6,7 +6,7 @@ normalisations are ours (`normalising.py`).
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import keras
 import keras_hub
@@ -16,6 +16,11 @@ from selenc_tf.models.text.gpt2_classifier import GPT2TextClassifier
 from selenc_tf.models.text.normalising import normalised
 
 _Tensors = Callable[..., tf.Tensor]
+
+Part: TypeAlias = Literal[
+    "attention", "values", "mixed", "feedforward", "middle", "pooler", "last"
+]
+"""Where vectors enter a kernel, or (values) what those that enter are mixtures of."""
 
 
 class Parts(NamedTuple):
@@ -27,13 +32,19 @@ class Parts(NamedTuple):
       enter: `(embedded, t) -> [b, l, d]`, what goes into block 0.
       blocks: The Transformer layers.
       attention_inputs: `(block, x) -> [b, l, d]`, what its projections multiply.
+      values: `(block, x) -> [b, l, heads * size]`, each position's values, once for
+        each head of the queries.
+      mixed: `(block, x, mask, t) -> [b, l, heads * size]`, what its attention's output
+        kernel multiplies: of each head, mixtures of the positions' values.
       feedforward_inputs: `(block, x, mask, t) -> [b, l, d]`, what its feed-forward
         kernels multiply.
       middle: `(block, feedforward inputs) -> [b, l, inner]`, what its feed-forward's
         second kernel multiplies.
       through: `(block, x, mask, t) -> [b, l, d]`, what the block returns.
-      finish: `(x, t) -> [b, l, d]`, what the output layer multiplies of the last
-        block's output, where the next token is predicted.
+      pooler: `(x) -> [b, d]`, what BERT's pooling kernel multiplies of the last block's
+        output; None where there is no such kernel.
+      finish: `(x, mask, t)`, what the output layer multiplies of the last block's
+        output: [b, l, d] where the next token is predicted, else [b, d].
       head: `(x, mask, t) -> logits`, [b, c] or [b, l, v], of the last block's output.
       causal: Whether a position sees only those before it.
       normalise_first: Whether a block normalises what enters it.
@@ -46,9 +57,12 @@ class Parts(NamedTuple):
     enter: _Tensors
     blocks: Sequence[Any]
     attention_inputs: _Tensors
+    values: _Tensors
+    mixed: _Tensors
     feedforward_inputs: _Tensors
     middle: _Tensors
     through: _Tensors
+    pooler: _Tensors | None
     finish: _Tensors
     head: _Tensors
     causal: bool
@@ -97,13 +111,13 @@ def _bert(model: keras.Model) -> Parts:
         normal = normalised(backbone.embeddings_layer_norm, embedded)
         return backbone.embeddings_dropout(normal, training=t)
 
+    def mixed(block: Any, x: tf.Tensor, mask: tf.Tensor, t: bool) -> tf.Tensor:
+        return _mixed(block._self_attention_layer, x, mask[:, tf.newaxis, :], t)
+
     def feedforward_inputs(
         block: Any, x: tf.Tensor, mask: tf.Tensor, t: bool
     ) -> tf.Tensor:
-        seen = mask[:, tf.newaxis, :]
-        attended = block._self_attention_layer(
-            query=x, value=x, attention_mask=seen, training=t
-        )
+        attended = _output(block._self_attention_layer, mixed(block, x, mask, t))
         kept = block._self_attention_dropout(attended, training=t)
         return normalised(block._self_attention_layer_norm, x + kept)
 
@@ -112,9 +126,14 @@ def _bert(model: keras.Model) -> Parts:
         made = _feedforward(block, attended, t)
         return normalised(block._feedforward_layer_norm, attended + made)
 
+    def pooler(x: tf.Tensor) -> tf.Tensor:
+        return x[:, backbone.cls_token_index, :]
+
+    def finish(x: tf.Tensor, mask: tf.Tensor, t: bool) -> tf.Tensor:
+        return model.output_dropout(backbone.pooled_dense(pooler(x)), training=t)
+
     def head(x: tf.Tensor, mask: tf.Tensor, t: bool) -> tf.Tensor:
-        pooled = backbone.pooled_dense(x[:, backbone.cls_token_index, :])
-        return model.output_dense(model.output_dropout(pooled, training=t))
+        return model.output_dense(finish(x, mask, t))
 
     return Parts(
         model,
@@ -122,10 +141,13 @@ def _bert(model: keras.Model) -> Parts:
         enter,
         backbone.transformer_layers,
         lambda block, x: x,
+        lambda block, x: _values(block._self_attention_layer, x),
+        mixed,
         feedforward_inputs,
         _middle,
         through,
-        lambda x, t: x,
+        pooler,
+        finish,
         head,
         causal=False,
         normalise_first=False,
@@ -142,12 +164,16 @@ def _gpt2(model: keras.Model) -> Parts:
         words = backbone.token_embedding(token_ids)
         return backbone.embeddings_add((words, backbone.position_embedding(words)))
 
-    def attended(block: Any, x: tf.Tensor, mask: tf.Tensor, t: bool) -> tf.Tensor:
-        normal = normalised(block._self_attention_layer_norm, x)
+    def attention_inputs(block: Any, x: tf.Tensor) -> tf.Tensor:
+        return normalised(block._self_attention_layer_norm, x)
+
+    def mixed(block: Any, x: tf.Tensor, mask: tf.Tensor, t: bool) -> tf.Tensor:
         seen = _causal(block, x, mask, use_causal_mask=True)
-        found = block._self_attention_layer(
-            query=normal, value=normal, attention_mask=seen, training=t
-        )
+        inputs = attention_inputs(block, x)
+        return _mixed(block._self_attention_layer, inputs, seen, t)
+
+    def attended(block: Any, x: tf.Tensor, mask: tf.Tensor, t: bool) -> tf.Tensor:
+        found = _output(block._self_attention_layer, mixed(block, x, mask, t))
         return x + block._self_attention_dropout(found, training=t)
 
     def feedforward_inputs(
@@ -160,24 +186,30 @@ def _gpt2(model: keras.Model) -> Parts:
         normal = normalised(block._feedforward_layer_norm, kept)
         return kept + _feedforward(block, normal, t)
 
-    def finish(x: tf.Tensor, t: bool) -> tf.Tensor:
-        return normalised(backbone.layer_norm, x)
+    def finish(x: tf.Tensor, mask: tf.Tensor, t: bool) -> tf.Tensor:
+        normal = normalised(backbone.layer_norm, x)
+        return model.pooled(normal, mask, training=t) if classifies else normal
 
     def head(x: tf.Tensor, mask: tf.Tensor, t: bool) -> tf.Tensor:
-        normal = finish(x, t)
+        entering = finish(x, mask, t)
         if classifies:
-            return model.classified(normal, mask, training=t)
-        return backbone.token_embedding(normal, reverse=True)
+            return model.output_dense(entering)
+        return backbone.token_embedding(entering, reverse=True)
 
     return Parts(
         model,
         embed,
         lambda embedded, t: backbone.embeddings_dropout(embedded, training=t),
         backbone.transformer_layers,
-        lambda block, x: normalised(block._self_attention_layer_norm, x),
+        attention_inputs,
+        lambda block, x: _values(
+            block._self_attention_layer, attention_inputs(block, x)
+        ),
+        mixed,
         feedforward_inputs,
         _middle,
         through,
+        None,
         finish,
         head,
         causal=True,
@@ -190,13 +222,26 @@ def _gpt2(model: keras.Model) -> Parts:
 def _llama(model: keras.Model) -> Parts:
     backbone = model.backbone
 
+    def mixed(block: Any, x: tf.Tensor, mask: tf.Tensor, t: bool) -> tf.Tensor:
+        attention = block._self_attention_layer
+        inputs = block._self_attention_layernorm(x)
+        query, key = (
+            attention.rotary_embedding_layer(dense(inputs), start_index=0)
+            for dense in (attention._query_dense, attention._key_dense)
+        )
+        value = attention._value_dense(inputs)
+        key, value = (
+            tf.repeat(one, attention.num_key_value_groups, axis=2)
+            for one in (key, value)
+        )
+        seen = _causal(block, x, mask)
+        found = attention._compute_attention(query, key, value, seen)
+        return _flat(attention._dropout_layer(found, training=t))
+
     def feedforward_inputs(
         block: Any, x: tf.Tensor, mask: tf.Tensor, t: bool
     ) -> tf.Tensor:
-        attended = block._self_attention_layer(
-            hidden_states=block._self_attention_layernorm(x),
-            attention_mask=_causal(block, x, mask),
-        )
+        attended = _output(block._self_attention_layer, mixed(block, x, mask, t))
         kept = block._self_attention_dropout(attended, training=t)
         return block._feedforward_layernorm(x + kept)
 
@@ -209,16 +254,49 @@ def _llama(model: keras.Model) -> Parts:
         lambda embedded, t: embedded,
         backbone.transformer_layers,
         lambda block, x: block._self_attention_layernorm(x),
+        lambda block, x: _values(
+            block._self_attention_layer, block._self_attention_layernorm(x)
+        ),
+        mixed,
         feedforward_inputs,
         _gated,
         lambda block, x, mask, t: block(x, decoder_padding_mask=mask, training=t),
-        lambda x, t: backbone.layer_norm(x),
+        None,
+        lambda x, mask, t: backbone.layer_norm(x),
         head,
         causal=True,
         normalise_first=True,
         next_token=True,
         logits=None,
     )
+
+
+def _mixed(attention: Any, x: tf.Tensor, seen: tf.Tensor, t: bool) -> tf.Tensor:
+    """The weighted means of values, heads side by side."""
+    three = (attention._query_dense, attention._key_dense, attention._value_dense)
+    query, key, value = (dense(x) for dense in three)
+    found, _ = attention._compute_attention(
+        query=query, key=key, value=value, attention_mask=seen, training=t
+    )
+    return _flat(found)
+
+
+def _values(attention: Any, x: tf.Tensor) -> tf.Tensor:
+    found = attention._value_dense(x)
+    heads = int(attention._output_dense.kernel.shape[0])
+    # Of Llama several heads share their values.
+    return _flat(tf.repeat(found, heads // int(found.shape[2]), axis=2))
+
+
+def _output(attention: Any, mixed: tf.Tensor) -> tf.Tensor:
+    heads, size, _ = attention._output_dense.kernel.shape
+    shape = [*tf.unstack(tf.shape(mixed)[:2]), heads, size]
+    return attention._output_dense(tf.reshape(mixed, shape))
+
+
+def _flat(heads: tf.Tensor) -> tf.Tensor:
+    count, length = tf.unstack(tf.shape(heads)[:2])
+    return tf.reshape(heads, [count, length, int(heads.shape[2] * heads.shape[3])])
 
 
 def _middle(block: Any, x: tf.Tensor) -> tf.Tensor:

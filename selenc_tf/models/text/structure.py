@@ -38,8 +38,8 @@ class Projection(NamedTuple):
 class Block(NamedTuple):
     """One Transformer layer.
 
-    Query, key and value have the same inputs (`TokenModel.block_inputs`), and so have
-    the feed-forward kernel and the gate (`TokenModel.feedforward_inputs`).
+    Query, key and value have the same inputs, and so have the feed-forward kernel and
+    the gate (`TokenModel.inputs`).
 
     Attributes:
       query: [d, heads, head size].
@@ -84,6 +84,7 @@ class Structure(NamedTuple):
       token_table: [v, d].
       position_table: [positions, d]; None for rotations (Llama).
       segment_table: [2, d], of BERT.
+      pooler: BERT's dense layer [d, d] on the first position, or None.
       head: The last dense layer, or None where the token table is the head.
       tied: Whether the token table is the head too, and its gradient therefore dense.
       width: d.
@@ -93,6 +94,7 @@ class Structure(NamedTuple):
     token_table: int | None
     position_table: int | None
     segment_table: int | None
+    pooler: Projection | None
     head: Projection | None
     tied: bool
     width: int
@@ -125,6 +127,7 @@ def of_parts(parts: Parts) -> Structure:
         token_table=tables[0],
         position_table=tables[1],
         segment_table=tables[2],
+        pooler=_dense(places, backbone.pooled_dense) if parts.pooler else None,
         head=_dense(places, parts.logits) if parts.logits else None,
         tied=parts.next_token and backbone.token_embedding.tie_weights,
         width=backbone.hidden_dim,

@@ -16,7 +16,7 @@ from selenc_tf.models.text import parts as parts_lib
 from selenc_tf.models.text import structure as structure_lib
 from selenc_tf.models.text import tokens as tokens_lib
 from selenc_tf.models.text import wrapping
-from selenc_tf.models.text.parts import Parts
+from selenc_tf.models.text.parts import Part, Parts
 from selenc_tf.models.text.structure import Structure
 from selenc_tf.models.text.tokens import SpecialTokens, Tokens
 from selenc_tf.types import Seed, Vector, Weights
@@ -60,16 +60,16 @@ class TokenModel(NamedTuple):
       apply_from: `(weights, embedded [b, L, d], padding_mask) -> logits`, as `apply`.
       losses_from: `(weights, embedded [b, L, d], padding_mask, labels) -> [b]`, as
         `losses`.
-      block_inputs: `(weights, token_ids, padding_mask, depth) -> [b, L, d]`, what the
-        query, key and value kernels of block `depth` multiply. At depth 0 it depends on
-        each token and its position alone; in causal models, at any depth, on the tokens
-        up to it.
-      feedforward_inputs: The same of its feed-forward kernel.
-      middle_inputs: The same of its second feed-forward kernel, [b, L, inner].
-      last_inputs: `(weights, token_ids, padding_mask) -> [b, L, d]`, the same of the
-        output layer; only where the next token is predicted.
-      block_inputs_from: `(weights, embedded, padding_mask, depth)`, as `block_inputs`.
-      feedforward_inputs_from: The same, as `feedforward_inputs`.
+      inputs: `(weights, token_ids, padding_mask, depth, part) -> [b, L, k]`, the vectors
+        that enter a kernel (`parts.Part`). "attention": query, key and value of block
+        `depth`; "mixed": the attention's output kernel; "values": what of each head
+        those are mixtures of; "feedforward": the feed-forward kernel; "middle": the
+        second one; "pooler" and "last": BERT's pooling kernel and the output layer,
+        whatever the depth; where only one position enters, it stands at all. At depth 0
+        "attention" and "values" depend on each token and its position alone; in causal
+        models, at any depth, on the tokens up to it.
+      inputs_from: `(weights, embedded, padding_mask, depth, part)`, the same from
+        embeddings on.
       source: The KerasHub model; its variables are never read or written by the
         functions.
       seed: Of dropout.
@@ -92,12 +92,8 @@ class TokenModel(NamedTuple):
     embed: Callable[[Weights, tf.Tensor], tf.Tensor]
     apply_from: Callable[[Weights, tf.Tensor, tf.Tensor], tf.Tensor]
     losses_from: Callable[[Weights, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
-    block_inputs: Callable[[Weights, tf.Tensor, tf.Tensor, int], tf.Tensor]
-    feedforward_inputs: Callable[[Weights, tf.Tensor, tf.Tensor, int], tf.Tensor]
-    middle_inputs: Callable[[Weights, tf.Tensor, tf.Tensor, int], tf.Tensor]
-    last_inputs: Callable[[Weights, tf.Tensor, tf.Tensor], tf.Tensor]
-    block_inputs_from: Callable[[Weights, tf.Tensor, tf.Tensor, int], tf.Tensor]
-    feedforward_inputs_from: Callable[[Weights, tf.Tensor, tf.Tensor, int], tf.Tensor]
+    inputs: Callable[[Weights, tf.Tensor, tf.Tensor, int, Part], tf.Tensor]
+    inputs_from: Callable[[Weights, tf.Tensor, tf.Tensor, int, Part], tf.Tensor]
     source: keras.Model
     seed: Seed
 
@@ -231,47 +227,20 @@ def bound(
     ) -> tf.Tensor:
         return each(labels, from_there(weights, embedded, mask, t))
 
-    def block_inputs_from(
-        weights: Weights, embedded: tf.Tensor, mask: tf.Tensor, depth: int
+    def inputs_from(
+        weights: Weights, embedded: tf.Tensor, mask: tf.Tensor, depth: int, part: Part
     ) -> tf.Tensor:
-        block = _chosen(parts, depth)
-        with within(weights):
-            x, _ = up_to(embedded, mask, depth, t)
-            return parts.attention_inputs(block, x)
-
-    def block_inputs(
-        weights: Weights, token_ids: tf.Tensor, mask: tf.Tensor, depth: int
-    ) -> tf.Tensor:
-        return block_inputs_from(weights, embed(weights, token_ids), mask, depth)
-
-    def feedforward_inputs_from(
-        weights: Weights, embedded: tf.Tensor, mask: tf.Tensor, depth: int
-    ) -> tf.Tensor:
-        block = _chosen(parts, depth)
+        above = part in ("pooler", "last")
+        block = None if above else _chosen(parts, depth)
+        depth = len(parts.blocks) if above else depth
         with within(weights):
             x, mask = up_to(embedded, mask, depth, t)
-            return parts.feedforward_inputs(block, x, mask, t)
+            return _entering(parts, part, block, x, mask, t)
 
-    def feedforward_inputs(
-        weights: Weights, token_ids: tf.Tensor, mask: tf.Tensor, depth: int
+    def inputs(
+        weights: Weights, token_ids: tf.Tensor, mask: tf.Tensor, depth: int, part: Part
     ) -> tf.Tensor:
-        embedded = embed(weights, token_ids)
-        return feedforward_inputs_from(weights, embedded, mask, depth)
-
-    def middle_inputs(
-        weights: Weights, token_ids: tf.Tensor, mask: tf.Tensor, depth: int
-    ) -> tf.Tensor:
-        entering = feedforward_inputs(weights, token_ids, mask, depth)
-        with within(weights):
-            return parts.middle(_chosen(parts, depth), entering)
-
-    def last_inputs(
-        weights: Weights, token_ids: tf.Tensor, mask: tf.Tensor
-    ) -> tf.Tensor:
-        embedded = embed(weights, token_ids)
-        with within(weights):
-            x, _ = up_to(embedded, mask, len(parts.blocks), t)
-            return parts.finish(x, t)
+        return inputs_from(weights, embed(weights, token_ids), mask, depth, part)
 
     tokens_known = int(parts.model.backbone.vocabulary_size)
     return TokenModel(
@@ -292,15 +261,40 @@ def bound(
         embed=embed,
         apply_from=lambda w, embedded, mask: from_there(w, embedded, mask, False),
         losses_from=losses_from,
-        block_inputs=block_inputs,
-        feedforward_inputs=feedforward_inputs,
-        middle_inputs=middle_inputs,
-        last_inputs=last_inputs,
-        block_inputs_from=block_inputs_from,
-        feedforward_inputs_from=feedforward_inputs_from,
+        inputs=inputs,
+        inputs_from=inputs_from,
         source=parts.model,
         seed=seed,
     )
+
+
+def _entering(
+    parts: Parts, part: Part, block: Any, x: tf.Tensor, mask: tf.Tensor, mode: bool
+) -> tf.Tensor:
+    """What enters a kernel of a block, or behind the last one, of that block's inputs."""
+    if part == "attention":
+        return parts.attention_inputs(block, x)
+    if part == "values":
+        return parts.values(block, x)
+    if part == "mixed":
+        return parts.mixed(block, x, mask, mode)
+    if part == "feedforward":
+        return parts.feedforward_inputs(block, x, mask, mode)
+    if part == "middle":
+        return parts.middle(block, parts.feedforward_inputs(block, x, mask, mode))
+    if part == "last" and parts.next_token:
+        return parts.finish(x, mask, mode)
+    if part == "last":
+        one = parts.finish(x, mask, mode)
+    elif parts.pooler is not None:
+        one = parts.pooler(x)
+    else:
+        raise ValueError(
+            f"`part` must be of a kernel of {parts.model.name!r}, which has none that "
+            "pools, got 'pooler'."
+        )
+    shape = [tf.shape(x)[0], tf.shape(x)[1], int(one.shape[-1])]
+    return tf.broadcast_to(one[:, tf.newaxis, :], shape)
 
 
 def _chosen(parts: Parts, depth: int) -> Any:

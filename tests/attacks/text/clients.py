@@ -1,6 +1,7 @@
 """Small language models, sentences of a client, and the server's view of them."""
 
 import functools
+import re
 
 import numpy as np
 
@@ -31,6 +32,20 @@ def wide(name):
     classes = 2 if name == "gpt2_classifier" else None
     special = SpecialTokens(start=2, end=2, pad=0)
     return gpt2.of_sizes(WIDE, 12, 0, special, num_classes=classes)
+
+
+@functools.cache
+def attentive(name):
+    """The same with attention that is not spread evenly, as a trained model's."""
+    model = wide(name)
+    kernels = {
+        one.kernel for block in model.structure.blocks for one in block.of_inputs[:2]
+    }
+    weights = tuple(
+        one * 8 if place in kernels else one
+        for place, one in enumerate(model.initial_weights)
+    )
+    return model._replace(initial_weights=weights)
 
 
 def batch(model, size, seed=0):
@@ -74,6 +89,12 @@ def target_of(model, vector, known, mask=None, mode="mask_aware"):
 
 def known(model, size=1, **more):
     return knowledge.Knowledge(model, size, modality=TOKENS, **more)
+
+
+def all_but(model, pattern):
+    """A mask of all tensors in whose names a pattern is not found."""
+    shown = [bool(re.search(pattern, name)) for name in model.spec.names]
+    return ~np.repeat(shown, model.spec.sizes)
 
 
 def random_mask(size, share):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from attacks import effort, knowledge
-from attacks.text import sentences
+from attacks.text import compiled, sentences
 from attacks.text.discrete import candidates, dager
 from attacks.text.modality import TOKENS
+from attacks.text.spans import determined
 from selenc_tf.models.text import bert
 from tests.attacks import victims
 from tests.attacks.text import clients
@@ -108,22 +109,44 @@ def test_known_labels_are_kept_in_their_order():
     np.testing.assert_array_equal(found.examples, examples)
 
 
-def test_more_tokens_than_dimensions_are_refused():
+def test_more_tokens_than_dimensions_are_ranked():
+    """No vector is outside of the whole space; but usual ones are told from others."""
     model = clients.tiny(BERT)
     examples, classes = clients.batch(model, 8)
-    vector = clients.gradient(model, examples, classes)
-    with pytest.raises(knowledge.DoesNotApply, match="more tokens than the layer's"):
-        found_in(model, vector, size=8)
+    vector, known = clients.gradient(model, examples, classes), clients.known(model, 8)
+    found = found_in(model, vector, size=8)
+    assert not found.converged and found.stop == "inconsistent"
+    place = candidates.FIRST[0]
+    target = clients.target_of(model, vector, known)
+    span = determined.at(model, target, place, 8, "mask_aware")
+    assert span.soft and span.rank >= len(span.rows) - 1
+    entering = compiled.build_entering(model, (place,))
+    scores = candidates.rank_vocabulary(
+        model,
+        lambda ids: entering(model.initial_weights, ids)[0],
+        span,
+        np.ones([model.vocabulary_size], bool),
+    )
+    places = np.argsort(np.argsort(scores, axis=0), axis=0)
+    true = [places[row[at], at] for row in examples for at in np.flatnonzero(row >= 0)]
+    assert np.median(true) < model.vocabulary_size / 4
 
 
 def test_a_hidden_first_block_is_refused():
     model, vector = clients.tiny(BERT), clients.gradient_of(BERT, 1)
-    mask = np.zeros(len(vector), bool)
-    ends = np.cumsum(model.spec.sizes)
-    for projection in model.structure.blocks[0].of_inputs:
-        mask[ends[projection.kernel - 1] : ends[projection.kernel]] = True
+    mask = clients.all_but(model, "feedforward|_1/")
     with pytest.raises(knowledge.DoesNotApply, match="first block"):
         found_in(model, vector, mask)
+
+
+@pytest.mark.parametrize("name", ["bert", pytest.param("gpt2", marks=pytest.mark.slow)])
+def test_an_attention_output_kernel_alone_gives_the_sentence(name):
+    """Its rows are mixtures of values of single tokens, and mixing keeps their span."""
+    model = clients.attentive(name)
+    vector = clients.gradient_of(name, 1, make=clients.attentive)
+    found = found_in(model, vector, clients.all_but(model, "_0/.*attention_output/ker"))
+    np.testing.assert_array_equal(found.examples, clients.batch(model, 1)[0])
+    assert found.converged and found.stop == "closed_form"
 
 
 @pytest.mark.slow

@@ -37,6 +37,11 @@ def found_in(model, vector, mask, size=1):
             f"embeddings|{READERS}", id="second kernels", marks=pytest.mark.slow
         ),
         pytest.param(f"embeddings|{FIRST}", id="feed-forward", marks=pytest.mark.slow),
+        pytest.param(
+            f"embeddings|{READERS}|feedforward",
+            id="attention outputs",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_any_kernel_gives_the_sentence(pattern):

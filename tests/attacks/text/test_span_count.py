@@ -61,7 +61,7 @@ def first_place(model, vector, mask, size):
     view, known = clients.view_of(model, vector, mask), clients.known(model, size)
     target = target_lib.build_target(view, known, 0, "mask_aware")
     arguments = target, target.matched, model.spec, model.structure
-    return places.shown(*arguments, candidates.FIRST)
+    return places.shown(*arguments, candidates.FIRST[0])
 
 
 def recovered(model, vector, mask, size):

@@ -41,7 +41,7 @@ def test_searches_run_where_spans_are_hidden():
     model = clients.tiny(BERT)
     ends, block = np.cumsum(model.spec.sizes), model.structure.blocks[0]
     mask = np.zeros(model.spec.size, bool)
-    for one in block.of_inputs:
+    for one in (*block.of_inputs, block.output):
         mask[ends[one.kernel - 1] : ends[one.kernel]] = True
     found = found_in(mask)
     by_name = {one.name: one for one in found.choice.members}

@@ -112,3 +112,35 @@ def test_a_vector_along_a_weak_direction_is_not_outside():
     plain = found._replace(blur=np.zeros_like(found.blur))
     level = subspace.log_distances(plain, inputs.T).max()
     assert subspace.log_distances(plain, near).max() < level
+
+
+@pytest.mark.parametrize("rank", [6, 8, 12])
+def test_heads_tell_vectors_that_were_mixed(rank):
+    """Fewer than a head has coordinates, as many, and more: the last are ranked only."""
+    heads, size = 4, 8
+    generator = np.random.default_rng(0)
+    # As tokens are: most of their directions are weak.
+    shape = np.exp(-np.arange(heads * size) / 8)
+    true, others = (
+        (generator.standard_normal((count, heads * size)) * shape)
+        for count in (rank, 200)
+    )
+    mixed = np.concatenate(
+        [
+            generator.standard_normal((rank, rank)) @ true[:, at : at + size]
+            for at in range(0, heads * size, size)
+        ],
+        axis=1,
+    )
+    values = mixed.T @ generator.standard_normal((rank, COLUMNS))
+    values = values.astype(np.float32).astype(np.float64)
+    found = subspace.of(Shown(values, np.ones(values.shape, bool), heads), 20)
+    assert found.rank == rank and found.exact and found.soft
+    assert found.spare == heads * max(0, size - rank)
+    inside, outside = (subspace.log_distances(found, one) for one in (true, others))
+    if rank < size:
+        assert inside.max() < outside.min() - 1
+    assert np.median(inside) < np.quantile(outside, 0.1)
+    # The whole is not what mixing leaves alone.
+    whole = subspace.of(Shown(values, np.ones(values.shape, bool)), 20)
+    assert subspace.log_distances(whole, true).min() > np.log(0.01)

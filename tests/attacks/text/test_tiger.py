@@ -35,7 +35,8 @@ def hidden(model, tensors):
 
 
 def first_block(model):
-    return [one.kernel for one in model.structure.blocks[0].of_inputs]
+    block = model.structure.blocks[0]
+    return [one.kernel for one in (*block.of_inputs, block.output)]
 
 
 def problem_of(model, examples, spans):
@@ -44,12 +45,12 @@ def problem_of(model, examples, spans):
         model.initial_weights,
         embeddings.of_model(model, model.initial_weights),
     )
-    bases, rows = span_engine.padded(list(spans.values()), model.structure.width)
+    bases, rows = span_engine.padded(list(spans.values()))
     real = examples >= 0
     return span_engine.SpanProblem(
         weights,
-        tf.constant(bases),
-        tf.constant(rows),
+        bases,
+        rows,
         tf.ones([len(rows)]),
         tf.constant(made.places),
         tf.zeros([*examples.shape, model.structure.width]),
@@ -151,19 +152,42 @@ def test_zeros_for_hidden_entries_mislead():
     )
 
 
-def test_hidden_projections_are_refused():
+def test_hidden_kernels_are_refused():
     model, vector = (
         clients.tiny("bert_tiny_random"),
         clients.gradient_of("bert_tiny_random", 1),
     )
-    tensors = [
-        one.kernel
-        for block in model.structure.blocks
-        for one in (*block.of_inputs, *block.of_feedforward_inputs)
-    ]
-    view = clients.view_of(model, vector, hidden(model, tensors))
+    view = clients.view_of(model, vector, clients.all_but(model, "gamma|beta|bias|emb"))
     with pytest.raises(knowledge.DoesNotApply, match="visible enough"):
         built()(view, clients.known(model), SEED)
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("bert", "feedforward_output_dense/kernel"),
+        pytest.param("bert", "_0/feedforward_inter.*/kernel", marks=pytest.mark.slow),
+        pytest.param("gpt2", "attention_output/kernel", marks=pytest.mark.slow),
+    ],
+)
+def test_one_kind_of_kernels_alone_gives_the_sentence(name, pattern):
+    model = clients.attentive(name)
+    vector = clients.gradient_of(name, 1, make=clients.attentive)
+    view = clients.view_of(model, vector, clients.all_but(model, pattern))
+    found = built()(view, clients.known(model), SEED)
+    np.testing.assert_array_equal(found.examples, clients.batch(model, 1)[0])
+    assert found.converged and found.stop == "tolerance"
+
+
+def test_what_is_above_all_blocks_is_searched():
+    """One vector of a sentence enters there; whether that is enough is another matter."""
+    model, vector = (
+        clients.tiny("bert_tiny_random"),
+        clients.gradient_of("bert_tiny_random", 1),
+    )
+    view = clients.view_of(model, vector, clients.all_but(model, "pooled_dense/kernel"))
+    found = built()(view, clients.known(model), SEED)
+    assert np.isfinite(found.objective) and found.evaluations > 0
 
 
 @pytest.mark.slow

@@ -54,9 +54,9 @@ def test_a_step_is_of_the_true_sentence_s_gradient():
     table = case.model.initial_weights[case.model.structure.token_table].numpy()
     span = text_ours.candidates.rank_vocabulary(
         case.model,
-        lambda ids: compiled.build_entering(case.model, (text_ours.candidates.FIRST,))(
-            case.model.initial_weights, ids
-        )[0],
+        lambda ids: compiled.build_entering(
+            case.model, (text_ours.candidates.FIRST[0],)
+        )(case.model.initial_weights, ids)[0],
         case.span,
         np.ones([len(table)], bool),
     )

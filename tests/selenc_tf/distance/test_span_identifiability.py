@@ -67,3 +67,18 @@ def test_refusals():
         span_identifiability(pattern(), 0)
     with pytest.raises(ValueError, match="matrix"):
         span_identifiability(np.ones(3, bool), 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "rank", "told"), [(WIDTH, 3, 12), (WIDTH, 4, 0), (10, 3, 8), (7, 3, 4)]
+)
+def test_heads_tell_where_they_have_more_coordinates_than_the_rank(rows, rank, told):
+    # Three heads of four: of one that is visible in part, no more than that counts.
+    found = span_identifiability(pattern(rows=rows), rank, heads=3)
+    assert np.count_nonzero(found.coordinates) == told
+    assert found.spare == told // 4 and found.determined == (told > 0)
+
+
+def test_heads_of_other_sizes_are_refused():
+    with pytest.raises(ValueError, match="`heads` must divide the 12 rows"):
+        span_identifiability(pattern(), 1, heads=5)

@@ -54,11 +54,7 @@ def test_parts_are_those_of_the_structure(name):
     model = language.model(name)
     structure, spec = model.structure, model.spec
     assert parts.embeddings(spec) == structure.embedding_tables
-    reading = [
-        one.kernel
-        for block in structure.blocks
-        for one in (*block.of_inputs, *block.of_feedforward_inputs)
-    ]
+    reading = [one.kernel for one in projections_of(model)]
     assert parts.projections(spec) == tuple(sorted(reading))
     if structure.tied:
         with pytest.raises(ValueError, match=r"its output layer too, hide the `embed"):
@@ -92,10 +88,10 @@ def test_projections_of_adapters():
     names = (
         "a/query/lora_kernel_a",
         "a/query/lora_kernel_b",
-        "a/attention_output/kernel",
+        "a/attention_output/bias",
         "query_like/kernel",
     )
-    spec = flatten.FlatSpec(names, ((4, 2, 1), (1, 2), (2, 2, 4), (4, 4)))
+    spec = flatten.FlatSpec(names, ((4, 2, 1), (1, 2), (4,), (4, 4)))
     assert parts.projections(spec) == (0, 1)
     with pytest.raises(ValueError, match="query/kernel or the like"):
         parts.projections(flatten.FlatSpec(("dense/kernel",), ((2, 2),)))

@@ -30,12 +30,13 @@ def test_gradients_of_projections_lie_in_the_span_of_their_inputs(name, depth):
     slopes = flatten.unflatten(vector, model.spec)
     block = model.structure.blocks[depth]
     assert len(model.structure.blocks) == 2
-    for inputs_of, width, projections in (
-        (model.block_inputs, 16, block.of_inputs),
-        (model.feedforward_inputs, 16, block.of_feedforward_inputs),
-        (model.middle_inputs, 32, (block.feedforward_output,)),
+    for part, width, projections in (
+        ("attention", 16, block.of_inputs),
+        ("mixed", 16, (block.output,)),
+        ("feedforward", 16, block.of_feedforward_inputs),
+        ("middle", 32, (block.feedforward_output,)),
     ):
-        inputs = inputs_of(weights, *batch, depth).numpy()
+        inputs = model.inputs(weights, *batch, depth, part).numpy()
         assert inputs.shape == (2, 8, width)
         rows = inputs[batch.padding_mask]
         for one in projections:
@@ -50,6 +51,31 @@ def test_gradients_of_projections_lie_in_the_span_of_their_inputs(name, depth):
 
 @pytest.mark.parametrize("name", EACH)
 @pytest.mark.slow
+def test_heads_of_attention_outputs_lie_in_the_span_of_values(name):
+    model = language.model(name)
+    weights, ids = model.initial_weights, np.array([[2, 7, 9]], np.int32)
+    kept = 3 if model.structure.blocks[0].query.shape[2] > 3 else 2
+    batch = language.tokens.Tokens(
+        np.pad(ids[:, :kept], ((0, 0), (0, 8 - kept))),
+        np.arange(8)[np.newaxis] < kept,
+    )
+    labels = language.labels(model)[:1] % model.num_classes
+    if model.kind != "classes":
+        labels = language.tokens.next_token_labels(batch)
+    vector = token_model.gradient(model, weights, batch, labels)
+    output = model.structure.blocks[0].output
+    matrix = flatten.unflatten(vector, model.spec)[output.kernel].numpy()
+    values = model.inputs(weights, *batch, 0, "values").numpy()[0, :kept]
+    values = values.reshape(kept, *output.shape[:2])
+    for head, rows in enumerate(matrix):
+        assert distance_to_span(rows, values[:, head]) < 10 * SPANNED
+        # Of Llama neighbours share their values.
+        other = values[:, head - len(matrix) // 2]
+        assert distance_to_span(rows, other) > 0.01
+
+
+@pytest.mark.parametrize("name", EACH)
+@pytest.mark.slow
 def test_rows_of_unused_tokens_of_a_tied_table_lie_in_the_span_of_the_last_inputs(name):
     model = language.model(name)
     if not model.structure.tied:
@@ -57,7 +83,7 @@ def test_rows_of_unused_tokens_of_a_tied_table_lie_in_the_span_of_the_last_input
     weights, batch = model.initial_weights, language.batch()
     vector = token_model.gradient(model, weights, batch, language.labels(model))
     table = flatten.unflatten(vector, model.spec)[model.structure.token_table].numpy()
-    rows = model.last_inputs(weights, *batch).numpy()[batch.padding_mask]
+    rows = model.inputs(weights, *batch, 0, "last").numpy()[batch.padding_mask]
     unused = np.setdiff1d(np.arange(len(table)), batch.token_ids)
     assert distance_to_span(table[unused].T, rows) < SPANNED
     assert distance_to_span(table.T, rows) > 0.05
@@ -67,10 +93,10 @@ def test_rows_of_unused_tokens_of_a_tied_table_lie_in_the_span_of_the_last_input
 def test_the_first_inputs_are_those_of_each_token_and_its_position(name):
     model = language.model(name)
     weights, (ids, mask) = model.initial_weights, language.batch()
-    whole = model.block_inputs(weights, ids, mask, 0).numpy()
+    whole = model.inputs(weights, ids, mask, 0, "attention").numpy()
     changed = ids.copy()
     changed[:, 2] = 40
-    other = model.block_inputs(weights, changed, mask, 0).numpy()
+    other = model.inputs(weights, changed, mask, 0, "attention").numpy()
     np.testing.assert_allclose(
         np.delete(whole, 2, 1), np.delete(other, 2, 1), atol=1e-6
     )
@@ -83,8 +109,8 @@ def test_causal_blocks_see_the_prefix_alone(name):
     weights, (ids, mask) = model.initial_weights, language.batch()
     causal = model.structure.blocks[1].causal
     assert causal != name.startswith("bert")
-    whole = model.block_inputs(weights, ids, mask, 1).numpy()
-    prefix = model.block_inputs(weights, ids[:, :3], mask[:, :3], 1).numpy()
+    whole = model.inputs(weights, ids, mask, 1, "attention").numpy()
+    prefix = model.inputs(weights, ids[:, :3], mask[:, :3], 1, "attention").numpy()
     assert (np.abs(whole[:, :3] - prefix).max() < 1e-5) == causal
 
 
@@ -94,12 +120,12 @@ def test_both_entries_have_one_block(name):
     weights, (ids, mask) = model.initial_weights, language.batch()
     embedded = model.embed(weights, ids)
     np.testing.assert_array_equal(
-        model.block_inputs_from(weights, embedded, mask, 1),
-        model.block_inputs(weights, ids, mask, 1),
+        model.inputs_from(weights, embedded, mask, 1, "attention"),
+        model.inputs(weights, ids, mask, 1, "attention"),
     )
     np.testing.assert_array_equal(
-        model.feedforward_inputs_from(weights, embedded, mask, 1),
-        model.feedforward_inputs(weights, ids, mask, 1),
+        model.inputs_from(weights, embedded, mask, 1, "feedforward"),
+        model.inputs(weights, ids, mask, 1, "feedforward"),
     )
 
 
@@ -152,11 +178,11 @@ def test_an_adapter_alone_is_trained_and_lies_in_the_span():
     vector = token_model.gradient(model, weights, batch, language.labels(model))
     slopes = flatten.unflatten(vector, model.spec)
     matrix = slopes[query.adapter_down].numpy().reshape(16, -1)
-    rows = model.block_inputs(weights, *batch, 0).numpy()[batch.padding_mask]
+    rows = model.inputs(weights, *batch, 0, "attention").numpy()[batch.padding_mask]
     assert distance_to_span(matrix, rows) < SPANNED
 
 
 def test_a_block_that_is_not_there_is_refused():
     model = language.model("bert_tiny_random")
     with pytest.raises(ValueError, match=r"`depth` must be in \[0, 1\]"):
-        model.block_inputs(model.initial_weights, *language.batch(), 2)
+        model.inputs(model.initial_weights, *language.batch(), 2, "attention")
