@@ -21,7 +21,7 @@ from attacks.continuous.analytic import closed_form
 from attacks.optimisers import blas
 from attacks.refusal import DoesNotApply
 from attacks.text import compiled
-from attacks.text.continuous import embeddings, problems, span_engine, span_search
+from attacks.text.continuous import embeddings, once, problems, span_engine, span_search
 from attacks.text.continuous import lengths as lengths_lib
 from attacks.text.discrete import dager, finishing
 from attacks.text.discrete.found import Found
@@ -151,7 +151,14 @@ def build_tiger(
             stop="tolerance" if made.converged else stop,
         )
 
-    return attack
+    def made_once(
+        view: views.ServerView, knowledge: Knowledge, seed: Seed
+    ) -> knowledge_lib.Reconstruction:
+        # DAGER's fallback and a member of an envelope are the same search.
+        options = (mode, source, effort)
+        return shared.of(once.Last).of(attack, options, view, knowledge, seed)
+
+    return made_once
 
 
 def _spans(

@@ -5,10 +5,12 @@ import pytest
 import tensorflow as tf
 
 from attacks import effort, knowledge
+from attacks.programs import Programs
 from attacks.text.continuous import (
     dager_fallback,
     embeddings,
     span_engine,
+    span_search,
     tiger,
 )
 from attacks.text.discrete import candidates, dager, finishing
@@ -215,3 +217,35 @@ def test_what_dager_does_not_find_is_searched(monkeypatch):
         found = built(dager_fallback.build_dager)(view, known, SEED)
         np.testing.assert_array_equal(found.examples, truth)
         assert found.converged and found.stop == "tolerance"
+
+
+def test_a_search_that_was_made_is_not_made_again(monkeypatch):
+    """As DAGER's fallback and by its own name, in one study."""
+    model, vector = (
+        clients.tiny("bert_tiny_random"),
+        clients.gradient_of("bert_tiny_random", 1),
+    )
+    programs, few = Programs(), effort.Effort(restarts=1, max_iterations=2)
+    view, searches = clients.view_of(model, vector), []
+    run = span_search.run
+
+    def counted(*arguments):
+        searches.append(1)
+        return run(*arguments)
+
+    monkeypatch.setattr(span_search, "run", counted)
+    first = tiger.build_tiger(effort=few, programs=programs)
+    again = tiger.build_tiger(effort=few, programs=programs)
+    found = first(view, clients.known(model), SEED)
+    # Knowledge is made anew for each attack.
+    assert again(view, clients.known(model), SEED) is found and len(searches) == 1
+    again(view, clients.known(model), (3, 4))
+    again(clients.view_of(model, vector), clients.known(model), (3, 4))
+    tiger.build_tiger(mode="naive", effort=few, programs=programs)(
+        view, clients.known(model), (3, 4)
+    )
+    assert len(searches) == 4
+    nothing = clients.view_of(model, vector, np.ones(len(vector), bool))
+    for build in (first, again):
+        with pytest.raises(knowledge.DoesNotApply):
+            build(nothing, clients.known(model), SEED)
