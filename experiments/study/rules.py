@@ -40,6 +40,7 @@ def check(settings: S, *more: Callable[[S], Iterable[str]]) -> None:
         subject,
         text_rules.subject,
         text_rules.attacks,
+        text_rules.metrics,
         federation,
         _cohorts,
         _masks,

@@ -15,6 +15,7 @@ from experiments.study.settings import (
     Settings,
     Subject,
 )
+from selenc_tf import catalog as scores
 
 _TAKE_FOLDERS = [name for name, one in models.MODELS.items() if one.takes_folder]
 
@@ -63,6 +64,21 @@ def attacks(settings: Settings) -> Iterator[str]:
             yield (
                 f"`--attacks={name}` is for models of other examples, but "
                 f"`--model={settings.model}` takes {takes}. Take any of: "
+                f"{', '.join(fitting)}."
+            )
+
+
+def metrics(settings: Settings) -> Iterator[str]:
+    """Which metrics are for a language model: those that differentiate by inputs are not."""
+    if not is_text(settings):
+        return
+    known = scores.METRICS
+    fitting = [name for name, one in known.items() if "batch" not in one.needs]
+    for name in settings.masks.metrics:
+        if name in known and name not in fitting:
+            yield (
+                f"`--significance={name}` looks at examples that are pictures or numbers, "
+                f"but `--model={settings.model}` takes sentences. Take any of: "
                 f"{', '.join(fitting)}."
             )
 

@@ -139,6 +139,15 @@ def test_a_module_is_found_where_python_finds_it(module, tmp_path, monkeypatch):
     ("flags", "advice"),
     [
         (("--attacks=idlg", "--attack_batch_size=2"), "--attacks=dlg"),
+        (
+            (
+                "--model=bert_tiny_random",
+                "--dataset=vader_movies",
+                "--attacks=dager",
+                "--significance=leverage",
+            ),
+            "takes sentences",
+        ),
         (("--attacks=completion", "--attackers=naive"), "--attackers=mask_aware"),
         (("--attacks=retrieval", "--attack_public_images=0"), "Set it to 500"),
         (("--attacks=multi_round",), "--attack_rounds"),
