@@ -69,7 +69,7 @@ def attacks(settings: Settings) -> Iterator[str]:
 
 
 def metrics(settings: Settings) -> Iterator[str]:
-    """Which metrics are for a language model: those that differentiate by inputs are not."""
+    """Which metrics are for such a model: none that differentiates by examples."""
     if not is_text(settings):
         return
     known = scores.METRICS
