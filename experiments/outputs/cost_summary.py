@@ -1,6 +1,7 @@
 """What protection costs: the training rounds of a setting beside those without it."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,9 @@ from experiments.outputs.statistic import Statistic
 
 PLAIN_RELEASE = "plain"
 """The release of rounds that know nothing of encryption."""
+
+_CHANCE = 0.05
+"""What is less likely than that by chance counts as a difference."""
 
 
 class Setting(NamedTuple):
@@ -46,8 +50,8 @@ class Cost(NamedTuple):
       relative_bytes: Traffic of a round in both directions, relative to the plain one.
       relative_upload_bytes: The same, client to server only.
       relative_seconds: Time of a round relative to the plain one.
-      seconds_overlap: Whether some round was as fast as some plain one: then that ratio
-        is no measured difference.
+      seconds_unsure: Whether the times may differ by chance (`differ`): then that ratio is
+        no measured difference.
       round_bytes: Traffic of a round in both directions.
       round_seconds: Time of a round, the first of each session left out (it compiles).
       accuracy: Test accuracy after the last measured round, over seeds.
@@ -79,7 +83,7 @@ class Cost(NamedTuple):
     refused: int | None = None
     relative_mean_upload_bytes: float | None = None
     trained_agreement: str = ""
-    seconds_overlap: bool = False
+    seconds_unsure: bool = False
     ciphertext_bytes: float | None = None
     clear_bytes: float | None = None
 
@@ -229,21 +233,51 @@ def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
         relative(_upload_bytes, _with_agreement(group), np.mean)
         if encrypts_completely(group)
         else None,
-        seconds_overlap=_overlap(settled, plain),
+        seconds_unsure=_may_be_chance(settled, plain),
         ciphertext_bytes=float(np.median([r.ciphertext_bytes for r in settled])),
         clear_bytes=float(np.median([r.plaintext_bytes for r in settled])),
     )
 
 
-def _overlap(ours: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> bool:
-    """Whether the times of some rounds and of other, plain ones overlap."""
-    one, other = ([r.round_seconds for r in rounds] for rounds in (ours, plain))
-    return (
-        bool(other)
-        and ours[0].cell != plain[0].cell
-        and min(one) <= max(other)
-        and min(other) <= max(one)
-    )
+def differ(
+    ours: Mapping[int, Sequence[float]], others: Mapping[int, Sequence[float]]
+) -> bool:
+    """Whether the times of two kinds of rounds differ by more than chance.
+
+    They do if in each seed all rounds of one kind are slower than all of the other, the
+    same kind each time, and if that would come about in at most 5 % of the orders in which
+    the rounds of a seed can stand: the most extreme outcome of the test of ranks (Mann and
+    Whitney, 1947) in each seed. With one seed that takes four rounds of each kind, or five
+    and three.
+
+    Args:
+      ours: Seconds of the rounds by seed.
+      others: As `ours`.
+
+    Returns:
+      Whether they do.
+    """
+    seeds = ours.keys() & others.keys()
+    orders = [
+        math.comb(len(ours[one]) + len(others[one]), len(ours[one])) for one in seeds
+    ]
+    slower = all(min(ours[one]) > max(others[one]) for one in seeds)
+    faster = all(max(ours[one]) < min(others[one]) for one in seeds)
+    return bool(seeds) and (slower or faster) and 2 / math.prod(orders) <= _CHANCE
+
+
+def seconds_by_seed(rounds: Iterable[RoundRecord]) -> dict[int, list[float]]:
+    """Seconds of rounds, by the seed of their training."""
+    found: dict[int, list[float]] = {}
+    for one in rounds:
+        found.setdefault(one.cell.seed, []).append(one.round_seconds)
+    return found
+
+
+def _may_be_chance(ours: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> bool:
+    if not plain or setting_of(ours[0].cell) == setting_of(plain[0].cell):
+        return False
+    return not differ(seconds_by_seed(ours), seconds_by_seed(plain))
 
 
 def _measure(name: str, last: Iterable[RoundRecord]) -> Statistic | None:

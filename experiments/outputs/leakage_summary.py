@@ -24,7 +24,7 @@ class Leakage(NamedTuple):
 
     A sample is one example under one seed. Where several attacks were made on it, the
     best of them counts (`hindsight`). Intervals are of 95 %: of medians by order statistics
-    (`statistic`), of shares by Wilson's formula; there is none where samples depend on
+    (`statistic`), of shares the exact one; there is none where samples depend on
     each other (`units`), and none of a share over several seeds.
 
     Attributes:

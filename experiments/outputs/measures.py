@@ -32,7 +32,7 @@ class Measure(NamedTuple):
       value: Of a row; None where it was not measured.
       panel: The title of its panel in the figure over the ratio; "" for none.
       attacker: Whose it is.
-      unsure: Whether a row's value is within what was measured without protection, too.
+      unsure: Whether a row's value may be that without protection, by chance.
     """
 
     metric: str
@@ -132,7 +132,7 @@ _COSTS = (
         "time of a round, relative to plain",
         lambda row: row.cost.relative_seconds,
         "seconds of a round, relative to the one without encryption",
-        unsure=lambda row: row.cost.seconds_overlap,
+        unsure=lambda row: row.cost.seconds_unsure,
     ),
     Measure(
         "accuracy",

@@ -125,7 +125,7 @@ def _unsure(
     shown = (one for measures_ in panels.values() for one in measures_)
     if not any(one.unsure(row) for one in shown for row in rows):
         return []
-    label = "hollow: rounds without encryption vary by as much"
+    label = "hollow: may be chance, of so few rounds or such"
     return [
         Line2D(
             [],

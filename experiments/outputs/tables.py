@@ -388,7 +388,7 @@ def _caption(rows: Sequence[SummaryRow], width: int, leaks: Leaks) -> str:
         "example the attack that leaks most of it, in hindsight: picked with the original, "
         f"which no attacker has; (n) = of how many examples it is. {shares}"
         "Bytes (up: all that clients send; both: and receive), time: of a training round, "
-        "x = times those of a round without encryption (~: rounds vary by as much). "
+        "x = times those of a round without encryption (~: may be chance). "
         "'-' = not measured."
     )
 
@@ -418,9 +418,9 @@ def _times(value: float | None) -> str:
 
 
 def _time(cost: Cost) -> str:
-    """The factor; with a digit less where rounds differ as much among themselves."""
+    """The factor; with a digit less where rounds may differ so by chance."""
     value = cost.relative_seconds
-    if value is None or not cost.seconds_overlap:
+    if value is None or not cost.seconds_unsure:
         return _times(value)
     return f"~{value:.1f}" if value < 10 else f"~{value:.0f}"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from experiments.outputs import blind, counted, hindsight
+from experiments.outputs import blind, cost_summary, counted, hindsight
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.report import cost_tables, costs, meaning
 from experiments.outputs.report import spread as spread_lib
@@ -377,9 +377,11 @@ def _time(trained: Sequence[Rounds], rounds: Sequence[Rounds]) -> Iterator[str]:
             f", against {plain.seconds.seconds} without encryption" if plain else ""
         )
         yield f"A training round took {one.seconds.seconds}{against}."
-        if plain and one.seconds.low <= plain.seconds.high:
-            if plain.seconds.low <= one.seconds.high:
-                yield "The two ranges overlap: no difference was measured."
-                continue
+        if plain and not cost_summary.differ(one.by_seed, plain.by_seed):
+            yield (
+                "So few rounds, or such that overlap, may differ by chance: no difference "
+                "was measured."
+            )
+            continue
         if one.seconds.n < spread_lib.FEW:
             yield "So few rounds say little."

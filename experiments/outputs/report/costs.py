@@ -93,6 +93,7 @@ class Rounds(NamedTuple):
       clear: The other part.
       down: Bytes to all clients.
       seconds: Of a round, the first of each start left out, which compiles.
+      by_seed: The same seconds by the seed of the training.
       agreement: Seconds of the round in which clients agreed on a mask, if there was one.
       stages: Seconds of each stage in a round, of all parties; empty in records of
         versions that did not time them.
@@ -113,6 +114,7 @@ class Rounds(NamedTuple):
     clear: Range
     down: Range
     seconds: Range
+    by_seed: Mapping[int, Sequence[float]]
     agreement: Range | None
     stages: Mapping[Stage, Range]
     saturated: int
@@ -216,6 +218,7 @@ def _rounds(setting: Setting, group: Sequence[RoundRecord]) -> Rounds:
         clear=spread([one.plaintext_bytes for one in group]),
         down=spread([one.server_to_client_bytes for one in group]),
         seconds=spread([one.round_seconds for one in cost_summary.steady(group)]),
+        by_seed=cost_summary.seconds_by_seed(cost_summary.steady(group)),
         agreement=spread(agreed) if agreed else None,
         stages=_stages(cost_summary.steady(group)),
         saturated=sum(int(one.details.get("saturated", 0)) for one in group),

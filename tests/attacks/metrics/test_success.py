@@ -1,22 +1,30 @@
+import math
+
 import numpy as np
 import pytest
 
 from attacks.metrics import success
 
 
-def test_wilson_by_its_formula():
-    """Centre (p + z^2 / 2n) / (1 + z^2 / n), Wilson 1927."""
+def at_least(hits, trials, share):
+    """The probability of so many hits or more."""
+    return sum(
+        math.comb(trials, k) * share**k * (1 - share) ** (trials - k)
+        for k in range(hits, trials + 1)
+    )
+
+
+def test_the_ends_are_where_what_was_seen_becomes_unlikely():
+    """Clopper and Pearson: 2.5 % for as many or more, and for as many or fewer."""
     found = success.rate(np.array([True] * 3 + [False] * 7))
-    z, n, p = 1.959963984540054, 10, 0.3
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    np.testing.assert_allclose([found.low, found.high], [centre - half, centre + half])
+    assert at_least(3, 10, found.low) == pytest.approx(0.025)
+    assert 1 - at_least(4, 10, found.high) == pytest.approx(0.025)
 
 
 def test_no_success_is_not_certainty():
     found = success.rate(np.zeros(10, np.bool_))
-    assert found.rate == 0 and found.low == pytest.approx(0, abs=1e-12)
-    assert found.high == pytest.approx(0.2775, abs=1e-3)
+    assert found.rate == 0 and found.low == 0
+    assert (1 - found.high) ** 10 == pytest.approx(0.025)
 
 
 def test_label_overlap_by_hand():

@@ -14,7 +14,7 @@ MEANING = (
     "With 100 % hidden no attack tried gets past a blind guess (measured: 0, 1, 10, 50, "
     "100 %); there a client's message takes 2.42 x the bytes of a clear one and a "
     "training round 3.2 x the uploads of a clear one.",
-    "How sure: 3 examples of 1 seed; that none of 3 leaks leaves it open for up to 56 % of "
+    "How sure: 3 examples of 1 seed; that none of 3 leaks leaves it open for up to 71 % of "
     "such examples (95 % interval). Tried with a result: idlg. Not tried: any other "
     "attack, other data, other weights; each may recover more.",
 )

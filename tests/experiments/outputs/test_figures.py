@@ -226,8 +226,8 @@ def test_metrics_have_one_colour_in_both_figures():
 def test_times_within_the_spread_of_the_rounds_are_hollow(seconds):
     rows = summary.summarise(
         [
-            *rounds(cell(0.0, "plain", release="plain"), 1.0, 300, 0),
-            *rounds(cell(0.1), seconds, 400, 10),
+            *rounds(cell(0.0, "plain", release="plain"), 1.0, 300, 0, count=5),
+            *rounds(cell(0.1), seconds, 400, 10, count=5),
         ]
     )
     made = over_ratio.figure(rows[-1].context, rows)

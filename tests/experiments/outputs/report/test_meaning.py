@@ -49,7 +49,7 @@ def test_from_which_share_on_nothing_leaks_and_what_that_costs(tmp_path):
         "blind guess has, on 3 of 3 examples (share >= 25 dB: 3 of 3). From 50 % on no "
         "attack tried gets past a blind guess (measured: 0, 10, 50, 100 %); there a "
         "training round 2 x the uploads of a clear one. How sure: 3 examples of 1 seed; "
-        "that none of 3 leaks leaves it open for up to 56 % of such examples (95 % "
+        "that none of 3 leaks leaves it open for up to 71 % of such examples (95 % "
         "interval). Tried with a result: lbfgs. Not tried: any other attack, other data, "
         "other weights; each may recover more."
     )
