@@ -45,6 +45,17 @@ _FAMILIES = {
     """,
 }
 
+HAND_ON = frozenset(
+    """
+    EnsureShape Identity IdentityN NoOp PreventGradient StopGradient
+    """.split()
+)
+"""The operations that may take a secret itself, beside calls and the cipher's functions.
+
+Whatever else computes with one leaves pieces of it in memory: short ones (up to 1 KB) are
+not overwritten when they are freed (`selenc_tf/lattice/memory.py`).
+"""
+
 _LAZY = (types_pb2.DT_VARIANT, types_pb2.DT_RESOURCE)
 
 BESIDE_SECRETS = frozenset(

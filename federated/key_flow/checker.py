@@ -47,7 +47,7 @@ from typing import Any
 
 import tensorflow_federated as tff
 
-from federated.key_flow import key_files, literals
+from federated.key_flow import key_files, literals, well_formed
 from federated.key_flow.cipher_ops import CipherOps
 from federated.key_flow.graph_taint import NOTHING_KEPT
 from federated.key_flow.labels import Label
@@ -137,6 +137,8 @@ def analyse(
     blocks = _blocks_in(block)
     _check_names(blocks)
     graphs = [graph_of(inner) for inner in blocks]
+    for inner, graph in zip(blocks, graphs, strict=True):
+        well_formed.check(inner.proto.tensorflow, graph)
     known = CipherOps.in_graphs(graphs) if ops is None else ops
     keys = set().union(*map(key_files.names_of_keys, graphs))
     if len(keys) > 1:

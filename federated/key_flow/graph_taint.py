@@ -83,6 +83,7 @@ class GraphTaint:
     Attributes:
       sources: operations that gave out KEY by themselves.
       exports: operations that took a secret out of the graph, and which.
+      computed: operations that take a secret and are no part of the cipher.
       has_secret: whether one is read, or comes in.
       kept: what the party keeps.
     """
@@ -115,6 +116,7 @@ class GraphTaint:
         self._acts: dict[str, bool] = {}
         self.sources: set[Site] = set()
         self.exports: set[tuple[Site, Label]] = set()
+        self.computed: set[Site] = set()
         self.has_secret = False
         self.kept = kept
 
@@ -214,6 +216,8 @@ class GraphTaint:
                     name_of_file = union(map(look_up, data_inputs(record.start)))
                     outputs = (_of_record(record, (name_of_file & MAY) | gates),)
                 elif node.name not in leading and not self._calls(node):
+                    if union(inputs) & SECRET and node.op not in beside_secrets.HAND_ON:
+                        self.computed.add(Site(node.op, node.name))
                     self._meet(node, inputs, context | gates | begins)
                     if not any(op_kinds.handle_outputs(node)):
                         outputs = tuple(one - {Label.DEFERRED} for one in outputs)

@@ -23,6 +23,8 @@ _MASKS = ("shrink_axis", "begin", "ellipsis", "new_axis")
 
 _READERS = frozenset({"TFRecordDataset", "TFRecordDatasetV2"})
 
+_AROUND = frozenset({"Const", "Identity", "NoOp"})
+
 
 class Record(NamedTuple):
     """A record taken from a file.
@@ -127,16 +129,44 @@ def _of_kind(node: Any, op: str, source: Any) -> Any:
 
 
 def _reader_of(node: Any, library: Mapping[str, Any]) -> str | None:
-    """The reader, of a data set of the records of files and nothing else."""
+    """The reader, of a data set of all records of files and nothing else."""
     if node.op in _READERS:
-        return str(node.op)
+        return None  # Whoever reads by itself says where to begin, too.
     function = library.get(node.attr["f"].func.name)
-    if node.op != "FlatMapDataset" or function is None:
+    if node.op != "FlatMapDataset" or function is None or len(node.input) != 1:
         return None
-    kinds = [inner.op for inner in function.node_def]
-    readers = [kind for kind in kinds if kind in _READERS]
-    others = set(kinds) - _READERS - {"Const", "Identity", "NoOp"}
-    return readers[0] if len(readers) == 1 and not others else None
+    by_name = {inner.name: inner for inner in function.node_def}
+    arguments = [argument.name for argument in function.signature.input_arg]
+    results = [*function.ret.values()]
+    if len(arguments) != 1 or len(results) != 1:
+        return None
+    reader = by_name.get(results[0].split(":")[0])
+    while reader is not None and reader.op == "Identity":
+        reader = by_name.get(reader.input[0].split(":")[0])
+    if reader is None or reader.op not in _READERS:
+        return None
+    data = [name for name in reader.input if not name.startswith("^")]
+    file_name, *rest = [name.split(":")[0] for name in data]
+    settings = [_constant(by_name.get(name)) for name in rest]
+    # No compression, any buffer, and of the second version no places to begin at.
+    whole = (
+        len(settings) >= 2
+        and settings[0] == [b""]
+        and settings[1] is not None
+        and all(each == [] for each in settings[2:])
+    )
+    others = {inner.op for inner in function.node_def} - _READERS - _AROUND
+    readers = [inner for inner in function.node_def if inner.op in _READERS]
+    plain = file_name == arguments[0] and len(readers) == 1 and not others
+    return str(reader.op) if plain and whole else None
+
+
+def _constant(node: Any) -> list[Any] | None:
+    """The numbers or texts of a constant, None if the node is none."""
+    if node is None or node.op != "Const":
+        return None
+    found: list[Any] = tf.make_ndarray(node.attr["value"].tensor).reshape([-1]).tolist()
+    return found
 
 
 def _integer(node: Any) -> int | None:

@@ -169,6 +169,13 @@ class Walk:
                 place += ", and let no secret leave the one that reads it"
             found = Violation(Label.KEY, place, "", site.op, (self._step,))
             (self._violations if taint.has_secret else self._beside)[found] = None
+        for site in sorted(taint.computed if taint.has_secret else ()):
+            place = (
+                f"computed with by the node `{site.node}`: nothing but the cipher may take "
+                "a key, or what is no sum"
+            )
+            found = Violation(Label.KEY, place, "", site.op, (self._step,))
+            self._violations[found] = None
         for site, label in sorted(taint.exports, key=repr):
             place = f"leaving its graph through the node `{site.node}`"
             found = Violation(label, place, "", site.op, (self._step,))

@@ -23,7 +23,9 @@ def sum_of(path, made, beside_key=True, held=False):
 
     With `held` a graph gives the key to another, so that it lies there meanwhile, too.
     """
-    read = lambda: tf.strings.length(key_store.read(find(path), CIPHER))  # noqa: E731
+    read = lambda: CIPHER.encrypt(  # noqa: E731
+        key_store.read(find(path), CIPHER), tf.zeros(ROW.shape, tf.int64)
+    )
     both = tf_comp(lambda: (made(), read()))
     alone, zeros = (
         tf_comp(lambda: made()),
@@ -156,6 +158,31 @@ def test_elsewhere_models_are_made_of_what_they_are(path):
 def test_but_not_while_a_key_goes_from_graph_to_graph(path):
     with pytest.raises(key_flow.KeyLeakError, match=r"MaxPool.*let no secret leave"):
         key_flow.check(sum_of(path, pooled, beside_key=False, held=True), path)
+
+
+@pytest.mark.parametrize(
+    ("use", "op"),
+    [
+        (lambda key: tf.strings.substr(key, 0, 64), "Substr"),
+        (lambda key: tf.io.decode_raw(key, tf.uint8)[:1], "DecodeRaw"),
+        (
+            lambda key: tf.reduce_max(
+                CIPHER.decrypt(key, CIPHER.encrypt(key, tf.zeros(ROW.shape, tf.int64)))
+            ),
+            "Max",
+        ),
+    ],
+)
+def test_nothing_but_the_cipher_computes_with_a_secret(path, use, op):
+    """Whoever gets it: short pieces stay in memory when they are freed."""
+    used = tf_comp(lambda: use(key_store.read(find(path), CIPHER)))
+
+    @fed_comp
+    def process():
+        return send(tff.federated_eval(used, tff.CLIENTS))
+
+    with pytest.raises(key_flow.KeyLeakError, match=rf"{op}.* computed with by"):
+        key_flow.check(process, path)
 
 
 def test_the_list_is_of_what_is_known():
