@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from experiments.outputs import files, hindsight, statistic, units
+from experiments.outputs import files, statistic, tries, units
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 
@@ -20,6 +20,7 @@ NO_BETTER = f"no better than a {NAME}"
 """What an attack is called that recovers no more."""
 
 _DETAIL = "blind_guess"
+_VISIBLE = "shows_something"
 
 
 class Past(NamedTuple):
@@ -51,18 +52,35 @@ class Past(NamedTuple):
 
 
 def details(
-    made_of: str, measures: Mapping[str, Any] | None = None
-) -> dict[str, dict[str, Any]]:
+    made_of: str,
+    measures: Mapping[str, Any] | None = None,
+    chance: Mapping[str, Any] | None = None,
+    visible: bool = True,
+) -> dict[str, Any]:
     """What a record's details have of it.
 
     Args:
       made_of: What the guess is made of, or why there is none.
       measures: Of the guess, by the names of the modality, NaN left out; None without one.
+      chance: What examples that no gradient went into reach on the same example: their
+        number as "tries", and "measures" above which no more than chance explains it.
+      visible: Whether the message shows any entry.
     """
     numbers = {
         name: number for name, number in (measures or {}).items() if number == number
     }
-    return {_DETAIL: {"made_of": made_of, "measures": numbers}}
+    guess: dict[str, Any] = {"made_of": made_of, "measures": numbers}
+    if chance:
+        guess["chance"] = dict(chance)
+    return {_DETAIL: guess, _VISIBLE: visible}
+
+
+def shows_nothing(record: AttackRecord) -> bool:
+    """Whether nothing of the message was visible: what comes out of it is a guess."""
+    if _VISIBLE in record.details:
+        return not record.details[_VISIBLE]
+    # Earlier versions did not say it; an aggregate is visible whatever was hidden.
+    return record.target == "client" and record.hidden == record.parameters
 
 
 def made_of(records: Iterable[AttackRecord]) -> str:
@@ -74,6 +92,12 @@ def made_of(records: Iterable[AttackRecord]) -> str:
 def value(record: AttackRecord, key: str) -> float:
     """A measure of the guess; NaN where there is none."""
     measures = record.details.get(_DETAIL, {}).get("measures", {})
+    return float(files.number_from_json(measures.get(key, math.nan)))
+
+
+def chance(record: AttackRecord, key: str) -> float:
+    """What chance reaches of a measure; NaN where no control is on record."""
+    measures = record.details.get(_DETAIL, {}).get("chance", {}).get("measures", {})
     return float(files.number_from_json(measures.get(key, math.nan)))
 
 
@@ -101,16 +125,16 @@ def past(
     """
     records: list[AttackRecord] = []
     above: list[float] = []
-    better = 0
+    count = 0
     for record, measures in pairs:
-        more = _above(record, measures, leaks.main.key, leaks.drawn)
+        more = _more(record, measures, leaks)
         if not math.isnan(more):
             records.append(record)
             above.append(more)
-            better += _better(record, measures, leaks)
+            count += better(record, measures, leaks)
     if not records:
         return None
-    return Past(better, len(above), _sure(records, above))
+    return Past(count, len(above), _sure(records, above))
 
 
 def past_of_any(records: Iterable[AttackRecord], leaks: Leaks) -> Past | None:
@@ -125,34 +149,52 @@ def past_of_any(records: Iterable[AttackRecord], leaks: Leaks) -> Past | None:
     Returns:
       The comparison; None where no example has both.
     """
-    places: dict[tuple[int, int], list[hindsight.Best]] = {}
+    places: dict[tuple[int, int], list[tries.Try]] = {}
     for record in records:
         place = (record.cell.seed, record.image_index)
-        places.setdefault(place, []).extend(hindsight.tried(record))
-    better, compared, above = 0, [], []
+        places.setdefault(place, []).extend(tries.of(record))
+    count, compared, above = 0, [], []
     for tried in places.values():
         pairs = [(one.record, one.measures) for one in tried]
         more = [
             found
             for record, measures in pairs
-            if not math.isnan(
-                found := _above(record, measures, leaks.main.key, leaks.drawn)
-            )
+            if not math.isnan(found := _more(record, measures, leaks))
         ]
         if more:
             compared.append(pairs[0][0])
             above.append(max(more))
-            better += any(_better(record, found, leaks) for record, found in pairs)
-    return Past(better, len(above), _sure(compared, above)) if compared else None
+            count += any(better(record, found, leaks) for record, found in pairs)
+    return Past(count, len(above), _sure(compared, above)) if compared else None
 
 
-def _better(record: AttackRecord, measures: Mapping[str, Any], leaks: Leaks) -> bool:
-    """By some measure; one that only one of the two has says nothing."""
+def better(record: AttackRecord, measures: Mapping[str, Any], leaks: Leaks) -> bool:
+    """Whether what was recovered is more than the guess, by some measure.
+
+    A measure that only one of the two has says nothing, nor does one that chance can reach
+    where no control is on record. Where nothing is visible no result is better.
+
+    Args:
+      record: Of the example.
+      measures: Of what was recovered.
+      leaks: What is measured.
+    """
+    if shows_nothing(record):
+        return False
     main = leaks.main.key
-    return any(
-        _above(record, measures, key, leaks.drawn if key == main else float) > margin
-        for key, margin in leaks.beyond or ((main, 0.0),)
-    )
+    for key, margin in leaks.beyond or ((main, 0.0),):
+        drawn = leaks.drawn if key == main else float
+        if not _above(record, measures, key, drawn) > margin:
+            continue
+        if key not in leaks.by_chance or float(measures[key]) > chance(record, key):
+            return True
+    return False
+
+
+def _more(record: AttackRecord, measures: Mapping[str, Any], leaks: Leaks) -> float:
+    """By how much the main measure is above the guess's; of nothing visible by nothing."""
+    above = _above(record, measures, leaks.main.key, leaks.drawn)
+    return min(above, 0.0) if shows_nothing(record) else above
 
 
 def _above(

@@ -6,7 +6,7 @@ from attacks.metrics.success import Rate
 from experiments.outputs.leakage_summary import Leakage
 from experiments.outputs.leaks import Leaks
 
-LABELS = "label right"
+LABELS = "label right by some attack"
 
 
 def rates(leakage: Leakage, leaks: Leaks) -> Iterator[tuple[str, Rate]]:
@@ -15,7 +15,14 @@ def rates(leakage: Leakage, leaks: Leaks) -> Iterator[tuple[str, Rate]]:
         if found := leakage.shares.get(share.name):
             yield share.words, found
     if leakage.labels:
-        yield LABELS, leakage.labels
+        yield _labels(leakage), leakage.labels
+
+
+def _labels(leakage: Leakage) -> str:
+    if not leakage.label_classes:
+        return LABELS
+    several = f"{leakage.label_tries} tries each, " if leakage.label_tries != 1 else ""
+    return f"{LABELS} ({several}chance of one 1 in {leakage.label_classes})"
 
 
 def in_words(rate: Rate) -> str:

@@ -6,52 +6,52 @@ attack that failed while another one did not.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+from experiments.outputs import blind, tries
+from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
+from experiments.outputs.tries import Try
 
 NAME = "best of each example in hindsight"
 """What it is called, wherever it is shown."""
 
 
-class Best(NamedTuple):
-    """What leaked most of one example under one seed.
-
-    Attributes:
-      record: Of the attack, or of the one that tried it among others.
-      attack: Its name.
-      measures: Of its reconstruction.
-      is_member: Whether another attack tried it and did not believe it.
-    """
-
-    record: AttackRecord
-    attack: str
-    measures: Mapping[str, Any]
-    is_member: bool
-
-    def number(self, key: str) -> float:
-        """A measure; NaN where there is none, as if the attack had diverged."""
-        return float(self.measures.get(key, math.nan))
-
-
-def of_examples(records: Iterable[AttackRecord], key: str) -> list[Best]:
+def of_examples(records: Iterable[AttackRecord], leaks: Leaks) -> list[Try]:
     """The best of each example and seed, of everything that was tried on it.
 
     Args:
       records: Of one setting.
-      key: The measure; larger means that more leaked, and NaN loses.
+      leaks: What is measured; `order` is by it.
 
     Returns:
       One for each example and seed that has a reconstruction, diverged or not.
     """
-    best: dict[tuple[int, int], Best] = {}
-    for record in records:
-        place = (record.cell.seed, record.image_index)
-        for one in tried(record):
-            if place not in best or _order(one, key) > _order(best[place], key):
-                best[place] = one
-    return list(best.values())
+    return _best(records, lambda one: order(one, leaks))
+
+
+def by_measure(records: Iterable[AttackRecord], key: str) -> list[Try]:
+    """The same by one measure alone, of which more is more leakage; NaN loses."""
+    return _best(records, lambda one: (_number(one, key),))
+
+
+def order(one: Try, leaks: Leaks) -> tuple[Any, ...]:
+    """By what tries of one example are compared; the largest leaks most.
+
+    What is better than the blind guess comes before what is not: a mean picture can have
+    more decibels than a digit that can be read. Then the main measure, then the others in
+    their order, then the first name.
+    """
+    measures = (_number(one, key) for key in leaks.order)
+    name = (one.attack, one.record.attacker)
+    return (
+        blind.better(one.record, one.measures, leaks),
+        *measures,
+        tuple(-ord(letter) for part in name for letter in f"{part}\0"),
+        # An attack itself before a repetition of it.
+        not one.is_member,
+    )
 
 
 def counted(found: Sequence[tuple[str, int]]) -> str:
@@ -61,7 +61,7 @@ def counted(found: Sequence[tuple[str, int]]) -> str:
     return ", ".join(f"{name} ({count})" for name, count in found)
 
 
-def names(best: Iterable[Best], key: str) -> tuple[tuple[tuple[str, str], int], ...]:
+def names(best: Iterable[Try], key: str) -> tuple[tuple[tuple[str, str], int], ...]:
     """Which attack and attacker were the best of how many examples, most often first."""
     finished = (one for one in best if not math.isnan(one.number(key)))
     return tuple(
@@ -69,16 +69,19 @@ def names(best: Iterable[Best], key: str) -> tuple[tuple[tuple[str, str], int], 
     )
 
 
-def tried(record: AttackRecord) -> Iterator[Best]:
-    """An attack, and those that it is made of: they were made, whatever it believed."""
-    if record.status == "ok":
-        # Of equal ones the one that can be named: who chooses only repeats it.
-        yield Best(record, record.chosen or record.attack, record.measures, False)
-    for one in record.members:
-        if one.status == "ok":
-            yield Best(record, one.name, one.measures, True)
+def _best(
+    records: Iterable[AttackRecord], by: Callable[[Try], tuple[Any, ...]]
+) -> list[Try]:
+    best: dict[tuple[int, int], tuple[tuple[Any, ...], Try]] = {}
+    for record in records:
+        place = (record.cell.seed, record.image_index)
+        for one in tries.of(record):
+            rank = by(one)
+            if place not in best or rank > best[place][0]:
+                best[place] = (rank, one)
+    return [one for _, one in best.values()]
 
 
-def _order(one: Best, key: str) -> float:
+def _number(one: Try, key: str) -> float:
     value = one.number(key)
     return -math.inf if math.isnan(value) else value

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -11,12 +11,18 @@ from attacks.metrics import success
 from attacks.metrics.success import Rate
 from experiments.outputs import blind, hindsight, statistic, units, why
 from experiments.outputs.blind import Past
-from experiments.outputs.hindsight import Best
 from experiments.outputs.leaks import Leaks, Share
 from experiments.outputs.records import ATTACKERS, AttackRecord, MemberRecord
 from experiments.outputs.statistic import Statistic
+from experiments.outputs.tries import Try
 
 _SHORT = {"mask_aware": "aware"}
+
+Place: TypeAlias = tuple[int, int]
+"""A seed and an example."""
+
+CLASSES = "classes"
+"""In the details of a record: among how many its label was to be named."""
 
 
 class Leakage(NamedTuple):
@@ -44,8 +50,12 @@ class Leakage(NamedTuple):
       shares: By `Share.name`; a sample on which every attack diverged is a failure.
       best_attack: The attacks and attackers behind `best`, and of how many examples
         each; an only one without a number.
-      label_accuracy: Share of the reconstructions behind `best` whose label was recovered.
+      label_accuracy: Share of the examples whose label some attack names, whichever it is.
       labels: The same with its interval.
+      label_tries: How many attacks named it of one example, at most: each may be right by
+        chance.
+      label_classes: Among how many classes they name it: one guess in so many is right by
+        chance; None where records do not say.
       diverged: Number of attacks that ended without a number; they count as failures
         in the shares above, and not in the medians.
       without_result: Attacks that do not apply or failed, and members that failed of
@@ -66,6 +76,8 @@ class Leakage(NamedTuple):
     best_attack: str = ""
     label_accuracy: float | None = None
     labels: Rate | None = None
+    label_tries: int | None = None
+    label_classes: int | None = None
     diverged: int = 0
     without_result: tuple[str, ...] = ()
     attack_seconds: Statistic | None = None
@@ -89,19 +101,15 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
         for name in ATTACKERS
     }
     key = leaks.main.key
-    best = hindsight.of_examples(records, key)
+    best = hindsight.of_examples(records, leaks)
     finished = _finished(best, key)
-    labelled = [
-        one.record
-        for one in finished
-        if not one.is_member and one.record.label_correct is not None
-    ]
-    labels = _rate([bool(one.label_correct) for one in labelled], labelled)
+    asked = _asked(group)
+    labels = _labels(asked)
     numbers = {one.name: _statistic(finished, one.key) for one in leaks.numbers}
     shares = {one.name: _share(best, one) for one in leaks.shares}
     return Leakage(
-        naive=_main(by_attacker["naive"], key),
-        mask_aware=_main(by_attacker["mask_aware"], key),
+        naive=_main(by_attacker["naive"], leaks),
+        mask_aware=_main(by_attacker["mask_aware"], leaks),
         best=_statistic(finished, key),
         blind=_blind(records, key),
         blind_made_of=blind.made_of(records),
@@ -118,18 +126,39 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
         ),
         label_accuracy=labels and labels.rate,
         labels=labels,
+        label_tries=max(map(len, asked.values()), default=None),
+        label_classes=max(
+            (one.details[CLASSES] for one in group if CLASSES in one.details),
+            default=None,
+        ),
         diverged=sum(math.isnan(record.number(key)) for record in group),
         without_result=_without_result(records),
         attack_seconds=statistic.summarise(record.seconds for record in group),
     )
 
 
-def _finished(best: Iterable[Best], key: str) -> list[Best]:
+def _finished(best: Iterable[Try], key: str) -> list[Try]:
     return [one for one in best if not math.isnan(one.number(key))]
 
 
-def _main(group: Iterable[AttackRecord], key: str) -> Statistic | None:
-    return _statistic(_finished(hindsight.of_examples(group, key), key), key)
+def _main(group: Iterable[AttackRecord], leaks: Leaks) -> Statistic | None:
+    key = leaks.main.key
+    return _statistic(_finished(hindsight.of_examples(group, leaks), key), key)
+
+
+def _asked(group: Iterable[AttackRecord]) -> Mapping[Place, list[AttackRecord]]:
+    """The attacks that were to name a label, by example and seed."""
+    asked: dict[Place, list[AttackRecord]] = {}
+    for one in group:
+        if one.label_correct is not None:
+            asked.setdefault((one.cell.seed, one.image_index), []).append(one)
+    return asked
+
+
+def _labels(asked: Mapping[Place, list[AttackRecord]]) -> Rate | None:
+    """Of how many examples some attack names the label."""
+    right = [any(one.label_correct for one in tried) for tried in asked.values()]
+    return _rate(right, [tried[0] for tried in asked.values()])
 
 
 def _blind(records: Iterable[AttackRecord], key: str) -> Statistic | None:
@@ -139,14 +168,14 @@ def _blind(records: Iterable[AttackRecord], key: str) -> Statistic | None:
     return statistic.summarise(values, of, independent)
 
 
-def _statistic(best: Iterable[Best], key: str) -> Statistic | None:
+def _statistic(best: Iterable[Try], key: str) -> Statistic | None:
     """A measure of the best."""
     measured = [one for one in best if key in one.measures]
     of, independent = units.of_records([one.record for one in measured])
     return statistic.summarise([one.number(key) for one in measured], of, independent)
 
 
-def _share(best: Sequence[Best], share: Share) -> Rate | None:
+def _share(best: Sequence[Try], share: Share) -> Rate | None:
     """Of samples; one on which every attack diverged is none that succeeded."""
     if share.at_least is not None:
         found = [one.number(share.key) >= share.at_least for one in best]

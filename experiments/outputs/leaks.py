@@ -63,6 +63,8 @@ class Leaks(NamedTuple):
       beyond: Measures of which one must be so far above that of a blind guess, of the
         same example, for the recovered to be better; of a truth value 0.5. None: `main`.
       beyond_words: The same in words that go on after "on no example".
+      by_chance: Those of them that chance can reach: they count only where a control
+        (`blind.chance`) is on record, and only above it.
       drawn: Where a value of `main` is drawn, if it may be infinite.
       near: Values of `main` closer than this have one label in a figure.
     """
@@ -80,6 +82,13 @@ class Leaks(NamedTuple):
     short: Callable[[float, str], str] = format
     beyond: tuple[tuple[str, float], ...] = ()
     beyond_words: str = "above it"
+    by_chance: tuple[str, ...] = ()
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The measures by which reconstructions of one example are compared, in turn."""
+        own = (self.main.key, *(key for key, _ in self.beyond))
+        return tuple(dict.fromkeys(own))
 
     @property
     def recovered(self) -> tuple[Share, ...]:

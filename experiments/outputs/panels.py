@@ -19,6 +19,7 @@ Place: TypeAlias = tuple[float, str, str]
 """Encryption ratio, metric and attacker of a panel."""
 
 _REASON_CHARACTERS, _REASON_LINES = 26, 9
+_CAPTION_CHARACTERS = 21
 
 
 class Panel(NamedTuple):
@@ -56,8 +57,8 @@ def figure(
     Args:
       title: Which example it is.
       original: [h, w, c] in [0, 1], c = 1 or 3.
-      panels: The reconstructions. Of several for one place, the one with the highest
-        PSNR is shown.
+      panels: The reconstructions. Of several for one place one that is better than a
+        blind guess is shown, and of those the one with the highest PSNR.
       reasons: Why there is none in a place where somebody attacked; at least one of the
         two.
 
@@ -100,7 +101,7 @@ def figure(
                 == (metric, ratio, attacker)
             ]
             if shown:
-                best = max(shown, key=lambda panel: _orderable(panel.psnr_db))
+                best = max(shown, key=_order)
                 _show(axis, best.image, _caption(best))
             else:
                 axis.axis("off")
@@ -115,7 +116,9 @@ def figure(
 
 def _caption(panel: Panel) -> str:
     shown = PICTURES.shown(panel.psnr_db)
-    return f"{shown}\nas a {blind.NAME}" if panel.is_blind else shown
+    if not panel.is_blind:
+        return shown
+    return "\n".join(textwrap.wrap(f"{blind.NO_BETTER} ({shown})", _CAPTION_CHARACTERS))
 
 
 def _say(axis: matplotlib.axes.Axes, reason: str) -> None:
@@ -148,8 +151,10 @@ def _show(axis: matplotlib.axes.Axes, image: NDArray[np.floating], below: str) -
     axis.imshow(pixels, interpolation="nearest")
     axis.set_xticks([])
     axis.set_yticks([])
-    axis.set_xlabel(below, fontsize=13)
+    axis.set_xlabel(below, fontsize=12 if "\n" in below else 13)
 
 
-def _orderable(psnr_db: float) -> float:
-    return -math.inf if math.isnan(psnr_db) else psnr_db
+def _order(panel: Panel) -> tuple[bool, float]:
+    """As `hindsight.order`."""
+    psnr_db = -math.inf if math.isnan(panel.psnr_db) else panel.psnr_db
+    return not panel.is_blind, psnr_db

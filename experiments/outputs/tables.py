@@ -167,9 +167,14 @@ def _blind(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]:
     if not any(row.leakage.blind for row in rows):
         yield f"{blind.NAME.capitalize()}: {made_of}."
         return
+    hidden = ""
+    if rows[0].context.target == "client":
+        hidden = (
+            " Where nothing is visible every result is blind, whatever its numbers."
+        )
     yield (
         f"{blind.NAME.capitalize()}: {made_of}. It needs no gradient; {_NO_BETTER} = "
-        f"{blind.NO_BETTER}: on no example {leaks.beyond_words}."
+        f"{blind.NO_BETTER}: on no example {leaks.beyond_words}.{hidden}"
     )
     some = [
         f"{past.better} of {past.of} at {row.metric} {100 * row.encryption_ratio:g} %"
@@ -386,7 +391,8 @@ def _caption(rows: Sequence[SummaryRow], width: int, leaks: Leaks) -> str:
     return (
         f"{leaks.caption}{quartiles}; aware = the attacker uses the mask. Best: of each "
         "example the attack that leaks most of it, in hindsight: picked with the original, "
-        f"which no attacker has; (n) = of how many examples it is. {shares}"
+        "which no attacker has, first what is better than a blind guess; (n) = of how many "
+        f"examples it is. {shares}"
         "Bytes (up: all that clients send; both: and receive), time: of a training round, "
         "x = times those of a round without encryption (~: may be chance). "
         "'-' = not measured."
@@ -409,7 +415,9 @@ def _recovered_shares(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]
             )
             parts.setdefault(listed, []).append(metric)
         said = "; ".join(f"{', '.join(of)}: {listed}" for listed, of in parts.items())
-        yield f"Best of each, {name}: {said}."
+        first = "" if name.startswith(counted.LABELS) else "Best of each, "
+        text = f"{first}{name}: {said}."
+        yield f"{text[:1].upper()}{text[1:]}"
 
 
 def _times(value: float | None) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from attacks import coupling, words
 from attacks import knowledge as knowledge_lib
 from experiments.data.dataset import Dataset
+from experiments.outputs import leakage_summary
 from experiments.outputs.records import AttackRecord, MemberRecord
 from experiments.study.modality import Measured, Modality, Victims
 from experiments.study.tasks import Task
@@ -162,10 +163,18 @@ def _record(
             "without_draws": subject.model.task.is_random,
             "batch_statistics": coupling.mixes_examples(subject.model),
             **_guessed(subject.model),
+            **_classes(subject),
             "ciphertext_bytes": len(subject.view.messages[0].ciphertext),
             **leak.details,
         },
     )
+
+
+def _classes(subject: Subject) -> dict[str, int]:
+    """Among how many a label is to be named, where it is a class."""
+    if not subject.dataset.has_classes:
+        return {}
+    return {leakage_summary.CLASSES: subject.dataset.num_classes}
 
 
 def _guessed(model: AnyModel) -> dict[str, str]:

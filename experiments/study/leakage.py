@@ -8,7 +8,7 @@ aggregate together.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, NamedTuple
 
 from attacks import effort, envelope
@@ -32,6 +32,7 @@ class Study(NamedTuple):
       session: Of the run.
       progress: Called now and then with (start, iterations, objective).
       weights_after_rounds: How many rounds the attacked weights have behind them.
+      controls: What chance reaches on each example, made once.
     """
 
     attackers: attacking.Attackers
@@ -40,6 +41,7 @@ class Study(NamedTuple):
     session: int
     progress: effort.Progress
     weights_after_rounds: int = 0
+    controls: MutableMapping[int, Mapping[str, Any]] | None = None
 
 
 def run(
@@ -64,7 +66,7 @@ def run(
     for task in cell_tasks:
         if task.rows not in seen:
             seen[task.rows] = observe(task.rows)
-            guesses[task.rows] = _blind(study, _subject(study, task, seen[task.rows]))
+            guesses[task.rows] = _blind(study, task, seen[task.rows])
         found = _attack(study, task, seen[task.rows])
         yield (
             task,
@@ -86,19 +88,35 @@ def _observer(
 
 
 def _blind(
-    study: Study, subject: attack_records.Subject
+    study: Study, task: Task, seen: tuple[views.ServerView, ...]
 ) -> Sequence[Mapping[str, Any]]:
     """What a guess without a gradient has of each example, as details of records."""
+    subject = _subject(study, task, seen)
     rows, modality = list(subject.task.rows), subject.modality
     try:
         labels = subject.dataset.labels[rows]
         guess = modality.blind(attacking.knowledge(study.attackers, labels, ()))
     except knowledge_lib.DoesNotApply as reason:
         guess = knowledge_lib.BlindGuess(None, f"none: {reason}")
+    visible = any(map(study_views.shows_something, seen))
     if guess.reconstruction is None:
-        return [blind.details(guess.made_of)] * len(rows)
+        return [blind.details(guess.made_of, visible=visible)] * len(rows)
     measured = modality.measure(subject.victims, guess.reconstruction)
-    return [blind.details(guess.made_of, one.measures) for one in measured]
+    return [
+        blind.details(guess.made_of, one.measures, _control(study, row), visible)
+        for row, one in zip(rows, measured, strict=True)
+    ]
+
+
+def _control(study: Study, row: int) -> Mapping[str, Any]:
+    """What chance reaches on an example."""
+    known = {} if study.controls is None else study.controls
+    if row not in known:
+        attackers = study.attackers
+        known[row] = attackers.modality.chance(
+            study.rounds.dataset, row, attackers.public_examples
+        )
+    return known[row]
 
 
 def _subject(

@@ -107,6 +107,9 @@ class Modality(NamedTuple):
       visible: `(dataset) -> word` for what can be looked at there ("pictures"), or "".
       blind: `(knowledge) -> BlindGuess`, the best one that needs no gradient; by default
         there is none.
+      chance: `(dataset, row, public examples or None) -> mapping`: what examples that no
+        gradient went into reach by chance, as `experiments.outputs.blind.details` takes
+        it; by default that is not known.
       tables: `(run folder, dataset, records) -> tables` for the terminal, below that of
         the run; none by default.
     """
@@ -129,6 +132,9 @@ class Modality(NamedTuple):
     visible: Callable[[Dataset], str]
     blind: Callable[[Knowledge[Any]], BlindGuess] = lambda knowledge: BlindGuess(
         None, "none, as nothing is known of such examples without a gradient"
+    )
+    chance: Callable[[Dataset, int, PublicExamples | None], Mapping[str, Any]] = (
+        lambda dataset, row, public: {}
     )
     tables: Callable[
         [pathlib.Path, Dataset, Sequence[AttackRecord]], Sequence[Table]

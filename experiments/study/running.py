@@ -164,6 +164,7 @@ def _study(
         session=folder.session,
         weights_after_rounds=settings.training.weights_after_rounds,
         progress=progress,
+        controls={},
     )
 
 

@@ -176,6 +176,14 @@ def of_a_cohort(rounds: Rounds, metric: str, ratio: float) -> Observe:
     return with_a_mask_round
 
 
+def shows_something(view: views.ServerView) -> bool:
+    """Whether any entry of a message, or their published average, is in the clear.
+
+    Entries that are zero count: which ones are can tell much of an example.
+    """
+    return view.aggregate is not None or any(len(one.plain) for one in view.messages)
+
+
 def batch(rounds: Rounds, rows: Sequence[int]) -> local_work.Batch:
     """A client's batch."""
     return local_work.Batch(*rounds.modality.batch(rounds.model, rounds.dataset, rows))

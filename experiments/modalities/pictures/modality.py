@@ -11,7 +11,13 @@ from attacks.continuous.modality import NUMBERS
 from attacks.knowledge import PublicExamples
 from attacks.pictures.statistical import prior_pictures
 from experiments.data.dataset import Dataset
-from experiments.modalities.pictures import examples, loading, measuring, showing
+from experiments.modalities.pictures import (
+    chance,
+    examples,
+    loading,
+    measuring,
+    showing,
+)
 from experiments.outputs.pictures import leaks
 from experiments.study.modality import Modality
 from selenc_tf.models import functional, rebuilding
@@ -70,6 +76,7 @@ PICTURES = Modality(
     texts=showing.texts,
     visible=lambda dataset: "pictures" if showing.drawable(dataset) else "",
     blind=prior_pictures.blind_guess,
+    chance=chance.control,
 )
 
 

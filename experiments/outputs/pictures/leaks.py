@@ -52,8 +52,10 @@ PICTURES = Leaks(
     near=5.0,
     # A picture can be readable though its PSNR is that of a grey one.
     beyond=(("psnr_db", 1.0), ("ssim", 0.1), ("identified", 0.5)),
-    beyond_words="more than 1 dB of PSNR or 0.1 of SSIM above it, nor identified (nearer "
-    "to its original than to any other picture) where the guess is not",
+    beyond_words="more than 1 dB of PSNR above it, nor 0.1 of SSIM and above 99 pictures "
+    "of noise, nor identified (nearer to its original than to any other picture) where "
+    "neither the guess nor noise is",
+    by_chance=("ssim", "identified"),
 )
 """Measures of a record:
 

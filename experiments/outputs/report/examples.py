@@ -10,7 +10,7 @@ import matplotlib.image
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.outputs import blind, reconstructions, why
+from experiments.outputs import blind, hindsight, reconstructions, tries, why
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import outcomes
@@ -167,12 +167,14 @@ def _tile(at: Sequence[tuple[Run, AttackRecord]], share: float, leaks: Leaks) ->
     if not ended:
         reason = f"{first.attack} {why.no_result(first.status, first.reason)}"
         return Tile("", heading, (reason,), reason)
-    run, best = max(ended, key=lambda pair: _order(pair[1], leaks))
+    run, best = max(
+        ended, key=lambda pair: hindsight.order(next(tries.of(pair[1])), leaks)
+    )
     value = best.number(leaks.main.key)
     shown = leaks.shown(value)
     past = blind.past([(best, best.measures)], leaks)
     if past and past.none:
-        shown = f"{shown}, {blind.NO_BETTER}"
+        shown = f"{blind.NO_BETTER} ({shown})"
     how = f"chosen: {best.chosen}" if choosing else "best in hindsight"
     name = f"{best.attack} {best.attacker.replace('_', '-')}"
     kept = reconstructions.load(run.path, best.key)
@@ -182,8 +184,3 @@ def _tile(at: Sequence[tuple[Run, AttackRecord]], share: float, leaks: Leaks) ->
         return Tile("", heading, (*lines, why_none), "no picture")
     file = reconstructions.path_of(run.path, best.key).name
     return Tile(png(kept), heading, lines, f"{name}, {heading}: {shown}; {file}")
-
-
-def _order(record: AttackRecord, leaks: Leaks) -> float:
-    value = record.number(leaks.main.key)
-    return -np.inf if np.isnan(value) else value

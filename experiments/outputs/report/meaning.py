@@ -185,7 +185,7 @@ def _recovered(outcome: Outcome, leaks: Leaks) -> str:
     rates = [
         f"{name}: {rate.successes} of {rate.trials}"
         for name, rate in (counted.rates(summary, leaks) if summary else ())
-        if name != counted.LABELS
+        if not name.startswith(counted.LABELS)
     ]
     return f" ({'; '.join(rates)})" if rates else ""
 

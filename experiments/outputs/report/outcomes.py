@@ -237,7 +237,7 @@ def _hindsight(
     context: Context, mask: Mask, group: Sequence[AttackRecord], leaks: Leaks
 ) -> Outcome:
     """Of each example the best of all that was tried on it, members included."""
-    best = hindsight.of_examples(group, leaks.main.key)
+    best = hindsight.of_examples(group, leaks)
     samples = tuple(
         Sample(one.record.cell.seed, one.record.image_index, value)
         for one in best

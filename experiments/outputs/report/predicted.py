@@ -85,7 +85,7 @@ def beside(found: Sequence[Predicted], records: Iterable[Record]) -> list[Table]
     rows = []
     for place in sorted(groups, key=lambda one: (one.metric, one.asked, one.example)):
         guess = next(blind.value(one, _PSNR) for one in groups[place])
-        best = hindsight.of_examples(groups[place], _PSNR)
+        best = hindsight.by_measure(groups[place], _PSNR)
         rows.append(
             (
                 place.metric,
@@ -121,7 +121,7 @@ def passed(found: Sequence[Predicted], records: Iterable[Record]) -> Iterator[st
     levels, groups = _attacked(found, records)
     above = []
     for place, group in groups.items():
-        for best in hindsight.of_examples(group, _PSNR):
+        for best in hindsight.by_measure(group, _PSNR):
             reached = decibels.drawable(best.number(_PSNR))
             more = reached - decibels.drawable(levels[place])
             if not math.isnan(more) and more > TOLERANCE_DB:
@@ -159,7 +159,7 @@ def fell_short(found: Sequence[Predicted], records: Iterable[Record]) -> Iterato
             level[place.example] = levels[place]
             bare += group
     below, count = [], 0
-    for one in hindsight.of_examples(bare, _PSNR):
+    for one in hindsight.by_measure(bare, _PSNR):
         reached = decibels.drawable(one.number(_PSNR))
         less = decibels.drawable(level[one.record.image_index]) - reached
         count += not math.isnan(less)

@@ -73,3 +73,17 @@ def test_bad_arguments_are_refused():
             truth_labels=np.zeros(1),
             reference_labels=np.zeros(2),
         )
+
+
+def test_many_pictures_of_one_original_are_counted_as_each_is_asked():
+    generator = np.random.default_rng(0)
+    references = generator.random((230, 4, 4, 1), np.float32)
+    truth = references[7]
+    images = np.clip(truth + generator.normal(0, 0.6, (60, 4, 4, 1)), 0, 1)
+    each = [
+        identifiability.identified(one[None], truth[None], references)[0]
+        for one in images
+    ]
+    found = identifiability.count_identified(images, truth, references)
+    assert found == sum(each) and 0 < found < 60
+    assert identifiability.count_identified(images, truth, references[:0]) == 60

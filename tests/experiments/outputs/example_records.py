@@ -51,7 +51,11 @@ def attack(image=0, attacker="mask_aware", psnr=20.0, cell=CELL, **changes):
     if "blind" in changes:
         guess = changes.pop("blind")
         guess = guess if isinstance(guess, dict) else {"psnr_db": guess}
-        fields["details"] = blind.details("the mean of 500 pictures", guess)
+        control = changes.pop("chance", None)
+        control = control and {"tries": 99, "measures": control}
+        fields["details"] = blind.details(
+            "the mean of 500 pictures", guess, control, changes.pop("visible", True)
+        )
     fields["measures"] = {
         name: value for name, value in measured.items() if value is not None
     }

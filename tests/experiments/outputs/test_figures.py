@@ -67,7 +67,7 @@ def test_a_panel_that_is_no_better_than_a_blind_guess_says_so():
     ]
     figure = panels.figure("mine", image, made)
     below = {axis.xaxis.label.get_text() for axis in figure.axes}
-    assert {"6.0 dB\nas a blind guess", "30.0 dB"} <= below
+    assert {"no better than a\nblind guess (6.0 dB)", "30.0 dB"} <= below
 
 
 def texts(figure):

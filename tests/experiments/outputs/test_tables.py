@@ -47,6 +47,7 @@ def test_csv_has_the_columns_and_values_of_earlier_versions():
         "hidden_share", "without_result", "measures", "saturated_share", "refused",
             "weights_after_rounds", "relative_mean_upload_bytes", "trained_agreement",
             "seconds_unsure", "ciphertext_bytes", "clear_bytes",
+        "label_tries", "label_classes",
         *(name for name in now[0] if name.startswith("labels_")),
         *(name for name in now[0] if name.startswith("test_loss_") or "blind" in name),
     )  # fmt: skip
@@ -126,7 +127,7 @@ def test_successes_and_labels_are_in_the_narrowest_table_with_their_intervals():
         "interval 0 to 71 %) at 100 %."
     )
     assert f"Best of each, share >= 25 dB: {counts}" in shown
-    assert f"Best of each, label right: {counts}" in shown
+    assert f"Label right by some attack: {counts}" in shown
     # Of one message no interval.
     stream = io.StringIO()
     batch = [dataclasses.replace(one, batch_size=3) for one in made]

@@ -158,6 +158,24 @@ def test_a_blind_guess_of_each_example_is_beside_every_attack(run):
         reached = blind.value(record, "psnr_db")
         assert reached == pytest.approx(-10 * np.log10(error))
         assert blind.made_of([record]).startswith("the middle of the range")
+        assert not blind.shows_nothing(record)
+        # Pictures of 4x4 pixels have no SSIM.
+        assert blind.chance(record, "identified") in (0.0, 1.0)
+        assert np.isnan(blind.chance(record, "ssim"))
+
+
+def test_whether_anything_is_visible_and_among_how_many_classes_is_on_record(run, seen):
+    (found,) = run("completion")
+    assert found.record.details["shows_something"] is True
+    assert found.record.details["classes"] == 3
+    nothing = seen.messages[0]._replace(plain=np.zeros([0], np.float32))
+    hidden = seen._replace(messages=(nothing,), mask=np.ones_like(seen.mask))
+    assert not study_views.shows_something(hidden)
+    # Which entries are zero tells something, too.
+    zero = seen.messages[0]._replace(plain=np.zeros([4], np.float32))
+    assert study_views.shows_something(seen._replace(messages=(zero,)))
+    published = hidden._replace(aggregate=np.zeros([4], np.float32))
+    assert study_views.shows_something(published)
 
 
 def test_knowledge_is_what_is_declared(model):

@@ -48,8 +48,8 @@ def test_successes_and_right_labels_are_counted_with_their_intervals():
     made[0] = dataclasses.replace(made[0], label_correct=False)
     (found,) = answers(made)
     assert (
-        "Share >= 25 dB: 1 of 3 (95 % interval 1 to 91 %); label right: 2 of 3 (95 % "
-        "interval 9 to 99 %)."
+        "Share >= 25 dB: 1 of 3 (95 % interval 1 to 91 %); label right by some attack: 2 "
+        "of 3 (95 % interval 9 to 99 %)."
     ) in found.leaks
 
 

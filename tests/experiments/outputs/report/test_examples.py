@@ -94,6 +94,6 @@ def test_examples_come_in_the_order_of_the_values_in_tables(tmp_path):
 
 def test_a_picture_that_is_no_better_than_a_blind_guess_is_called_so(tmp_path):
     (strip,), _ = shown(tmp_path / "run", [attack(0, psnr=6.0, blind=12.0)], drawn=True)
-    assert strip.tiles[1].lines[0] == "6.0 dB, no better than a blind guess"
+    assert strip.tiles[1].lines[0] == "no better than a blind guess (6.0 dB)"
     (strip,), _ = shown(tmp_path / "other", [attack(0, psnr=30.0, blind=12.0)])
     assert strip.tiles[1].lines[0] == "30.0 dB"
