@@ -6,17 +6,15 @@ from typing import NamedTuple
 
 from experiments.outputs import blind, cost_summary, counted, hindsight
 from experiments.outputs.leaks import Leaks
-from experiments.outputs.report import cost_tables, costs, meaning
+from experiments.outputs.report import cost_tables, costs, shares
 from experiments.outputs.report import spread as spread_lib
 from experiments.outputs.report.costs import Message, Rounds
-from experiments.outputs.report.meaning import Compared
 from experiments.outputs.report.outcomes import (
     BLIND,
     CHOOSING,
     HINDSIGHT,
     Mask,
     Outcome,
-    percent,
 )
 from experiments.outputs.summary import Context
 
@@ -32,9 +30,6 @@ _WITHOUT: Mapping[str, str] = MappingProxyType(
 )
 _WAYS = ("result", *_WITHOUT)
 """How an attack ends, from the most that can come of it."""
-
-ABOUT, LEAST, MOST = 0.1, 0.05, 0.2
-"""The share that is asked for, and what still counts as about as much."""
 
 BOUND = (
     "These are the attacks that were tried: another one may recover more, so what is said "
@@ -91,11 +86,6 @@ def of(
     ]
 
 
-def nearest(masks: Sequence[Mask]) -> Mask:
-    """The mask that really hides nearest to `ABOUT`, of at least one."""
-    return min(masks, key=lambda mask: (abs(mask.share - ABOUT), mask.asked))
-
-
 def _of_policy(
     own: Sequence[Outcome],
     messages: Mapping[tuple[Context, str, str, float], Message],
@@ -104,14 +94,14 @@ def _of_policy(
 ) -> Answer:
     masks = [one.mask for one in own]
     hiding = [mask for mask in masks if mask.share > 0]
-    context, mask = own[0].context, nearest(hiding or masks)
+    context, mask = own[0].context, shares.nearest(hiding or masks)
     here = [one for one in own if one.mask == mask]
     if context.target == "aggregate":
         about = "What is published, whatever was encrypted on the way"
         said = [*_leaks(here, leaks), *_counted(here, leaks), *_sure(here)]
         return Answer(about, " ".join(said), "", "")
     about = f"{mask.text} hidden by {mask.metric}"
-    if not LEAST <= mask.share <= MOST:
+    if not shares.is_about(mask):
         about = f"Nothing was measured at about 10 % hidden; the nearest is {about}"
     said = [
         *_leaks(here, leaks),
@@ -240,76 +230,7 @@ def _scale(own: Sequence[Outcome], mask: Mask, leaks: Leaks) -> Iterator[str]:
         said += [f"{words} hidden {leaks.shown(one.median)}" for one in ends if one]
     if said:
         yield f"Medians to compare with: {', '.join(said)}."
-    yield _enough(own, leaks)
-
-
-def _enough(own: Sequence[Outcome], leaks: Leaks) -> str:
-    """From which measured share on attacks are no better than without a gradient.
-
-    Where no blind guess is on record: leak no more than with everything hidden.
-    """
-    compared = meaning.compared(own)
-    if compared:
-        return _enough_by_guess(compared)
-    found = sorted(
-        (one.mask.low, one.spread)
-        for one in own
-        if one.attack == HINDSIGHT and one.spread
-    )
-    whole = [spread for share, spread in found if share == 1.0]
-    if not whole:
-        return (
-            "From which share on no more leaks than with everything hidden cannot be "
-            "said: everything hidden was not measured."
-        )
-    end = spread_lib.ends(whole[0])[1]
-    shown = f"what everything hidden gives (at most {leaks.shown(end)})"
-    least, bare = found[0]
-    # Numbers that look the same are no difference.
-    if least == 0.0 and (
-        bare.median <= end or leaks.shown(bare.median) == leaks.shown(end)
-    ):
-        return (
-            "Even with no mask at all these attacks get nothing from the message: with "
-            f"nothing hidden they recover no more than {shown}. So this run shows nothing "
-            "about the mask."
-        )
-    enough = 1.0
-    for share, spread in reversed(found):
-        if spread.median > end:
-            break
-        enough = share
-    if enough == 1.0:
-        return f"At no measured share below 100 % is it down to {shown}."
-    said = f"It is down to {shown} from the measured share of {percent(enough)} % on"
-    if enough == least:
-        return (
-            f"{said}, the least that has a result: with nothing hidden there is none, so "
-            "these attacks may fail without a mask, too."
-        )
-    return f"{said}."
-
-
-def _enough_by_guess(compared: Sequence[Compared]) -> str:
-    """The same against the blind guess, of comparisons by ascending shares."""
-    least, found = compared[0], meaning.enough(compared)
-    if least.mask.low == 0.0 and least.past.none:
-        return (
-            f"Even with no mask at all these attacks are {blind.NO_BETTER}. So this run "
-            "shows nothing about the mask."
-        )
-    if found is None:
-        return "At every measured share some attack is better than a blind guess."
-    said = (
-        f"From the measured share of {percent(found.mask.low)} % on no attack tried is "
-        "better than a blind guess"
-    )
-    if found is least:
-        return (
-            f"{said}, the least that has a result: with nothing hidden there is none, so "
-            "these attacks may fail without a mask, too."
-        )
-    return f"{said}."
+    yield shares.in_words(own, leaks)
 
 
 def _sure(here: Sequence[Outcome]) -> Iterator[str]:

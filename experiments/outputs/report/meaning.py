@@ -1,7 +1,7 @@
 """What a result means for whoever has to decide, in a few sentences."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from experiments.outputs import blind, counted, units
 from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
-from experiments.outputs.report import costs, outcomes
+from experiments.outputs.report import costs, outcomes, shares
 from experiments.outputs.report.costs import Message, Rounds
 from experiments.outputs.report.outcomes import (
     CHOOSING,
@@ -19,55 +19,13 @@ from experiments.outputs.report.outcomes import (
     Outcome,
     percent,
 )
+from experiments.outputs.report.shares import Compared
 from experiments.outputs.summary import Context
 
 HEADING = "What this means for you"
 
 _NAMED = 6
 """Attacks that are named; of more it is said how many."""
-
-
-class Compared(NamedTuple):
-    """The best of what was tried under one mask, against the blind guess.
-
-    Attributes:
-      outcome: The best of each example in hindsight.
-      past: On how many examples it is better.
-    """
-
-    outcome: Outcome
-    past: Past
-
-    @property
-    def mask(self) -> Mask:
-        """What was hidden."""
-        return self.outcome.mask
-
-
-def enough(compared: Sequence[Compared]) -> Compared | None:
-    """The least measured share from which on nothing is better than the blind guess.
-
-    Args:
-      compared: Of one metric, in ascending order of shares.
-    """
-    found = None
-    for one in reversed(compared):
-        if not one.past.none:
-            break
-        found = one
-    return found
-
-
-def compared(found: Sequence[Outcome]) -> list[Compared]:
-    """The comparisons of one metric by the share hidden, where there is a guess."""
-    return sorted(
-        (
-            Compared(one, one.past)
-            for one in found
-            if one.attack == HINDSIGHT and one.past is not None
-        ),
-        key=lambda one: one.mask.low,
-    )
 
 
 def of(
@@ -89,21 +47,25 @@ def of(
       leaks: What is measured.
 
     Returns:
-      From which measured share on no attack gets past a blind guess and what that costs,
-      for each metric; how sure that is; what was not tried. Empty where nothing has a
-      number.
+      For each metric first what leaks and what it costs at the measured share nearest to
+      a tenth, then from which share on no attack gets past a blind guess; how sure that
+      is; what was not tried. Empty where nothing has a number.
     """
     own = [one for one in found if one.context == context]
     metrics: dict[tuple[str, str], list[Outcome]] = {}
     for one in own:
-        if one.attack == HINDSIGHT and one.spread:
-            place = (one.mask.metric, one.mask.agreement)
-            metrics.setdefault(place, []).append(one)
+        metrics.setdefault((one.mask.metric, one.mask.agreement), []).append(one)
+    metrics = {
+        metric: each
+        for metric, each in metrics.items()
+        if any(one.attack == HINDSIGHT and one.spread for one in each)
+    }
     if not metrics:
         return ()
+    costs_of = functools.partial(_cost, context, messages, rounds)
     said: dict[str, list[str]] = {}
-    for (metric, _), outcomes_ in metrics.items():
-        text = " ".join(_of_metric(context, outcomes_, messages, rounds, leaks))
+    for (metric, _), of_metric in metrics.items():
+        text = " ".join(_of_metric(context, of_metric, costs_of, leaks))
         said.setdefault(text, []).append(metric)
     sentences = [
         f"Hidden by {' or '.join(names)}: {text}"
@@ -117,57 +79,112 @@ def of(
 
 def _of_metric(
     context: Context,
-    found: Sequence[Outcome],
-    messages: Mapping[tuple[Context, str, str, float], Message],
-    rounds: Sequence[Rounds],
+    own: Sequence[Outcome],
+    costs_of: Callable[[Mask], str],
     leaks: Leaks,
 ) -> Iterator[str]:
-    ordered = compared(found)
-    if not ordered:
-        yield (
-            "there is no blind guess to compare with, so it cannot be said which share "
-            "protects; the numbers are below."
-        )
-        return
+    """Of one metric: about a tenth, what leaks most, from where on nothing does."""
+    found = [one for one in own if one.attack == HINDSIGHT and one.spread]
     if context.target == "aggregate":
-        past = ordered[-1].past
-        helps = (
-            "so this run does not show that it leaks."
-            if past.none
-            else "whatever clients encrypt."
-        )
-        found_ = "no more than a blind guess" if past.none else _more(past)
-        yield f"From what is published attacks recover {found_}, {helps}"
+        yield from _published(found[0], leaks)
         return
-    least, leaking = ordered[0], [one for one in ordered if not one.past.none]
-    if least.mask.low == 0.0 and least.past.none:
+    ordered = shares.compared(found)
+    hiding = [one.mask for one in found if one.mask.share > 0]
+    near = shares.nearest(hiding) if hiding else None
+    if ordered and ordered[0].mask.low == 0.0 and ordered[0].past.none:
         yield (
             f"even with nothing hidden the attacks tried are {blind.NO_BETTER}, so this "
             "says nothing of what hiding does. Try other attacks, or longer searches."
         )
+        if near and (cost := costs_of(near)):
+            yield f"With {near.text} hidden {cost}."
         return
-    protecting = enough(ordered)
-    shares = ", ".join(percent(one.mask.asked) for one in ordered)
-    if leaking:
+    if near:
+        (at,) = (one for one in found if one.mask == near)
+        yield _about_a_tenth(at, costs_of(near), leaks)
+    else:
+        yield f"with nothing hidden {_recovered(found[0], leaks)}."
+    if ordered:
+        yield from _protecting(ordered, near, costs_of, leaks)
+        bare = any(one.mask.low == 0.0 for one in own)
+        if all(one.past.none for one in ordered):
+            none = "no attack has a result" if bare else "nothing was measured"
+            yield f"With nothing hidden {none}, so they may fail without a mask, too."
+    elif near:
+        yield shares.in_words(own, leaks)
+    yield from _unknown(own, found)
+
+
+def _published(one: Outcome, leaks: Leaks) -> Iterator[str]:
+    helps = "whatever clients encrypt"
+    if one.past is None:
+        helps = "and no blind guess is on record to compare with"
+    elif one.past.none:
+        helps = "so this run does not show that it leaks"
+    yield f"From what is published {_recovered(one, leaks)}, {helps}."
+
+
+def _about_a_tenth(one: Outcome, cost: str, leaks: Leaks) -> str:
+    where = "" if shares.is_about(one.mask) else ", the measured share nearest to 10 %,"
+    said = f"with {one.mask.text} hidden{where} {_recovered(one, leaks)}"
+    return f"{said}; there {cost}." if cost else f"{said}."
+
+
+def _protecting(
+    ordered: Sequence[Compared],
+    near: Mask | None,
+    costs_of: Callable[[Mask], str],
+    leaks: Leaks,
+) -> Iterator[str]:
+    """What still leaks above a tenth, and from which share on nothing does."""
+    leaking = [one for one in ordered if not one.past.none]
+    if near and leaking and leaking[-1].mask.low > near.low:
         worst = leaking[-1]
-        count = _recovered(worst.outcome, leaks)
-        yield (
-            f"with {worst.mask.text} hidden attacks still recover "
-            f"{_more(worst.past)}{count}."
-        )
+        yield f"With {worst.mask.text} hidden {_recovered(worst.outcome, leaks)}."
+    measured = ", ".join(percent(one.mask.asked) for one in ordered)
+    protecting = shares.enough(ordered)
     if protecting is None:
-        yield f"None of the measured shares ({shares} %) stopped them."
+        if near:
+            yield f"None of the measured shares ({measured} %) stopped them."
         return
-    where = f"from {protecting.mask.text} on"
+    where = f"From {protecting.mask.text} on"
     if protecting is ordered[-1]:
-        where = f"with {protecting.mask.text} hidden"
-    where = where.capitalize() if leaking else where
+        where = f"With {protecting.mask.text} hidden"
+    cost = costs_of(protecting.mask) if protecting.mask != near else ""
     yield (
-        f"{where} no attack tried gets past a blind guess (measured: {shares} %)"
-        f"{_cost(context, protecting.mask, messages, rounds)}."
+        f"{where} no attack tried gets past a blind guess (measured: {measured} %)"
+        f"{f'; there {cost}' if cost else ''}."
     )
-    if not leaking:
-        yield "With nothing hidden none has a result, so they may fail without a mask, too."
+
+
+def _unknown(own: Sequence[Outcome], found: Sequence[Outcome]) -> Iterator[str]:
+    """The shares of which nothing is known, and whether that is all that hides."""
+    without = [
+        one.mask.text for one in own if one.attack == HINDSIGHT and not one.spread
+    ]
+    if without:
+        of_them = "of them" if len(without) > 1 else "of it"
+        yield (
+            f"With {', '.join(without)} hidden no attack has a result, so nothing is known "
+            f"{of_them}."
+        )
+    if all(one.mask.high == 0.0 for one in found):
+        rest = "" if without else "Nothing was measured with a part hidden: this"
+        yield f"{rest or 'So this'} says nothing of what hiding does."
+
+
+def _recovered(one: Outcome, leaks: Leaks) -> str:
+    """What attacks recover, and of how many examples it counts as recovered."""
+    past = one.past
+    if past is None:
+        middle = leaks.shown(one.spread.median) if one.spread else "no number"
+        said = f"the median of the best attack on each example is {middle}"
+    elif past.none:
+        several = "s" if past.of > 1 else ""
+        return f"attacks are {blind.NO_BETTER} on any of {past.of} example{several}"
+    else:
+        said = f"attacks recover {_more(past)}"
+    return f"{said}{_counted(one, leaks)}"
 
 
 def _more(past: Past) -> str:
@@ -179,7 +196,7 @@ def _more(past: Past) -> str:
     )
 
 
-def _recovered(outcome: Outcome, leaks: Leaks) -> str:
+def _counted(outcome: Outcome, leaks: Leaks) -> str:
     """How many of the examples count as recovered."""
     summary = outcome.summary
     rates = [
@@ -192,10 +209,11 @@ def _recovered(outcome: Outcome, leaks: Leaks) -> str:
 
 def _cost(
     context: Context,
-    mask: Mask,
     messages: Mapping[tuple[Context, str, str, float], Message],
     rounds: Sequence[Rounds],
+    mask: Mask,
 ) -> str:
+    """Times the bytes of what is in the clear; "" where that was not measured."""
     parts = []
     message = messages.get((context, mask.metric, mask.agreement, mask.asked))
     if message and context.target == "client":
@@ -213,7 +231,7 @@ def _cost(
         if plain:
             up, _ = one.over(plain)
             parts.append(f"a training round {up:.3g} x the uploads of a clear one")
-    return f"; there {' and '.join(parts)}" if parts else ""
+    return " and ".join(parts)
 
 
 def _sure(
@@ -225,7 +243,7 @@ def _sure(
     count = len(victims)
     said = f"How sure: {count} example{'s' if count > 1 else ''}"
     said += f" of {len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
-    found = [enough(compared(each)) for each in metrics]
+    found = [shares.enough(shares.compared(each)) for each in metrics]
     protecting = [one for one in found if one is not None]
     independent = len(seeds) == 1 and units.of_records(records).independent
     if protecting and independent:

@@ -4,8 +4,10 @@ import math
 
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.report import (
+    answer,
     families,
     meaning,
+    outcomes,
     page,
     paragraph,
     reading,
@@ -42,11 +44,13 @@ def test_from_which_share_on_nothing_leaks_and_what_that_costs(tmp_path):
     plain = cell(0.0, "plain", agreement="none", release="plain")
     made += rounds(plain, 1.0, 300, 0)
     for metric in ("random", "magnitude"):
-        trained = cell(0.5, metric, release="reveal_aggregate")
-        made += rounds(trained, 1.5, 600, 50)
+        for ratio, up in ((0.1, 450), (0.5, 600)):
+            trained = cell(ratio, metric, release="reveal_aggregate")
+            made += rounds(trained, 1.5, up, 50)
     assert means(tmp_path, made)["client"] == (
-        "Hidden by magnitude or random: with 10 % hidden attacks still recover more than a "
-        "blind guess has, on 3 of 3 examples (share >= 25 dB: 3 of 3). From 50 % on no "
+        "Hidden by magnitude or random: with 10 % hidden attacks recover more than a "
+        "blind guess has, on 3 of 3 examples (share >= 25 dB: 3 of 3); there a training "
+        "round 1.5 x the uploads of a clear one. From 50 % on no "
         "attack tried gets past a blind guess (measured: 0, 10, 50, 100 %); there a "
         "training round 2 x the uploads of a clear one. How sure: 3 examples of 1 seed; "
         "that none of 3 leaks leaves it open for up to 71 % of such examples (95 % "
@@ -66,12 +70,79 @@ def test_what_cannot_be_said_is_not(tmp_path):
         "even with nothing hidden the attacks tried are no better than a blind" in text
     )
     text = of("unmeasured", attacks((0.1, 9.0), (1.0, 9.0)))
-    assert "they may fail without a mask, too" in text
-    text = of("older", [attack(0)])
-    assert "there is no blind guess to compare with" in text
+    assert (
+        "With nothing hidden nothing was measured, so they may fail without a" in text
+    )
+    text = of("without", attacks((0.0, 90.0)))
+    assert (
+        "with nothing hidden attacks recover more than a blind guess has, on 3 of 3 "
+        "examples (share >= 25 dB: 3 of 3). Nothing was measured with a part hidden: this "
+        "says nothing of what hiding does."
+    ) in text and "stopped" not in text
+    reason = {
+        "status": "does_not_apply",
+        "reason": "nothing is visible.",
+        "measures": {},
+    }
+    none = attacks((1.0, 0.0), objective=None, **reason)
+    text = of("not applicable", [*attacks((0.0, 90.0)), *none])
+    assert (
+        "With 100 % hidden no attack has a result, so nothing is known of it. So this says "
+        "nothing of what hiding does."
+    ) in text and "stopped" not in text
     text = of("batch", attacks((0.1, 30.0), (1.0, 9.0), batch_size=3))
     assert "examples that share a message or weights have no interval" in text
     assert means(tmp_path / "nothing", [attack(0, psnr=math.nan)]) == {}
+
+
+def test_a_tenth_comes_first_and_is_called_so_where_it_is_none(tmp_path):
+    def of(name, *levels):
+        return means(tmp_path / name, attacks(*levels))["client"]
+
+    text = of("more", (0.0, 90.0), (0.1, 9.0), (0.5, 30.0), (1.0, 9.0))
+    assert text.startswith(
+        "Hidden by random: with 10 % hidden attacks are no better than a blind guess on "
+        "any of 3 examples. With 50 % hidden attacks recover more than a blind guess has,"
+        " on 3 of 3 examples (share >= 25 dB: 3 of 3). With 100 % hidden no attack tried "
+        "gets"
+    )
+    text = of("far", (0.0, 90.0), (0.5, 30.0), (1.0, 9.0))
+    assert (
+        "with 50 % hidden, the measured share nearest to 10 %, attacks recover" in text
+    )
+
+
+def test_without_a_guess_it_says_what_the_answer_says(tmp_path):
+    """Records of earlier versions: compared with everything hidden, in both."""
+
+    def of(name, *levels, target="client"):
+        made = [
+            attack(image, psnr=psnr + image, cell=cell(ratio), target=target)
+            for ratio, psnr in levels
+            for image in range(3)
+        ]
+        path = folders.write(tmp_path / name, made)
+        (family,) = families.join([reading.read(path)])
+        found = outcomes.of_records(made, PICTURES)
+        (context,) = page.meanings(family, PICTURES)
+        text = page.meanings(family, PICTURES)[context][0]
+        (one,) = answer.of(context, found, {}, (), PICTURES)
+        return text, one.leaks
+
+    text, answered = of("all", (0.0, 90.0), (0.1, 30.0), (0.5, 6.5), (1.0, 6.0))
+    said = (
+        "It is down to what everything hidden gives (at most 8.0 dB) from the measured "
+        "share of 50 % on."
+    )
+    assert said in text and said in answered
+    assert "the median of the best attack on each example is 31.0 dB" in text
+    text, answered = of("part", (0.1, 30.0))
+    assert "everything hidden was not measured" in text and text[-40:] in answered
+    text, _ = of("published", (1.0, 30.0), target="aggregate")
+    assert text == (
+        "From what is published the median of the best attack on each example is 31.0 dB "
+        "(share >= 25 dB: 3 of 3), and no blind guess is on record to compare with."
+    )
 
 
 def test_what_is_published(tmp_path):
@@ -79,7 +150,7 @@ def test_what_is_published(tmp_path):
     text = means(tmp_path, made)["aggregate"]
     assert text.startswith(
         "From what is published attacks recover more than a blind guess has, on 3 of 3 "
-        "examples, whatever clients encrypt."
+        "examples (share >= 25 dB: 3 of 3), whatever clients encrypt."
     )
 
 

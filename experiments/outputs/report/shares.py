@@ -1,0 +1,137 @@
+"""Which measured share is about a tenth, and from which on nothing more leaks."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from experiments.outputs import blind
+from experiments.outputs.blind import Past
+from experiments.outputs.leaks import Leaks
+from experiments.outputs.report import spread as spread_lib
+from experiments.outputs.report.outcomes import HINDSIGHT, Mask, Outcome, percent
+
+ABOUT, LEAST, MOST = 0.1, 0.05, 0.2
+"""The share that is asked for, and what still counts as about as much."""
+
+
+class Compared(NamedTuple):
+    """The best of what was tried under one mask, against the blind guess.
+
+    Attributes:
+      outcome: The best of each example in hindsight.
+      past: On how many examples it is better.
+    """
+
+    outcome: Outcome
+    past: Past
+
+    @property
+    def mask(self) -> Mask:
+        """What was hidden."""
+        return self.outcome.mask
+
+
+def enough(compared: Sequence[Compared]) -> Compared | None:
+    """The least measured share from which on nothing is better than the blind guess.
+
+    Args:
+      compared: Of one metric, in ascending order of shares.
+    """
+    found = None
+    for one in reversed(compared):
+        if not one.past.none:
+            break
+        found = one
+    return found
+
+
+def compared(found: Sequence[Outcome]) -> list[Compared]:
+    """The comparisons of one metric by the share hidden, where there is a guess."""
+    return sorted(
+        (
+            Compared(one, one.past)
+            for one in found
+            if one.attack == HINDSIGHT and one.past is not None
+        ),
+        key=lambda one: one.mask.low,
+    )
+
+
+def nearest(masks: Sequence[Mask]) -> Mask:
+    """The mask that really hides nearest to `ABOUT`, of at least one."""
+    return min(masks, key=lambda mask: (abs(mask.share - ABOUT), mask.asked))
+
+
+def is_about(mask: Mask) -> bool:
+    """Whether what a mask really hides is about as much as `ABOUT`."""
+    return LEAST <= mask.share <= MOST
+
+
+def in_words(own: Sequence[Outcome], leaks: Leaks) -> str:
+    """From which measured share on attacks are no better than without a gradient.
+
+    Where no blind guess is on record: leak no more than with everything hidden.
+    """
+    pairs = compared(own)
+    if pairs:
+        return _by_guess(pairs)
+    found = sorted(
+        (one.mask.low, one.spread)
+        for one in own
+        if one.attack == HINDSIGHT and one.spread
+    )
+    whole = [spread for share, spread in found if share == 1.0]
+    if not whole:
+        return (
+            "From which share on no more leaks than with everything hidden cannot be "
+            "said: everything hidden was not measured."
+        )
+    end = spread_lib.ends(whole[0])[1]
+    shown = f"what everything hidden gives (at most {leaks.shown(end)})"
+    least, bare = found[0]
+    # Numbers that look the same are no difference.
+    if least == 0.0 and (
+        bare.median <= end or leaks.shown(bare.median) == leaks.shown(end)
+    ):
+        return (
+            "Even with no mask at all these attacks get nothing from the message: with "
+            f"nothing hidden they recover no more than {shown}. So this run shows nothing "
+            "about the mask."
+        )
+    down = 1.0
+    for share, spread in reversed(found):
+        if spread.median > end:
+            break
+        down = share
+    if down == 1.0:
+        return f"At no measured share below 100 % is it down to {shown}."
+    said = f"It is down to {shown} from the measured share of {percent(down)} % on"
+    if down == least:
+        return (
+            f"{said}, the least that has a result: with nothing hidden there is none, so "
+            "these attacks may fail without a mask, too."
+        )
+    return f"{said}."
+
+
+def _by_guess(pairs: Sequence[Compared]) -> str:
+    """The same against the blind guess, of comparisons by ascending shares."""
+    least, found = pairs[0], enough(pairs)
+    if least.mask.low == 0.0 and least.past.none:
+        return (
+            f"Even with no mask at all these attacks are {blind.NO_BETTER}. So this run "
+            "shows nothing about the mask."
+        )
+    if found is None and pairs[-1].mask.high == 0.0:
+        return "Nothing was measured with a part hidden."
+    if found is None:
+        return "At every measured share some attack is better than a blind guess."
+    said = (
+        f"From the measured share of {percent(found.mask.low)} % on no attack tried is "
+        "better than a blind guess"
+    )
+    if found is least:
+        return (
+            f"{said}, the least that has a result: with nothing hidden there is none, so "
+            "these attacks may fail without a mask, too."
+        )
+    return f"{said}."
