@@ -10,9 +10,9 @@ stays of what was freed: a graph that has no secret finds none in the process.
 The allocator of the C library does both (glibc: `mallopt`, M_PERTURB): new memory is
 filled with the complement of a byte, 255 here, and freed memory with the byte. Pieces of
 up to 1 KB that are freed may wait as they are for the next who asks for as much: no key is
-so short, and the analysis refuses what cuts one into pieces. Tensors are allocated there (`posix_memalign`), large ones too if `federated` was
-imported before the first tensor (`federated/allocator.py`). It costs a write of all new
-memory and of all freed one.
+so short, and the analysis refuses what cuts one into pieces. Tensors are allocated there
+(`posix_memalign`), large ones too if `federated` was imported before the first tensor
+(`federated/allocator.py`). It costs a write of all new memory and of all freed one.
 
 Runs at: every party, in its process. On a GPU nothing is filled: TensorFlow keeps its
 memory itself. Whoever holds a key in a variable of his own program keeps it in memory.
