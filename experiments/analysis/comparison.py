@@ -13,7 +13,7 @@ from experiments.analysis.agreement import Case
 from experiments.outputs import environment, figures, files, text_tables
 from experiments.outputs.pictures import decibels
 from experiments.outputs.style import COLOURS, MARKERS
-from experiments.outputs.text_tables import Table
+from experiments.outputs.table import Table
 
 TOLERANCE_DB = 1.0
 """How far an attack must be above a prediction for that to count as broken."""

@@ -11,7 +11,7 @@ from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.statistic import Statistic
 from experiments.outputs.summary import Context
-from experiments.outputs.text_tables import Table
+from experiments.outputs.table import Table
 
 FILE_NAME = "attacks.csv"
 

@@ -5,29 +5,17 @@ import io
 import statistics
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
 import rich.box
 import rich.console
 import rich.table
 import rich.text
 
+from experiments.outputs.table import Table as Table
+
 _LONGEST, _BETWEEN = 24, 3
 _IN_PLACE_OF_NUMBERS = ("", "-", "exact", "diverged", "n/a", "failed")
-
-
-class Table(NamedTuple):
-    """Cells of text, with a title and headings.
-
-    Attributes:
-      title: One line, or "".
-      headings: One for each column.
-      rows: Cells of each row, as many as there are headings.
-    """
-
-    title: str
-    headings: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
 
 
 def show(table: Table, stream: TextIO, width: int | None = 100) -> None:

@@ -23,7 +23,7 @@ from attacks.modality import Modality as Attacked
 from experiments.data.dataset import Dataset
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
-from experiments.outputs.text_tables import Table
+from experiments.outputs.table import Table
 from experiments.study.settings import Subject
 from selenc_tf.models.any_model import AnyModel
 from selenc_tf.types import Weights

@@ -106,7 +106,11 @@ def _everything(
         with tensorboard.RoundWriter(run_folder, name, cell, past):
             pass
     tensorboard.write_hparams(run_folder, rows, leaks)
-    meanings = _meanings(run_folder, leaks)
+    left = (unfinished,) if unfinished else ()
+    meanings = {
+        context: (*left, *said)
+        for context, said in _meanings(run_folder, leaks).items()
+    }
     tensorboard.write_cards(run_folder, rows, meanings, leaks)
     tensorboard.write_figures(run_folder, rows, leaks)
     tensorboard.write_searches(run_folder, searches.load(run_folder))

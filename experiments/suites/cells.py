@@ -18,7 +18,7 @@ from experiments.outputs import (
     why,
 )
 from experiments.outputs.records import AttackRecord
-from experiments.outputs.text_tables import Table
+from experiments.outputs.table import Table
 from experiments.study import flag_table, run_folders
 from experiments.study.settings import Settings
 from experiments.suites import regret

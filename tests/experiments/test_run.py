@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing import event_accumulator
 from experiments import run
 from experiments.outputs import results
 from experiments.outputs.records import AttackRecord, RoundRecord
-from experiments.study import leakage, run_folders
+from experiments.study import leakage, publishing, run_folders
 from experiments.study.settings import Place, Settings
 from tests.experiments.command import TINY, execute, read
 
@@ -35,9 +35,18 @@ def test_interrupted_then_resumed_then_refused(tmp_path, monkeypatch, capfd):
             taken.append(item[0])
             yield item
 
+    on_cards = []
+    draw = publishing.tensorboard.write_cards
+
+    def drawn(folder, rows, meanings, leaks):
+        on_cards.extend(meanings.values())
+        draw(folder, rows, meanings, leaks)
+
     with monkeypatch.context() as patch:
         patch.setattr(leakage, "run", stops_after_one_task)
+        patch.setattr(publishing.tensorboard, "write_cards", drawn)
         assert execute(tmp_path)[0] == 130
+    assert on_cards and on_cards[-1][0].startswith("Unfinished: 3 of 3 trainings")
     folder = tmp_path / "tiny"
     first = results.load(folder)
     assert sum(isinstance(record, RoundRecord) for record in first) == 3

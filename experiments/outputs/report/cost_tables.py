@@ -11,7 +11,7 @@ from experiments.outputs.report.families import Family
 from experiments.outputs.report.outcomes import percent
 from experiments.outputs.stages import TITLES, Stage
 from experiments.outputs.summary import Context
-from experiments.outputs.text_tables import Table
+from experiments.outputs.table import Table
 
 MESSAGE = "the gradient alone, without the weight and the metrics of a training round"
 """What the bytes of a message count."""

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Sequence
 
 from experiments.outputs import files
-from experiments.outputs.text_tables import Table
+from experiments.outputs.table import Table
 
 SENTENCES, PREDICTION = "sentences.json", "prediction.json"
 

@@ -34,7 +34,7 @@ from experiments.outputs.report.grid import Grid
 from experiments.outputs.report.provenance import Provenance
 from experiments.outputs.report.reading import Run
 from experiments.outputs.summary import Context
-from experiments.outputs.text_tables import Table
+from experiments.outputs.table import Table
 
 LEGEND = (
     f"Fewer than {spread_lib.FEW} values: all of them, in the order of the examples. "

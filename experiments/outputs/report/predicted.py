@@ -8,7 +8,7 @@ from typing import NamedTuple
 from experiments.outputs import blind, files, hindsight
 from experiments.outputs.pictures import decibels
 from experiments.outputs.records import AttackRecord, Record
-from experiments.outputs.text_tables import Table
+from experiments.outputs.table import Table
 
 FILE_NAME = "predicted.json"
 

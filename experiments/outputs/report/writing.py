@@ -19,7 +19,7 @@ from experiments.outputs.report import folder as folder_lib
 from experiments.outputs.report.families import Family
 from experiments.outputs.report.page import Page
 from experiments.outputs.report.reading import Run
-from experiments.outputs.text_tables import Table
+from experiments.outputs.table import Table
 
 
 def write(

@@ -9,7 +9,7 @@ from typing import Any
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.report import folder as folder_lib
 from experiments.outputs.report import kept, long_form, paragraph, reading, writing
-from experiments.outputs.text_tables import Table
+from experiments.outputs.table import Table
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -18,7 +18,7 @@ from experiments.outputs import (
     native_output,
     text_tables,
 )
-from experiments.outputs.text_tables import Table
+from experiments.outputs.table import Table
 from experiments.suites.lattice import (
     bars,
     memory,

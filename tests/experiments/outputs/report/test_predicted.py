@@ -6,7 +6,7 @@ from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.report import page as page_lib
 from experiments.outputs.report import paragraph, predicted, reading, writing
 from experiments.outputs.report.predicted import Predicted
-from experiments.outputs.text_tables import Table
+from experiments.outputs.table import Table
 from tests.experiments.outputs.example_records import attack, cell
 from tests.experiments.outputs.report import folders
 
