@@ -329,7 +329,7 @@ def _equal_axes(groups: Sequence[Group]) -> list[Group]:
 def _caption(context: Context, attacked: Sequence[AttackRecord], leaks: Leaks) -> str:
     own = [one for one in attacked if outcomes.context_of(one) == context]
     seeds = {one.cell.seed for one in own}
-    victims = {(one.cell.seed, one.image_index) for one in own}
+    victims = {one.image_index for one in own}
     return (
         f"{leaks.main.words}: {len(victims)} example{'s' if len(victims) > 1 else ''}, "
         f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"

@@ -30,7 +30,7 @@ class Spread(NamedTuple):
       unit: What each value is of: "example" (of one seed), or "seed" (the median over the
         examples of one seed, which share its weights).
       values: One for each unit, in the order of seeds and examples.
-      examples: How many examples are behind them, of all seeds together.
+      examples: How many examples are behind them; one that several seeds have is one.
       median: Of the values.
       interval: Of 95 % for the median; None where there are less than `FEW` values, or
         where they are of one message and so not independent.
@@ -71,7 +71,7 @@ def of(samples: Iterable[Sample], independent: bool = True) -> Spread | None:
     return Spread(
         unit,
         ordered,
-        len(listed),
+        len({one.example for one in listed}),
         statistic.median(ordered),
         statistic.interval(ordered) if usable else None,
     )

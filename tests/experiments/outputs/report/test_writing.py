@@ -166,7 +166,7 @@ def test_several_runs_stand_side_by_side_or_are_seeds_of_one(tmp_path):
     page = Reader()
     page.feed((out / "report.html").read_text())
     text = " ".join(" ".join(page.text).split())
-    assert "31.0 dB each time (medians of 2 seeds, 6 examples)" in text
+    assert "31.0 dB each time (medians of 2 seeds, 3 examples)" in text
     assert "Settings: --attack_iterations=500" in text
     assert "s0, s1: mnist-5k, lenet" in text
     assert "o: mnist-5k, lenet" in text
