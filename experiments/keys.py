@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TextIO
 
 from experiments import study
-from experiments.study import command, flag_table, key_places
+from experiments.study import command, flag_table, key_places, places
 from experiments.study.flag_table import at_least, flag, within
 from selenc_tf import catalog
 
@@ -67,7 +67,12 @@ class Keys:
         "series; delete; or name what is there.",
         choices=ACTIONS,
     )
-    path: str = flag("keys", "", "The key file, or the folder of a series of keys.")
+    path: str = flag(
+        "keys",
+        "",
+        "The key file, or the folder of a series of keys.",
+        rule=places.check_path,
+    )
     rounds: int = flag(
         "rounds",
         0,
@@ -75,7 +80,12 @@ class Keys:
         "make, one a round. With --action=rotate: how many to add.",
         rule=at_least(0),
     )
-    to: str = flag("to", "", "With --action=hand_out: the folder of one client.")
+    to: str = flag(
+        "to",
+        "",
+        "With --action=hand_out: the folder of one client.",
+        rule=places.check_path,
+    )
     before_round: int = flag(
         "before_round",
         0,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from experiments import modalities
 from experiments.outputs import report, run_directory
-from experiments.study import command, run_folders
+from experiments.study import command, places, run_folders
 from experiments.study.settings import Place
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def execute(
     Returns:
       0, or `command.REFUSED` for folders that cannot be used.
     """
-    paths = list(dict.fromkeys(pathlib.Path(each).expanduser() for each in line[1:]))
 
     def prepare() -> "tuple[pathlib.Path, list[Run]]":
+        paths = list(dict.fromkeys(places.path_of(each) for each in line[1:]))
         if not paths:
             raise ValueError(
                 "A report is made of folders of runs, got none: python -m "

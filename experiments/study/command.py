@@ -109,22 +109,22 @@ def _refuse(error: Exception, errors: TextIO) -> int:
 
 def _parse(arguments: Sequence[str]) -> Any:
     try:
-        flag_files.check(arguments)
+        whole = flag_files.expanded(arguments)
     except flags.Error as error:
         sys.exit(_refuse(error, sys.stderr))
     try:
-        return flags.FLAGS(arguments)
+        return flags.FLAGS([one.text for one in whole])
     except SystemExit:
         # Only --help and its like end here: what was asked for was given.
         sys.exit(0)
     except flags.UnrecognizedFlagError as error:
         now = FORMER.get(error.flagname)
         said = f"`--{error.flagname}` is {now} now." if now else str(error)
-        place = flag_files.place_of(arguments, error.flagname)
+        place = flag_files.place_of(whole, error.flagname)
         sys.exit(_refuse(flags.Error(said + place), sys.stderr))
     except (flags.Error, ValueError) as error:
         name = str(error).partition("--")[2].partition("=")[0]
-        place = flag_files.place_of(arguments, name) if name else ""
+        place = flag_files.place_of(whole, name) if name else ""
         sys.exit(_refuse(flags.Error(str(error) + place), sys.stderr))
 
 

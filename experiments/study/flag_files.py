@@ -1,74 +1,98 @@
-"""Files of flags, looked into before they are read: absl is silent or raw about some."""
+"""Files of flags, put into the command line: each is read once, as a pipe can be.
 
+absl reads them itself, but is silent about a file that leads back to itself, and raw about
+one that is not there or no text. What counts as a line is as there: blank lines and those
+that begin with # or // are left out.
+"""
+
+import os
 import pathlib
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from absl import flags
 
 _FLAG = "--flagfile"
 
 
-def check(arguments: Sequence[str]) -> None:
-    """Checks the files that a command line names, and those that they name.
+class Argument(NamedTuple):
+    """An argument of a command line, and where it stands.
+
+    Attributes:
+      text: As it is typed.
+      file: The file of flags that it is in; "" for the command line itself.
+      line: Its line there, from 1.
+    """
+
+    text: str
+    file: str = ""
+    line: int = 0
+
+
+def expanded(arguments: Sequence[str]) -> list[Argument]:
+    """A command line with the lines of files in the place of their names.
 
     Args:
       arguments: The program and what it was given.
 
+    Returns:
+      The program and all arguments; what stands behind a `--` is left as it is.
+
     Raises:
-      flags.Error: If one is not there, is no text, or comes back to itself.
+      flags.Error: If a file is not there, is no text, or leads back to itself.
     """
-    for path in _named(arguments[1:]):
-        _check(path, ())
+    program, *given = arguments
+    end = given.index("--") if "--" in given else len(given)
+    first = [Argument(one) for one in given[:end]]
+    last = [Argument(one) for one in given[end:]]
+    return [Argument(program), *_expanded(first, ()), *last]
 
 
-def place_of(arguments: Sequence[str], name: str) -> str:
+def place_of(arguments: Sequence[Argument], name: str) -> str:
     """Where a flag stands in the files, in words; empty if it is in none of them."""
-    for path in _named(arguments[1:]):
-        for file, number, line in _lines(path):
-            said = line.removeprefix("-").removeprefix("-").partition("=")[0]
-            if said in (name, f"no{name}"):
-                return f"\nIt stands in {file}, line {number}."
+    for one in arguments:
+        said = one.text.removeprefix("-").removeprefix("-").partition("=")[0]
+        if one.file and said in (name, f"no{name}"):
+            return f"\nIt stands in {one.file}, line {one.line}."
     return ""
 
 
-def _check(path: str, above: tuple[str, ...]) -> None:
+def _expanded(given: list[Argument], above: tuple[str, ...]) -> Iterator[Argument]:
+    waiting = list(given)
+    while waiting:
+        one = waiting.pop(0)
+        name, equals, value = one.text.partition("=")
+        if name not in (_FLAG, _FLAG[1:]):
+            yield one
+            continue
+        if not equals:
+            value = waiting.pop(0).text if waiting else ""
+        path = value.strip("\"'")
+        if path in above:
+            raise flags.Error(
+                f"`{_FLAG}` must not lead back to itself, but {path} names itself, maybe "
+                "by way of others. Take the line out."
+            )
+        yield from _expanded(_lines(path), (*above, path))
+
+
+def _lines(path: str) -> list[Argument]:
     if not path:
         raise flags.Error(f"`{_FLAG}` must name a file of flags, got nothing.")
-    if path in above:
-        raise flags.Error(
-            f"`{_FLAG}` must not lead back to itself, but {path} names itself, maybe by "
-            "way of others. Take the line out."
-        )
+    place = pathlib.Path(os.path.expanduser(path))
     try:
-        text = _text(path)
-    except (OSError, UnicodeDecodeError) as error:
+        endless = place.is_char_device() and not os.path.samefile(place, "/dev/null")
+        text = "" if endless else place.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is no text in UTF-8"
         raise flags.Error(
             f"`{_FLAG}` must be a file of flags, one a line, but {path} cannot be read: "
             f"{why}."
         ) from None
-    for inner in _named([line.strip() for line in text.splitlines()]):
-        _check(inner, (*above, path))
-
-
-def _lines(path: str) -> Iterator[tuple[str, int, str]]:
-    for number, line in enumerate(_text(path).splitlines(), start=1):
-        stripped = line.strip()
-        yield path, number, stripped
-        for inner in _named([stripped]):
-            yield from _lines(inner)
-
-
-def _text(path: str) -> str:
-    return pathlib.Path(path).expanduser().read_text(encoding="utf-8")
-
-
-def _named(arguments: Sequence[str]) -> Iterator[str]:
-    waiting = list(arguments)
-    while waiting:
-        one = waiting.pop(0)
-        if one == "--":
-            return
-        name, equals, value = one.partition("=")
-        if name in (_FLAG, _FLAG[1:]):
-            yield value.strip("\"'") if equals else waiting.pop(0) if waiting else ""
+    if endless:
+        raise flags.Error(f"`{_FLAG}` must be a file of flags, but {path} is a device.")
+    return [
+        Argument(line.strip(), path, number)
+        for number, line in enumerate(text.splitlines(), start=1)
+        if line.strip() and not line.startswith(("#", "//"))
+    ]

@@ -234,7 +234,12 @@ def check(settings: T, *rules: Callable[[T], Iterable[str]]) -> None:
         line for about, value in flags_of(settings) for line in _wrong(about, value)
     ]
     named = {_subject(line) for line in alone}
-    together = [line for rule in rules for line in rule(settings)]
+    together: list[str] = []
+    try:
+        together += [line for rule in rules for line in rule(settings)]
+    except ValueError:  # Of a flag that is wrong alone.
+        if not alone:
+            raise
     problems = [*alone, *(line for line in together if _subject(line) not in named)]
     if problems:
         raise SettingsError(

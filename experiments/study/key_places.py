@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Iterator
 
 from experiments.outputs import run_directory
+from experiments.study import places
 from selenc_tf.lattice import key_files
 
 
@@ -24,8 +25,11 @@ def problems(
 
     Yields:
       A sentence for each problem.
+
+    Raises:
+      ValueError: If a path can be none, which is said of the flag alone.
     """
-    keys = key_files.absolute(path)
+    keys = places.path_of(path).absolute()
     if action == "make":
         yield from _new(keys, series)
         return
@@ -51,14 +55,15 @@ def problems(
             "rounds. Delete it with --everything once no round needs it."
         )
     if action == "hand_out":
-        copy = key_files.absolute(to) / keys.name
+        folder = places.path_of(to).absolute()
+        copy = folder / keys.name
         if keys.is_file() and copy.exists():
             yield (
                 f"`--to` must have no key of that name, but {copy} is there. A key file is "
                 "never overwritten: delete it with --action=forget if no ciphertext needs "
                 "it."
             )
-        yield from _writable(key_files.absolute(to), "`--to`")
+        yield from _writable(folder, "`--to`")
 
 
 def _new(keys: pathlib.Path, series: bool) -> Iterator[str]:

@@ -26,9 +26,28 @@ def is_code(text: str) -> bool:
     return _CODE.fullmatch(text) is not None
 
 
-def path_of(text: str) -> pathlib.Path:
-    """A path as a flag gives it; ~ is the user's home."""
-    return pathlib.Path(text).expanduser()
+def path_of(text: str, name: str = "A path") -> pathlib.Path:
+    """A path as a flag gives it; ~ is the user's home.
+
+    Args:
+      text: As it is typed.
+      name: Of what, for the error.
+
+    Raises:
+      ValueError: If it begins with the home of somebody who is not there.
+    """
+    try:
+        return pathlib.Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(
+            f"{name} must not begin with the home of a user who is not there, got "
+            f"{text!r}. Write the folder out."
+        ) from None
+
+
+def check_path(name: str, value: str) -> None:
+    """Raises ValueError if the value can be no path."""
+    path_of(value, f"`{name}`")
 
 
 def check_model(name: str, value: str) -> None:
@@ -48,20 +67,20 @@ def check_weights(name: str, value: str) -> None:
 
     Whether the model takes a folder is asked by `text_rules`.
     """
-    if not value or path_of(value).is_dir():
+    if not value or path_of(value, f"`{name}`").is_dir():
         return
     if not value.endswith(WEIGHTS):
         raise ValueError(
             f"`{name}` must be a file whose name ends in {', '.join(WEIGHTS)}, got "
             f"{value!r}. Keras' `model.save_weights` writes the first."
         )
-    if not path_of(value).is_file():
+    if not path_of(value, f"`{name}`").is_file():
         raise ValueError(f"`{name}` must be a file that is there, got {value!r}.")
 
 
 def check_text_file(name: str, value: str) -> None:
     """Raises ValueError if the value is given and no file."""
-    if value and not path_of(value).is_file():
+    if value and not path_of(value, f"`{name}`").is_file():
         raise ValueError(
             f"`{name}` must be a file with one sentence a line, but {value!r} is none."
         )
@@ -69,7 +88,7 @@ def check_text_file(name: str, value: str) -> None:
 
 def check_folder(name: str, value: str) -> None:
     """Raises ValueError if the value is given and no folder."""
-    if value and not path_of(value).is_dir():
+    if value and not path_of(value, f"`{name}`").is_dir():
         raise ValueError(f"`{name}` must be a folder that is there, got {value!r}.")
 
 
@@ -77,6 +96,7 @@ def check_name_of_folder(name: str, value: str) -> None:
     """Raises ValueError if the value is empty."""
     if not value:
         raise ValueError(f"`{name}` must be a folder, got nothing: `.` is this one.")
+    path_of(value, f"`{name}`")
 
 
 def check_source(name: str, value: str) -> None:
@@ -85,7 +105,7 @@ def check_source(name: str, value: str) -> None:
         return
     if is_code(value):
         _check_module(name, value)
-    elif not path_of(value).exists():
+    elif not path_of(value, f"`{name}`").exists():
         raise ValueError(
             f"`{name}` must be a folder or file that is there, or "
             f"package.module:function of your own, got {value!r}."

@@ -113,6 +113,7 @@ def test_nothing_heavy_is_loaded(command, argument, status, shown):
         ("benchmark", "--suite=all", "lattice"),
         ("report", "", "folders of runs, got none"),
         also_slow("report", "/nowhere/at_all", "no folder"),
+        also_slow("report", "~nobody_of_that_name/x", "a user who is not there"),
         ("report", f"{ROOT / 'tests'} --logdir=/dev/null --run_name=x", "is a file"),
         ("keys", "--action=hand_out --keys=cohort.key", "--to"),
         ("keys", "--action=list --keys=/nowhere/cohort.key", "there is no key at"),

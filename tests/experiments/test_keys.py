@@ -38,7 +38,8 @@ def test_from_the_holder_to_a_process(tmp_path):
     assert printed.count(found.key_id) == 3 and "One key for all rounds." in printed
     cipher = ciphers.shell(64, 16)
     key = key_store.read(found, cipher).numpy()
-    parts = [key[at : at + 4] for at in range(len(key) - 4)]
+    # Of eight octets: four of so many stand in some path once in a thousand runs.
+    parts = [key[at : at + 8] for at in range(len(key) - 8)]
     assert len(parts) > 1000
     assert not any(
         part.hex() in printed or repr(part)[2:-1] in printed for part in parts
@@ -104,6 +105,14 @@ def test_where_nothing_is(action, more, words, tmp_path):
     status, output, errors = execute(action, tmp_path / "key", **more)
     assert status == 2 and output == "" and words in errors
     assert "path`" not in errors and "key_store" not in errors
+
+
+@pytest.mark.parametrize("action", keys.ACTIONS)
+def test_where_no_home_is(action):
+    more = {"hand_out": {"to": "client"}, "forget": {"everything": True}}
+    rounds = {"rounds": 1} if action == "rotate" else more.get(action, {})
+    status, _, errors = execute(action, "~nobody_of_that_name/x", **rounds)
+    assert status == 2 and "`--keys` must not begin with the home" in errors
 
 
 @pytest.mark.parametrize("series", [0, 2])
