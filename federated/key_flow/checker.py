@@ -43,6 +43,7 @@ check value is not that of so many summands); time; memory; whether the computat
 fails, and the text of the error.
 """
 
+import os
 from typing import Any
 
 import tensorflow_federated as tff
@@ -80,7 +81,9 @@ _LITERAL = (Violation(Label.KEY, "standing in the computation", "", "Const", ())
 
 
 def check(
-    computation: Any, key_path: str | None = None, ops: CipherOps | None = None
+    computation: Any,
+    key_path: str | os.PathLike[str] | None = None,
+    ops: CipherOps | None = None,
 ) -> KeyFlowReport:
     """Shows that a computation leaks no key, or says what may leak.
 
@@ -114,7 +117,9 @@ def check(
 
 
 def analyse(
-    computation: Any, key_path: str | None = None, ops: CipherOps | None = None
+    computation: Any,
+    key_path: str | os.PathLike[str] | None = None,
+    ops: CipherOps | None = None,
 ) -> KeyFlowReport:
     """Follows secrets through a TFF computation.
 
@@ -149,7 +154,7 @@ def analyse(
             "one: give the same aggregator to `metrics_aggregator=`, the same `keys=` to "
             "every encryption; or make a computation for each key."
         )
-    path = None if key_path is None else key_path.encode()
+    path = None if key_path is None else os.fsencode(key_path)
     named = path is None or any(path in g.SerializeToString() for g in graphs)
     names = set().union(*keys) | ({path} if path else set())
     literal = literals.stands_in(computation, names)

@@ -2,11 +2,15 @@
 
 A key file holds a few public records and, behind them, the key. What is known is
 
-    file name -> TFRecordDataset -> (take) -> batch(b) -> single element -> [b] -> [i]
+    file name -> TFRecordDataset -> batch(b) -> single element -> [b] -> [i]
+    file name -> TFRecordDataset -> take(p) -> batch(p) -> single element -> [p] -> [i]
 
-with constants b and i. Record i of the file is public if it stands before the key; it is
-the key, unchanged, if it stands in its place. A file that is read in this way is taken
-for a key file. Any other way of reading a file gives raw key material.
+with constants i, b of all records and p of the public ones, and the buffer that TensorFlow
+takes by itself: one of up to 1 KB would be freed with a piece of the key in it, which
+nothing overwrites (`selenc_tf/lattice/memory.py`). Record i of the file is public if it
+stands before the key; it is the key, unchanged, if it stands in its place. A file that is
+read in this way is taken for a key file. Any other way of reading a file gives raw key
+material.
 """
 
 from collections.abc import Mapping
@@ -20,6 +24,9 @@ PUBLIC_RECORDS = len(key_store._RECORDS) - 1
 """The records before the key."""
 
 _MASKS = ("shrink_axis", "begin", "ellipsis", "new_axis")
+
+_BUFFER = -1
+"""Of `tf.data.TFRecordDataset` where nobody says another: TensorFlow chooses."""
 
 _READERS = frozenset({"TFRecordDataset", "TFRecordDatasetV2"})
 
@@ -76,15 +83,15 @@ def find_record(
     if place is None or read is None:
         return None
     nodes = [shaped, element, batch]
-    size = number(batch, 1)
+    size = PUBLIC_RECORDS + 1
     shape = [dim.size for dim in shaped.attr["shape"].shape.dim]
     if read.op == "TakeDataset":
         nodes.append(read)
-        taken = number(read, 1)
-        read = source(read)
-        if taken is None or size is None or taken < size:
+        size = PUBLIC_RECORDS
+        if number(read, 1) != size:
             return None
-    if size is None or shape != [size] or not -size <= place < size:
+        read = source(read)
+    if number(batch, 1) != size or shape != [size] or not -size <= place < size:
         return None
     reader = None if read is None else _reader_of(read, library)
     if reader is None:
@@ -148,11 +155,10 @@ def _reader_of(node: Any, library: Mapping[str, Any]) -> str | None:
     data = [name for name in reader.input if not name.startswith("^")]
     file_name, *rest = [name.split(":")[0] for name in data]
     settings = [_constant(by_name.get(name)) for name in rest]
-    # No compression, any buffer, and of the second version no places to begin at.
+    # No compression, and of the second version no places to begin at.
     whole = (
         len(settings) >= 2
-        and settings[0] == [b""]
-        and settings[1] is not None
+        and settings[:2] == [[b""], [_BUFFER]]
         and all(each == [] for each in settings[2:])
     )
     others = {inner.op for inner in function.node_def} - _READERS - _AROUND

@@ -7,10 +7,11 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from selenc_tf.lattice import block_tails
+from selenc_tf.lattice import block_tails, memory
 from selenc_tf.lattice import key_files as files_lib
 
 
+@memory.zeroed()
 def stands_in(computation: Any, names: Iterable[bytes]) -> bool:
     """Whether a key of a computation's key files stands in it as a constant.
 
@@ -43,7 +44,9 @@ def contains_bytes(computation: Any, secret: bytes, window: int = 16) -> bool:
       True if one of the parts was found.
     """
     text = tff.framework.serialize_computation(computation).SerializeToString()
-    parts = (secret[at : at + window] for at in range(0, len(secret), window))
+    # Views: a copy of a piece so small would stay in memory.
+    view = memoryview(secret)
+    parts = (view[at : at + window] for at in range(0, len(secret), window))
     return any(
         part in text
         for part in parts
@@ -52,7 +55,10 @@ def contains_bytes(computation: Any, secret: bytes, window: int = 16) -> bool:
 
 
 def _keys_at(name: bytes) -> Iterator[bytes]:
-    """The secret in the last record of each key file that a text names."""
+    """The secret in the last record of each key file that a text names.
+
+    Nothing of it stays where memory is overwritten when it is freed.
+    """
     try:
         path = pathlib.Path(name.decode())
         found = files_lib.files_of(path) if path.is_dir() else [path]

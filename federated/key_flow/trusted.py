@@ -108,7 +108,11 @@ def moved(
 def _without_head(
     node: Any, inputs: Sequence[Labels], by_name: Mapping[str, Any], kept: Labels
 ) -> Labels:
-    """Messages are ciphertexts behind a header: that is put there and taken away."""
+    """Messages are ciphertexts behind a header: that is put there and taken away.
+
+    Of all other operations that get such a value, by whichever input, nobody made what
+    they give out: the header may stand anywhere in it.
+    """
     ordinary_head = kept - {Label.HEAD} | {Label.UNADDED, Label.FORGED}
     if node.op == "ConcatV2" and _integers(node, 2, by_name, last=True) == [0]:
         rest = union(inputs[1:-1]) & NEGATIVE
@@ -119,7 +123,10 @@ def _without_head(
             return (inputs[0] & NEGATIVE) | {Label.HEAD}
     if Label.HEAD not in kept:
         return kept
-    if node.op in ("TensorListConcatV2", "TensorListSetItem"):
+    if node.op == "TensorListConcatV2":
+        return kept
+    # The header of what is put into a list does not stand at the list's beginning.
+    if node.op == "TensorListSetItem" and Label.HEAD not in inputs[2]:
         return kept
     if node.op == "StridedSlice" and _begins_behind_head(node, by_name):
         return kept - {Label.HEAD}

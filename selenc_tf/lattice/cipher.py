@@ -10,13 +10,14 @@ class Cipher(NamedTuple):
     """An additively homomorphic cipher on blocks of integers, as functions of tensors.
 
     The plaintext of a block is a vector of `num_slots` integers modulo
-    `plaintext_modulus` t, given and returned as the representatives in
-    [-(t - 1) / 2, (t - 1) / 2]; others are taken modulo t, but -2^63, which is no
-    plaintext and opens to another number. Every function may be called eagerly or
-    traced into a graph. An encrypted block is a string of exactly `block_bytes` bytes,
-    and any such string is safe to hand to `add` and `decrypt`: garbage gives garbage or
-    zeros, not a crash. A block says of which parameters and key and of how many messages
-    it is (`block_tails.py`). What a ciphertext is *of* is the business of `message.py`.
+    `plaintext_modulus` t, given and returned as the representatives in [-(t - 1) / 2,
+    (t - 1) / 2]. Others are no plaintexts: they open to some number in that range, of
+    those below -t not the one that is equal modulo t. Every function may be called
+    eagerly or traced into a graph. An encrypted block is a string of exactly
+    `block_bytes` bytes, and any such string is safe to hand to `add` and `decrypt`:
+    garbage gives garbage or zeros, not a crash. A block says of which parameters and
+    key and of how many messages it is (`block_tails.py`). What a ciphertext is *of* is
+    the business of `message.py`.
 
     Attributes:
       name: As results report it.

@@ -72,7 +72,7 @@ def _memory() -> Iterator[np.ndarray]:
 def main(folder: pathlib.Path) -> None:
     """Makes, names, hands out and uses a key, and looks after each step."""
     import federated  # noqa: F401 - It must come before the first tensor.
-    from federated import aggregators, processes, runtime
+    from federated import aggregators, key_flow, processes, runtime
     from selenc_tf.lattice import key_copies, key_store, scales
     from tests.federated import rounds
 
@@ -97,6 +97,8 @@ def main(folder: pathlib.Path) -> None:
     made = processes.build_reveal_round(
         model, aggregators.selective_encryption(encryption)
     )
+    key_flow.check(made.next, keys.path)
+    found["checked"] = found_of(pieces)
     state = made.initialize()
     made.next(state, model.initial_weights, rounds.batches(2, 3))
     found["between the graphs of a round"] = max(between)

@@ -21,4 +21,4 @@ def test_nothing_of_a_key_stays_in_memory(tmp_path):
     found = json.loads(done.stdout.splitlines()[-1])
     # The search finds one that somebody holds.
     assert found.pop("held") > 0
-    assert len(found) == 5 and set(found.values()) == {0}, found
+    assert len(found) == 6 and set(found.values()) == {0}, found

@@ -21,6 +21,7 @@ from tests.federated.key_flow.openings import (
     a_sum_less_another,
     beside_the_sum,
     chosen_by_the_server,
+    header_in_the_middle,
     named_like_the_adder,
     opened_at_the_clients,
     opens,
@@ -629,6 +630,7 @@ LEAKS = {
     "beside the sum": (opens(beside_the_sum), Label.OPENED_OWN, AGGREGATED),
     "adder's name": (opens(named_like_the_adder), Label.OPENED_OWN, AGGREGATED),
     "chosen ciphertext": (opens(chosen_by_the_server), Label.KEY, AGGREGATED),
+    "header in the middle": (opens(header_in_the_middle), Label.KEY, AGGREGATED),
     "chosen header": (
         lambda path: opened_at_the_clients(
             path, lambda b: CIPHER.add(b[:1]), encrypt_=opens_a_header

@@ -163,3 +163,24 @@ def two_sums_computed_with(blocks):
 def a_sum_less_another(blocks):
     # With the adder, but of something that no client made.
     return CIPHER.add(tf.stack([CIPHER.add(blocks), two_sums_computed_with(blocks)]))
+
+
+def header_in_the_middle(blocks):
+    """A list moves the header of a message, a chosen ciphertext, behind other blocks."""
+    mine = blocks[0]
+    length = block_tails.NUM_BYTES
+    tail = tf.strings.substr(mine[0], -length, length)
+    chosen = tf.strings.join(["\x01" * (CIPHER.block_bytes - length), tail])
+    message = tf.concat([tf.stack([chosen]), mine], 0)
+    parts = tf.raw_ops.TensorListReserve(
+        element_shape=-1, num_elements=2, element_dtype=tf.string
+    )
+    for place, part in ((1, message), (0, mine)):
+        parts = tf.raw_ops.TensorListSetItem(input_handle=parts, index=place, item=part)
+    flat, _ = tf.raw_ops.TensorListConcatV2(
+        input_handle=parts,
+        element_dtype=tf.string,
+        element_shape=tf.constant([-1], tf.int32),
+        leading_dims=tf.zeros([0], tf.int64),
+    )
+    return CIPHER.add(tf.reshape(flat[1:], [1, -1]))

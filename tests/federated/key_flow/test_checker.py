@@ -1,5 +1,7 @@
 """The analysis of key flow: what it refuses, what it passes, what it says."""
 
+import pathlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -222,7 +224,7 @@ def test_another_file_than_the_one_named_is_refused(path):
     reads = tf_comp(lambda key: tf.constant(0), np.str_)
     process = fed_comp(lambda: tff.federated_map(reads, key_at_clients(path)))
     with pytest.raises(ValueError, match="does not name this file"):
-        key_flow.check(process, path + ".other")
+        key_flow.check(process, pathlib.Path(path + ".other"))
 
 
 def test_nothing_read_is_nothing_proven():

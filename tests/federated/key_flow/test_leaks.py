@@ -150,6 +150,12 @@ READERS = {
         lambda name: raw_reader(name, tf.raw_ops.TFRecordDatasetV2, byte_offsets=[64])
     ),
     "not what it read": _in_a_function(_given_out),
+    # What is freed of a buffer so small stays in memory.
+    "through a small buffer": _in_a_function(
+        lambda name: tf.raw_ops.TFRecordDataset(
+            filenames=name, compression_type="", buffer_size=600
+        )
+    ),
 }
 
 
