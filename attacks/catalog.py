@@ -233,6 +233,11 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
             kinds=SENTENCES,
             cost="algebra",
         ),
+        "pooled_words": Entry(
+            "attacks.text.pooled.attack:build_pooled_words",
+            inputs=words.TOKENS,
+            one_example=True,
+        ),
         "bag_of_words": Entry(
             "attacks.text.discrete.bag_of_words:build_bag_of_words",
             BOTH,

@@ -113,6 +113,7 @@ SELECTORS: Mapping[str, str] = MappingProxyType(
         "embeddings": "selenc_tf.masks.parts:embeddings",
         "normalisation": "selenc_tf.masks.parts:normalisation",
         "projections": "selenc_tf.masks.parts:projections",
+        "pooler": "selenc_tf.masks.parts:pooler",
     }
 )
 """What can be hidden whatever its scores."""

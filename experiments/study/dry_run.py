@@ -121,7 +121,11 @@ def _attacks(settings: Settings, inputs: Inputs) -> Iterator[str]:
         yield "Attacks: none."
         return
     for name, reason in why_not(settings, inputs, asked.methods).items():
-        yield f"Attack {name}: {f'does not apply: {reason}' if reason else 'applies.'}"
+        if reason:
+            yield f"Attack {name}: does not apply: {reason}"
+        else:
+            # Layers and gradients are not looked at here.
+            yield f"Attack {name}: fits task and flags; the rest its run says."
 
 
 def why_not(

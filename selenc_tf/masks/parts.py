@@ -20,6 +20,7 @@ _PROJECTIONS = re.compile(
     r"(^|/)(query|key|value|attention_output|feedforward_(intermediate|gate|output)_dense)"
     r"/(kernel|lora_kernel_[ab])$"
 )
+_POOLER = re.compile(r"(^|/)pooled_dense/(kernel|bias)$")
 
 Selector: TypeAlias = Callable[[FlatSpec], tuple[int, ...]]
 """Finds tensors in a layout, by their indices; raises ValueError if it finds none."""
@@ -145,6 +146,19 @@ def projections(spec: FlatSpec) -> tuple[int, ...]:
     """
     found = [index for index, (name, _) in _tensors(spec) if _PROJECTIONS.search(name)]
     return tuple(_some(spec, "a name ending in query/kernel or the like", found))
+
+
+def pooler(spec: FlatSpec) -> tuple[int, ...]:
+    """The kernel and the bias of BERT's pooling layer, by the names of KerasHub.
+
+    Of one sentence they show the vector of the first position behind the last block,
+    kernel by bias, as those of the head show the head's. Hide both.
+
+    Raises:
+      ValueError: If there are none.
+    """
+    found = [index for index, (name, _) in _tensors(spec) if _POOLER.search(name)]
+    return tuple(_some(spec, "a name ending in pooled_dense/kernel or /bias", found))
 
 
 def normalisation(spec: FlatSpec) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ ATTACKS = {
     for name, entry in catalog.ATTACKS.items()
     if entry.inputs == words.TOKENS
 }
-SEARCHES = ("tiger", "dlg_text", "tag", "lamp_cos", "lamp_l1l2")
+SEARCHES = ("tiger", "pooled_words", "dlg_text", "tag", "lamp_cos", "lamp_l1l2")
 
 
 def marks_of(name, mode="mask_aware"):

@@ -28,7 +28,15 @@ def test_an_exact_one_ends_it():
         for name, entry in catalog.ATTACKS.items()
         if entry.is_member and entry.inputs == words.TOKENS
     ]
-    members = {"dager", "deep_spans", "tiger", "bag_of_words", "tag", "lamp_cos"}
+    members = {
+        "dager",
+        "deep_spans",
+        "tiger",
+        "pooled_words",
+        "bag_of_words",
+        "tag",
+        "lamp_cos",
+    }
     assert members == set(names)
     assert {one.name for one in found.choice.members} == set(names)
     assert found.choice.name == "dager"

@@ -102,7 +102,10 @@ def test_from_flags_to_records_table_and_tensorboard(tmp_path):
     texts = events(folder / "tb" / "report").Tags()["tensors"]
     assert "tunes" in texts and any("over_ratio" in tag for tag in texts)
     lines = "\n".join(dry_run.report(settings, loaded))
-    assert "Attack table_rows: applies." in lines and "Random tunes." in lines
+    assert (
+        "Attack table_rows: fits task and flags; the rest its run says." in lines
+        and "Random tunes." in lines
+    )
 
 
 @pytest.mark.slow

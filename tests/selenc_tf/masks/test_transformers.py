@@ -65,6 +65,12 @@ def test_parts_are_those_of_the_structure(name):
     of_biases = [one.bias for one in projections_of(model) if one.bias is not None]
     if of_biases:
         assert set(of_biases) <= set(parts.biases(spec))
+    if structure.pooler:
+        pooler = structure.pooler
+        assert parts.pooler(spec) == (pooler.kernel, pooler.bias)
+    else:
+        with pytest.raises(ValueError, match="pooled_dense/kernel"):
+            parts.pooler(spec)
     scales = parts.normalisation(spec)
     assert all(len(spec.shapes[place]) == 1 for place in scales)
     rest = set(range(len(spec.names))) - set(scales) - set(parts.biases(spec))

@@ -1,0 +1,1 @@
+"""Words of a sentence from the one vector that a classifier makes of it."""
