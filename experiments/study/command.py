@@ -1,5 +1,6 @@
 """Starts a command: flags become settings, and a refusal a sentence."""
 
+import os
 import pathlib
 import shlex
 import sys
@@ -102,7 +103,21 @@ def as_text(module: str, command_line: Sequence[str]) -> str:
     return " ".join((f"python -m {module}", *command_line[1:]))
 
 
+def _flush() -> None:
+    """Writes what waits to be printed; if nobody reads it, nothing more is printed."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Otherwise the interpreter tries again as it ends, and complains.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _refuse(error: Exception, errors: TextIO) -> int:
+    if isinstance(error, BrokenPipeError):
+        _flush()
+        said = "Nobody reads what is printed any more. What was finished is kept."
+        print(f"\nStopped. {said}\n", file=errors)
+        return STOPPED
     print(f"\n{error or type(error).__name__}\n", file=errors)
     return REFUSED
 
@@ -114,8 +129,10 @@ def _parse(arguments: Sequence[str]) -> Any:
         sys.exit(_refuse(error, sys.stderr))
     try:
         return flags.FLAGS([one.text for one in whole])
-    except SystemExit:
-        # Only --help and its like end here: what was asked for was given.
+    except (SystemExit, BrokenPipeError):
+        # Only --help and its like end here: what was asked for was given, as far as
+        # somebody reads it (`| head`).
+        _flush()
         sys.exit(0)
     except flags.UnrecognizedFlagError as error:
         now = FORMER.get(error.flagname)

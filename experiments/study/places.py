@@ -15,6 +15,9 @@ from selenc_tf import catalog
 WEIGHTS = (".weights.h5", ".keras", ".npz")
 """How names of files of weights end."""
 
+_SHOWN = 80
+"""Characters of a path in a refusal, at most."""
+
 GIVEN = "given"
 """Stands for the module of a model and of data that no flag names."""
 
@@ -34,15 +37,24 @@ def path_of(text: str, name: str = "A path") -> pathlib.Path:
       name: Of what, for the error.
 
     Raises:
-      ValueError: If it begins with the home of somebody who is not there.
+      ValueError: If it begins with the home of somebody who is not there, or no file can
+        have it.
     """
     try:
-        return pathlib.Path(text).expanduser()
+        found = pathlib.Path(text).expanduser()
+        found.exists()
     except RuntimeError:
         raise ValueError(
             f"{name} must not begin with the home of a user who is not there, got "
             f"{text!r}. Write the folder out."
         ) from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        raise ValueError(
+            f"{name} must be a path that can be looked up, got {shown!r}: {why}."
+        ) from None
+    return found
 
 
 def check_path(name: str, value: str) -> None:
@@ -71,8 +83,9 @@ def check_weights(name: str, value: str) -> None:
         return
     if not value.endswith(WEIGHTS):
         raise ValueError(
-            f"`{name}` must be a file whose name ends in {', '.join(WEIGHTS)}, got "
-            f"{value!r}. Keras' `model.save_weights` writes the first."
+            f"`{name}` must be a file whose name ends in {', '.join(WEIGHTS)} (Keras' "
+            "`model.save_weights` writes the first), or the folder of a language model, "
+            f"that is there, got {value!r}."
         )
     if not path_of(value, f"`{name}`").is_file():
         raise ValueError(f"`{name}` must be a file that is there, got {value!r}.")

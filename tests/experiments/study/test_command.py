@@ -119,3 +119,27 @@ def test_what_native_code_prints_while_a_command_prepares_is_not_shown(capfd):
 
     assert command_lib.perform(prepare, work, sys.stderr) == 0
     assert capfd.readouterr().out == "a table\n"
+
+
+def said_to_nobody(line):
+    """How a program ends whose output nobody reads, and what it says of it."""
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as one:
+        one.stdout.close()
+        said = one.stderr.read().decode()
+    return one.returncode, said
+
+
+def test_help_that_nobody_reads_to_its_end_is_no_fault():
+    line = [sys.executable, "-m", "experiments.keys", "--help"]
+    assert said_to_nobody(line) == (0, "")
+
+
+def test_a_command_whose_reader_goes_away_says_so():
+    start = ENDED.index("    try:")
+    body = "    printing = lambda _: print('x' * 10**6) or 0\n"
+    body += "    return command.perform(lambda: None, printing, sys.stderr)\n"
+    code = (
+        "import sys\n" + ENDED[:start] + body + ENDED[ENDED.index("\n\ncommand.st") :]
+    )
+    status, said = said_to_nobody([sys.executable, "-c", code])
+    assert status == 130 and "Nobody reads what is printed" in said
