@@ -121,9 +121,11 @@ def build_engine(model: TokenModel, places: Sequence[Place]) -> Engine:
 def _apart(vectors: tf.Tensor, read: Read) -> tf.Tensor:
     """The distance of vectors [k, d] to the one that was read, [k]."""
     seen = vectors * read.known
-    along = tf.linalg.matvec(seen, read.values)
-    squares = tf.reduce_sum(tf.square(seen), axis=1)
-    sine = 1 - tf.square(along) / (squares + _TINY)
+    squares = tf.reduce_sum(tf.square(seen), axis=1, keepdims=True)
+    unit = seen * tf.math.rsqrt(squares + _TINY)
+    along = tf.linalg.matvec(unit, read.values)
+    outside = unit - along[:, tf.newaxis] * read.values
+    sine = tf.reduce_sum(tf.square(outside), axis=1)
     scale = tf.where(read.scale > 0, read.scale, 1.0)
     errors = tf.reduce_sum(tf.square(seen / scale - read.values), axis=1)
     return tf.where(read.scale > 0, errors, sine)

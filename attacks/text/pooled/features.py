@@ -4,8 +4,15 @@ Of one sentence the gradient of a dense layer is the outer product of its input 
 derivative by its output, and that by the bias is the latter (Phong, Aono, Hayashi, Wang,
 Moriai, "Privacy-Preserving Deep Learning via Additively Homomorphic Encryption", IEEE
 TIFS 2018, section III). BERT's pooling layer and a classifier's head have one input each.
+
+What enters them is what the last normalisation gives out, at one position, and nothing else
+of that is used: so its gradients are of this position alone, by beta the derivative by the
+output and by gamma that times the normalised vector. Their quotient is the vector again
+(this project), with pooling layer and head hidden.
 """
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,13 +24,14 @@ from attacks.text.spans import subspace
 from attacks.text.spans.places import Place, Shown
 from selenc_tf.models.text.structure import Projection
 from selenc_tf.models.text.token_model import TokenModel
+from selenc_tf.types import Weights
 
 
 class Feature(NamedTuple):
     """A vector that enters a place above all blocks.
 
     Attributes:
-      place: BERT's pooling layer or the head.
+      place: BERT's pooling layer or the head: what enters it.
       values: float64 [d], zero where unknown.
       known: bool [d].
       exact: Whether its length and sign are known, and not its direction alone.
@@ -35,7 +43,9 @@ class Feature(NamedTuple):
     exact: bool
 
 
-def read(model: TokenModel, target: target_lib.Target) -> tuple[Feature, ...]:
+def read(
+    model: TokenModel, target: target_lib.Target, weights: Weights
+) -> tuple[Feature, ...]:
     """Reads the vectors of one sentence.
 
     Runs on: attacker. Sees: the visible entries.
@@ -43,19 +53,43 @@ def read(model: TokenModel, target: target_lib.Target) -> tuple[Feature, ...]:
     Args:
       model: A classifier.
       target: The gradient of one sentence.
+      weights: Of the round.
 
     Returns:
-      They; none where nothing is to be read. Where all of the pooling layer's input is
-      known, the head's, which follows from it, is left out.
+      They; none where nothing is to be read. Where all of what enters the pooling layer,
+      or without one the head, is known, what else says the same is left out.
     """
+    first, *rest = places_lib.above(model.structure)
+    ways: tuple[Callable[[], Feature | None], ...] = (
+        functools.partial(_feature, model, target, first),
+        functools.partial(_of_norm, model, target, weights, first),
+        *(functools.partial(_feature, model, target, place) for place in rest),
+    )
     found: list[Feature] = []
-    for place in places_lib.above(model.structure):
-        one = _feature(model, target, place)
+    for way in ways:
+        one = way()
         if one is not None:
             found.append(one)
         if one is not None and one.exact and one.known.all():
-            break
+            return (one,) if one.place == first else tuple(found)
     return tuple(found)
+
+
+def _of_norm(
+    model: TokenModel, target: target_lib.Target, weights: Weights, place: Place
+) -> Feature | None:
+    """What the last normalisation gives out, from the gradients of gamma and beta."""
+    gamma, beta = model.structure.last_norm
+    if gamma is None or beta is None:
+        return None
+    products, seen = _entries(model, target, gamma)
+    slopes, slopes_seen = _entries(model, target, beta)
+    known = seen & slopes_seen & (slopes != 0)
+    if not known.any():
+        return None
+    normal = np.where(known, products / np.where(known, slopes, 1.0), 0.0)
+    scale, shift = (np.asarray(weights[one], np.float64) for one in (gamma, beta))
+    return Feature(place, np.where(known, scale * normal + shift, 0.0), known, True)
 
 
 def _feature(
@@ -102,7 +136,14 @@ def _slopes(
     """What is seen of the derivative by a layer's output; nothing without a bias."""
     if layer.bias is None:
         return np.zeros(0), np.zeros(0, np.bool_)
-    start = sum(model.spec.sizes[: layer.bias])
-    at = slice(start, start + model.spec.sizes[layer.bias])
+    return _entries(model, target, layer.bias)
+
+
+def _entries(
+    model: TokenModel, target: target_lib.Target, tensor: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The gradient of a tensor of one axis, zero where hidden, and what of it is seen."""
+    start = sum(model.spec.sizes[:tensor])
+    at = slice(start, start + model.spec.sizes[tensor])
     seen = target.matched[at]
     return np.where(seen, target.vector[at].astype(np.float64), 0.0), seen

@@ -86,6 +86,8 @@ class Structure(NamedTuple):
       segment_table: [2, d], of BERT.
       pooler: BERT's dense layer [d, d] on the first position, or None.
       head: The last dense layer, or None where the token table is the head.
+      last_norm: Gamma and beta of the normalisation behind the last block; of BERT of the
+        last one in it. None for what there is not (Llama has no beta).
       tied: Whether the token table is the head too, and its gradient therefore dense.
       width: d.
     """
@@ -96,6 +98,7 @@ class Structure(NamedTuple):
     segment_table: int | None
     pooler: Projection | None
     head: Projection | None
+    last_norm: tuple[int | None, int | None]
     tied: bool
     width: int
 
@@ -129,6 +132,7 @@ def of_parts(parts: Parts) -> Structure:
         segment_table=tables[2],
         pooler=_dense(places, backbone.pooled_dense) if parts.pooler else None,
         head=_dense(places, parts.logits) if parts.logits else None,
+        last_norm=_last_norm(places, parts),
         tied=parts.next_token and backbone.token_embedding.tie_weights,
         width=backbone.hidden_dim,
     )
@@ -148,6 +152,15 @@ def _block(places: Mapping[int, int], parts: Parts, block: Any) -> Block:
         causal=parts.causal,
         normalise_first=parts.normalise_first,
     )
+
+
+def _last_norm(
+    places: Mapping[int, int], parts: Parts
+) -> tuple[int | None, int | None]:
+    layer = getattr(parts.model.backbone, "layer_norm", None)
+    if layer is None:
+        layer = parts.blocks[-1]._feedforward_layer_norm
+    return _place(places, layer, "gamma"), _place(places, layer, "beta")
 
 
 def _dense(

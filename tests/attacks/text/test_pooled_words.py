@@ -25,7 +25,7 @@ def one_sentence(name, seed=0):
 
 def read(model, vector, mask):
     target = clients.target_of(model, vector, clients.known(model), mask)
-    return features.read(model, target)
+    return features.read(model, target, model.initial_weights)
 
 
 def entering(model, truth, place):
@@ -99,9 +99,33 @@ def test_without_a_bias_a_direction_is_left():
     assert near < 1e-6 < far
 
 
-def test_nothing_of_both_layers_is_no_case_for_it():
+LAST = {"bert": "_2/feedforward_layer_norm", "gpt2_classifier": "^layer_norm"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_last_normalisation_says_it_too(name):
+    model, truth, vector = one_sentence(name)
+    (found,) = read(model, vector, clients.all_but(model, LAST[name]))
+    assert found.exact and found.known.all()
+    true = entering(model, truth, found.place)
+    np.testing.assert_allclose(found.values, true, atol=1e-4 * np.abs(true).max())
+
+
+def test_two_sources_of_one_vector_are_both_compared():
+    """Of a pooling layer without its bias the direction, beside some coordinates."""
+    model, truth, vector = one_sentence("bert")
+    mask = clients.all_but(model, f"pooled_dense/kernel|{LAST['bert']}")
+    mask[entries(model, "_2/feedforward_layer_norm/beta")[::2]] = True
+    found = read(model, vector, mask)
+    assert [one.exact for one in found] == [False, True]
+    made = engine.build_engine(model, tuple(one.place for one in found))
+    distance = made.distance(model.initial_weights, engine.as_tensors(found), truth)
+    assert distance[0] < 1e-8
+
+
+def test_nothing_of_these_layers_is_no_case_for_it():
     model, _, vector = one_sentence("bert")
-    mask = ~clients.all_but(model, ABOVE)
+    mask = ~clients.all_but(model, f"{ABOVE}|{LAST['bert']}")
     assert not read(model, vector, mask)
     with pytest.raises(knowledge.DoesNotApply, match="visible enough for the input"):
         found_in(model, vector, mask, 1)
