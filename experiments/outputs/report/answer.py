@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from experiments.outputs import blind, cost_summary, counted, hindsight
+from experiments.outputs import attackers, blind, cost_summary, counted, hindsight
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.report import cost_tables, costs, shares
 from experiments.outputs.report import spread as spread_lib
@@ -142,6 +142,8 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
         return
     if best.past and best.past.none:
         yield f"{blind.NO_BETTER.capitalize()}, so nothing of it is leakage."
+    if best.naive_only:
+        yield f"Only of {attackers.NAIVE}: no attacker who uses the mask has a result."
     yield (
         f"{measure} of the {HINDSIGHT}: "
         f"{spread_lib.in_words(best.spread, leaks)}. It was "

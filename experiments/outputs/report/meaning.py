@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from attacks.metrics import success
-from experiments.outputs import blind, counted, units
+from experiments.outputs import attackers, blind, counted, units
 from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
@@ -74,7 +74,7 @@ def of(
         for text, names in said.items()
     ]
     mine = [one for one in records if outcomes.context_of(one) == context]
-    return (*sentences, *_sure(list(metrics.values()), mine), _not_tried(own))
+    return (*sentences, *_sure(list(metrics.values()), mine), _not_tried(own, mine))
 
 
 def _of_metric(
@@ -138,13 +138,16 @@ def _protecting(
 ) -> Iterator[str]:
     """What still leaks above a tenth, and from which share on nothing does."""
     leaking = [one for one in ordered if not one.past.none]
+    naive = shares.stopped_naive_only([one.outcome for one in ordered])
     if near and leaking and leaking[-1].mask.low > near.low:
         worst = leaking[-1]
         yield f"With {worst.mask.text} hidden {_recovered(worst.outcome, leaks)}."
     measured = ", ".join(percent(one.mask.asked) for one in ordered)
     protecting = shares.enough(ordered)
+    if naive:
+        yield naive
     if protecting is None:
-        if near:
+        if near and not ordered[-1].past.none:
             yield f"None of the measured shares ({measured} %) stopped them."
         return
     where = f"From {protecting.mask.text} on"
@@ -176,14 +179,15 @@ def _unknown(own: Sequence[Outcome], found: Sequence[Outcome]) -> Iterator[str]:
 def _recovered(one: Outcome, leaks: Leaks) -> str:
     """What attacks recover, and of how many examples it counts as recovered."""
     past = one.past
+    who = "naive attackers" if one.naive_only else "attacks"
     if past is None:
         middle = leaks.shown(one.spread.median) if one.spread else "no number"
         said = f"the median of the best attack on each example is {middle}"
     elif past.none:
         several = "s" if past.of > 1 else ""
-        return f"attacks are {blind.NO_BETTER} on any of {past.of} example{several}"
+        return f"{who} are {blind.NO_BETTER} on any of {past.of} example{several}"
     else:
-        said = f"attacks recover {_more(past)}"
+        said = f"{who} recover {_more(past)}"
     return f"{said}{_counted(one, leaks)}"
 
 
@@ -259,7 +263,7 @@ def _sure(
     yield f"{said}."
 
 
-def _not_tried(own: Sequence[Outcome]) -> str:
+def _not_tried(own: Sequence[Outcome], records: Sequence[AttackRecord]) -> str:
     names = sorted(
         {
             one.attack
@@ -268,6 +272,8 @@ def _not_tried(own: Sequence[Outcome]) -> str:
         }
     )
     listed = ", ".join(names) if len(names) <= _NAMED else f"{len(names)} attacks"
+    if attackers.are_naive(records):
+        listed += f", by {attackers.NAIVE}, only; {attackers.missing(records)}"
     return (
         f"Tried with a result: {listed}. Not tried: any other attack, other data, other "
         "weights; each may recover more."

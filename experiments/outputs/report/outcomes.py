@@ -5,7 +5,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import blind, cost_summary, hindsight, leakage_summary, why
+from experiments.outputs import (
+    attackers,
+    blind,
+    cost_summary,
+    hindsight,
+    leakage_summary,
+    why,
+)
 from experiments.outputs.blind import Past
 from experiments.outputs.leakage_summary import Leakage
 from experiments.outputs.leaks import Leaks
@@ -71,6 +78,8 @@ class Outcome(NamedTuple):
       past: How much of it is better than the blind guess, of `HINDSIGHT` of everything
         that was tried; None where that is not known.
       summary: Of `HINDSIGHT`: what else is counted on the same reconstructions.
+      naive_only: Of `HINDSIGHT`: whether no attacker who uses the mask has a result,
+        though a part is hidden and a part visible (`attackers`).
     """
 
     context: Context
@@ -84,6 +93,7 @@ class Outcome(NamedTuple):
     chosen: tuple[tuple[str, int], ...]
     past: Past | None = None
     summary: Leakage | None = None
+    naive_only: bool = False
 
     @property
     def is_attack(self) -> bool:
@@ -249,4 +259,17 @@ def _hindsight(
     )
     past = blind.past_of_any(group, leaks)
     summary = leakage_summary.summarise(group, leaks)
-    return Outcome(context, mask, HINDSIGHT, "", "", samples, 0, (), who, past, summary)
+    return Outcome(
+        context,
+        mask,
+        HINDSIGHT,
+        "",
+        "",
+        samples,
+        0,
+        (),
+        who,
+        past,
+        summary,
+        attackers.are_naive(group),
+    )

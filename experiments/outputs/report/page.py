@@ -9,7 +9,7 @@ import jinja2
 import markupsafe
 import plotly.offline
 
-from experiments.outputs import assumed, glossary
+from experiments.outputs import assumed, attackers, glossary
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import (
@@ -190,7 +190,13 @@ def of(
     first += [note for family, _ in families for note in family.notes]
     for family, _ in families:
         whose = f"{family.name}: " if family.name else ""
-        first += [f"{whose}{line}" for line in assumed.of(family.records)]
+        first += [
+            f"{whose}{line}"
+            for line in (
+                *attackers.of(_attacks(family)),
+                *assumed.of(family.records),
+            )
+        ]
     captions = dict.fromkeys(f"{group.leaks.caption}." for group in groups)
     return Page(
         title="What leaks, and what it costs to hide it",
@@ -301,8 +307,15 @@ def _attacker(context: Context, family: Family) -> str:
         "Who attacks: an honest-but-curious server, which has no key and knows the model, "
         f"the weights that it sent, the mask and {_SEEN[context.target]}; "
         f"{f'it has up to {public:,} public examples; ' if public else ''}"
-        f"labels are {'told to it' if told else 'not told'}. {_weights(context)}"
+        f"labels are {'told to it' if told else 'not told'}. {_naive(own)}"
+        f"{_weights(context)}"
     )
+
+
+def _naive(own: Sequence[AttackRecord]) -> str:
+    if not attackers.are_naive(own):
+        return ""
+    return f"It was tried by {attackers.NAIVE}, only: {attackers.missing(own)}. "
 
 
 def _weights(context: Context) -> str:

@@ -1,9 +1,9 @@
 """Which measured share is about a tenth, and from which on nothing more leaks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import blind
+from experiments.outputs import attackers, blind
 from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.report import spread as spread_lib
@@ -33,15 +33,37 @@ class Compared(NamedTuple):
 def enough(compared: Sequence[Compared]) -> Compared | None:
     """The least measured share from which on nothing is better than the blind guess.
 
+    A share at which only naive attackers failed is none: that is no protection shown.
+
     Args:
       compared: Of one metric, in ascending order of shares.
     """
     found = None
     for one in reversed(compared):
-        if not one.past.none:
+        if not one.past.none or one.outcome.naive_only:
             break
         found = one
     return found
+
+
+def stopped_naive_only(found: Iterable[Outcome]) -> str:
+    """Says where naive attackers failed and no other one was there; "" for nowhere.
+
+    Args:
+      found: Of one metric.
+    """
+    open_ = [
+        percent(one.mask.low)
+        for one in sorted(found, key=lambda one: one.mask.low)
+        if one.attack == HINDSIGHT and one.naive_only and one.past and one.past.none
+    ]
+    if not open_:
+        return ""
+    listed = ", ".join(open_)
+    return (
+        f"With {listed} % hidden {attackers.NAIVE}, are {blind.NO_BETTER}; no attacker "
+        f"who uses the mask has a result there: no evidence that {listed} % protects."
+    )
 
 
 def compared(found: Sequence[Outcome]) -> list[Compared]:
@@ -73,7 +95,8 @@ def in_words(own: Sequence[Outcome], leaks: Leaks) -> str:
     """
     pairs = compared(own)
     if pairs:
-        return _by_guess(pairs)
+        parts = (_by_guess(pairs), stopped_naive_only(own))
+        return " ".join(part for part in parts if part)
     found = sorted(
         (one.mask.low, one.spread)
         for one in own
@@ -84,6 +107,16 @@ def in_words(own: Sequence[Outcome], leaks: Leaks) -> str:
         return (
             "From which share on no more leaks than with everything hidden cannot be "
             "said: everything hidden was not measured."
+        )
+    naive = [
+        percent(one.mask.low)
+        for one in own
+        if one.attack == HINDSIGHT and one.naive_only
+    ]
+    if naive:
+        return (
+            f"With {', '.join(naive)} % hidden only {attackers.NAIVE}, have a result: "
+            "no evidence that it protects."
         )
     end = spread_lib.ends(whole[0])[1]
     shown = f"what everything hidden gives (at most {leaks.shown(end)})"
@@ -124,7 +157,14 @@ def _by_guess(pairs: Sequence[Compared]) -> str:
     if found is None and pairs[-1].mask.high == 0.0:
         return "Nothing was measured with a part hidden."
     if found is None:
-        return "At every measured share some attack is better than a blind guess."
+        last = pairs[-1]
+        if last.past.none:
+            # Only naive attackers failed there, which is said beside it.
+            return ""
+        where = "every measured share"
+        if any(one.past.none for one in pairs):
+            where = f"the largest measured share, {percent(last.mask.low)} %,"
+        return f"At {where} some attack is better than a blind guess."
     said = (
         f"From the measured share of {percent(found.mask.low)} % on no attack tried is "
         "better than a blind guess"

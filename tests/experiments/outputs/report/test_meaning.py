@@ -164,3 +164,43 @@ def test_it_is_first_on_the_page_but_for_warnings_and_on_the_terminal(tmp_path):
     html = page.to_html(made)
     # What qualifies it, an unfinished run for example, is read before.
     assert html.index("a note") < html.index(meaning.HEADING) < html.index("The answer")
+
+
+def test_what_naive_attackers_do_not_get_is_no_protection(tmp_path):
+    """Every server knows the mask: it is said that nobody used it, on every screen."""
+    levels = ((0.0, 90.0), (0.1, 30.0), (0.75, 9.0), (1.0, 6.0))
+
+    def made(last=3, **changes):
+        return attacks(*levels[:last], attacker="naive", **changes)
+
+    text = means(tmp_path / "some", made())["client"]
+    assert "no attack tried gets past" not in text and "leaves it open" not in text
+    assert "with 10 % hidden naive attackers recover more than" in text
+    assert (
+        "With 75 % hidden naive attackers, who take hidden entries for zeros, are no "
+        "better than a blind guess; no attacker who uses the mask has a result there: no "
+        "evidence that 75 % protects."
+    ) in text
+    assert (
+        "Tried with a result: lbfgs, by naive attackers, who take hidden entries for "
+        "zeros, only; no attacker who uses the mask was run, though every server knows it."
+    ) in text
+    runs = [reading.read(tmp_path / "some/run")]
+    shown = writing.page_of(writing.families_of(runs, lambda modality: PICTURES), runs)
+    (note,) = shown.notes
+    assert "no evidence that hiding protects" in note
+    (group,) = shown.groups
+    assert "no attacker who uses the mask was run" in group.attacker
+    assert "Only of naive attackers" in group.answers[0].leaks
+    assert "no attack tried is better" not in group.answers[0].leaks
+    assert "no evidence that 75 % protects" in group.answers[0].leaks
+    # Nothing is visible where everything is hidden, whoever looks.
+    text = means(tmp_path / "all", made(4))["client"]
+    assert "With 100 % hidden no attack tried gets past a blind guess" in text
+    without = {"status": "does_not_apply", "reason": "it does not fit.", "measures": {}}
+    other = attacks((0.75, 0.0), objective=None, **without)
+    text = means(tmp_path / "without", [*made(), *other])["client"]
+    assert "no attacker who uses the mask has a result, though every" in text
+    aware = attacks((0.1, 30.0), (0.75, 9.0))
+    text = means(tmp_path / "aware", [*made(), *aware])["client"]
+    assert "With 75 % hidden no attack tried gets past" in text and "naive" not in text
