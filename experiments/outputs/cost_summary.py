@@ -47,12 +47,14 @@ class Cost(NamedTuple):
     """What the training rounds of one setting give; None where nothing was measured.
 
     Attributes:
-      relative_bytes: Traffic of a round in both directions, relative to the plain one.
+      relative_bytes: Traffic of a round in both directions, relative to the plain one;
+        of rounds that hide what was asked (`as_asked`).
       relative_upload_bytes: The same, client to server only.
       relative_seconds: Time of a round relative to the plain one.
       seconds_unsure: Whether the times may differ by chance (`differ`): then that ratio is
         no measured difference.
-      round_bytes: Traffic of a round in both directions.
+      round_bytes: Traffic of such a round in both directions, in bytes; the first of each
+        session left out, as in the next.
       round_seconds: Time of a round, the first of each session left out (it compiles).
       accuracy: Test accuracy after the last measured round, over seeds.
       test_loss: Loss on the test set after the last measured round, over seeds.
@@ -63,8 +65,10 @@ class Cost(NamedTuple):
       refused: Uploads that the server refused in all rounds.
       relative_mean_upload_bytes: Uploads relative to the plain ones on the mean over all
         rounds, where some round was encrypted completely though less was asked for (one
-        without a previous aggregate); such a first round is in no other number. None
-        elsewhere.
+        without a previous aggregate); such a first round is in no other number but the
+        next. None elsewhere.
+      relative_first_upload_bytes: Uploads of such a first round, relative to the plain
+        ones; None elsewhere.
       trained_agreement: How clients came to one mask in the trainings that the costs are
         of, where that is not as in the attacked setting; "" elsewhere.
       ciphertext_bytes: Of all uploads of a round, the median.
@@ -82,6 +86,7 @@ class Cost(NamedTuple):
     saturated_share: float | None = None
     refused: int | None = None
     relative_mean_upload_bytes: float | None = None
+    relative_first_upload_bytes: float | None = None
     trained_agreement: str = ""
     seconds_unsure: bool = False
     ciphertext_bytes: float | None = None
@@ -132,8 +137,23 @@ def cost_of(setting: Setting, costs: Mapping[Setting, Cost]) -> Cost:
 
 def encrypts_completely(group: Collection[RoundRecord]) -> bool:
     """Whether some of these rounds hide everything though others do not."""
-    whole = sum(record.hidden == record.parameters for record in group)
-    return 0 < whole < len(group)
+    return len(as_asked(group)) < len(group)
+
+
+def as_asked(group: Collection[RoundRecord]) -> list[RoundRecord]:
+    """The rounds by which the bytes of a setting are counted, everywhere.
+
+    One without a mask to go by is encrypted completely: where others are not it is told
+    apart, as there is one in a training of any length.
+    """
+    partly = [one for one in group if one.hidden < one.parameters]
+    return partly or list(group)
+
+
+def completely(group: Collection[RoundRecord]) -> list[RoundRecord]:
+    """The other rounds of the same setting."""
+    kept = as_asked(group)
+    return [one for one in group if one not in kept]
 
 
 def _both_bytes(record: RoundRecord) -> float:
@@ -169,12 +189,12 @@ def _baseline(
     return [
         record
         for other in plain or comparable
-        for record in steady(comparable[other])
+        for record in comparable[other]
         if record.hidden == 0
     ]
 
 
-def _with_agreement(group: Sequence[RoundRecord]) -> list[RoundRecord]:
+def with_agreement(group: Sequence[RoundRecord]) -> list[RoundRecord]:
     """Shares out what a round of agreement before the training cost, over its rounds."""
 
     def share(name: str) -> float:
@@ -194,16 +214,19 @@ def _with_agreement(group: Sequence[RoundRecord]) -> list[RoundRecord]:
 
 
 def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
-    settled = steady(_with_agreement(group))
+    everyone = with_agreement(group)
+    settled, sent, whole = steady(everyone), as_asked(everyone), completely(everyone)
+    settled_plain = steady(plain)
 
     def relative(
         measure: Callable[[RoundRecord], float],
-        ours: Sequence[RoundRecord] = settled,
+        ours: Sequence[RoundRecord] = sent,
+        others: Sequence[RoundRecord] = plain,
         middle: Callable[[Sequence[float]], Any] = np.median,
     ) -> float | None:
-        if not plain:
+        if not others or not ours:
             return None
-        base = float(np.median([measure(record) for record in plain]))
+        base = float(np.median([measure(record) for record in others]))
         return (
             float(middle([measure(record) for record in ours])) / base
             if base > 0
@@ -220,8 +243,8 @@ def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
     return Cost(
         relative(_both_bytes),
         relative(_upload_bytes),
-        relative(lambda record: record.round_seconds),
-        statistic.summarise(_both_bytes(record) for record in settled),
+        relative(lambda record: record.round_seconds, settled, settled_plain),
+        statistic.summarise(_both_bytes(record) for record in as_asked(settled)),
         statistic.summarise(record.round_seconds for record in settled),
         statistic.summarise(
             r.accuracy for r in last.values() if r.accuracy is not None
@@ -230,12 +253,11 @@ def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
         _further_measures(last.values()),
         _saturated_share(group),
         sum(int(r.details.get("refused", 0)) for r in group),
-        relative(_upload_bytes, _with_agreement(group), np.mean)
-        if encrypts_completely(group)
-        else None,
-        seconds_unsure=_may_be_chance(settled, plain),
-        ciphertext_bytes=float(np.median([r.ciphertext_bytes for r in settled])),
-        clear_bytes=float(np.median([r.plaintext_bytes for r in settled])),
+        relative(_upload_bytes, everyone, middle=np.mean) if whole else None,
+        relative(_upload_bytes, whole),
+        seconds_unsure=_may_be_chance(settled, settled_plain),
+        ciphertext_bytes=float(np.median([r.ciphertext_bytes for r in sent])),
+        clear_bytes=float(np.median([r.plaintext_bytes for r in sent])),
     )
 
 

@@ -264,17 +264,20 @@ def _trained_otherwise(rows: Sequence[SummaryRow]) -> Iterator[str]:
             f"one mask by {trained}, not {agreement}."
         )
     means: dict[str, list[str]] = {}
+    firsts: dict[str, dict[str, None]] = {}
     for row in rows:
         if row.cost.relative_mean_upload_bytes:
             means.setdefault(row.metric, []).append(
                 f"{_times(row.cost.relative_mean_upload_bytes)} x at "
                 f"{100 * row.encryption_ratio:g} %"
             )
+            first = f"{_times(row.cost.relative_first_upload_bytes)} x"
+            firsts.setdefault(row.metric, {})[first] = None
     for metric, listed in means.items():
         yield (
             f"Of trainings by {metric} the first round, which has no mask to go by, is "
-            "encrypted completely and is not in the table; the mean upload with it: "
-            f"{', '.join(listed)}."
+            f"encrypted completely and is not in the table: {' or '.join(firsts[metric])} "
+            f"the uploads; the mean upload with it: {', '.join(listed)}."
         )
 
 

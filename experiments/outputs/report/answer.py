@@ -278,17 +278,31 @@ def _bytes(
         several = "s" if one.up.n > 1 else ""
         ratio = ""
         if plain:
-            up, both = one.over(plain)
-            ratio = f"; medians: up {up:.3g} x plain, up and down {both:.3g} x"
+            ratio = f"; medians: {_over(one.over(plain))}"
+        later = "later " if one.first else ""
         yield (
-            f"A training round of {one.setting.num_clients} clients"
+            f"A {later}training round of {one.setting.num_clients} clients"
             f"{_otherwise(one, mask)} takes {one.up.bytes} bytes up and {one.down.bytes} "
-            f"down ({one.up.n} round{several}{ratio})."
+            f"down ({one.up.n} round{several}{ratio})"
+            f"{_first(one, plain)}."
         )
-        if one.whole:
-            yield f"{cost_tables.WHOLE.capitalize()}."
     if not message and not trained:
         yield "Not measured."
+
+
+def _over(ratios: tuple[float, float]) -> str:
+    return f"up {ratios[0]:.3g} x plain, up and down {ratios[1]:.3g} x plain"
+
+
+def _first(one: Rounds, plain: Rounds | None) -> str:
+    """What the first round takes that was encrypted completely; "" for none."""
+    if one.first is None or one.first_down is None:
+        return ""
+    ratios = one.first_over(plain) if plain else None
+    return (
+        f"; {cost_tables.FIRST} {one.first.bytes} up and {one.first_down.bytes} down"
+        f"{f' ({_over(ratios)})' if ratios else ''}"
+    )
 
 
 def _time(trained: Sequence[Rounds], rounds: Sequence[Rounds]) -> Iterator[str]:

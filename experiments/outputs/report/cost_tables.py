@@ -17,10 +17,15 @@ MESSAGE = "the gradient alone, without the weight and the metrics of a training 
 """What the bytes of a message count."""
 
 _NOTHING = "-"
-_OFTEN_THE_SAME = ("Agreeing on a mask", "Learned", "Beyond the bound", "Refused")
+_OFTEN_THE_SAME = (
+    "Agreeing on a mask (shared out)",
+    "Learned",
+    "Beyond the bound",
+    "Refused",
+)
 
-WHOLE = "the first round, which has no mask to go by, was encrypted completely"
-"""What is said where it was encrypted completely, and later ones not."""
+FIRST = "the first, which has no mask to go by and was encrypted completely,"
+"""A round that was encrypted completely, and later ones not."""
 
 
 def of(family: Family) -> list[Table]:
@@ -130,7 +135,7 @@ def _trainings(family: Family, more: str) -> list[Table]:
         "Up, x plain",
         "Up and down, x plain",
         "A round: median (least to most)",
-        "Agreeing on a mask",
+        "Agreeing on a mask (shared out)",
         "Learned",
         "Beyond the bound",
         "Refused",
@@ -186,14 +191,18 @@ def _stages(title: str, timed: Sequence[Rounds]) -> Table:
 
 def _training(one: Rounds, plain: Rounds | None) -> tuple[str, ...]:
     learned = "; ".join(f"{name} {_ends(each)}" for name, each in one.learned.items())
+    first = (plain and one.first_over(plain)) or ()
     return (
         f"{one.setting.metric}, {one.setting.agreement}",
-        one.hidden_in_words + (" (first round: all)" if one.whole else ""),
+        one.hidden_in_words + (" (first round: all)" if one.first else ""),
         one.ciphertext.bytes,
         one.clear.bytes,
         one.down.bytes,
         *(
-            (f"{ratio:.3g}" for ratio in one.over(plain))
+            (
+                f"{ratio:.3g}" + (f" (first: {first[place]:.3g})" if first else "")
+                for place, ratio in enumerate(one.over(plain))
+            )
             if plain
             else ("no plain round", "no plain round")
         ),

@@ -88,7 +88,9 @@ class Rounds(NamedTuple):
       setting: Which.
       share: What was really hidden of the last round, in [0, 1].
       entries: Of the gradient.
-      up: Bytes of a round from all clients.
+      up: Bytes of a round from all clients; these and all other bytes are of rounds that
+        hide what was asked (`cost_summary.as_asked`), with what agreeing on a mask took
+        before the training shared out over its rounds, as in the terminal's table.
       ciphertext: The encrypted part of them.
       clear: The other part.
       down: Bytes to all clients.
@@ -99,7 +101,9 @@ class Rounds(NamedTuple):
         versions that did not time them.
       saturated: Entries beyond the codec's bound, of all clients and rounds.
       hidden: Entries that were encrypted, of all clients and rounds.
-      whole: Whether some round was encrypted completely though less was asked for.
+      first: Bytes up of a round that was encrypted completely though less was asked for;
+        None where there was none.
+      first_down: The same to all clients.
       refused: Uploads that the server refused, by reason.
       not_finite: Rounds whose loss is no number.
       learned: What the model's meters say on the test set after the last round, of each
@@ -119,7 +123,8 @@ class Rounds(NamedTuple):
     stages: Mapping[Stage, Range]
     saturated: int
     hidden: int
-    whole: bool
+    first: Range | None
+    first_down: Range | None
     refused: Mapping[str, int]
     not_finite: int
     learned: Mapping[str, Range]
@@ -132,6 +137,13 @@ class Rounds(NamedTuple):
     def over(self, plain: "Rounds") -> tuple[float, float]:
         """Median bytes by those of plain rounds: up, and both ways together."""
         return self.up.median / plain.up.median, self.total / plain.total
+
+    def first_over(self, plain: "Rounds") -> tuple[float, float] | None:
+        """The same of the first round, where that was encrypted completely."""
+        if self.first is None or self.first_down is None:
+            return None
+        total = self.first.median + self.first_down.median
+        return self.first.median / plain.up.median, total / plain.total
 
     @property
     def hidden_in_words(self) -> str:
@@ -199,7 +211,10 @@ def spread(values: Sequence[float]) -> Range:
     return Range(min(values), statistics.median(values), max(values), len(values))
 
 
-def _rounds(setting: Setting, group: Sequence[RoundRecord]) -> Rounds:
+def _rounds(setting: Setting, made: Sequence[RoundRecord]) -> Rounds:
+    group = cost_summary.with_agreement(made)
+    sent = cost_summary.as_asked(group)
+    whole = cost_summary.completely(group)
     agreed = [
         float(one.details["agreement_seconds"])
         for one in group
@@ -213,17 +228,20 @@ def _rounds(setting: Setting, group: Sequence[RoundRecord]) -> Rounds:
         setting=setting,
         share=group[-1].hidden / group[-1].parameters,
         entries=group[-1].parameters,
-        up=spread([one.client_to_server_bytes for one in group]),
-        ciphertext=spread([one.ciphertext_bytes for one in group]),
-        clear=spread([one.plaintext_bytes for one in group]),
-        down=spread([one.server_to_client_bytes for one in group]),
+        up=spread([one.client_to_server_bytes for one in sent]),
+        ciphertext=spread([one.ciphertext_bytes for one in sent]),
+        clear=spread([one.plaintext_bytes for one in sent]),
+        down=spread([one.server_to_client_bytes for one in sent]),
         seconds=spread([one.round_seconds for one in cost_summary.steady(group)]),
         by_seed=cost_summary.seconds_by_seed(cost_summary.steady(group)),
         agreement=spread(agreed) if agreed else None,
         stages=_stages(cost_summary.steady(group)),
         saturated=sum(int(one.details.get("saturated", 0)) for one in group),
         hidden=sum(one.hidden * one.cell.num_clients for one in group),
-        whole=cost_summary.encrypts_completely(group),
+        first=spread([one.client_to_server_bytes for one in whole]) if whole else None,
+        first_down=spread([one.server_to_client_bytes for one in whole])
+        if whole
+        else None,
         refused=refused,
         not_finite=sum(_not_finite(one) for one in group),
         learned=_learned(group),

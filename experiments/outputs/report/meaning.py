@@ -234,7 +234,13 @@ def _cost(
         plain = costs.plain_of(one, rounds) if same else None
         if plain:
             up, _ = one.over(plain)
-            parts.append(f"a training round {up:.3g} x the uploads of a clear one")
+            first = one.first_over(plain)
+            later = "later " if first else ""
+            parts.append(
+                f"a {later}training round {up:.3g} x the uploads of a clear one"
+            )
+            if first:
+                parts[-1] += f" (the first, encrypted completely, {first[0]:.3g} x)"
     return " and ".join(parts)
 
 

@@ -45,7 +45,8 @@ def test_csv_has_the_columns_and_values_of_earlier_versions():
     now = list(csv.DictReader(io.StringIO(tables.to_csv(rows))))
     new = (
         "hidden_share", "without_result", "measures", "saturated_share", "refused",
-            "weights_after_rounds", "relative_mean_upload_bytes", "trained_agreement",
+            "weights_after_rounds", "relative_mean_upload_bytes",
+            "relative_first_upload_bytes", "trained_agreement",
             "seconds_unsure", "ciphertext_bytes", "clear_bytes",
         "label_tries", "label_classes",
         *(name for name in now[0] if name.startswith("labels_")),
@@ -341,10 +342,9 @@ def test_uploads_come_first_and_costs_of_other_masks_are_said_to_be_so():
         "previous_aggregate, not public."
     ) in text
     assert (
-        "is encrypted completely and is not in the table; the mean upload with it: "
-        in (text)
-    )
-    assert "2.50 x at 10 %." in text
+        "is encrypted completely and is not in the table: 4.00 x the uploads; the mean "
+        "upload with it: 2.50 x at 10 %."
+    ) in text
     same = shown(attack(0), *rounds(cell(0.1), 1.0, 600, 10))
     assert "come to one mask by" not in same and "completely" not in same
 

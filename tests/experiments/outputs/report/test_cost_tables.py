@@ -1,12 +1,15 @@
 """What a round takes, in tables."""
 
+import dataclasses
 from typing import NamedTuple
 
+from experiments.outputs import summary
+from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.records import Record
-from experiments.outputs.report import cost_tables
+from experiments.outputs.report import answer, cost_tables, costs, meaning, outcomes
 from experiments.outputs.report.families import Family
 from experiments.outputs.stages import TITLES, Stage
-from tests.experiments.outputs.example_records import cell, rounds, training
+from tests.experiments.outputs.example_records import attack, cell, rounds, training
 
 
 class OfRecords(NamedTuple):
@@ -54,11 +57,50 @@ def test_what_is_the_same_in_all_rows_is_said_once():
     )
     made, *_ = tables(*first, *second)
     assert (
-        "agreeing on a mask: no round of its own; beyond the bound: 0 %; refused: 0"
-        in (made.title)
-    )
+        "agreeing on a mask (shared out): no round of its own; beyond the bound: 0 %; "
+        "refused: 0"
+    ) in made.title
     assert "Refused" not in made.headings and "Learned" in made.headings
     assert all(len(row) == len(made.headings) for row in made.rows)
     # One row has nothing to be the same as.
     (only,) = tables(*first)
     assert "Refused" in only.headings
+
+
+def test_a_round_costs_the_same_on_all_screens():
+    """The first, encrypted completely, is told apart everywhere, also of two rounds."""
+    plain = cell(0.0, "plain", release="plain", agreement="none")
+    ours = cell(0.1, release="reveal_aggregate", agreement="previous_aggregate")
+    first, later = rounds(ours, 1.0, 495, 10, count=2)
+    agreed = {"agreement_up_bytes": 10, "agreement_seconds": 2.0}
+    first = dataclasses.replace(
+        first, hidden=100, client_to_server_bytes=981, details=agreed
+    )
+    made = (*rounds(plain, 1.0, 300, 0, count=2), first, later)
+    table, *_ = tables(*made)
+    (values,) = [row for row in table.rows if row[0] == "random, previous_aggregate"]
+    row = dict(zip(table.headings, values, strict=True))
+    assert row["Up, x plain"] == "1.67 (first: 3.29)"
+    assert row["Up and down, x plain"] == "1.5 (first: 2.71)"
+    victims = [attack(image, cell=cell(0.1), blind=12.0) for image in range(3)]
+    rows = summary.summarise([*victims, *made])
+    (cost,) = [one.cost for one in rows if one.metric == "random"]
+    assert f"{cost.relative_upload_bytes:.3g}" == "1.67"
+    assert f"{cost.relative_first_upload_bytes:.3g}" == "3.29"
+    assert f"{cost.relative_bytes:.3g}" == "1.5"
+    trained = costs.rounds(made)
+    outcome = outcomes.of_records(victims, PICTURES)
+    context = outcome[0].context
+    (said,) = answer.of(context, outcome, {}, trained, PICTURES)
+    assert (
+        "A later training round of 8 clients, whose mask is by previous_aggregate and "
+        "not public, takes 500 bytes up and 100 down (1 round; medians: up 1.67 x plain, "
+        "up and down 1.5 x plain); the first, which has no mask to go by and was "
+        "encrypted completely, 986 up and 100 down (up 3.29 x plain, up and down 2.71 x "
+        "plain)."
+    ) in said.bytes
+    text = " ".join(meaning.of(context, outcome, victims, {}, trained, PICTURES))
+    assert (
+        "a later training round 1.67 x the uploads of a clear one (the first, encrypted "
+        "completely, 3.29 x)"
+    ) in text
