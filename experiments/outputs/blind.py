@@ -6,7 +6,7 @@ tells nothing of the message.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from experiments.outputs import files, statistic, tries, units
@@ -49,6 +49,24 @@ class Past(NamedTuple):
         if not self.better:
             return f"a little better than a {NAME} on the median of {self.of}"
         return f"better than a {NAME} on {self.better} of {self.of}"
+
+
+class Decided(NamedTuple):
+    """By what a result is more than the guess, and by how much.
+
+    Attributes:
+      key: The measure that decided.
+      place: Its place in `Leaks.beyond`.
+      above: How far it is above the guess, in its own unit.
+      guess: The guess's.
+      measures: All measures of the result.
+    """
+
+    key: str
+    place: int
+    above: float
+    guess: float
+    measures: Mapping[str, Any]
 
 
 def details(
@@ -169,7 +187,14 @@ def past_of_any(records: Iterable[AttackRecord], leaks: Leaks) -> Past | None:
 
 
 def better(record: AttackRecord, measures: Mapping[str, Any], leaks: Leaks) -> bool:
-    """Whether what was recovered is more than the guess, by some measure.
+    """Whether what was recovered is more than the guess, by some measure (`decided`)."""
+    return decided(record, measures, leaks) is not None
+
+
+def decided(
+    record: AttackRecord, measures: Mapping[str, Any], leaks: Leaks
+) -> Decided | None:
+    """By what a result is more than the guess.
 
     A measure that only one of the two has says nothing, nor does one that chance can reach
     where no control is on record. Where nothing is visible no result is better.
@@ -178,17 +203,55 @@ def better(record: AttackRecord, measures: Mapping[str, Any], leaks: Leaks) -> b
       record: Of the example.
       measures: Of what was recovered.
       leaks: What is measured.
+
+    Returns:
+      The measure that decides (`Leaks.alike`); None where none is far enough above.
     """
     if shows_nothing(record):
-        return False
+        return None
     main = leaks.main.key
-    for key, margin in leaks.beyond or ((main, 0.0),):
+    found = []
+    for place, (key, margin) in enumerate(leaks.beyond or ((main, 0.0),)):
         drawn = leaks.drawn if key == main else float
-        if not _above(record, measures, key, drawn) > margin:
+        above = _above(record, measures, key, drawn)
+        if not above > margin:
             continue
         if key not in leaks.by_chance or float(measures[key]) > chance(record, key):
-            return True
-    return False
+            found.append(Decided(key, place, above, value(record, key), measures))
+    if not found:
+        return None
+    return max(found, key=lambda one: one.above) if leaks.alike else found[0]
+
+
+def seen(found: Sequence[Decided | None], leaks: Leaks) -> Iterator[tuple[str, str]]:
+    """What decided, where that has to be told: the measures of `Leaks.seen`.
+
+    Args:
+      found: Of each example what decided, None where nothing did.
+      leaks: What is measured.
+
+    Yields:
+      Of each measure its sentence and its short form, with the medians over the examples
+      that it decided; with how many those are where they are not all.
+    """
+    for key, words in leaks.seen.items():
+        own = [one for one in found if one is not None and one.key == key]
+        if not own:
+            continue
+        numbers = {
+            name: statistic.median([float(one.measures[name]) for one in own])
+            for name in leaks.order
+            if all(name in one.measures for one in own)
+        }
+        numbers["guess"] = statistic.median([one.guess for one in own])
+        sentence, short = (
+            text.format_map(numbers).replace("%", " %") for text in words
+        )
+        part = len(own) < len(found)
+        yield (
+            f"{len(own)} of {len(found)} {sentence}" if part else sentence,
+            f"{len(own)} {short}" if part and short else short,
+        )
 
 
 def _more(record: AttackRecord, measures: Mapping[str, Any], leaks: Leaks) -> float:

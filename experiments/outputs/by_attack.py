@@ -35,6 +35,7 @@ class AttackRow(NamedTuple):
       without_result: Reasons why there is no reconstruction, and how often.
       seconds: Of one attack.
       past_blind: On how many examples it is better than the blind guess.
+      better_by: By what, where that is not the main measure alone.
     """
 
     context: Context
@@ -50,6 +51,7 @@ class AttackRow(NamedTuple):
     without_result: tuple[tuple[str, int], ...]
     seconds: Statistic | None
     past_blind: Past | None = None
+    better_by: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -116,6 +118,13 @@ def _row(group: Sequence[AttackRecord], leaks: Leaks) -> AttackRow:
         ),
         seconds=statistic.summarise(one.seconds for one in ended),
         past_blind=blind.past([(one, one.measures) for one in ended], leaks),
+        better_by=tuple(
+            short
+            for _, short in blind.seen(
+                [blind.decided(one, one.measures, leaks) for one in ended], leaks
+            )
+            if short
+        ),
     )
 
 
@@ -128,6 +137,7 @@ def to_csv(rows: Sequence[AttackRow]) -> str:
         *(f"leak_{part}" for part in Statistic._fields),
         *("diverged", "chosen", "without_result", "attack_seconds_median"),
         *(f"past_blind_{part}" for part in Past._fields),
+        "better_by",
     )
     lines = [
         (
@@ -141,6 +151,7 @@ def to_csv(rows: Sequence[AttackRow]) -> str:
             _counted(row.without_result),
             row.seconds and row.seconds.median,
             *(row.past_blind or [None] * len(Past._fields)),
+            "; ".join(row.better_by),
         )
         for row in rows
     ]
@@ -186,7 +197,8 @@ def _cell(row: AttackRow, leaks: Leaks) -> str:
     if row.past_blind and row.past_blind.none:
         return "blind"
     if row.leak is not None:
-        return leaks.short(row.leak.median, leaks.main.form)
+        by = f" ({'; '.join(row.better_by)})" if row.better_by else ""
+        return f"{leaks.short(row.leak.median, leaks.main.form)}{by}"
     if row.diverged:
         return "diverged"
     reasons = " ".join(reason for reason, _ in row.without_result)

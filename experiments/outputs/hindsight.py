@@ -40,13 +40,18 @@ def order(one: Try, leaks: Leaks) -> tuple[Any, ...]:
     """By what tries of one example are compared; the largest leaks most.
 
     What is better than the blind guess comes before what is not: a mean picture can have
-    more decibels than a digit that can be read. Then the main measure, then the others in
-    their order, then the first name.
+    more decibels than a digit that can be read. Then how far it is better, by the measure
+    that decided (`blind.decided`; of measures of several scales what an earlier one
+    decided comes first). Then the main measure, then the others in their order, then the
+    first name.
     """
+    found = blind.decided(one.record, one.measures, leaks)
     measures = (_number(one, key) for key in leaks.order)
     name = (one.attack, one.record.attacker)
     return (
-        blind.better(one.record, one.measures, leaks),
+        found is not None,
+        -found.place if found and not leaks.alike else 0,
+        found.above if found else 0.0,
         *measures,
         tuple(-ord(letter) for part in name for letter in f"{part}\0"),
         # An attack itself before a repetition of it.

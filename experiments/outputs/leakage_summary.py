@@ -50,6 +50,8 @@ class Leakage(NamedTuple):
       shares: By `Share.name`; a sample on which every attack diverged is a failure.
       best_attack: The attacks and attackers behind `best`, and of how many examples
         each; an only one without a number.
+      better_by: By what they are better than the guess, where that is not the main
+        measure alone (`Leaks.seen`), with medians.
       label_accuracy: Share of the examples whose label some attack names, whichever it is.
       labels: The same with its interval.
       label_tries: How many attacks named it of one example, at most: each may be right by
@@ -74,6 +76,7 @@ class Leakage(NamedTuple):
     numbers: Mapping[str, Statistic] = MappingProxyType({})
     shares: Mapping[str, Rate] = MappingProxyType({})
     best_attack: str = ""
+    better_by: tuple[str, ...] = ()
     label_accuracy: float | None = None
     labels: Rate | None = None
     label_tries: int | None = None
@@ -123,6 +126,13 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
                 (f"{attack} {_SHORT.get(attacker, attacker)}", count)
                 for (attack, attacker), count in hindsight.names(best, key)
             ]
+        ),
+        better_by=tuple(
+            short
+            for _, short in blind.seen(
+                [blind.decided(one.record, one.measures, leaks) for one in best], leaks
+            )
+            if short
         ),
         label_accuracy=labels and labels.rate,
         labels=labels,

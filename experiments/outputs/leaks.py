@@ -1,6 +1,7 @@
 """How the leakage of a modality is called, printed and drawn: as data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -46,6 +47,21 @@ class Share(NamedTuple):
     panel: str = ""
 
 
+class Seen(NamedTuple):
+    """How it is said that a measure is what is better than the blind guess.
+
+    Both are templates with medians by the keys of measures, and `guess`, that of the
+    measure itself.
+
+    Attributes:
+      sentence: A part of a sentence.
+      short: For a cell of a table.
+    """
+
+    sentence: str
+    short: str
+
+
 class Leaks(NamedTuple):
     """What the attacks of a modality give.
 
@@ -65,6 +81,11 @@ class Leaks(NamedTuple):
       beyond_words: The same in words that go on after "on no example".
       by_chance: Those of them that chance can reach: they count only where a control
         (`blind.chance`) is on record, and only above it.
+      alike: Whether those measures have one scale: then the one that is farthest above
+        the guess decides how much better a result is, else the first of them that is far
+        enough above it.
+      seen: How it is said that one of them decided, by its key; nothing is said of one
+        that is missing.
       drawn: Where a value of `main` is drawn, if it may be infinite.
       near: Values of `main` closer than this have one label in a figure.
     """
@@ -83,6 +104,8 @@ class Leaks(NamedTuple):
     beyond: tuple[tuple[str, float], ...] = ()
     beyond_words: str = "above it"
     by_chance: tuple[str, ...] = ()
+    alike: bool = False
+    seen: Mapping[str, Seen] = MappingProxyType({})
 
     @property
     def order(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import matplotlib.axes
 import matplotlib.figure
@@ -32,6 +32,8 @@ class Panel(NamedTuple):
       image: [h, w, c], c = 1 or 3; clipped to [0, 1].
       psnr_db: Its PSNR.
       is_blind: Whether that is no better than a blind guess.
+      order: By what it is compared with others: its `hindsight.order`.
+      seen: By what it is more than that, where it is not by PSNR.
     """
 
     encryption_ratio: float
@@ -40,6 +42,8 @@ class Panel(NamedTuple):
     image: NDArray[np.floating]
     psnr_db: float
     is_blind: bool = False
+    order: tuple[Any, ...] = ()
+    seen: str = ""
 
 
 def figure(
@@ -116,6 +120,8 @@ def figure(
 
 def _caption(panel: Panel) -> str:
     shown = PICTURES.shown(panel.psnr_db)
+    if panel.seen:
+        return f"{shown}\n{panel.seen}"
     if not panel.is_blind:
         return shown
     return "\n".join(textwrap.wrap(f"{blind.NO_BETTER} ({shown})", _CAPTION_CHARACTERS))
@@ -154,7 +160,6 @@ def _show(axis: matplotlib.axes.Axes, image: NDArray[np.floating], below: str) -
     axis.set_xlabel(below, fontsize=12 if "\n" in below else 13)
 
 
-def _order(panel: Panel) -> tuple[bool, float]:
-    """As `hindsight.order`."""
+def _order(panel: Panel) -> tuple[Any, ...]:
     psnr_db = -math.inf if math.isnan(panel.psnr_db) else panel.psnr_db
-    return not panel.is_blind, psnr_db
+    return not panel.is_blind, panel.order, psnr_db

@@ -185,6 +185,19 @@ def _blind(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]:
     ]
     if some:
         yield f"Better than it on a part of the examples: {', '.join(some)}."
+    by: dict[str, dict[str, list[str]]] = {}
+    for row in rows:
+        if row.leakage.better_by:
+            of_metric = by.setdefault(", ".join(row.leakage.better_by), {})
+            percent = f"{100 * row.encryption_ratio:g}"
+            of_metric.setdefault(row.metric, []).append(percent)
+    if by:
+        listed = "; ".join(
+            f"{what} at "
+            + ", ".join(f"{metric} {', '.join(at)} %" for metric, at in found.items())
+            for what, found in by.items()
+        )
+        yield f"Better than it, whatever its {leaks.main.heading}: {listed}."
 
 
 def _columns(width: int, rows: Sequence[SummaryRow], leaks: Leaks) -> list[_Column]:

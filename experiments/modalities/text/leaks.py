@@ -1,6 +1,8 @@
 """The leakage of sentences: ROUGE, tokens, and sentences found whole."""
 
-from experiments.outputs.leaks import Leaks, Number, Share
+from types import MappingProxyType
+
+from experiments.outputs.leaks import Leaks, Number, Seen, Share
 
 TEXT = Leaks(
     modality="text",
@@ -13,13 +15,13 @@ TEXT = Leaks(
     tag="leakage_rouge1_{}",
     axis="median ROUGE-1, 0 to 1 (higher = more leaked)",
     caption="ROUGE-1: F1 of the words that are recovered, 0 to 1, median over sentences, "
-    "special tokens left out",
+    "special tokens left out; tokens at their places and found anywhere: shares of a "
+    "sentence's, 0 to 1",
     numbers=(
         Number(
             key="rouge2",
             name="rouge2",
             words="ROUGE-2",
-            heading="ROUGE-2",
             panel="median ROUGE-2, 0 to 1, best of each in hindsight",
         ),
         Number(key="rouge_l", name="rouge_l", words="ROUGE-L"),
@@ -27,10 +29,16 @@ TEXT = Leaks(
             key="token_accuracy",
             name="token_accuracy",
             words="token accuracy",
-            heading="Token\naccur.",
+            heading="Tok.\nplace",
             panel="median share of tokens at their places, best of each in hindsight",
         ),
-        Number(key="bag_recall", name="bag_recall", words="tokens found anywhere"),
+        Number(
+            key="bag_recall",
+            name="bag_recall",
+            words="tokens found anywhere",
+            heading="Tok.\nfound",
+            panel="median share of tokens found anywhere, best of each in hindsight",
+        ),
     ),
     shares=(
         Share(
@@ -49,6 +57,25 @@ TEXT = Leaks(
     beyond=(("rouge1", 0.05), ("token_accuracy", 0.05), ("bag_recall", 0.05)),
     beyond_words="more than 0.05 above it in ROUGE-1, tokens at their places or tokens "
     "found anywhere",
+    alike=True,
+    seen=MappingProxyType(
+        {
+            "rouge1": Seen(
+                "ROUGE-1 {rouge1:.2f} against {guess:.2f} of a blind guess", ""
+            ),
+            "token_accuracy": Seen(
+                "{token_accuracy:.0%} of the tokens of a sentence are found at their "
+                "places, against {guess:.0%} of a blind guess",
+                "tokens at their places {token_accuracy:.0%}",
+            ),
+            "bag_recall": Seen(
+                "{bag_recall:.0%} of the tokens of a sentence are found anywhere in it, "
+                "against {guess:.0%} of a blind guess; {token_accuracy:.0%} at their "
+                "places",
+                "tokens found {bag_recall:.0%}",
+            ),
+        }
+    ),
 )
 """Measures of a record, all without special tokens (`attacks/metrics/text/`):
 

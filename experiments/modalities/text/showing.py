@@ -15,7 +15,14 @@ from experiments.modalities.text import marking, token_data
 from experiments.modalities.text.leaks import TEXT
 from experiments.modalities.text.marking import Mark
 from experiments.modalities.text.token_data import TokenData
-from experiments.outputs import reconstructions, records, why
+from experiments.outputs import (
+    blind,
+    hindsight,
+    reconstructions,
+    records,
+    tries,
+    why,
+)
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.text_tables import Table, to_markdown
 from selenc_tf.models.text import vocabulary
@@ -56,7 +63,7 @@ def tables(
                 (
                     f"{100 * cell.encryption_ratio:g}",
                     cell.metric,
-                    f"{record.attack} {record.attacker}",
+                    f"{record.attack} {record.attacker}{_compared(record)}",
                     _original(data, row),
                     text,
                 )
@@ -118,13 +125,29 @@ def _lines(
 
 def _strongest(found: Sequence[AttackRecord]) -> list[AttackRecord]:
     """Of each point of the grid the record in which most leaked."""
-    best: dict[tuple[float, str], AttackRecord] = {}
+    groups: dict[tuple[float, str], list[AttackRecord]] = {}
     for one in found:
         place = (one.cell.encryption_ratio, one.cell.metric)
-        key = TEXT.main.key
-        if place not in best or one.number(key) > best[place].number(key):
-            best[place] = one
-    return [best[place] for place in sorted(best)]
+        groups.setdefault(place, []).append(one)
+    # What a member made is not kept: of records themselves, in the order of all screens.
+    return [
+        max(
+            groups[place],
+            key=lambda one: hindsight.order(next(tries.of(one)), TEXT),
+        )
+        for place in sorted(groups)
+    ]
+
+
+def _compared(record: AttackRecord) -> str:
+    """By what it is better than the blind guess, or that it is not."""
+    past = blind.past([(record, record.measures)], TEXT)
+    if past is None:
+        return ""
+    if past.none:
+        return f" ({blind.NO_BETTER})"
+    by = blind.seen([blind.decided(record, record.measures, TEXT)], TEXT)
+    return "".join(f" ({short})" for _, short in by if short)
 
 
 def _original(data: TokenData, row: int) -> str:

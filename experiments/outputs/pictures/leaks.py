@@ -1,6 +1,8 @@
 """The leakage of pictures, and of rows of tables: PSNR, and what it does not tell."""
 
-from experiments.outputs.leaks import Leaks, Number, Share
+from types import MappingProxyType
+
+from experiments.outputs.leaks import Leaks, Number, Seen, Share
 from experiments.outputs.pictures import decibels
 
 PICTURES = Leaks(
@@ -56,6 +58,20 @@ PICTURES = Leaks(
     "of noise, nor identified (nearer to its original than to any other picture) where "
     "neither the guess nor noise is",
     by_chance=("ssim", "identified"),
+    seen=MappingProxyType(
+        {
+            "ssim": Seen(
+                "seen by SSIM, {ssim:.2f} against {guess:.2f} of a blind guess, and not "
+                "by PSNR",
+                "seen by SSIM {ssim:.2f}",
+            ),
+            "identified": Seen(
+                "identified, nearer to its original than to any other picture, and not "
+                "better by PSNR",
+                "identified",
+            ),
+        }
+    ),
 )
 """Measures of a record:
 

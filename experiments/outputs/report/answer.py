@@ -183,9 +183,11 @@ def _counted(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
         )
         past = best.past
         if past and not past.none:
+            by = "; ".join(one for one, _ in blind.seen(best.decided, leaks))
             yield (
                 f"What attacks recovered is {past.text} "
-                f"example{'s' if past.of > 1 else ''}."
+                f"example{'s' if past.of > 1 else ''}"
+                f"{f': {by}' if by else ''}."
             )
 
 

@@ -175,6 +175,8 @@ def _tile(at: Sequence[tuple[Run, AttackRecord]], share: float, leaks: Leaks) ->
     past = blind.past([(best, best.measures)], leaks)
     if past and past.none:
         shown = f"{blind.NO_BETTER} ({shown})"
+    by = blind.seen([blind.decided(best, best.measures, leaks)], leaks)
+    shown = ", ".join([shown, *(short for _, short in by if short)])
     how = f"chosen: {best.chosen}" if choosing else "best in hindsight"
     name = f"{best.attack} {best.attacker.replace('_', '-')}"
     kept = reconstructions.load(run.path, best.key)

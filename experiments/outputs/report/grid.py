@@ -155,6 +155,8 @@ def _cell(
     parts = [spread_lib.short(one.spread, leaks)] if one.spread else []
     if parts and one.past and one.past.none:
         parts = [f"{blind.NO_BETTER} ({parts[0]})"]
+    elif parts and one.attack != HINDSIGHT:
+        parts += [short for _, short in blind.seen(one.decided, leaks) if short]
     if one.diverged:
         parts.append(f"{one.diverged} diverged")
     for reason, count in one.reasons:

@@ -40,6 +40,9 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "leak": "the main measure, larger = more leaked; inf for an exact picture",
         "exact": "1 if it is better than 8 bits can hold, of pictures",
         "blind": "the same measure of a guess that is made without a gradient",
+        "better_by": "the measure by which it is better than that guess; empty if none",
+        "better": "that measure",
+        "better_blind": "that measure of the guess",
         "seconds": "of the attack",
         "cipher_bytes": "ciphertext of the attacked message, as sent",
         "clear_bytes": "its visible entries, 4 bytes each",
@@ -69,14 +72,14 @@ def _rows(family: Family, leaks: Leaks) -> Iterator[dict[str, Any]]:
             key=lambda record: (record.cell.seed, record.image_index),
         )
         for record in attacked:
-            row = {**_place(record, leaks), **_measured(record, leaks)}
+            row = {**_place(record, leaks), **_measured(record, record, leaks)}
             row |= {"run": run.name, "settings": family.differs}
             kept = reconstructions.path_of(run.path, record.key)
             yield {**row, "file": kept.name if kept.exists() else ""}
             for member in record.members:
                 yield {
                     **row,
-                    **_measured(member, leaks),
+                    **_measured(record, member, leaks),
                     "attack": member.name,
                     "member_of": record.attack,
                     "chosen": "",
@@ -114,7 +117,10 @@ def _place(record: AttackRecord, leaks: Leaks) -> dict[str, Any]:
     }
 
 
-def _measured(one: AttackRecord | MemberRecord, leaks: Leaks) -> dict[str, Any]:
+def _measured(
+    record: AttackRecord, one: AttackRecord | MemberRecord, leaks: Leaks
+) -> dict[str, Any]:
+    by = blind.decided(record, one.measures, leaks) if one.status == "ok" else None
     value = float(one.measures.get(leaks.main.key, math.nan))
     status = "diverged" if one.status == "ok" and math.isnan(value) else one.status
     exact = status == "ok" and leaks.short(value, leaks.main.form) == "exact"
@@ -124,5 +130,8 @@ def _measured(one: AttackRecord | MemberRecord, leaks: Leaks) -> dict[str, Any]:
         "measure": leaks.main.key,
         "leak": value if status == "ok" else None,
         "exact": int(exact) if status == "ok" else None,
+        "better_by": by.key if by else "",
+        "better": float(by.measures[by.key]) if by else None,
+        "better_blind": by.guess if by else None,
         "seconds": one.seconds,
     }

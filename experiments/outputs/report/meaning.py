@@ -203,7 +203,8 @@ def _more(past: Past) -> str:
 def _counted(outcome: Outcome, leaks: Leaks) -> str:
     """How many of the examples count as recovered."""
     summary = outcome.summary
-    rates = [
+    rates = [sentence for sentence, _ in blind.seen(outcome.decided, leaks)]
+    rates += [
         f"{name}: {rate.successes} of {rate.trials}"
         for name, rate in (counted.rates(summary, leaks) if summary else ())
         if not name.startswith(counted.LABELS)

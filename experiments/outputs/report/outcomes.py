@@ -78,6 +78,8 @@ class Outcome(NamedTuple):
       past: How much of it is better than the blind guess, of `HINDSIGHT` of everything
         that was tried; None where that is not known.
       summary: Of `HINDSIGHT`: what else is counted on the same reconstructions.
+      decided: By what each example is better than the blind guess, in the order of the
+        records; None where it is not, and empty of `BLIND`.
       naive_only: Of `HINDSIGHT`: whether no attacker who uses the mask has a result,
         though a part is hidden and a part visible (`attackers`).
     """
@@ -94,6 +96,7 @@ class Outcome(NamedTuple):
     past: Past | None = None
     summary: Leakage | None = None
     naive_only: bool = False
+    decided: tuple[blind.Decided | None, ...] = ()
 
     @property
     def is_attack(self) -> bool:
@@ -185,6 +188,7 @@ def _of_mask(
             *_measured([(one, one) for one in own], leaks),
             tuple(Counter(one.chosen for one in own if one.chosen).items()),
             blind.past([(one, one.measures) for one in own], leaks),
+            decided=_decided([(one, one.measures) for one in own], leaks),
         )
         for name in dict.fromkeys(each.name for one in own for each in one.members):
             members = [
@@ -199,6 +203,9 @@ def _of_mask(
                 *_measured(members, leaks),
                 (),
                 blind.past([(one, each.measures) for one, each in members], leaks),
+                decided=_decided(
+                    [(one, each.measures) for one, each in members], leaks
+                ),
             )
     yield from _blind(context, mask, group, leaks)
     yield _hindsight(context, mask, group, leaks)
@@ -220,6 +227,16 @@ def _measured(
         else:
             samples.append(Sample(record.cell.seed, record.image_index, value))
     return tuple(samples), diverged, tuple(reasons.items())
+
+
+def _decided(
+    pairs: Iterable[tuple[AttackRecord, Mapping[str, object]]], leaks: Leaks
+) -> tuple[blind.Decided | None, ...]:
+    return tuple(
+        blind.decided(record, measures, leaks)
+        for record, measures in pairs
+        if leaks.main.key in measures
+    )
 
 
 def _value(measures: Mapping[str, object], leaks: Leaks) -> float | None:
@@ -272,4 +289,5 @@ def _hindsight(
         past,
         summary,
         attackers.are_naive(group),
+        _decided([(one.record, one.measures) for one in best], leaks),
     )

@@ -20,6 +20,7 @@ from experiments.outputs import (
     panels,
     searches,
     tradeoff,
+    tries,
 )
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.pictures.leaks import PICTURES
@@ -197,6 +198,7 @@ def write_texts(run_folder: pathlib.Path, texts: Mapping[str, str]) -> None:
 def panel(record: AttackRecord, image: NDArray[np.floating]) -> panels.Panel:
     """The panel of a record and its reconstruction, [h, w, c]."""
     past = blind.past([(record, record.measures)], PICTURES)
+    by = blind.seen([blind.decided(record, record.measures, PICTURES)], PICTURES)
     return panels.Panel(
         record.cell.encryption_ratio,
         record.cell.metric,
@@ -204,6 +206,8 @@ def panel(record: AttackRecord, image: NDArray[np.floating]) -> panels.Panel:
         image,
         record.number(PICTURES.main.key),
         past is not None and past.none,
+        hindsight.order(next(tries.of(record)), PICTURES),
+        ", ".join(short for _, short in by),
     )
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import math
 
+import numpy as np
 import pytest
 
 from experiments.modalities.text.leaks import TEXT
@@ -16,10 +17,18 @@ from experiments.outputs import (
     over_ratio,
     summary,
     tables,
+    tensorboard,
     tradeoff,
 )
 from experiments.outputs.pictures.leaks import PICTURES
-from experiments.outputs.report import curves, frontier, grid, outcomes
+from experiments.outputs.report import (
+    answer,
+    curves,
+    frontier,
+    grid,
+    meaning,
+    outcomes,
+)
 from tests.experiments.outputs.example_records import attack, cell, rounds
 
 CHANCE = {"ssim": 0.3, "identified": False}
@@ -251,3 +260,92 @@ def test_the_report_has_a_row_and_a_line_without_the_gradient():
     assert guess.shown and [point.height for point in guess.points] == [13.0] * 3
     figure = frontier.figure(drawn, PICTURES, (0.0, 60.0))
     assert outcomes.BLIND in [trace.name for trace in figure.data]
+
+
+def sentence(name, attacker="mask_aware", **measures):
+    guess = {"rouge1": 0.0, "token_accuracy": 0.05, "bag_recall": 0.32}
+    return dataclasses.replace(
+        attack(0, attacker, attack=name, details=blind.details("words", guess)),
+        measures={"rouge1": 0.0, **measures},
+        modality="text",
+    )
+
+
+SENTENCES = (
+    sentence("dager", token_accuracy=0.23, bag_recall=0.5),
+    sentence("bag_of_words", token_accuracy=0.09, bag_recall=0.91),
+    sentence("lamp_cos", rouge1=0.18, token_accuracy=0.0, bag_recall=0.14),
+    sentence("dager", "naive", token_accuracy=0.0, bag_recall=0.2),
+)
+
+
+def test_of_measures_of_one_scale_the_farthest_above_the_guess_decides():
+    """Nearly all tokens of a sentence are more than half of them in their order."""
+    (best,) = hindsight.of_examples(SENTENCES, TEXT)
+    assert best.attack == "bag_of_words"
+    found = blind.decided(best.record, best.measures, TEXT)
+    assert (found.key, found.guess, round(found.above, 2)) == ("bag_recall", 0.32, 0.59)
+    # Of pictures PSNR decides before SSIM: decibels and shares are no one scale.
+    of = {"blind": {"psnr_db": 12.0, "ssim": 0.0}, "chance": CHANCE}
+    dim = attack(0, psnr=14.0, ssim=0.1, attack="dlg", **of)
+    clear = attack(0, psnr=12.5, ssim=0.9, attack="idlg", **of)
+    (best,) = hindsight.of_examples([clear, dim], PICTURES)
+    assert best.attack == "dlg"
+    # Of two that only SSIM shows, the one that it shows better.
+    faint = attack(0, psnr=12.9, ssim=0.4, attack="tv", **of)
+    (best,) = hindsight.of_examples([clear, faint], PICTURES)
+    assert best.attack == "idlg"
+
+
+def test_what_decided_is_shown_with_its_numbers_on_every_screen():
+    (row,) = summary.summarise(SENTENCES, TEXT)
+    assert row.leakage.better_by == ("tokens found 91 %",)
+    assert row.leakage.best_attack == "bag_of_words aware"
+    stream = io.StringIO()
+    tables.print_tables([row], stream, 80, TEXT)
+    text = " ".join(stream.getvalue().split())
+    assert "whatever its ROUGE-1: tokens found 91 % at random 10 %." in text
+    (table,) = by_attack.to_tables(by_attack.summarise(SENTENCES, TEXT), TEXT)
+    cells = {cells[1]: cells[2] for cells in table.rows}
+    assert cells["bag_of_words aware"] == "0.00 (tokens found 91 %)"
+    assert cells["dager naive"] == "blind"
+    assert "tokens found 91 %" in by_attack.to_csv(by_attack.summarise(SENTENCES, TEXT))
+    found = outcomes.of_records(SENTENCES, TEXT)
+    context = found[0].context
+    said = (
+        "91 % of the tokens of a sentence are found anywhere in it, against 32 % of a"
+    )
+    text = " ".join(meaning.of(context, found, SENTENCES, {}, (), TEXT))
+    assert f"on 1 of 1 example ({said}" in text
+    (one,) = answer.of(context, found, {}, (), TEXT)
+    assert f"on 1 of 1 example: {said}" in one.leaks
+    rows = {line.attack: line.cells for line in grid.of(context, found, {}, TEXT).rows}
+    assert rows["bag_of_words mask-aware"] == ("0.00; tokens found 91 %",)
+
+
+def test_below_the_guess_and_a_leak_says_what_sees_it():
+    """A number below that of the guess, called a leak, contradicts itself."""
+    of = {
+        "blind": {"psnr_db": 12.0, "ssim": 0.15, "identified": False},
+        "chance": CHANCE,
+    }
+    made = [
+        attack(0, psnr=8.0, ssim=0.44, identified=False, **of),
+        attack(1, psnr=8.0, ssim=0.2, identified=True, **of),
+        attack(2, psnr=20.0, **of),
+    ]
+    found = outcomes.of_records(made, PICTURES)
+    context = found[0].context
+    text = " ".join(meaning.of(context, found, made, {}, (), PICTURES))
+    assert "on 3 of 3 examples (1 of 3 seen by SSIM, 0.44 against 0.15 of a" in text
+    assert "1 of 3 identified, nearer to its original than to any other" in text
+    shown = printed(made)
+    assert "1 seen by SSIM 0.44, 1 identified at random 10 %" in " ".join(shown.split())
+    (line,) = [
+        one.cells
+        for one in grid.of(context, found, {}, PICTURES).rows
+        if one.kind == "attack"
+    ]
+    assert line == ("8.0, 8.0, 20.0; 1 seen by SSIM 0.44; 1 identified",)
+    panel = tensorboard.panel(made[0], np.zeros([2, 2, 1], np.float32))
+    assert panel.seen == "seen by SSIM 0.44"

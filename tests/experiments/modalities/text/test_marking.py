@@ -1,12 +1,15 @@
 """Wrong tokens are marked, whatever the text."""
 
+import dataclasses
 import html
 import warnings
 
 from experiments.data.text import tiny
 from experiments.modalities.text import marking, showing
 from experiments.modalities.text.marking import Piece
+from experiments.outputs import blind
 from selenc_tf.models.text.tokens import SpecialTokens
+from tests.experiments.outputs.example_records import attack
 
 LETTERS = tiny.letters(SpecialTokens(2, 3, 0, 1))
 
@@ -67,3 +70,24 @@ def test_markdown_shows_a_text_as_it_is():
     shown = page.split("<td>")[1].removesuffix("\n").split("</td>")[0]
     assert "<" not in shown and ">" not in shown
     assert html.unescape(shown) == hostile
+
+
+def test_the_recovered_sentence_is_that_of_the_best_on_all_screens():
+    """By the order of `hindsight`; what is no better than a guess says so."""
+    guess = blind.details("words", {"rouge1": 0.0, "bag_recall": 0.3})
+
+    def record(name, attacker, bag_recall):
+        return dataclasses.replace(
+            attack(0, attacker, attack=name, details=guess),
+            measures={"rouge1": 0.0, "token_accuracy": 0.0, "bag_recall": bag_recall},
+            modality="text",
+        )
+
+    made = [
+        record("dager", "naive", 0.1),
+        record("dager", "mask_aware", 0.5),
+        record("bag_of_words", "mask_aware", 0.9),
+    ]
+    assert showing._strongest(made) == [made[2]]
+    assert showing._compared(made[2]) == " (tokens found 90 %)"
+    assert showing._compared(made[0]) == " (no better than a blind guess)"
