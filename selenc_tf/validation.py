@@ -5,7 +5,14 @@ import numbers
 from collections.abc import Collection
 from typing import TypeVar
 
+import numpy as np
+
 _T = TypeVar("_T")
+
+
+def _shown(value: object) -> str:
+    """A value as a message has it: 0.0, and not np.float64(0.0)."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def check_in(name: str, value: _T, allowed: Collection[_T]) -> _T:
@@ -22,7 +29,7 @@ def check_in(name: str, value: _T, allowed: Collection[_T]) -> _T:
     """
     if value not in allowed:
         listed = ", ".join(str(item) for item in allowed)
-        raise ValueError(f"`{name}` must be one of: {listed}; got {value!r}.")
+        raise ValueError(f"`{name}` must be one of: {listed}; got {_shown(value)}.")
     return value
 
 
@@ -34,7 +41,7 @@ def check_fraction(name: str, value: float) -> float:
     """
     if math.isnan(value) or not 0.0 <= value <= 1.0:
         raise ValueError(
-            f"`{name}` must be in [0, 1], got {value!r}. It is a share of the "
+            f"`{name}` must be in [0, 1], got {_shown(value)}. It is a share of the "
             "parameters: 0.1 encrypts a tenth of them."
         )
     return value
@@ -48,10 +55,10 @@ def check_at_least(name: str, value: float, least: float) -> float:
     """
     if not math.isfinite(value):
         raise ValueError(
-            f"`{name}` must be finite and at least {least}, got {value!r}."
+            f"`{name}` must be finite and at least {least}, got {_shown(value)}."
         )
     if value < least:
-        raise ValueError(f"`{name}` must be at least {least}, got {value!r}.")
+        raise ValueError(f"`{name}` must be at least {least}, got {_shown(value)}.")
     return value
 
 
@@ -63,7 +70,7 @@ def check_count(name: str, value: int, least: int) -> int:
       ValueError: If it is too small.
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"`{name}` must be a whole number, got {value!r}.")
+        raise TypeError(f"`{name}` must be a whole number, got {_shown(value)}.")
     check_at_least(name, value, least)
     return int(value)
 
@@ -75,5 +82,5 @@ def check_positive(name: str, value: float) -> float:
       ValueError: If it is not.
     """
     if not math.isfinite(value) or value <= 0:
-        raise ValueError(f"`{name}` must be positive and finite, got {value!r}.")
+        raise ValueError(f"`{name}` must be positive and finite, got {_shown(value)}.")
     return value

@@ -2,7 +2,7 @@
 
 import functools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TextIO
 
 from experiments.analysis import inputs, report, results, study
@@ -84,20 +84,28 @@ def prepare(
     return Prepared(loaded, folder, heading, shown)
 
 
-def run(prepared: Prepared, output: TextIO, errors: TextIO) -> int:
+def run(
+    prepared: Prepared,
+    output: TextIO,
+    errors: TextIO,
+    missing: Callable[[str], object] = bool,
+) -> int:
     """Analyses what is missing and shows the result.
 
     Args:
       prepared: From `prepare`.
       output: Where the table goes.
       errors: Where refusals and progress go.
+      missing: Is told why something has no result, a sentence each.
 
     Returns:
       The exit status.
     """
     folder, status = prepared.folder, 0
     try:
-        _analyse(prepared, errors)
+        for reason in _analyse(prepared, errors):
+            print(f"\n{reason}", file=errors)
+            missing(reason)
     except KeyboardInterrupt:
         stopping.heard()
         print(
@@ -109,13 +117,16 @@ def run(prepared: Prepared, output: TextIO, errors: TextIO) -> int:
         status = command.STOPPED
     except ValueError as error:
         print(f"\n{error}\n", file=errors)
+        missing(str(error))
         status = command.REFUSED
     analysed = results.load(folder)
     report.publish(folder, prepared.heading, analysed, prepared.command, output)
     return status
 
 
-def _analyse(prepared: Prepared, stream: TextIO) -> None:
+def _analyse(prepared: Prepared, stream: TextIO) -> list[str]:
+    """Analyses what is missing, and says why something still is."""
+    skipped: list[str] = []
     made, batches = prepared.inputs.study, prepared.inputs.batches
     done = {each.pictures for each in results.load(prepared.folder)}
     with (
@@ -132,8 +143,13 @@ def _analyse(prepared: Prepared, stream: TextIO) -> None:
             if batch in done:
                 continue
             tell = functools.partial(_tell, display, batch)
-            lines.append(results.to_record(study.analyse(made, batch, tell)))
+            try:
+                lines.append(results.to_record(study.analyse(made, batch, tell)))
+            except study.ZeroGradient as reason:
+                # The others can be analysed.
+                skipped.append(str(reason))
             display.finish()
+    return skipped
 
 
 def _tell(display: progress.Progress, batch: Sequence[int], note: str) -> None:

@@ -107,6 +107,10 @@ def build_study(
     )
 
 
+class ZeroGradient(ValueError):
+    """A gradient that says nothing, whatever is hidden."""
+
+
 def analyse(
     study: Study, rows: tuple[int, ...], progress: Callable[[str], None]
 ) -> Analysed:
@@ -119,6 +123,10 @@ def analyse(
 
     Returns:
       All that was asked for.
+
+    Raises:
+      ZeroGradient: If the gradient is zero.
+      ValueError: If scores are not finite.
     """
     began = time.monotonic()
     images = study.dataset.examples[list(rows)]
@@ -128,6 +136,12 @@ def analyse(
     def columns(done: int) -> None:
         progress(f"Jacobian, column {done} of {linear.unknowns}")
 
+    if not np.any(linear.gradient):
+        raise ZeroGradient(
+            f"The gradient of example{'s' if len(rows) > 1 else ''} "
+            f"{', '.join(map(str, rows))} is all zeros (a loss of 0 in float32?), so "
+            "nothing of it is predicted."
+        )
     options = study.options
     exact = options.method == catalog.EXACT
     matrix = jacobian.dense(linear, columns) if exact else None

@@ -3,8 +3,9 @@
 A small number may come from there and not from the mask, and nothing else shows it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from experiments.outputs import blind
 from experiments.outputs.records import AttackRecord, Record
 
 _DRAWS = (
@@ -29,15 +30,33 @@ def of(records: Iterable[Record]) -> Iterator[str]:
     Yields:
       A sentence for each assumption.
     """
+    records = list(records)
     attacked = [one.details for one in records if isinstance(one, AttackRecord)]
     if any(one.get("without_draws") for one in attacked):
         yield _DRAWS
     if any(one.get("batch_statistics") for one in attacked):
         yield _BATCH
     names = dict.fromkeys(name for one in attacked if (name := one.get("loss_guessed")))
+    yield from _zeros([one for one in records if isinstance(one, AttackRecord)])
     for name in names:
         yield (
             f"The model was not compiled and no --loss was given: its loss was taken to be "
             f"{name}, as its outputs suggest. With another loss gradients, and what leaks, "
             "are others."
+        )
+
+
+def _zeros(attacked: Sequence[AttackRecord]) -> Iterator[str]:
+    """Which examples no mask can protect or expose."""
+    everyone = {blind.message_of(one) for one in attacked}
+    nothing = blind.says_nothing(attacked)
+    if nothing:
+        have = "has" if len(nothing) == 1 else "have"
+        left = "so they say nothing of hiding, whatever is hidden"
+        if len(nothing) < len(everyone):
+            left = "so that they are left out of what follows"
+        yield (
+            f"{len(nothing)} of {len(everyone)} attacked examples {have} a gradient of "
+            "zeros, with nothing hidden too (loss 0 in float32; are the columns scaled?), "
+            f"{left}."
         )

@@ -21,6 +21,7 @@ NO_BETTER = f"no better than a {NAME}"
 
 _DETAIL = "blind_guess"
 _VISIBLE = "shows_something"
+_ZERO = "gradient_is_zero"
 
 
 class Past(NamedTuple):
@@ -74,6 +75,7 @@ def details(
     measures: Mapping[str, Any] | None = None,
     chance: Mapping[str, Any] | None = None,
     visible: bool = True,
+    zero: bool = False,
 ) -> dict[str, Any]:
     """What a record's details have of it.
 
@@ -83,6 +85,7 @@ def details(
       chance: What examples that no gradient went into reach on the same example: their
         number as "tries", and "measures" above which no more than chance explains it.
       visible: Whether the message shows any entry.
+      zero: Whether it is all zeros, with nothing hidden.
     """
     numbers = {
         name: number for name, number in (measures or {}).items() if number == number
@@ -90,7 +93,31 @@ def details(
     guess: dict[str, Any] = {"made_of": made_of, "measures": numbers}
     if chance:
         guess["chance"] = dict(chance)
-    return {_DETAIL: guess, _VISIBLE: visible}
+    return {_DETAIL: guess, _VISIBLE: visible} | ({_ZERO: True} if zero else {})
+
+
+def says_nothing(records: Iterable[AttackRecord]) -> frozenset[tuple[Any, ...]]:
+    """The messages that are all zeros with nothing hidden: no mask changes what they say.
+
+    Returns:
+      Their places, as `message_of` has them.
+    """
+    return frozenset(message_of(one) for one in records if one.details.get(_ZERO))
+
+
+def message_of(record: AttackRecord) -> tuple[Any, ...]:
+    """What a record's message is of, whatever hides it."""
+    cell = record.cell
+    return (
+        *(cell.dataset, cell.model, cell.seed, record.image_index),
+        *(record.target, record.batch_size, record.weights_after_rounds),
+    )
+
+
+def telling(records: Sequence[AttackRecord]) -> list[AttackRecord]:
+    """Leaves out the examples whose message says nothing, if others remain."""
+    nothing = says_nothing(records)
+    return [one for one in records if message_of(one) not in nothing] or list(records)
 
 
 def shows_nothing(record: AttackRecord) -> bool:

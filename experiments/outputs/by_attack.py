@@ -70,7 +70,7 @@ def summarise(records: Iterable[AttackRecord], leaks: Leaks) -> tuple[AttackRow,
       The rows, in the order of the grid, attacks in the order in which they were made.
     """
     groups: dict[tuple[object, ...], list[AttackRecord]] = {}
-    for one in records:
+    for one in blind.telling(list(records)):
         setting = cost_summary.setting_of(one.cell)
         place = (setting, one.target, one.batch_size, one.weights_after_rounds)
         groups.setdefault((*place, one.attack, one.attacker), []).append(one)

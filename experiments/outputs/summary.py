@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import cost_summary, leakage_summary
+from experiments.outputs import blind, cost_summary, leakage_summary
 from experiments.outputs import records as records_lib
 from experiments.outputs.cost_summary import PLAIN_RELEASE as PLAIN_RELEASE
 from experiments.outputs.cost_summary import Cost, Setting
@@ -94,7 +94,11 @@ def summarise(
     """
     attacks: dict[tuple[Setting, Context], list[AttackRecord]] = {}
     rounds: dict[Setting, list[RoundRecord]] = {}
-    for record in records:
+    found = list(records)
+    told = blind.telling([one for one in found if isinstance(one, AttackRecord)])
+    trained = [one for one in found if isinstance(one, RoundRecord)]
+    kept: list[Record] = [*told, *trained]
+    for record in kept:
         setting = cost_summary.setting_of(record.cell)
         if isinstance(record, AttackRecord):
             context = _context(setting, record.target, record.batch_size)._replace(

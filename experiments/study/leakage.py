@@ -99,11 +99,12 @@ def _blind(
     except knowledge_lib.DoesNotApply as reason:
         guess = knowledge_lib.BlindGuess(None, f"none: {reason}")
     visible = any(map(study_views.shows_something, seen))
+    zero = all(map(study_views.is_zero, seen))
     if guess.reconstruction is None:
-        return [blind.details(guess.made_of, visible=visible)] * len(rows)
+        return [blind.details(guess.made_of, visible=visible, zero=zero)] * len(rows)
     measured = modality.measure(subject.victims, guess.reconstruction)
     return [
-        blind.details(guess.made_of, one.measures, _control(study, row), visible)
+        blind.details(guess.made_of, one.measures, _control(study, row), visible, zero)
         for row, one in zip(rows, measured, strict=True)
     ]
 

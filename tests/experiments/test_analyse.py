@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import pathlib
+import types
 
 import numpy as np
 import pytest
@@ -229,3 +230,37 @@ def test_a_threshold_below_the_prior_is_never_reached_and_it_is_said_why(
     ((metric, criterion, reached),) = table.rows
     assert (metric, criterion) == ("random", "predicted PSNR below 20 dB")
     assert reached.startswith("never") and reached.endswith(said)
+
+
+def test_a_gradient_of_zeros_is_left_out_and_named(
+    tmp_path, monkeypatch, small_pictures
+):
+    """The analysis of the others goes on."""
+    analysed = results.Analysed((), (), (), 1.0)
+    calls = []
+
+    def zero_at_first(made, batch, progress):
+        calls.append(batch)
+        if len(calls) == 1:
+            raise study.ZeroGradient("all zeros")
+        return analysed._replace(pictures=batch)
+
+    monkeypatch.setattr(study, "analyse", zero_at_first)
+    monkeypatch.setattr(report, "publish", lambda *_: None)
+    status, _, errors = execute(tmp_path / "analysis")
+    assert status == 0 and "all zeros" in errors
+    (kept,) = results.load(tmp_path / "analysis")
+    assert kept.pictures == calls[1]
+
+
+def test_a_gradient_of_zeros_is_told_from_others(monkeypatch, small_pictures):
+    linear = types.SimpleNamespace(gradient=np.zeros(3), unknowns=2)
+    monkeypatch.setattr(study.jacobian, "linearise", lambda *_: linear)
+    monkeypatch.setattr(study.examples, "targets", lambda model, labels: labels)
+    made = study.Study(*[None] * len(study.Study._fields))._replace(
+        dataset=small_pictures
+    )
+    with pytest.raises(
+        study.ZeroGradient, match=r"example 2 is all zeros \(a loss of 0"
+    ):
+        study.analyse(made, (2,), print)

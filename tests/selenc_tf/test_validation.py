@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 
 from selenc_tf import validation
@@ -23,3 +24,8 @@ def test_checks(check, good, bad, words):
         check(bad)
     assert "`x`" in str(error.value) and words in str(error.value)
     assert repr(bad) in str(error.value)
+
+
+def test_a_number_of_numpy_is_shown_as_a_number():
+    with pytest.raises(ValueError, match=r"got 0\.0\.$"):
+        validation.check_positive("x", np.float64(0.0))

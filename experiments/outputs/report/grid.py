@@ -1,7 +1,7 @@
 """The table of a context: metrics and attacks down, the shares really hidden across."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
@@ -50,8 +50,15 @@ class Grid(NamedTuple):
     reasons: tuple[str, ...]
 
 
-def planned(plans: Iterable[Plan]) -> Mapping[Work, int]:
-    """How many examples each attack is to be made on, of all seeds together."""
+def planned(
+    plans: Iterable[Plan], without: Collection[tuple[int, int]] = ()
+) -> Mapping[Work, int]:
+    """How many examples each attack is to be made on, of all seeds together.
+
+    Args:
+      plans: Of the runs.
+      without: Seeds and examples that are left out.
+    """
     return Counter(
         (
             cost_summary.setting_of(key.cell),
@@ -62,6 +69,7 @@ def planned(plans: Iterable[Plan]) -> Mapping[Work, int]:
         )
         for plan in plans
         for key in plan.attacks
+        if (key.cell.seed, key.image_index) not in without
     )
 
 

@@ -10,6 +10,7 @@ from experiments.outputs import files
 from experiments.outputs.table import Table
 
 SENTENCES, PREDICTION = "sentences.json", "prediction.json"
+NO_PREDICTION = "no_prediction.json"
 
 
 def save(path: pathlib.Path, tables: Sequence[Table]) -> None:
@@ -20,6 +21,22 @@ def save(path: pathlib.Path, tables: Sequence[Table]) -> None:
             for table in tables
         ]
         files.write_atomically(path, files.to_json(content).encode())
+
+
+def save_reasons(run_folder: pathlib.Path, reasons: Sequence[str]) -> None:
+    """Keeps why something has no prediction; nothing is left of an earlier try."""
+    path = run_folder / NO_PREDICTION
+    if reasons:
+        content = [" ".join(reason.split()) for reason in reasons]
+        files.write_atomically(path, files.to_json(content).encode())
+    else:
+        path.unlink(missing_ok=True)
+
+
+def reasons(run_folder: pathlib.Path) -> list[str]:
+    """Why something has no prediction, a sentence each; none where all has one."""
+    found = files.read_json(run_folder / NO_PREDICTION) or ()
+    return [f"No prediction: {reason}" for reason in found]
 
 
 def load(path: pathlib.Path) -> list[Table]:

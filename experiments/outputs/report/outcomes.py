@@ -150,7 +150,7 @@ def of_records(records: Iterable[AttackRecord], leaks: Leaks) -> tuple[Outcome, 
       come first.
     """
     groups: dict[tuple[Context, str, str, float], list[AttackRecord]] = {}
-    for one in records:
+    for one in blind.telling(list(records)):
         cell = one.cell
         place = (context_of(one), cell.metric, cell.agreement, cell.encryption_ratio)
         groups.setdefault(place, []).append(one)

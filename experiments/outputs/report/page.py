@@ -9,7 +9,7 @@ import jinja2
 import markupsafe
 import plotly.offline
 
-from experiments.outputs import assumed, attackers, glossary
+from experiments.outputs import assumed, attackers, blind, glossary
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import (
@@ -265,14 +265,23 @@ def _names(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _attacks(family: Family) -> list[AttackRecord]:
-    return [one for one in family.records if isinstance(one, AttackRecord)]
+    """Its attacks, but those on messages that say nothing (`blind.telling`)."""
+    return blind.telling(
+        [one for one in family.records if isinstance(one, AttackRecord)]
+    )
 
 
 def _groups(family: Family, leaks: Leaks) -> list[Group]:
     attacked = _attacks(family)
     found = outcomes.of_records(attacked, leaks)
     sent, trained = costs.messages(attacked), costs.rounds(family.records)
-    work = grid.planned(run.plan for run in family.runs if run.plan)
+    places = {(one.cell.seed, one.image_index) for one in attacked}
+    known = {
+        (one.cell.seed, one.image_index)
+        for one in family.records
+        if isinstance(one, AttackRecord)
+    }
+    work = grid.planned((run.plan for run in family.runs if run.plan), known - places)
     groups = []
     for context in dict.fromkeys(one.context for one in found):
         strips, said = examples.of(context, family, leaks)

@@ -80,6 +80,7 @@ def read(path: pathlib.Path) -> Run:
             *_damaged(path),
             *_unfinished(plan, found),
             *limits.load(path, found.values()),
+            *kept.reasons(path),
         ),
     )
 
@@ -152,6 +153,7 @@ def _damaged(path: pathlib.Path) -> Iterator[str]:
     for name in (
         kept.SENTENCES,
         kept.PREDICTION,
+        kept.NO_PREDICTION,
         predicted.FILE_NAME,
         limits.FILE_NAME,
     ):

@@ -61,8 +61,11 @@ def make(
         prepared = running.prepare(asked, line, output, _studied(inputs))
     except (ValueError, OSError) as reason:
         print(f"No prediction: {reason}", file=output, flush=True)
+        kept.save_reasons(run_folder, [str(reason)])
         return 0
-    status = running.run(prepared, output, output)
+    reasons: list[str] = []
+    status = running.run(prepared, output, output, reasons.append)
+    kept.save_reasons(run_folder, reasons)
     if found := results.load(prepared.folder):
         heading = prepared.heading
         leakage, thresholds = report.tables(heading, found)

@@ -188,3 +188,21 @@ def test_knowledge_is_what_is_declared(model):
     hidden = attacking.attackers(MODALITY, model, parse().attack, PICTURES, ())
     known = attacking.knowledge(hidden, np.array([2]), ())
     assert (known.labels, known.public_examples) == (None, None)
+
+
+def test_a_message_of_zeros_is_marked_where_nothing_is_hidden(run, seen, monkeypatch):
+    """Visible zeros of a part are no such message: the rest may say something."""
+
+    def marked(view):
+        monkeypatch.setattr(study_views, "of_messages", lambda *_: lambda rows: (view,))
+        (found,) = run("idlg")
+        return found.record.details.get("gradient_is_zero", False)
+
+    def message(size):
+        return (views.ClientMessage(np.zeros([size], np.float32), b"", 1.0),)
+
+    size = len(seen.mask)
+    bare = seen._replace(mask=np.zeros([size], bool))
+    assert marked(bare._replace(messages=message(size)))
+    assert not marked(seen._replace(messages=message(int((~seen.mask).sum()))))
+    assert not marked(seen)

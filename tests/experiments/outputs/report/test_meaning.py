@@ -1,7 +1,9 @@
 """The first paragraph: from which share on nothing leaks, its cost, how sure that is."""
 
+import dataclasses
 import math
 
+from experiments.outputs import by_attack, summary
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.report import (
     answer,
@@ -204,3 +206,38 @@ def test_what_naive_attackers_do_not_get_is_no_protection(tmp_path):
     aware = attacks((0.1, 30.0), (0.75, 9.0))
     text = means(tmp_path / "aware", [*made(), *aware])["client"]
     assert "With 75 % hidden no attack tried gets past" in text and "naive" not in text
+
+
+def test_a_gradient_of_zeros_is_no_protection(tmp_path):
+    """Example 1 says nothing with nothing hidden: nothing is hidden of it by a mask."""
+
+    def zero(made):
+        return [
+            dataclasses.replace(one, details={**one.details, "gradient_is_zero": True})
+            if one.image_index == 1 and one.hidden == 0
+            else one
+            for one in made
+        ]
+
+    made = zero(attacks((0.0, 90.0), (0.1, 30.0), (1.0, 6.0)))
+    text = means(tmp_path / "some", made)["client"]
+    assert "on 2 of 2 examples" in text and "of 3" not in text
+    assert "that none of 2 leaks" in text
+    runs = [reading.read(tmp_path / "some/run")]
+    shown = writing.page_of(writing.families_of(runs, lambda modality: PICTURES), runs)
+    (note,) = shown.notes
+    assert note == (
+        "1 of 3 attacked examples has a gradient of zeros, with nothing hidden too (loss 0 "
+        "in float32; are the columns scaled?), so that they are left out of what follows."
+    )
+    (group,) = shown.groups
+    assert "2 examples" in group.caption
+    assert not any("done" in each for row in group.grid.rows for each in row.cells)
+    (row, *_) = summary.summarise(made)
+    assert row.leakage.best.n == 2
+    (line, *_) = by_attack.summarise(made, PICTURES)
+    assert line.leak.n == 2
+    # Of nothing else there is nothing left out.
+    alone = zero(attacks((0.0, 9.0), (1.0, 9.0), images=[1]))
+    text = means(tmp_path / "alone", alone)["client"]
+    assert "even with nothing hidden the attacks tried are no better" in text

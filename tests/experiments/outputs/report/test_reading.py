@@ -3,7 +3,7 @@ import json
 import pytest
 
 from experiments.outputs import plan, results
-from experiments.outputs.report import reading
+from experiments.outputs.report import kept, reading
 from tests.experiments.outputs.report import folders
 
 
@@ -109,3 +109,11 @@ def test_runs_in_folders_of_the_same_name_have_names_of_their_own(tmp_path):
     other = folders.write(tmp_path / "c", folders.found(2), 2)
     names = [run.name for run in reading.read_all([*paths, other])]
     assert names == [str(paths[0]), str(paths[1]), "c"]
+
+
+def test_why_there_is_no_prediction_is_a_note(tmp_path):
+    path = folders.write(tmp_path / "a", folders.found())
+    kept.save_reasons(path, ["The flags\ncannot be used."])
+    assert "No prediction: The flags cannot be used." in reading.read(path).notes
+    kept.save_reasons(path, [])
+    assert reading.read(path).notes == ()
