@@ -71,6 +71,8 @@ def execute(
                 print(f"{run.path}: {note}", file=output)
         for path in written:
             print(path, file=output, flush=True)
+        for line in report.writing.in_words(runs, leaks_of):
+            print(f"\n{line}", file=output, flush=True)
         return 0
 
     return command.perform(prepare, work, errors)

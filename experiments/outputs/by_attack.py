@@ -106,7 +106,7 @@ def _row(group: Sequence[AttackRecord], leaks: Leaks) -> AttackRow:
         hidden_share=statistics.median_low(one.hidden_share for one in group),
         attack=first.attack,
         attacker=first.attacker,
-        leak=statistic.summarise(values, of, independent),
+        leak=statistic.summarise(values, of, independent, leaks.exact),
         diverged=sum(value != value for value in values),
         chosen=tuple(Counter(one.chosen for one in ended if one.chosen).items()),
         without_result=tuple(

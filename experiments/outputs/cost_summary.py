@@ -283,9 +283,17 @@ def differ(
     orders = [
         math.comb(len(ours[one]) + len(others[one]), len(ours[one])) for one in seeds
     ]
+    return not overlap(ours, others) and 2 / math.prod(orders) <= _CHANCE
+
+
+def overlap(
+    ours: Mapping[int, Sequence[float]], others: Mapping[int, Sequence[float]]
+) -> bool:
+    """Whether the ranges of two kinds of rounds overlap in some seed, or change sides."""
+    seeds = ours.keys() & others.keys()
     slower = all(min(ours[one]) > max(others[one]) for one in seeds)
     faster = all(max(ours[one]) < min(others[one]) for one in seeds)
-    return bool(seeds) and (slower or faster) and 2 / math.prod(orders) <= _CHANCE
+    return not seeds or not (slower or faster)
 
 
 def seconds_by_seed(rounds: Iterable[RoundRecord]) -> dict[int, list[float]]:

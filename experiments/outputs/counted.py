@@ -21,8 +21,15 @@ def rates(leakage: Leakage, leaks: Leaks) -> Iterator[tuple[str, Rate]]:
 def _labels(leakage: Leakage) -> str:
     if not leakage.label_classes:
         return LABELS
-    several = f"{leakage.label_tries} tries each, " if leakage.label_tries != 1 else ""
-    return f"{LABELS} ({several}chance of one 1 in {leakage.label_classes})"
+    return f"{LABELS} ({_chance(leakage.label_tries or 1, leakage.label_classes)})"
+
+
+def _chance(tries: int, classes: int) -> str:
+    """How often one of several attacks names a label that none of them knows."""
+    if tries == 1:
+        return f"chance of a guess: {100 / classes:.0f} %"
+    percent = 100 * (1 - (1 - 1 / classes) ** tries)
+    return f"chance of one of {tries} independent guesses: {percent:.0f} %"
 
 
 def in_words(rate: Rate) -> str:

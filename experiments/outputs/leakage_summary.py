@@ -108,13 +108,13 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
     finished = _finished(best, key)
     asked = _asked(group)
     labels = _labels(asked)
-    numbers = {one.name: _statistic(finished, one.key) for one in leaks.numbers}
+    numbers = {one.name: _statistic(finished, one.key, leaks) for one in leaks.numbers}
     shares = {one.name: _share(best, one) for one in leaks.shares}
     return Leakage(
         naive=_main(by_attacker["naive"], leaks),
         mask_aware=_main(by_attacker["mask_aware"], leaks),
-        best=_statistic(finished, key),
-        blind=_blind(records, key),
+        best=_statistic(finished, key, leaks),
+        blind=_blind(records, leaks),
         blind_made_of=blind.made_of(records),
         naive_past_blind=blind.past_of_any(by_attacker["naive"], leaks),
         mask_aware_past_blind=blind.past_of_any(by_attacker["mask_aware"], leaks),
@@ -153,7 +153,7 @@ def _finished(best: Iterable[Try], key: str) -> list[Try]:
 
 def _main(group: Iterable[AttackRecord], leaks: Leaks) -> Statistic | None:
     key = leaks.main.key
-    return _statistic(_finished(hindsight.of_examples(group, leaks), key), key)
+    return _statistic(_finished(hindsight.of_examples(group, leaks), key), key, leaks)
 
 
 def _asked(group: Iterable[AttackRecord]) -> Mapping[Place, list[AttackRecord]]:
@@ -171,18 +171,21 @@ def _labels(asked: Mapping[Place, list[AttackRecord]]) -> Rate | None:
     return _rate(right, [tried[0] for tried in asked.values()])
 
 
-def _blind(records: Iterable[AttackRecord], key: str) -> Statistic | None:
+def _blind(records: Iterable[AttackRecord], leaks: Leaks) -> Statistic | None:
+    key = leaks.main.key
     guessed = blind.of_examples(records, key)
     of, independent = units.of_records(guessed)
     values = [blind.value(one, key) for one in guessed]
-    return statistic.summarise(values, of, independent)
+    return statistic.summarise(values, of, independent, leaks.exact)
 
 
-def _statistic(best: Iterable[Try], key: str) -> Statistic | None:
+def _statistic(best: Iterable[Try], key: str, leaks: Leaks) -> Statistic | None:
     """A measure of the best."""
     measured = [one for one in best if key in one.measures]
     of, independent = units.of_records([one.record for one in measured])
-    return statistic.summarise([one.number(key) for one in measured], of, independent)
+    values = [one.number(key) for one in measured]
+    exact = leaks.exact if key == leaks.main.key else math.inf
+    return statistic.summarise(values, of, independent, exact)
 
 
 def _share(best: Sequence[Try], share: Share) -> Rate | None:

@@ -1,5 +1,6 @@
 """How the leakage of a modality is called, printed and drawn: as data."""
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -87,6 +88,8 @@ class Leaks(NamedTuple):
       seen: How it is said that one of them decided, by its key; nothing is said of one
         that is missing.
       drawn: Where a value of `main` is drawn, if it may be infinite.
+      exact: What is larger says no more of `main` than that all is known.
+      lookups: Attacks that find something like the example and reconstruct nothing.
       near: Values of `main` closer than this have one label in a figure.
     """
 
@@ -105,6 +108,8 @@ class Leaks(NamedTuple):
     beyond_words: str = "above it"
     by_chance: tuple[str, ...] = ()
     alike: bool = False
+    exact: float = math.inf
+    lookups: tuple[str, ...] = ()
     seen: Mapping[str, Seen] = MappingProxyType({})
 
     @property

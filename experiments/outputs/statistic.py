@@ -39,6 +39,7 @@ def summarise(
     values: Iterable[float],
     of: Sequence[Hashable] | None = None,
     independent: bool = True,
+    exact: float = math.inf,
 ) -> Statistic | None:
     """Summarises a sample; infinite values are allowed and NaN is left out.
 
@@ -49,6 +50,8 @@ def summarise(
         it is an interval of the median of those medians. By default each value is of a
         thing of its own.
       independent: Whether these things are. If not there is no interval.
+      exact: From which value on one says no more than that something is exact
+        (`quartiles`).
 
     Returns:
       The summary, or None for an empty sample.
@@ -64,9 +67,9 @@ def summarise(
     sample = np.concatenate(
         [np.asarray(group, np.float64) for group in groups.values()]
     )
-    found = interval([median(group) for group in groups.values()])
+    found = interval([median(group, exact) for group in groups.values()])
     ends = (found if independent else None) or (math.nan, math.nan)
-    return Statistic(len(sample), *quartiles(sample), *ends)
+    return Statistic(len(sample), *quartiles(sample, exact), *ends)
 
 
 def interval(values: Sequence[float]) -> tuple[float, float] | None:
@@ -87,19 +90,39 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
     return ascending[int(ranks.low)], ascending[int(ranks.high)]
 
 
-def median(values: Sequence[float]) -> float:
-    """The median of at least one value, infinite ones allowed."""
-    return quartiles(np.asarray(values, np.float64))[0]
+def median(values: Sequence[float], exact: float = math.inf) -> float:
+    """The median of at least one value, infinite ones allowed; as `quartiles` has it."""
+    return quartiles(np.asarray(values, np.float64), exact)[0]
 
 
-def quartiles(sample: np.ndarray) -> tuple[float, float, float]:
-    """The median, and what 25 and 75 % of at least one value lie below."""
+def quartiles(
+    sample: np.ndarray, exact: float = math.inf
+) -> tuple[float, float, float]:
+    """The median, and what 25 and 75 % of at least one value lie below.
+
+    Between a value that is exact and one that is not there is no mean: half of an exact
+    and a blind picture is neither. There the lower of the two counts.
+
+    Args:
+      sample: [k], k >= 1.
+      exact: What is larger is exact.
+    """
     # Quartiles interpolate, which infinity does not survive: a number far above the
     # sample stands for it, and what comes out far above is infinite.
     scale = 1.0 + np.abs(sample[np.isfinite(sample)]).max(initial=0.0)
     finite = np.where(np.isinf(sample), np.copysign(_FAR * scale, sample), sample)
+    shares = [25, 50, 75]
     low, median, high = (
-        math.copysign(math.inf, value) if abs(value) > 10 * scale else float(value)
-        for value in np.percentile(finite, [25, 50, 75])
+        below
+        if below <= exact < above
+        else math.copysign(math.inf, value)
+        if abs(value) > 10 * scale
+        else float(value)
+        for value, below, above in zip(
+            np.percentile(finite, shares),
+            np.percentile(sample, shares, method="lower").tolist(),
+            np.percentile(sample, shares, method="higher").tolist(),
+            strict=True,
+        )
     )
     return median, low, high

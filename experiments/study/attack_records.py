@@ -145,8 +145,9 @@ def _record(
     members: tuple[MemberRecord, ...],
 ) -> AttackRecord:
     choice = found.choice
+    unmeasured = _unmeasured(subject, row)
     return dataclasses.replace(
-        _unmeasured(subject, row),
+        unmeasured,
         measures=dict(leak.measures),
         recovered_label=leak.recovered_label,
         label_correct=leak.label_correct,
@@ -157,6 +158,7 @@ def _record(
         chosen_by=choice.by if choice else None,
         members=members,
         details={
+            **unmeasured.details,
             "label_source": found.label_source,
             "stop": found.stop,
             "matched_entries": found.matched_entries,
@@ -164,7 +166,6 @@ def _record(
             "batch_statistics": coupling.mixes_examples(subject.model),
             **_guessed(subject.model),
             **_classes(subject),
-            "ciphertext_bytes": len(subject.view.messages[0].ciphertext),
             **leak.details,
         },
     )
@@ -205,4 +206,6 @@ def _unmeasured(subject: Subject, row: int) -> AttackRecord:
         session=subject.session,
         weights_after_rounds=subject.weights_after_rounds,
         modality=subject.modality.leaks.modality,
+        # Also of a message that nobody could attack.
+        details={"ciphertext_bytes": len(subject.view.messages[0].ciphertext)},
     )

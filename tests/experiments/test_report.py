@@ -37,10 +37,13 @@ def test_several_runs_get_a_folder_of_their_own(tmp_path):
         folders.write(tmp_path / f"s{seed}", folders.found(seed), seed)
         for seed in (0, 1)
     ]
-    status, _, _ = execute(*paths, place=tmp_path / "out")
+    status, shown, _ = execute(*paths, place=tmp_path / "out")
     assert status == 0
     assert (tmp_path / "out" / "report.html").exists()
     assert not (paths[0] / "report.html").exists()
+    # What all of them mean together is read at the end.
+    assert shown.splitlines()[-1].startswith("What this means for you (")
+    assert "of 2 seeds." in shown.splitlines()[-1]
     assert "seeds 0, 1" in (tmp_path / "out" / "report.html").read_text()
 
 

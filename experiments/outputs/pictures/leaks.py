@@ -52,6 +52,8 @@ PICTURES = Leaks(
     short=decibels.short,
     drawn=decibels.drawable,
     near=5.0,
+    exact=decibels.EXACT_DB,
+    lookups=("retrieval",),
     # A picture can be readable though its PSNR is that of a grey one.
     beyond=(("psnr_db", 1.0), ("ssim", 0.1), ("identified", 0.5)),
     beyond_words="more than 1 dB of PSNR above it, nor 0.1 of SSIM and above 99 pictures "

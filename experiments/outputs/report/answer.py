@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from experiments.outputs import attackers, blind, cost_summary, counted, hindsight
+from experiments.outputs import attackers, blind, counted, hindsight
 from experiments.outputs.leaks import Leaks
-from experiments.outputs.report import cost_tables, costs, shares
+from experiments.outputs.report import cost_tables, costs, meaning, shares
 from experiments.outputs.report import spread as spread_lib
 from experiments.outputs.report.costs import Message, Rounds
 from experiments.outputs.report.outcomes import (
@@ -149,6 +149,9 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
         f"{spread_lib.in_words(best.spread, leaks)}. It was "
         f"{hindsight.counted(best.chosen)}, the best of {_tried(here)}."
     )
+    names = dict.fromkeys(name.partition(" ")[0] for name, _ in best.chosen)
+    for said in meaning.lookup(names, leaks):
+        yield f"{said[:1].upper()}{said[1:]}."
     if not choosing and len(_attacks(here)["result"]) > 1:
         yield "Which one an attacker would choose is not known: no strongest was run."
     without = sum(
@@ -316,11 +319,7 @@ def _time(trained: Sequence[Rounds], rounds: Sequence[Rounds]) -> Iterator[str]:
             f", against {plain.seconds.seconds} without encryption" if plain else ""
         )
         yield f"A training round took {one.seconds.seconds}{against}."
-        if plain and not cost_summary.differ(one.by_seed, plain.by_seed):
-            yield (
-                "So few rounds, or such that overlap, may differ by chance: no difference "
-                "was measured."
-            )
-            continue
-        if one.seconds.n < spread_lib.FEW:
+        if plain:
+            yield f"That is a factor of {one.time_over(plain)}."
+        elif one.seconds.n < spread_lib.FEW:
             yield "So few rounds say little."

@@ -1,12 +1,14 @@
 """What a result means for whoever has to decide, in a few sentences."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from attacks.metrics import success
-from experiments.outputs import attackers, blind, counted, units
+from experiments.outputs import attackers, blind, counted, hindsight, units
 from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
@@ -74,6 +76,8 @@ def of(
         for text, names in said.items()
     ]
     mine = [one for one in records if outcomes.context_of(one) == context]
+    if context.target == "client":
+        sentences.append(_time(metrics.values(), rounds))
     return (*sentences, *_sure(list(metrics.values()), mine), _not_tried(own, mine))
 
 
@@ -99,20 +103,45 @@ def _of_metric(
         if near and (cost := costs_of(near)):
             yield f"With {near.text} hidden {cost}."
         return
+    bare = any(one.mask.low == 0.0 for one in own)
+    fails = bool(ordered) and near is not None and _fails_anyway(ordered)
+    if fails:
+        none = "no attack has a result" if bare else "nothing was measured"
+        yield (
+            f"this run says nothing of what hiding does: with nothing hidden {none}, so "
+            "attacks may fail without a mask, too."
+        )
     if near:
         (at,) = (one for one in found if one.mask == near)
-        yield _about_a_tenth(at, costs_of(near), leaks)
+        said = _about_a_tenth(at, costs_of(near), leaks)
+        yield f"{said[:1].upper()}{said[1:]}" if fails else said
     else:
         yield f"with nothing hidden {_recovered(found[0], leaks)}."
-    if ordered:
+    if ordered and not fails:
         yield from _protecting(ordered, near, costs_of, leaks)
-        bare = any(one.mask.low == 0.0 for one in own)
-        if all(one.past.none for one in ordered):
-            none = "no attack has a result" if bare else "nothing was measured"
-            yield f"With nothing hidden {none}, so they may fail without a mask, too."
-    elif near:
+        yield from _more_with_more(ordered)
+    elif near and not ordered:
         yield shares.in_words(own, leaks)
-    yield from _unknown(own, found)
+    yield from _unknown(own, found, costs_of)
+
+
+def _fails_anyway(ordered: Sequence[Compared]) -> bool:
+    """Whether nothing is known of attacks without a mask, and none works with one."""
+    return ordered[0].mask.low > 0.0 and all(one.past.none for one in ordered)
+
+
+def _more_with_more(ordered: Sequence[Compared]) -> Iterator[str]:
+    """Says so where more leaked with more hidden, which no mask can do."""
+    for less, more in itertools.pairwise(ordered):
+        if (more.past.better, not more.past.none) > (
+            less.past.better,
+            not less.past.none,
+        ) and more.past.of == less.past.of:
+            yield (
+                f"With {more.mask.text} hidden more leaked than with {less.mask.text}: "
+                "that is within what a longer search would change."
+            )
+            return
 
 
 def _published(one: Outcome, leaks: Leaks) -> Iterator[str]:
@@ -148,7 +177,13 @@ def _protecting(
         yield naive
     if protecting is None:
         if near and not ordered[-1].past.none:
-            yield f"None of the measured shares ({measured} %) stopped them."
+            none = any(one.past.none for one in ordered)
+            which = (
+                f"The largest measured share, {percent(ordered[-1].mask.asked)} %, did not"
+                if none
+                else f"None of the measured shares ({measured} %)"
+            )
+            yield f"{which} {'stop' if none else 'stopped'} them."
         return
     where = f"From {protecting.mask.text} on"
     if protecting is ordered[-1]:
@@ -160,10 +195,25 @@ def _protecting(
     )
 
 
-def _unknown(own: Sequence[Outcome], found: Sequence[Outcome]) -> Iterator[str]:
+def _unknown(
+    own: Sequence[Outcome],
+    found: Sequence[Outcome],
+    costs_of: Callable[[Mask], str],
+) -> Iterator[str]:
     """The shares of which nothing is known, and whether that is all that hides."""
+    none = [one for one in own if one.attack == HINDSIGHT and not one.spread]
+    # Of some examples nothing can be guessed where nothing is visible.
+    for one in none:
+        if one.context.target == "client" and one.mask.low == 1.0:
+            cost = costs_of(one.mask)
+            yield (
+                f"With {one.mask.text} hidden nothing is visible, so no attack has "
+                f"anything to go by{f'; there {cost}' if cost else ''}."
+            )
     without = [
-        one.mask.text for one in own if one.attack == HINDSIGHT and not one.spread
+        one.mask.text
+        for one in none
+        if one.context.target != "client" or one.mask.low < 1.0
     ]
     if without:
         of_them = "of them" if len(without) > 1 else "of it"
@@ -172,7 +222,7 @@ def _unknown(own: Sequence[Outcome], found: Sequence[Outcome]) -> Iterator[str]:
             f"{of_them}."
         )
     if all(one.mask.high == 0.0 for one in found):
-        rest = "" if without else "Nothing was measured with a part hidden: this"
+        rest = "" if none else "Nothing was measured with a part hidden: this"
         yield f"{rest or 'So this'} says nothing of what hiding does."
 
 
@@ -184,32 +234,73 @@ def _recovered(one: Outcome, leaks: Leaks) -> str:
         middle = leaks.shown(one.spread.median) if one.spread else "no number"
         said = f"the median of the best attack on each example is {middle}"
     elif past.none:
-        several = "s" if past.of > 1 else ""
-        return f"{who} are {blind.NO_BETTER} on any of {past.of} example{several}"
+        said = f"{who} are {blind.NO_BETTER} on any of {_examples(past, one)}"
+        labels = list(_rates(one, leaks, labels=True))
+        return f"{said}{f' ({labels[0]})' if labels else ''}"
     else:
-        said = f"{who} recover {_more(past)}"
-    return f"{said}{_counted(one, leaks)}"
+        said = f"{who} recover {_more(past, one)}"
+    parts = [
+        *_interval(one),
+        *_best(one, leaks),
+        *(sentence for sentence, _ in blind.seen(one.decided, leaks)),
+        *_rates(one, leaks, labels=False),
+        *_rates(one, leaks, labels=True),
+    ]
+    return f"{said} ({'; '.join(parts)})" if parts else said
 
 
-def _more(past: Past) -> str:
+def _more(past: Past, one: Outcome) -> str:
     if not past.better:
         return "a little more than a blind guess has"
-    several = "s" if past.of > 1 else ""
-    return (
-        f"more than a blind guess has, on {past.better} of {past.of} example{several}"
-    )
+    return f"more than a blind guess has, on {past.better} of {_examples(past, one)}"
 
 
-def _counted(outcome: Outcome, leaks: Leaks) -> str:
-    """How many of the examples count as recovered."""
+def _examples(past: Past, one: Outcome) -> str:
+    """How many there are, and how many are to come."""
+    said = f"{past.of} example{'s' if past.of > 1 else ''}"
+    return f"{said}, of {one.planned} planned" if one.planned > past.of else said
+
+
+def _interval(one: Outcome) -> Iterator[str]:
+    """Of which share of such examples the same may hold."""
+    independent = one.context.batch_size == 1
+    if one.past and independent and len({each.seed for each in one.samples}) == 1:
+        leaking = np.arange(one.past.of) < one.past.better
+        rate = success.rate(leaking)
+        yield f"95 % interval {100 * rate.low:.0f} to {100 * rate.high:.0f} %"
+
+
+def _best(one: Outcome, leaks: Leaks) -> Iterator[str]:
+    """Which attacks were the best, and what a look-up is."""
+    names: Counter[str] = Counter()
+    for name, count in one.chosen:
+        names[name.partition(" ")[0]] += count
+    if names:
+        yield f"best: {hindsight.counted(names.most_common())}"
+        yield from lookup(names, leaks)
+
+
+def lookup(names: Iterable[str], leaks: Leaks) -> Iterator[str]:
+    """Says what the look-ups among the best attacks are.
+
+    Args:
+      names: Of attacks.
+      leaks: What is measured.
+    """
+    for name in names:
+        if name in leaks.lookups:
+            yield (
+                f"{name} is a look-up: a similar public example was found, nothing was "
+                "reconstructed"
+            )
+
+
+def _rates(outcome: Outcome, leaks: Leaks, labels: bool) -> Iterator[str]:
+    """How many of the examples count as recovered, or have a label that is named."""
     summary = outcome.summary
-    rates = [sentence for sentence, _ in blind.seen(outcome.decided, leaks)]
-    rates += [
-        f"{name}: {rate.successes} of {rate.trials}"
-        for name, rate in (counted.rates(summary, leaks) if summary else ())
-        if not name.startswith(counted.LABELS)
-    ]
-    return f" ({'; '.join(rates)})" if rates else ""
+    for name, rate in counted.rates(summary, leaks) if summary else ():
+        if name.startswith(counted.LABELS) == labels:
+            yield f"{name}: {rate.successes} of {rate.trials}"
 
 
 def _cost(
@@ -219,19 +310,13 @@ def _cost(
     mask: Mask,
 ) -> str:
     """Times the bytes of what is in the clear; "" where that was not measured."""
-    parts = []
+    parts: list[str] = []
     message = messages.get((context, mask.metric, mask.agreement, mask.asked))
     if message and context.target == "client":
-        times = message.total.median / message.plain
-        parts.append(f"a client's message takes {times:.3g} x the bytes of a clear one")
+        ratio = message.total.median / message.plain
+        parts.append(f"a client's message takes {ratio:.3g} x the bytes of a clear one")
     for one in rounds:
-        setting = one.setting
-        same = (
-            setting.dataset,
-            setting.model,
-            setting.metric,
-            setting.encryption_ratio,
-        ) == (context.dataset, context.model, mask.metric, mask.asked)
+        same = _is_of(one, context, mask)
         plain = costs.plain_of(one, rounds) if same else None
         if plain:
             up, _ = one.over(plain)
@@ -245,6 +330,37 @@ def _cost(
     return " and ".join(parts)
 
 
+def _time(metrics: Iterable[Sequence[Outcome]], rounds: Sequence[Rounds]) -> str:
+    """The time of a round at the share nearest to a tenth, or that it was not measured."""
+    said: dict[str, list[str]] = {}
+    for each in metrics:
+        hiding = [
+            one.mask for one in each if one.attack == HINDSIGHT and one.mask.share > 0
+        ]
+        mask = shares.nearest(hiding) if hiding else None
+        for one in rounds:
+            plain = costs.plain_of(one, rounds)
+            if mask and plain and _is_of(one, each[0].context, mask):
+                where = f"a training round with {mask.text} hidden"
+                times = f"{one.time_over(plain)} by {mask.metric}"
+                said.setdefault(where, []).append(times)
+    if not said:
+        return "Time: not measured, as nothing was trained."
+    listed = "; ".join(f"{where} {', '.join(times)}" for where, times in said.items())
+    return f"Time, of that of a clear one: {listed}."
+
+
+def _is_of(one: Rounds, context: Context, mask: Mask) -> bool:
+    """Whether a training did the work of what was attacked."""
+    setting = one.setting
+    return (
+        setting.dataset,
+        setting.model,
+        setting.metric,
+        setting.encryption_ratio,
+    ) == (context.dataset, context.model, mask.metric, mask.asked)
+
+
 def _sure(
     metrics: Sequence[Sequence[Outcome]], records: Sequence[AttackRecord]
 ) -> Iterator[str]:
@@ -255,7 +371,8 @@ def _sure(
     count = len(victims)
     said = f"How sure: {count} example{'s' if count > 1 else ''}"
     said += f" of {len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
-    found = [shares.enough(shares.compared(each)) for each in metrics]
+    compared = [shares.compared(each) for each in metrics]
+    found = [shares.enough(one) for one in compared if one and not _fails_anyway(one)]
     protecting = [one for one in found if one is not None]
     independent = len(seeds) == 1 and units.of_records(records).independent
     if protecting and independent:

@@ -80,6 +80,9 @@ class Outcome(NamedTuple):
       summary: Of `HINDSIGHT`: what else is counted on the same reconstructions.
       decided: By what each example is better than the blind guess, in the order of the
         records; None where it is not, and empty of `BLIND`.
+      exact: What is larger is exact.
+      planned: Of `HINDSIGHT`: examples that are to be attacked, of all seeds; 0 where that
+        is not known.
       naive_only: Of `HINDSIGHT`: whether no attacker who uses the mask has a result,
         though a part is hidden and a part visible (`attackers`).
     """
@@ -97,6 +100,8 @@ class Outcome(NamedTuple):
     summary: Leakage | None = None
     naive_only: bool = False
     decided: tuple[blind.Decided | None, ...] = ()
+    exact: float = math.inf
+    planned: int = 0
 
     @property
     def is_attack(self) -> bool:
@@ -112,7 +117,7 @@ class Outcome(NamedTuple):
     @property
     def spread(self) -> Spread | None:
         """What the measurements say together."""
-        return spread_lib.of(self.samples, self.context.batch_size == 1)
+        return spread_lib.of(self.samples, self.context.batch_size == 1, self.exact)
 
 
 def percent(share: float) -> str:
@@ -189,6 +194,7 @@ def _of_mask(
             tuple(Counter(one.chosen for one in own if one.chosen).items()),
             blind.past([(one, one.measures) for one in own], leaks),
             decided=_decided([(one, one.measures) for one in own], leaks),
+            exact=leaks.exact,
         )
         for name in dict.fromkeys(each.name for one in own for each in one.members):
             members = [
@@ -206,6 +212,7 @@ def _of_mask(
                 decided=_decided(
                     [(one, each.measures) for one, each in members], leaks
                 ),
+                exact=leaks.exact,
             )
     yield from _blind(context, mask, group, leaks)
     yield _hindsight(context, mask, group, leaks)
@@ -257,7 +264,9 @@ def _blind(
     )
     if made_of:
         named = ((made_of, len(samples)),)
-        yield Outcome(context, mask, BLIND, "", "", samples, 0, (), named)
+        yield Outcome(
+            context, mask, BLIND, "", "", samples, 0, (), named, exact=leaks.exact
+        )
 
 
 def _hindsight(
@@ -290,4 +299,5 @@ def _hindsight(
         summary,
         attackers.are_naive(group),
         _decided([(one.record, one.measures) for one in best], leaks),
+        leaks.exact,
     )

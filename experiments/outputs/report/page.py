@@ -9,7 +9,8 @@ import jinja2
 import markupsafe
 import plotly.offline
 
-from experiments.outputs import assumed, attackers, blind, glossary
+from experiments.outputs import assumed, attackers, blind, cost_summary, glossary
+from experiments.outputs.cost_summary import Setting
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import (
@@ -31,6 +32,7 @@ from experiments.outputs.report.curves import Curve
 from experiments.outputs.report.examples import Strip
 from experiments.outputs.report.families import Family
 from experiments.outputs.report.grid import Grid
+from experiments.outputs.report.outcomes import Outcome
 from experiments.outputs.report.provenance import Provenance
 from experiments.outputs.report.reading import Run
 from experiments.outputs.summary import Context
@@ -233,7 +235,7 @@ def meanings(family: Family, leaks: Leaks) -> dict[Context, tuple[str, ...]]:
       Sentences by what was attacked.
     """
     attacked = _attacks(family)
-    found = outcomes.of_records(attacked, leaks)
+    found = _outcomes(family, leaks)
     sent, trained = costs.messages(attacked), costs.rounds(family.records)
     said = {
         context: meaning.of(context, found, attacked, sent, trained, leaks)
@@ -271,9 +273,31 @@ def _attacks(family: Family) -> list[AttackRecord]:
     )
 
 
+def _outcomes(family: Family, leaks: Leaks) -> list[Outcome]:
+    """The outcomes, each that is of all attacks with how many examples are planned."""
+    planned: dict[tuple[Setting, str, int], set[tuple[int, int]]] = {}
+    for run in family.runs:
+        for key in run.plan.attacks if run.plan else ():
+            setting = cost_summary.setting_of(key.cell)
+            place = (setting, key.target, key.batch_size)
+            planned.setdefault(place, set()).add((key.cell.seed, key.image_index))
+    nothing = {
+        (one.cell.seed, one.image_index)
+        for one in family.records
+        if isinstance(one, AttackRecord)
+    } - {(one.cell.seed, one.image_index) for one in _attacks(family)}
+    found = []
+    for one in outcomes.of_records(_attacks(family), leaks):
+        context, mask = one.context, one.mask
+        setting = Setting(*context[:4], mask.metric, mask.agreement, mask.asked)
+        every = planned.get((setting, context.target, context.batch_size), set())
+        found.append(one._replace(planned=len(every - nothing)))
+    return found
+
+
 def _groups(family: Family, leaks: Leaks) -> list[Group]:
     attacked = _attacks(family)
-    found = outcomes.of_records(attacked, leaks)
+    found = _outcomes(family, leaks)
     sent, trained = costs.messages(attacked), costs.rounds(family.records)
     places = {(one.cell.seed, one.image_index) for one in attacked}
     known = {
@@ -352,7 +376,10 @@ def _caption(context: Context, attacked: Sequence[AttackRecord], leaks: Leaks) -
     own = [one for one in attacked if outcomes.context_of(one) == context]
     seeds = {one.cell.seed for one in own}
     victims = {one.image_index for one in own}
-    return (
+    said = (
         f"{leaks.main.words}: {len(victims)} example{'s' if len(victims) > 1 else ''}, "
         f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
     )
+    if blind.of_examples(own, leaks.main.key):
+        said += f". {blind.NO_BETTER.capitalize()}: on no example {leaks.beyond_words}"
+    return said

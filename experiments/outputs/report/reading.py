@@ -197,7 +197,7 @@ def _unfinished(plan: Plan | None, found: Mapping[Key, Record]) -> Iterator[str]
     left = plan.missing(found)
     for what, missing, planned in (
         ("trainings", left.trainings, plan.trainings),
-        ("attacked examples", left.attacks, plan.attacks),
+        ("attacks", left.attacks, plan.attacks),
     ):
         if missing:
             done = len(planned) - len(missing)
@@ -205,3 +205,18 @@ def _unfinished(plan: Plan | None, found: Mapping[Key, Record]) -> Iterator[str]
                 f"Unfinished: {done} of {len(planned)} {what} are there. The same "
                 "command goes on."
             )
+    to_come = _to_come(plan, left)
+    if to_come:
+        yield f"Nothing is there yet of {to_come}."
+
+
+def _to_come(plan: Plan, left: Plan) -> str:
+    """The masks on which no attack has ended yet."""
+    missing = set(left.attacks)
+    begun = {key.cell for key in plan.attacks if key not in missing}
+    shares: dict[str, dict[str, None]] = {}
+    for key in plan.attacks:
+        if key.cell not in begun:
+            percent = f"{100 * key.cell.encryption_ratio:g}"
+            shares.setdefault(key.cell.metric, {})[percent] = None
+    return ", ".join(f"{metric} at {', '.join(at)} %" for metric, at in shares.items())

@@ -1,6 +1,7 @@
 """A measured number and how sure it is: all values while they are few."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -43,7 +44,9 @@ class Spread(NamedTuple):
     interval: tuple[float, float] | None
 
 
-def of(samples: Iterable[Sample], independent: bool = True) -> Spread | None:
+def of(
+    samples: Iterable[Sample], independent: bool = True, exact: float = math.inf
+) -> Spread | None:
     """Puts measurements together, seed by seed if there are several.
 
     The interval is that of `statistic.interval`, which assumes independent values.
@@ -51,6 +54,7 @@ def of(samples: Iterable[Sample], independent: bool = True) -> Spread | None:
     Args:
       samples: The measurements.
       independent: Whether the examples of one seed are of messages of their own.
+      exact: What is larger is exact (`statistic.quartiles`).
 
     Returns:
       The spread, or None for no measurement.
@@ -63,7 +67,10 @@ def of(samples: Iterable[Sample], independent: bool = True) -> Spread | None:
         for seed, group in itertools.groupby(listed, key=lambda one: one.seed)
     }
     if len(by_seed) > 1:
-        unit, values = "seed", [statistic.median(group) for group in by_seed.values()]
+        unit, values = (
+            "seed",
+            [statistic.median(group, exact) for group in by_seed.values()],
+        )
     else:
         unit, values = "example", [one.value for one in listed]
     ordered = tuple(values)
@@ -72,7 +79,7 @@ def of(samples: Iterable[Sample], independent: bool = True) -> Spread | None:
         unit,
         ordered,
         len({one.example for one in listed}),
-        statistic.median(ordered),
+        statistic.median(ordered, exact),
         statistic.interval(ordered) if usable else None,
     )
 

@@ -11,6 +11,7 @@ from experiments.outputs.report import (
     kept,
     latex,
     long_form,
+    meaning,
     page,
     paper,
     predicted,
@@ -57,6 +58,22 @@ def write(
         path.parent.mkdir(exist_ok=True)
         files.write_atomically(path, content)
     return tuple(folder / name for name in contents)
+
+
+def in_words(runs: Sequence[Run], leaks_of: Callable[[str], Leaks]) -> Iterator[str]:
+    """What the results of all these runs together mean, for a terminal.
+
+    Args:
+      runs: What the report is of.
+      leaks_of: What is measured in a modality, by its name in records.
+
+    Yields:
+      A paragraph for each context of each family.
+    """
+    for family, leaks in families_of(runs, leaks_of):
+        whose = f"{family.name}: " if family.name else ""
+        for context, sentences in page.meanings(family, leaks).items():
+            yield f"{meaning.HEADING} ({whose}{context.title}): {' '.join(sentences)}"
 
 
 def families_of(

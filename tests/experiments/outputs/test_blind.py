@@ -316,7 +316,8 @@ def test_what_decided_is_shown_with_its_numbers_on_every_screen():
         "91 % of the tokens of a sentence are found anywhere in it, against 32 % of a"
     )
     text = " ".join(meaning.of(context, found, SENTENCES, {}, (), TEXT))
-    assert f"on 1 of 1 example ({said}" in text
+    assert "on 1 of 1 example (95 % interval 3 to 100 %; best: bag_of_words;" in text
+    assert f"; {said}" in text
     (one,) = answer.of(context, found, {}, (), TEXT)
     assert f"on 1 of 1 example: {said}" in one.leaks
     rows = {line.attack: line.cells for line in grid.of(context, found, {}, TEXT).rows}
@@ -337,7 +338,7 @@ def test_below_the_guess_and_a_leak_says_what_sees_it():
     found = outcomes.of_records(made, PICTURES)
     context = found[0].context
     text = " ".join(meaning.of(context, found, made, {}, (), PICTURES))
-    assert "on 3 of 3 examples (1 of 3 seen by SSIM, 0.44 against 0.15 of a" in text
+    assert "best: lbfgs; 1 of 3 seen by SSIM, 0.44 against 0.15 of a blind" in text
     assert "1 of 3 identified, nearer to its original than to any other" in text
     shown = printed(made)
     assert "1 seen by SSIM 0.44, 1 identified at random 10 %" in " ".join(shown.split())

@@ -3,7 +3,10 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.outputs import statistic
+from experiments.outputs import by_attack, statistic, summary
+from experiments.outputs.pictures.leaks import PICTURES
+from experiments.outputs.report import outcomes
+from tests.experiments.outputs.example_records import attack
 
 
 def test_a_statistic_of_known_numbers():
@@ -65,3 +68,20 @@ def test_a_statistic_is_ordered_and_the_same_twice(values):
     if found.n >= statistic.FEW:
         assert found.low_95 <= found.high_95
     assert repr(found) == repr(statistic.summarise(values))
+
+
+def test_between_exact_and_blind_there_is_no_mean():
+    """Half of an exact and a blind picture is neither: the lower one counts."""
+    assert statistic.median([140.0, 12.0], exact=58.9) == 12.0
+    assert statistic.median([math.inf, 12.0], exact=58.9) == 12.0
+    assert statistic.median([math.inf, 12.0, 90.0, 70.0], exact=58.9) == 80.0
+    assert statistic.median([20.0, 12.0], exact=58.9) == 16.0
+    found = statistic.summarise([140.0, 90.0, 12.0, 10.0], exact=58.9)
+    assert found.median == 12.0 and found.low_quartile == 11.5
+    mixed = [attack(0, psnr=140.0), attack(1, psnr=12.0)]
+    (row,) = summary.summarise(mixed)
+    assert row.leakage.best.median == 12.0
+    (line,) = by_attack.summarise(mixed, PICTURES)
+    assert line.leak.median == 12.0
+    *_, best = outcomes.of_records(mixed, PICTURES)
+    assert best.spread.median == 12.0

@@ -195,8 +195,9 @@ def test_a_right_label_says_how_many_tried_and_what_chance_has():
     assert row.leakage.labels[:2] == (1, 2)
     names = [name for name, _ in counted.rates(row.leakage, PICTURES)]
     assert (
-        names[-1] == "label right by some attack (2 tries each, chance of one 1 in 4)"
+        names[-1]
+        == "label right by some attack (chance of one of 2 independent guesses: 44 %)"
     )
     (row,) = summary.summarise(records[2:])
     names = [name for name, _ in counted.rates(row.leakage, PICTURES)]
-    assert names[-1] == "label right by some attack (chance of one 1 in 4)"
+    assert names[-1] == "label right by some attack (chance of a guess: 25 %)"

@@ -51,10 +51,14 @@ def test_from_which_share_on_nothing_leaks_and_what_that_costs(tmp_path):
             made += rounds(trained, 1.5, up, 50)
     assert means(tmp_path, made)["client"] == (
         "Hidden by magnitude or random: with 10 % hidden attacks recover more than a "
-        "blind guess has, on 3 of 3 examples (share >= 25 dB: 3 of 3); there a training "
+        "blind guess has, on 3 of 3 examples (95 % interval 29 to 100 %; best: lbfgs; "
+        "share >= 25 dB: 3 of 3; label right by some attack: 3 of 3); there a training "
         "round 1.5 x the uploads of a clear one. From 50 % on no "
         "attack tried gets past a blind guess (measured: 0, 10, 50, 100 %); there a "
-        "training round 2 x the uploads of a clear one. How sure: 3 examples of 1 seed; "
+        "training round 2 x the uploads of a clear one. Time, of that of a clear one: a "
+        "training round with 10 % hidden 1.5 x (3 rounds each, too few to exclude chance) "
+        "by magnitude, 1.5 x (3 rounds each, too few to exclude chance) by random. How "
+        "sure: 3 examples of 1 seed; "
         "that none of 3 leaks leaves it open for up to 71 % of such examples (95 % "
         "interval). Tried with a result: lbfgs. Not tried: any other attack, other data, "
         "other weights; each may recover more."
@@ -72,15 +76,20 @@ def test_what_cannot_be_said_is_not(tmp_path):
         "even with nothing hidden the attacks tried are no better than a blind" in text
     )
     text = of("unmeasured", attacks((0.1, 9.0), (1.0, 9.0)))
-    assert (
-        "With nothing hidden nothing was measured, so they may fail without a" in text
+    assert text.startswith(
+        "Hidden by random: this run says nothing of what hiding does: with nothing hidden "
+        "nothing was measured, so attacks may fail without a mask, too. With 10 % hidden "
+        "attacks are no better than a blind guess on any of 3 examples"
     )
+    # Not a second time, nor how many of no others may leak.
+    assert "gets past" not in text and "leaves it open" not in text
     text = of("without", attacks((0.0, 90.0)))
+    assert text.startswith("Hidden by random: with nothing hidden attacks recover")
+    assert "stopped" not in text
     assert (
-        "with nothing hidden attacks recover more than a blind guess has, on 3 of 3 "
-        "examples (share >= 25 dB: 3 of 3). Nothing was measured with a part hidden: this "
-        "says nothing of what hiding does."
-    ) in text and "stopped" not in text
+        "label right by some attack: 3 of 3). Nothing was measured with a part hidden: "
+        "this says nothing of what hiding does."
+    ) in text
     reason = {
         "status": "does_not_apply",
         "reason": "nothing is visible.",
@@ -89,8 +98,8 @@ def test_what_cannot_be_said_is_not(tmp_path):
     none = attacks((1.0, 0.0), objective=None, **reason)
     text = of("not applicable", [*attacks((0.0, 90.0)), *none])
     assert (
-        "With 100 % hidden no attack has a result, so nothing is known of it. So this says "
-        "nothing of what hiding does."
+        "With 100 % hidden nothing is visible, so no attack has anything to go by. So this "
+        "says nothing of what hiding does."
     ) in text and "stopped" not in text
     text = of("batch", attacks((0.1, 30.0), (1.0, 9.0), batch_size=3))
     assert "examples that share a message or weights have no interval" in text
@@ -104,9 +113,10 @@ def test_a_tenth_comes_first_and_is_called_so_where_it_is_none(tmp_path):
     text = of("more", (0.0, 90.0), (0.1, 9.0), (0.5, 30.0), (1.0, 9.0))
     assert text.startswith(
         "Hidden by random: with 10 % hidden attacks are no better than a blind guess on "
-        "any of 3 examples. With 50 % hidden attacks recover more than a blind guess has,"
-        " on 3 of 3 examples (share >= 25 dB: 3 of 3). With 100 % hidden no attack tried "
-        "gets"
+        "any of 3 examples (label right by some attack: 3 of 3). With 50 % hidden attacks "
+        "recover more than a blind guess has, on 3 of 3 examples (95 % interval 29 to 100 "
+        "%; best: lbfgs; share >= 25 dB: 3 of 3; label right by some attack: 3 of 3). With "
+        "100 % hidden no attack tried gets"
     )
     text = of("far", (0.0, 90.0), (0.5, 30.0), (1.0, 9.0))
     assert (
@@ -143,7 +153,8 @@ def test_without_a_guess_it_says_what_the_answer_says(tmp_path):
     text, _ = of("published", (1.0, 30.0), target="aggregate")
     assert text == (
         "From what is published the median of the best attack on each example is 31.0 dB "
-        "(share >= 25 dB: 3 of 3), and no blind guess is on record to compare with."
+        "(best: lbfgs; share >= 25 dB: 3 of 3; label right by some attack: 3 of 3), and no "
+        "blind guess is on record to compare with."
     )
 
 
@@ -152,7 +163,8 @@ def test_what_is_published(tmp_path):
     text = means(tmp_path, made)["aggregate"]
     assert text.startswith(
         "From what is published attacks recover more than a blind guess has, on 3 of 3 "
-        "examples (share >= 25 dB: 3 of 3), whatever clients encrypt."
+        "examples (best: lbfgs; share >= 25 dB: 3 of 3; label right by some attack: 3 of "
+        "3), whatever clients encrypt."
     )
 
 
@@ -241,3 +253,91 @@ def test_a_gradient_of_zeros_is_no_protection(tmp_path):
     alone = zero(attacks((0.0, 9.0), (1.0, 9.0), images=[1]))
     text = means(tmp_path / "alone", alone)["client"]
     assert "even with nothing hidden the attacks tried are no better" in text
+
+
+def test_the_time_is_in_the_box_or_that_it_was_not_measured(tmp_path):
+    made = attacks((0.0, 90.0), (0.1, 30.0))
+    assert (
+        "Time: not measured, as nothing was trained."
+        in (means(tmp_path / "none", made)["client"])
+    )
+    plain = cell(0.0, "plain", agreement="none", release="plain")
+    ours = cell(0.1, release="reveal_aggregate")
+    few = [*rounds(plain, 1.0, 300, 0, 3), *rounds(ours, 2.8, 450, 10, 3)]
+    text = means(tmp_path / "few", [*made, *few])["client"]
+    # Two of each: whichever are slower, that is one of three outcomes by chance.
+    assert "2.8 x (2 rounds each, too few to exclude chance) by random." in text
+    many = [*rounds(plain, 1.0, 300, 0, 9), *rounds(ours, 2.8, 450, 10, 9)]
+    text = means(tmp_path / "many", [*made, *many])["client"]
+    assert "a training round with 10 % hidden 2.8 x by random." in text
+
+
+def test_a_killed_run_says_how_many_examples_are_to_come(tmp_path):
+    made = attacks((0.0, 90.0), (0.1, 30.0), (1.0, 6.0))
+    path = folders.write(tmp_path / "run", made[:4], planned=made)
+    (family,) = families.join([reading.read(path)])
+    (said,) = page.meanings(family, PICTURES).values()
+    assert "on 1 of 1 example, of 3 planned (95 % interval 3 to 100 %" in said[0]
+    assert "Nothing is there yet of random at 100 %." in reading.read(path).notes
+
+
+def test_the_box_names_the_best_attacks_and_what_is_a_look_up(tmp_path):
+    made = [
+        *attacks((0.0, 90.0), (0.1, 30.0), attack="idlg", images=[0, 1]),
+        *attacks((0.0, 90.0), (0.1, 30.0), attack="retrieval", images=[2]),
+    ]
+    text = means(tmp_path, made)["client"]
+    assert (
+        "best: idlg (2), retrieval (1); retrieval is a look-up: a similar public example "
+        "was found, nothing was reconstructed;"
+    ) in text
+    found = outcomes.of_records(made, PICTURES)
+    (one,) = answer.of(found[0].context, found, {}, (), PICTURES)
+    assert "Retrieval is a look-up: a similar public example" in one.leaks
+
+
+def test_more_that_leaks_with_more_hidden_is_no_effect_of_the_mask(tmp_path):
+    levels = ((0.0, 90.0), (0.1, 9.0), (0.5, 30.0))
+    text = means(tmp_path, attacks(*levels))["client"]
+    assert (
+        "With 50 % hidden more leaked than with 10 %: that is within what a longer search "
+        "would change."
+    ) in text
+    assert "The largest measured share, 50 %, did not stop them." in text
+    assert "None of the measured" not in text
+    more = means(tmp_path / "b", attacks((0.0, 90.0), (0.1, 30.0), (0.5, 9.0)))
+    assert "more leaked" not in more["client"]
+
+
+def test_where_nothing_works_without_a_mask_that_comes_first(tmp_path):
+    without = {"status": "failed", "reason": "no memory.", "measures": {}}
+    bare = attacks((0.0, 0.0), objective=None, **without)
+    text = means(tmp_path, [*bare, *attacks((0.1, 9.0), (0.5, 9.0))])["client"]
+    assert text.startswith(
+        "Hidden by random: this run says nothing of what hiding does: with nothing hidden "
+        "no attack has a result, so attacks may fail without a mask, too. With 10 % "
+    )
+    assert text.count("blind guess") == 1
+
+
+def test_everything_hidden_has_its_bytes_though_no_attack_applies(tmp_path):
+    """Attacks on sentences refuse where those on pictures guess."""
+    without = {"status": "does_not_apply", "reason": "nothing.", "measures": {}}
+    none = [
+        dataclasses.replace(one, details={**one.details, "ciphertext_bytes": 800})
+        for one in attacks((1.0, 0.0), objective=None, **without)
+    ]
+    text = means(tmp_path, [*attacks((0.0, 90.0), (0.1, 30.0)), *none])["client"]
+    assert (
+        "With 100 % hidden nothing is visible, so no attack has anything to go by; there a "
+        "client's message takes 2 x the bytes of a clear one."
+    ) in text
+
+
+def test_no_better_than_a_blind_guess_is_defined_beside_each_table(tmp_path):
+    path = folders.write(tmp_path / "run", attacks((0.0, 90.0), (0.1, 9.0)))
+    writing.write(path, [reading.read(path)], lambda modality: PICTURES)
+    said = "No better than a blind guess: on no example more than 1 dB of PSNR above it"
+    html = (path / "report.html").read_text()
+    assert said in html[html.index("<caption>") : html.index("</caption>")]
+    assert said in (path / "table.tex").read_text()

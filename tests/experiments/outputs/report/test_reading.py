@@ -20,7 +20,8 @@ def test_an_unfinished_run_says_how_much_is_there(tmp_path):
     path = folders.write(tmp_path / "a", [*made[:5], *made[18:22]], planned=made)
     assert reading.read(path).notes == (
         "Unfinished: 1 of 2 trainings are there. The same command goes on.",
-        "Unfinished: 5 of 18 attacked examples are there. The same command goes on.",
+        "Unfinished: 5 of 18 attacks are there. The same command goes on.",
+        "Nothing is there yet of random at 10, 100 %.",
     )
 
 

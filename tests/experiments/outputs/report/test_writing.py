@@ -178,7 +178,7 @@ def test_what_is_wrong_with_a_run_stands_on_top(tmp_path):
     path = folders.write(tmp_path / "run", made[:10], planned=made)
     out = report(tmp_path, path)
     html = (out / "report.html").read_text()
-    assert "Unfinished: 10 of 18 attacked examples" in html.split('id="meaning"')[0]
+    assert "Unfinished: 10 of 18 attacks" in html.split('id="meaning"')[0]
 
 
 def test_what_makes_a_model_look_protected_stands_on_top(tmp_path):
