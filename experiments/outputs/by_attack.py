@@ -202,7 +202,9 @@ def _cell(row: AttackRow, leaks: Leaks) -> str:
     if row.diverged:
         return "diverged"
     reasons = " ".join(reason for reason, _ in row.without_result)
-    return "failed" if "failed: " in reasons else "n/a"
+    if "failed: " in reasons:
+        return "failed"
+    return "not run" if "not run: " in reasons else "n/a"
 
 
 def _counted(found: Iterable[tuple[str, int]]) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from experiments.outputs import attackers, blind, counted, hindsight
 from experiments.outputs.leaks import Leaks
-from experiments.outputs.report import cost_tables, costs, meaning, shares
+from experiments.outputs.report import cost_tables, costs, meaning, outcomes, shares
 from experiments.outputs.report import spread as spread_lib
 from experiments.outputs.report.costs import Message, Rounds
 from experiments.outputs.report.outcomes import (
@@ -24,12 +24,15 @@ _WITHOUT: Mapping[str, str] = MappingProxyType(
     {
         "diverged": "diverged",
         "failed": "failed",
-        "does not apply": "not applicable",
         "not run": "not run, as another was exact",
+        "does not apply": "not applicable",
     }
 )
 _WAYS = ("result", *_WITHOUT)
 """How an attack ends, from the most that can come of it."""
+
+_WHY = ": the report's table of attacks says why"
+"""Of what has a reason; of what diverged there is none."""
 
 BOUND = (
     "These are the attacks that were tried: another one may recover more, so what is said "
@@ -97,7 +100,7 @@ def _of_policy(
     context, mask = own[0].context, shares.nearest(hiding or masks)
     here = [one for one in own if one.mask == mask]
     if context.target == "aggregate":
-        about = "What is published, whatever was encrypted on the way"
+        about = f"{outcomes.PUBLISHED[:1].upper()}{outcomes.PUBLISHED[1:]}"
         said = [*_leaks(here, leaks), *_counted(here, leaks), *_sure(here)]
         return Answer(about, " ".join(said), "", "")
     about = f"{mask.text} hidden by {mask.metric}"
@@ -154,13 +157,11 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
         yield f"{said[:1].upper()}{said[1:]}."
     if not choosing and len(_attacks(here)["result"]) > 1:
         yield "Which one an attacker would choose is not known: no strongest was run."
-    without = sum(
-        one.diverged + sum(count for _, count in one.reasons)
-        for one in here
-        if not one.member_of
-    )
+    own = [one for one in here if not one.member_of]
+    reasons = sum(count for one in own for _, count in one.reasons)
+    without = reasons + sum(one.diverged for one in own)
     if without:
-        yield f"Attempts without a number: {without}; the table says why."
+        yield f"Attempts without a number: {without}{_WHY if reasons else ''}."
 
 
 def _counted(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
@@ -219,7 +220,8 @@ def _tried(here: Iterable[Outcome]) -> str:
     without = [
         f"{len(groups[way])} {words}" for way, words in _WITHOUT.items() if groups[way]
     ]
-    others = f"; {', '.join(without)}: the table says why" if without else ""
+    told = any(groups[way] for way in _WITHOUT if way != "diverged")
+    others = f"; {', '.join(without)}{_WHY if told else ''}" if without else ""
     return f"{len(names)} {several} a result{listed}{others}"
 
 
@@ -291,6 +293,14 @@ def _bytes(
             f"down ({one.up.n} round{several}{ratio})"
             f"{_first(one, plain)}."
         )
+    if message and len(trained) == 1 and trained[0].ciphertext.median:
+        a_client = trained[0].ciphertext.median / trained[0].setting.num_clients
+        if a_client != message.ciphertext.median:
+            yield (
+                "The factors differ because ciphertext does: in a round "
+                f"{a_client:,.0f} bytes a client, in whole blocks that hold its weight and "
+                f"its metrics too, in the message {message.ciphertext.bytes}."
+            )
     if not message and not trained:
         yield "Not measured."
 

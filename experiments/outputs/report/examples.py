@@ -92,7 +92,7 @@ def of(context: Context, family: Family, leaks: Leaks) -> tuple[list[Strip], str
         if arrays and not _drawable(arrays[0]):
             return [], (
                 "The examples are no pictures. cells.csv has the numbers of each"
-                f"{_SENTENCES if leaks.modality == 'text' else '.'}"
+                f"{_SENTENCES if leaks.modality == 'text' else _files(own)}"
             )
         strips += _strips(own, original, leaks)
     said = []
@@ -104,6 +104,22 @@ def of(context: Context, family: Family, leaks: Leaks) -> tuple[list[Strip], str
             "pixels): each pixel is the mean of a square. The files have them whole."
         )
     return strips, " ".join(said)
+
+
+def _files(own: Sequence[tuple[Run, AttackRecord]]) -> str:
+    """Where the recovered values of a row of a table are."""
+    kept = [
+        reconstructions.path_of(run.path, one.key)
+        for run, one in own
+        if reconstructions.load(run.path, one.key) is not None
+    ]
+    if not kept:
+        return "."
+    return (
+        ", and names the file of its recovered values, an array of NumPy in "
+        f"{reconstructions.FOLDER_NAME}/ ({kept[0].name}, for example; *_original.npy has "
+        "the true ones)."
+    )
 
 
 def png(picture: NDArray[Any]) -> str:
@@ -146,7 +162,10 @@ def _strips(
         for share in sorted({one.hidden_share for _, one in here}):
             at = [(run, one) for run, one in here if one.hidden_share == share]
             tiles.append(_tile(at, share, leaks))
-        yield Strip(f"{name}; hidden by {metric}, {agreement}", tuple(tiles))
+        hidden = f"hidden by {metric}, {agreement}"
+        if first.target == "aggregate":
+            hidden = outcomes.PUBLISHED
+        yield Strip(f"{name}; {hidden}", tuple(tiles))
 
 
 def _original(original: NDArray[Any] | None, name: str) -> Tile:
@@ -161,7 +180,7 @@ def _tile(at: Sequence[tuple[Run, AttackRecord]], share: float, leaks: Leaks) ->
     hidden = outcomes.hidden_in_words(
         first.cell.encryption_ratio, share, share, first.parameters
     )
-    heading = f"{hidden} hidden"
+    heading = "published" if first.target == "aggregate" else f"{hidden} hidden"
     choosing = [pair for pair in at if pair[1].attack == CHOOSING]
     ended = [pair for pair in choosing or at if pair[1].status == "ok"]
     if not ended:

@@ -72,6 +72,8 @@ def table(grid: Grid, title: str, legend: str) -> str:
     lines += [
         rf"  \par\smallskip{{\raggedright\footnotesize [{number}] {escaped(reason)}\par}}"
         for number, reason in enumerate(grid.reasons, 1)
+        # Of what another attack tried the rows are not here, nor is what points to it.
+        if any(f"[{number}]" in cell for row in rows for cell in row.cells)
     ]
     return "\n".join([*lines, r"\end{table*}", ""])
 

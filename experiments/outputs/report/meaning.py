@@ -51,7 +51,8 @@ def of(
     Returns:
       For each metric first what leaks and what it costs at the measured share nearest to
       a tenth, then from which share on no attack gets past a blind guess; how sure that
-      is; what was not tried. Empty where nothing has a number.
+      is; what was not tried. One sentence, of a line of its own, for each share. Empty
+      where nothing has a number.
     """
     own = [one for one in found if one.context == context]
     metrics: dict[tuple[str, str], list[Outcome]] = {}
@@ -65,16 +66,17 @@ def of(
     if not metrics:
         return ()
     costs_of = functools.partial(_cost, context, messages, rounds)
-    said: dict[str, list[str]] = {}
+    said: dict[tuple[str, ...], list[str]] = {}
     for (metric, _), of_metric in metrics.items():
-        text = " ".join(_of_metric(context, of_metric, costs_of, leaks))
-        said.setdefault(text, []).append(metric)
-    sentences = [
-        f"Hidden by {' or '.join(names)}: {text}"
-        if context.target != "aggregate"
-        else text
-        for text, names in said.items()
-    ]
+        lines = tuple(_of_metric(context, of_metric, costs_of, leaks))
+        said.setdefault(lines, []).append(metric)
+    sentences: list[str] = []
+    for (first, *rest), names in said.items():
+        hidden = f"Hidden by {' or '.join(names)}: "
+        sentences += [
+            f"{hidden if context.target != 'aggregate' else ''}{first}",
+            *rest,
+        ]
     mine = [one for one in records if outcomes.context_of(one) == context]
     if context.target == "client":
         sentences.append(_time(metrics.values(), rounds))

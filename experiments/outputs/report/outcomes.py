@@ -31,6 +31,10 @@ CHOOSING = "strongest"
 """The attack that chooses among others without the original (`attacks/strongest.py`)."""
 
 
+PUBLISHED = "what is published, whatever was encrypted on the way"
+"""What is attacked of a `reveal_aggregate` round: no mask hides anything of it."""
+
+
 class Mask(NamedTuple):
     """What was hidden.
 

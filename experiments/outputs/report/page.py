@@ -380,6 +380,8 @@ def _caption(context: Context, attacked: Sequence[AttackRecord], leaks: Leaks) -
         f"{leaks.main.words}: {len(victims)} example{'s' if len(victims) > 1 else ''}, "
         f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
     )
+    if context.target == "aggregate":
+        said += f". Attacked is {outcomes.PUBLISHED}"
     if blind.of_examples(own, leaks.main.key):
         said += f". {blind.NO_BETTER.capitalize()}: on no example {leaks.beyond_words}"
     return said

@@ -148,9 +148,8 @@ def test_an_attack_without_a_result_is_no_try():
     (found,) = answers(made)
     assert (
         "It was mean_picture mask-aware, the best of 3 attacks that have a result (dlg, "
-        "mean_picture, retrieval); 1 diverged, 1 failed, 1 not applicable, 1 not run, as "
-        "another was exact: the table says "
-        "why."
+        "mean_picture, retrieval); 1 diverged, 1 failed, 1 not run, as another was exact, "
+        "1 not applicable: the report's table of attacks says why."
     ) in found.leaks
     (found,) = answers([attack(0)])
     assert "the best of 1 attack that has a result (lbfgs)." in found.leaks
@@ -228,3 +227,31 @@ def test_the_aggregate_is_said_to_be_published_whatever_is_hidden():
     (found,) = answers(records)
     assert found.about == "What is published, whatever was encrypted on the way"
     assert found.bytes == found.time == ""
+
+
+def test_what_diverged_has_no_reason_that_a_table_could_say():
+    (found,) = answers([attack(0), attack(1, psnr=math.nan)])
+    assert "Attempts without a number: 1." in found.leaks
+    assert "says why" not in found.leaks
+
+
+def test_an_attack_that_another_made_needless_is_not_called_not_applicable():
+    """Also where it does not apply to another example."""
+
+    def made(image, status):
+        reason = "another one was exact." if status == "not_run" else "for others."
+        member = records.MemberRecord("dlg", status, reason, {}, None, None, 1)
+        return attack(image, attack="strongest", chosen="idlg", members=(member,))
+
+    (found,) = answers([made(0, "not_run"), made(1, "does_not_apply")])
+    assert "1 not run, as another was exact" in found.leaks
+    assert "not applicable" not in found.leaks
+
+
+def test_factors_of_a_message_and_of_a_round_that_differ_say_why():
+    (found,) = answers(folders.found())
+    # 140 bytes of ciphertext of 8 clients, and 160 of the message.
+    assert (
+        "The factors differ because ciphertext does: in a round 18 bytes a client, in "
+        "whole blocks that hold its weight and its metrics too, in the message 160."
+    ) in found.bytes

@@ -137,7 +137,7 @@ def test_without_a_guess_it_says_what_the_answer_says(tmp_path):
         (family,) = families.join([reading.read(path)])
         found = outcomes.of_records(made, PICTURES)
         (context,) = page.meanings(family, PICTURES)
-        text = page.meanings(family, PICTURES)[context][0]
+        text = " ".join(page.meanings(family, PICTURES)[context])
         (one,) = answer.of(context, found, {}, (), PICTURES)
         return text, one.leaks
 
@@ -149,9 +149,10 @@ def test_without_a_guess_it_says_what_the_answer_says(tmp_path):
     assert said in text and said in answered
     assert "the median of the best attack on each example is 31.0 dB" in text
     text, answered = of("part", (0.1, 30.0))
-    assert "everything hidden was not measured" in text and text[-40:] in answered
+    said = "everything hidden was not measured."
+    assert said in text and said in answered
     text, _ = of("published", (1.0, 30.0), target="aggregate")
-    assert text == (
+    assert text.startswith(
         "From what is published the median of the best attack on each example is 31.0 dB "
         "(best: lbfgs; share >= 25 dB: 3 of 3; label right by some attack: 3 of 3), and no "
         "blind guess is on record to compare with."

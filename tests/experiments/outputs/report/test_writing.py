@@ -8,9 +8,10 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
-from experiments.outputs import reconstructions
+from experiments.outputs import reconstructions, records
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.report import (
     folder,
@@ -21,7 +22,7 @@ from experiments.outputs.report import (
     writing,
 )
 from experiments.outputs.table import Table
-from tests.experiments.outputs.example_records import attack
+from tests.experiments.outputs.example_records import attack, cell
 from tests.experiments.outputs.report import folders
 from tests.source_code import ROOT
 
@@ -330,3 +331,52 @@ def test_sentences_are_shown_as_the_run_kept_them(tmp_path):
     assert "run: Sentences" in html
     recovered = '<td class="text" data-label="Recovered">a «x» was</td>'
     assert f"a &lt;b&gt; was here</td>{recovered}" in html
+
+
+def test_what_is_published_is_hidden_by_nothing_on_any_screen(tmp_path):
+    made = [
+        attack(image, cell=cell(1.0), target="aggregate", batch_size=2)
+        for image in range(2)
+    ]
+    path = folders.write(tmp_path / "run", made)
+    folders.draw(path, made)
+    out = report(tmp_path, path)
+    html = (out / "report.html").read_text()
+    said = "what is published, whatever was encrypted on the way"
+    assert f"seed 0; {said}" in html and "<b>published</b>" in html
+    assert said in html[html.index("<caption>") : html.index("</caption>")]
+    assert said in (out / "table.tex").read_text()
+
+
+def test_reasons_of_a_paper_have_what_points_to_them(tmp_path):
+    """Rows of attacks that another one tried are left out, and so are their reasons."""
+    without = {"status": "does_not_apply", "measures": {}, "objective": None}
+    member = records.MemberRecord(
+        "dlg", "does_not_apply", "of a member.", {}, None, None, 1
+    )
+    made = [
+        attack(0, attack="strongest", chosen="idlg", members=(member,)),
+        attack(0, attack="tv", reason="of an attack.", **without),
+    ]
+    out = report(tmp_path, folders.write(tmp_path / "run", made))
+    text = (out / "table.tex").read_text()
+    assert "of an attack" in text and "of a member" not in text
+    (number,) = re.findall(r"\[(\d)\] does not apply", text)
+    assert f"does not apply [{number}]" in text
+
+
+def test_recovered_rows_of_a_table_name_their_file(tmp_path):
+    made = [attack(0, cell=cell(0.0))]
+    path = folders.write(tmp_path / "run", made)
+    reconstructions.save(path, made[0].key, np.zeros([8], np.float32))
+    reconstructions.save_original(path, 0, np.zeros([8], np.float32))
+    out = report(tmp_path, path)
+    name = reconstructions.path_of(path, made[0].key).name
+    assert f"reconstructions/ ({name}, for example" in (out / "report.html").read_text()
+
+
+def test_each_share_has_a_line_of_its_own(tmp_path):
+    out = report(tmp_path, folders.write(tmp_path / "run", folders.found()))
+    html = (out / "report.html").read_text().replace("\u00a0", " ")
+    assert "<li>Hidden by random: with 10 % hidden" in html
+    assert "<li>How sure:" in html
