@@ -21,6 +21,20 @@ _BATCH = (
 )
 
 
+def named(records: Iterable[Record]) -> Iterator[str]:
+    """The same in a few words each, for where there is no room."""
+    attacked = [one for one in records if isinstance(one, AttackRecord)]
+    details = [one.details for one in attacked]
+    if any(one.get("without_draws") for one in details):
+        yield "attackers are not given the clients' draws"
+    if any(one.get("batch_statistics") for one in details):
+        yield "gradients are of training mode"
+    if blind.says_nothing(attacked):
+        yield "some examples have a gradient of zeros"
+    if any(one.get("loss_guessed") for one in details):
+        yield "the loss is guessed"
+
+
 def of(records: Iterable[Record]) -> Iterator[str]:
     """Says what records have in `details`; those of earlier versions have less.
 

@@ -23,6 +23,7 @@ from experiments.outputs.report import (
     grid,
     meaning,
     outcomes,
+    predicted,
     provenance,
     trouble,
 )
@@ -241,7 +242,10 @@ def meanings(family: Family, leaks: Leaks) -> dict[Context, tuple[str, ...]]:
         context: meaning.of(context, found, attacked, sent, trained, leaks)
         for context in dict.fromkeys(one.context for one in found)
     }
-    return {context: sentences for context, sentences in said.items() if sentences}
+    more = tuple(_qualified(family))
+    return {
+        context: (*sentences, *more) for context, sentences in said.items() if sentences
+    }
 
 
 def to_html(page: Page) -> str:
@@ -271,6 +275,20 @@ def _attacks(family: Family) -> list[AttackRecord]:
     return blind.telling(
         [one for one in family.records if isinstance(one, AttackRecord)]
     )
+
+
+def _qualified(family: Family) -> Iterator[str]:
+    """Names the notes that change what a result means, which may stand elsewhere."""
+    short = any(
+        list(predicted.fell_short(predicted.load(run.path), run.records))
+        for run in family.runs
+    )
+    named = [*assumed.named(family.records)]
+    named += (
+        ["with nothing hidden attacks fell short of the prediction"] if short else []
+    )
+    if named:
+        yield f"Mind the notes: {'; '.join(named)}."
 
 
 def _outcomes(family: Family, leaks: Leaks) -> list[Outcome]:
@@ -309,11 +327,12 @@ def _groups(family: Family, leaks: Leaks) -> list[Group]:
     groups = []
     for context in dict.fromkeys(one.context for one in found):
         strips, said = examples.of(context, family, leaks)
+        said_here = meaning.of(context, found, attacked, sent, trained, leaks)
         groups.append(
             Group(
                 f"{family.name}: {context.title}" if family.name else context.title,
                 family.differs,
-                meaning.of(context, found, attacked, sent, trained, leaks),
+                (*said_here, *(_qualified(family) if said_here else ())),
                 answer.of(context, found, sent, trained, leaks),
                 curves.of(context, found, sent, leaks),
                 (0.0, 1.0),

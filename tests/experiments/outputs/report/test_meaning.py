@@ -12,9 +12,11 @@ from experiments.outputs.report import (
     outcomes,
     page,
     paragraph,
+    predicted,
     reading,
     writing,
 )
+from experiments.outputs.report.predicted import Predicted
 from tests.experiments.outputs.example_records import attack, cell, rounds
 from tests.experiments.outputs.report import folders
 
@@ -342,3 +344,24 @@ def test_no_better_than_a_blind_guess_is_defined_beside_each_table(tmp_path):
     html = (path / "report.html").read_text()
     assert said in html[html.index("<caption>") : html.index("</caption>")]
     assert said in (path / "table.tex").read_text()
+
+
+def test_the_box_names_what_notes_say(tmp_path):
+    """A terminal and a card show it without them."""
+    assumed = {"batch_statistics": True, "loss_guessed": "mse"}
+    made = [
+        dataclasses.replace(one, details={**one.details, **assumed})
+        for one in attacks((0.0, 90.0), (0.1, 30.0))
+    ]
+    text = means(tmp_path / "a", made)["client"]
+    assert text.endswith(
+        "Mind the notes: gradients are of training mode; the loss is guessed."
+    )
+    plain = means(tmp_path / "b", attacks((0.0, 90.0), (0.1, 30.0)))["client"]
+    assert "Mind the notes" not in plain
+    low = means(tmp_path / "c", attacks((0.0, 30.0), (0.1, 20.0)))["client"]
+    assert "fell short" not in low
+    predicted.save(tmp_path / "c/run", [Predicted("random", 0.0, 0, math.inf)])
+    (family,) = families.join([reading.read(tmp_path / "c/run")])
+    (said,) = page.meanings(family, PICTURES).values()
+    assert "with nothing hidden attacks fell short of the prediction." in said[-1]
