@@ -25,7 +25,7 @@ WIDTH, HEIGHT = 3.3, 2.15
 DPI = 300
 _LETTERS = 7.5
 _SMALLEST = 4.0
-_LINE = 1.22
+_LINE = 1.18
 """Height of a line of text by that of its letters, and their mean width by it."""
 _LETTER_WIDTH = 0.56
 

@@ -21,15 +21,17 @@ def rates(leakage: Leakage, leaks: Leaks) -> Iterator[tuple[str, Rate]]:
 def _labels(leakage: Leakage) -> str:
     if not leakage.label_classes:
         return LABELS
-    return f"{LABELS} ({_chance(leakage.label_tries or 1, leakage.label_classes)})"
-
-
-def _chance(tries: int, classes: int) -> str:
-    """How often one of several attacks names a label that none of them knows."""
+    percent, tries = f"{100 * (chance(leakage) or 0):.0f} %", leakage.label_tries or 1
     if tries == 1:
-        return f"chance of a guess: {100 / classes:.0f} %"
-    percent = 100 * (1 - (1 - 1 / classes) ** tries)
-    return f"chance of one of {tries} independent guesses: {percent:.0f} %"
+        return f"{LABELS} (chance of a guess: {percent})"
+    return f"{LABELS} (chance of one of {tries} independent guesses: {percent})"
+
+
+def chance(leakage: Leakage) -> float | None:
+    """How often one of so many independent guesses names a label; None if not known."""
+    if not leakage.label_classes:
+        return None
+    return float(1 - (1 - 1 / leakage.label_classes) ** (leakage.label_tries or 1))
 
 
 def in_words(rate: Rate) -> str:

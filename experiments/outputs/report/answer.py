@@ -330,6 +330,6 @@ def _time(trained: Sequence[Rounds], rounds: Sequence[Rounds]) -> Iterator[str]:
         )
         yield f"A training round took {one.seconds.seconds}{against}."
         if plain:
-            yield f"That is a factor of {one.time_over(plain)}."
+            yield f"That is a factor of {''.join(one.time_over(plain))}."
         elif one.seconds.n < spread_lib.FEW:
             yield "So few rounds say little."

@@ -145,19 +145,17 @@ class Rounds(NamedTuple):
         total = self.first.median + self.first_down.median
         return self.first.median / plain.up.median, total / plain.total
 
-    def time_over(self, plain: "Rounds") -> str:
-        """The median seconds by those of plain rounds, and how sure that is."""
+    def time_over(self, plain: "Rounds") -> tuple[str, str]:
+        """The median seconds by those of plain rounds, and how sure that is, in words."""
         times = f"{self.seconds.median / plain.seconds.median:.2g} x"
         if cost_summary.differ(self.by_seed, plain.by_seed):
-            return times
+            return times, ""
         if cost_summary.overlap(self.by_seed, plain.by_seed):
-            return (
-                f"{times} (medians of ranges that overlap: no difference was measured)"
-            )
+            return times, " (ranges overlap: no difference measured)"
         counts = dict.fromkeys((self.seconds.n, plain.seconds.n))
         rounds_ = " and ".join(str(count) for count in counts)
         several = "" if set(counts) == {1} else "s"
-        return f"{times} ({rounds_} round{several} each, too few to exclude chance)"
+        return times, f" ({rounds_} round{several} each, too few to exclude chance)"
 
     @property
     def hidden_in_words(self) -> str:

@@ -79,6 +79,8 @@ def of(
         ]
     mine = [one for one in records if outcomes.context_of(one) == context]
     if context.target == "client":
+        masks = [one.mask for each in metrics.values() for one in each]
+        sentences += _firsts(context, dict.fromkeys(masks), rounds)
         sentences.append(_time(metrics.values(), rounds))
     return (*sentences, *_sure(list(metrics.values()), mine), _not_tried(own, mine))
 
@@ -172,7 +174,8 @@ def _protecting(
     naive = shares.stopped_naive_only([one.outcome for one in ordered])
     if near and leaking and leaking[-1].mask.low > near.low:
         worst = leaking[-1]
-        yield f"With {worst.mask.text} hidden {_recovered(worst.outcome, leaks)}."
+        said = _recovered(worst.outcome, leaks, shortly=True)
+        yield f"With {worst.mask.text} hidden {said}."
     measured = ", ".join(percent(one.mask.asked) for one in ordered)
     protecting = shares.enough(ordered)
     if naive:
@@ -228,8 +231,15 @@ def _unknown(
         yield f"{rest or 'So this'} says nothing of what hiding does."
 
 
-def _recovered(one: Outcome, leaks: Leaks) -> str:
-    """What attacks recover, and of how many examples it counts as recovered."""
+def _recovered(one: Outcome, leaks: Leaks, shortly: bool = False) -> str:
+    """What attacks recover, and of how many examples it counts as recovered.
+
+    Args:
+      one: The best of each example.
+      leaks: What is measured.
+      shortly: Whether the interval, the best attacks and labels were said before.
+    """
+    named = [] if shortly else list(_labels(one))
     past = one.past
     who = "naive attackers" if one.naive_only else "attacks"
     if past is None:
@@ -237,16 +247,14 @@ def _recovered(one: Outcome, leaks: Leaks) -> str:
         said = f"the median of the best attack on each example is {middle}"
     elif past.none:
         said = f"{who} are {blind.NO_BETTER} on any of {_examples(past, one)}"
-        labels = list(_rates(one, leaks, labels=True))
-        return f"{said}{f' ({labels[0]})' if labels else ''}"
+        return f"{said}{f' ({named[0]})' if named else ''}"
     else:
         said = f"{who} recover {_more(past, one)}"
     parts = [
-        *_interval(one),
-        *_best(one, leaks),
+        *([] if shortly else [*_interval(one), *_best(one, leaks)]),
         *(sentence for sentence, _ in blind.seen(one.decided, leaks)),
-        *_rates(one, leaks, labels=False),
-        *_rates(one, leaks, labels=True),
+        *_rates(one, leaks),
+        *named,
     ]
     return f"{said} ({'; '.join(parts)})" if parts else said
 
@@ -254,7 +262,7 @@ def _recovered(one: Outcome, leaks: Leaks) -> str:
 def _more(past: Past, one: Outcome) -> str:
     if not past.better:
         return "a little more than a blind guess has"
-    return f"more than a blind guess has, on {past.better} of {_examples(past, one)}"
+    return f"more than a blind guess, on {past.better} of {_examples(past, one)}"
 
 
 def _examples(past: Past, one: Outcome) -> str:
@@ -297,12 +305,21 @@ def lookup(names: Iterable[str], leaks: Leaks) -> Iterator[str]:
             )
 
 
-def _rates(outcome: Outcome, leaks: Leaks, labels: bool) -> Iterator[str]:
-    """How many of the examples count as recovered, or have a label that is named."""
+def _rates(outcome: Outcome, leaks: Leaks) -> Iterator[str]:
+    """How many of the examples count as recovered."""
     summary = outcome.summary
     for name, rate in counted.rates(summary, leaks) if summary else ():
-        if name.startswith(counted.LABELS) == labels:
+        if not name.startswith(counted.LABELS):
             yield f"{name}: {rate.successes} of {rate.trials}"
+
+
+def _labels(outcome: Outcome) -> Iterator[str]:
+    """How many labels some attack names, and how many that would be by chance."""
+    summary = outcome.summary
+    if summary and summary.labels:
+        rate, chance = summary.labels, counted.chance(summary)
+        by = "" if chance is None else f", {100 * chance:.0f} % by chance"
+        yield f"label named: {rate.successes} of {rate.trials}{by}"
 
 
 def _cost(
@@ -322,19 +339,32 @@ def _cost(
         plain = costs.plain_of(one, rounds) if same else None
         if plain:
             up, _ = one.over(plain)
-            first = one.first_over(plain)
-            later = "later " if first else ""
-            parts.append(
-                f"a {later}training round {up:.3g} x the uploads of a clear one"
-            )
-            if first:
-                parts[-1] += f" (the first, encrypted completely, {first[0]:.3g} x)"
+            clear = "" if parts else " of a clear one"
+            parts.append(f"a training round {up:.3g} x the uploads{clear}")
     return " and ".join(parts)
+
+
+def _firsts(
+    context: Context, masks: Iterable[Mask], rounds: Sequence[Rounds]
+) -> Iterator[str]:
+    """What first rounds take that are encrypted completely, at the shares of a result."""
+    said: dict[str, dict[str, None]] = {}
+    for mask in masks:
+        for one in rounds:
+            plain = costs.plain_of(one, rounds)
+            first = plain and one.first_over(plain)
+            if first and _is_of(one, context, mask):
+                said.setdefault(f"{first[0]:.3g} x", {})[mask.metric] = None
+    for times, metrics in said.items():
+        yield (
+            f"By {' and '.join(metrics)} the first round, encrypted completely, takes "
+            f"{times}."
+        )
 
 
 def _time(metrics: Iterable[Sequence[Outcome]], rounds: Sequence[Rounds]) -> str:
     """The time of a round at the share nearest to a tenth, or that it was not measured."""
-    said: dict[str, list[str]] = {}
+    said: dict[tuple[str, str], list[str]] = {}
     for each in metrics:
         hiding = [
             one.mask for one in each if one.attack == HINDSIGHT and one.mask.share > 0
@@ -343,13 +373,17 @@ def _time(metrics: Iterable[Sequence[Outcome]], rounds: Sequence[Rounds]) -> str
         for one in rounds:
             plain = costs.plain_of(one, rounds)
             if mask and plain and _is_of(one, each[0].context, mask):
-                where = f"a training round with {mask.text} hidden"
-                times = f"{one.time_over(plain)} by {mask.metric}"
-                said.setdefault(where, []).append(times)
+                times, how = one.time_over(plain)
+                said.setdefault((mask.text, how), []).append(
+                    f"{times} by {mask.metric}"
+                )
     if not said:
         return "Time: not measured, as nothing was trained."
-    listed = "; ".join(f"{where} {', '.join(times)}" for where, times in said.items())
-    return f"Time, of that of a clear one: {listed}."
+    listed = "; ".join(
+        f"with {hidden} hidden {', '.join(times)}{how}"
+        for (hidden, how), times in said.items()
+    )
+    return f"Time of a round {listed}."
 
 
 def _is_of(one: Rounds, context: Context, mask: Mask) -> bool:
@@ -401,6 +435,6 @@ def _not_tried(own: Sequence[Outcome], records: Sequence[AttackRecord]) -> str:
     if attackers.are_naive(records):
         listed += f", by {attackers.NAIVE}, only; {attackers.missing(records)}"
     return (
-        f"Tried with a result: {listed}. Not tried: any other attack, other data, other "
-        "weights; each may recover more."
+        f"Tried with a result: {listed}. Not tried: other attacks, data or weights; each "
+        "may recover more."
     )

@@ -101,6 +101,6 @@ def test_a_round_costs_the_same_on_all_screens():
     ) in said.bytes
     text = " ".join(meaning.of(context, outcome, victims, {}, trained, PICTURES))
     assert (
-        "a later training round 1.67 x the uploads of a clear one (the first, encrypted "
-        "completely, 3.29 x)"
-    ) in text
+        "a training round 1.67 x the uploads of a clear one. By random the first round, "
+        "encrypted completely, takes 3.29 x."
+    ) in text.replace(" None of the measured shares (10 %) stopped them.", "")

@@ -53,17 +53,16 @@ def test_from_which_share_on_nothing_leaks_and_what_that_costs(tmp_path):
             made += rounds(trained, 1.5, up, 50)
     assert means(tmp_path, made)["client"] == (
         "Hidden by magnitude or random: with 10 % hidden attacks recover more than a "
-        "blind guess has, on 3 of 3 examples (95 % interval 29 to 100 %; best: lbfgs; "
-        "share >= 25 dB: 3 of 3; label right by some attack: 3 of 3); there a training "
+        "blind guess, on 3 of 3 examples (95 % interval 29 to 100 %; best: lbfgs; "
+        "share >= 25 dB: 3 of 3; label named: 3 of 3); there a training "
         "round 1.5 x the uploads of a clear one. From 50 % on no "
         "attack tried gets past a blind guess (measured: 0, 10, 50, 100 %); there a "
-        "training round 2 x the uploads of a clear one. Time, of that of a clear one: a "
-        "training round with 10 % hidden 1.5 x (3 rounds each, too few to exclude chance) "
-        "by magnitude, 1.5 x (3 rounds each, too few to exclude chance) by random. How "
+        "training round 2 x the uploads of a clear one. Time of a round with 10 % hidden "
+        "1.5 x by magnitude, 1.5 x by random (3 rounds each, too few to exclude chance). How "
         "sure: 3 examples of 1 seed; "
         "that none of 3 leaks leaves it open for up to 71 % of such examples (95 % "
-        "interval). Tried with a result: lbfgs. Not tried: any other attack, other data, "
-        "other weights; each may recover more."
+        "interval). Tried with a result: lbfgs. Not tried: other attacks, data or "
+        "weights; each may recover more."
     )
 
 
@@ -89,7 +88,7 @@ def test_what_cannot_be_said_is_not(tmp_path):
     assert text.startswith("Hidden by random: with nothing hidden attacks recover")
     assert "stopped" not in text
     assert (
-        "label right by some attack: 3 of 3). Nothing was measured with a part hidden: "
+        "label named: 3 of 3). Nothing was measured with a part hidden: "
         "this says nothing of what hiding does."
     ) in text
     reason = {
@@ -115,10 +114,9 @@ def test_a_tenth_comes_first_and_is_called_so_where_it_is_none(tmp_path):
     text = of("more", (0.0, 90.0), (0.1, 9.0), (0.5, 30.0), (1.0, 9.0))
     assert text.startswith(
         "Hidden by random: with 10 % hidden attacks are no better than a blind guess on "
-        "any of 3 examples (label right by some attack: 3 of 3). With 50 % hidden attacks "
-        "recover more than a blind guess has, on 3 of 3 examples (95 % interval 29 to 100 "
-        "%; best: lbfgs; share >= 25 dB: 3 of 3; label right by some attack: 3 of 3). With "
-        "100 % hidden no attack tried gets"
+        "any of 3 examples (label named: 3 of 3). With 50 % hidden attacks "
+        "recover more than a blind guess, on 3 of 3 examples (share >= 25 dB: 3 of 3). "
+        "With 100 % hidden no attack tried gets"
     )
     text = of("far", (0.0, 90.0), (0.5, 30.0), (1.0, 9.0))
     assert (
@@ -156,7 +154,7 @@ def test_without_a_guess_it_says_what_the_answer_says(tmp_path):
     text, _ = of("published", (1.0, 30.0), target="aggregate")
     assert text.startswith(
         "From what is published the median of the best attack on each example is 31.0 dB "
-        "(best: lbfgs; share >= 25 dB: 3 of 3; label right by some attack: 3 of 3), and no "
+        "(best: lbfgs; share >= 25 dB: 3 of 3; label named: 3 of 3), and no "
         "blind guess is on record to compare with."
     )
 
@@ -165,9 +163,9 @@ def test_what_is_published(tmp_path):
     made = attacks((1.0, 30.0), target="aggregate", batch_size=3)
     text = means(tmp_path, made)["aggregate"]
     assert text.startswith(
-        "From what is published attacks recover more than a blind guess has, on 3 of 3 "
-        "examples (best: lbfgs; share >= 25 dB: 3 of 3; label right by some attack: 3 of "
-        "3), whatever clients encrypt."
+        "From what is published attacks recover more than a blind guess, on 3 of 3 "
+        "examples (best: lbfgs; share >= 25 dB: 3 of 3; label named: 3 of 3"
+        "), whatever clients encrypt."
     )
 
 
@@ -269,10 +267,10 @@ def test_the_time_is_in_the_box_or_that_it_was_not_measured(tmp_path):
     few = [*rounds(plain, 1.0, 300, 0, 3), *rounds(ours, 2.8, 450, 10, 3)]
     text = means(tmp_path / "few", [*made, *few])["client"]
     # Two of each: whichever are slower, that is one of three outcomes by chance.
-    assert "2.8 x (2 rounds each, too few to exclude chance) by random." in text
+    assert "with 10 % hidden 2.8 x by random (2 rounds each, too few to" in text
     many = [*rounds(plain, 1.0, 300, 0, 9), *rounds(ours, 2.8, 450, 10, 9)]
     text = means(tmp_path / "many", [*made, *many])["client"]
-    assert "a training round with 10 % hidden 2.8 x by random." in text
+    assert "with 10 % hidden 2.8 x by random. How sure" in text
 
 
 def test_a_killed_run_says_how_many_examples_are_to_come(tmp_path):
