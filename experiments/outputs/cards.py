@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import matplotlib.axes
 import matplotlib.figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from experiments.outputs import blind, measures
@@ -110,7 +111,18 @@ def uploads(context: Context, rows: Sequence[SummaryRow]) -> matplotlib.figure.F
     _lines(axis, own, lambda row: row.cost.relative_upload_bytes, "-")
     axis.set_ylim(bottom=0)
     axis.axhline(1.0, color=GUESS, linestyle=":")
-    _legend(made, own, [])
+    # A screen ends some pixels above the end of its last cards: nothing is there, and the
+    # legend is inside, above the lines.
+    engine = made.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(rect=(0, 0.08, 1, 0.92))
+    axis.legend(
+        handles=_metric_handles(own),
+        loc="upper left",
+        frameon=False,
+        fontsize=_LETTERS - 0.5,
+    )
+    axis.set_ylim(top=1.25 * axis.get_ylim()[1])
     return made
 
 
@@ -169,12 +181,8 @@ def _lines(
         )
 
 
-def _legend(
-    made: matplotlib.figure.Figure,
-    own: Sequence[SummaryRow],
-    more: Sequence[Line2D],
-) -> None:
-    metrics = [
+def _metric_handles(own: Sequence[SummaryRow]) -> list[Line2D]:
+    return [
         Line2D([], [], color=colour, marker=marker, markersize=3.5, label=name)
         for name, colour, marker in zip(
             _metrics(own),
@@ -183,8 +191,15 @@ def _legend(
             strict=False,
         )
     ]
+
+
+def _legend(
+    made: matplotlib.figure.Figure,
+    own: Sequence[SummaryRow],
+    more: Sequence[Line2D],
+) -> None:
     made.legend(
-        handles=[*metrics, *more],
+        handles=[*_metric_handles(own), *more],
         loc="outside lower center",
         frameon=False,
         fontsize=_LETTERS - 0.5,

@@ -358,7 +358,7 @@ def _firsts(
     for times, metrics in said.items():
         yield (
             f"By {' and '.join(metrics)} the first round, encrypted completely, takes "
-            f"{times}."
+            f"{times} the uploads."
         )
 
 
@@ -408,7 +408,8 @@ def _sure(
     said = f"How sure: {count} example{'s' if count > 1 else ''}"
     said += f" of {len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
     compared = [shares.compared(each) for each in metrics]
-    found = [shares.enough(one) for one in compared if one and not _fails_anyway(one)]
+    # Where attacks fail at the least share, how many others leak is no question.
+    found = [shares.enough(one) for one in compared if one and not one[0].past.none]
     protecting = [one for one in found if one is not None]
     independent = len(seeds) == 1 and units.of_records(records).independent
     if protecting and independent:

@@ -18,7 +18,7 @@ MEANING = (
     "With 100 % hidden no attack tried gets past a blind guess (measured: 0, 1, 10, 50, "
     "100 %); there a client's message takes 2.42 x the bytes of a clear one and a "
     "training round 3.2 x the uploads.",
-    "By magnitude the first round, encrypted completely, takes 3.2 x.",
+    "By magnitude the first round, encrypted completely, takes 3.2 x the uploads.",
     "Time of a round with 10 % hidden 2.2 x by magnitude, 1.1 x by random (ranges overlap: "
     "no difference measured).",
     "How sure: 3 examples of 1 seed; that none of 3 leaks leaves it open for up to 71 % of "

@@ -61,3 +61,14 @@ def test_lines_are_the_medians_of_the_rows():
     heights = [[round(y, 1) for y in line.get_ydata()] for line in axis.get_lines()]
     # Best of each and naive, of two metrics; an exact picture is drawn at 58.9 dB.
     assert heights == [[58.9, 31.0, 9.0]] * 2 + [[58.9, 16.0, 5.0]] * 2
+
+
+def test_the_last_card_of_a_screen_has_its_legend_inside():
+    """A window of 800 pixels ends a few below its axis."""
+    figure = drawn()["uploads"]
+    assert not figure.legends
+    (axis,) = figure.axes
+    figure.draw_without_rendering()
+    assert axis.xaxis.label.get_window_extent().y0 > 0.06 * figure.bbox.height
+    labels = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert labels == ["gradient_magnitude", "random"]

@@ -102,5 +102,5 @@ def test_a_round_costs_the_same_on_all_screens():
     text = " ".join(meaning.of(context, outcome, victims, {}, trained, PICTURES))
     assert (
         "a training round 1.67 x the uploads of a clear one. By random the first round, "
-        "encrypted completely, takes 3.29 x."
+        "encrypted completely, takes 3.29 x the uploads."
     ) in text.replace(" None of the measured shares (10 %) stopped them.", "")

@@ -58,8 +58,8 @@ def test_from_which_share_on_nothing_leaks_and_what_that_costs(tmp_path):
         "round 1.5 x the uploads of a clear one. From 50 % on no "
         "attack tried gets past a blind guess (measured: 0, 10, 50, 100 %); there a "
         "training round 2 x the uploads of a clear one. Time of a round with 10 % hidden "
-        "1.5 x by magnitude, 1.5 x by random (3 rounds each, too few to exclude chance). How "
-        "sure: 3 examples of 1 seed; "
+        "1.5 x by magnitude, 1.5 x by random (3 rounds each, too few to exclude chance). "
+        "How sure: 3 examples of 1 seed; "
         "that none of 3 leaks leaves it open for up to 71 % of such examples (95 % "
         "interval). Tried with a result: lbfgs. Not tried: other attacks, data or "
         "weights; each may recover more."
@@ -76,6 +76,7 @@ def test_what_cannot_be_said_is_not(tmp_path):
     assert (
         "even with nothing hidden the attacks tried are no better than a blind" in text
     )
+    assert "leaves it open" not in text
     text = of("unmeasured", attacks((0.1, 9.0), (1.0, 9.0)))
     assert text.startswith(
         "Hidden by random: this run says nothing of what hiding does: with nothing hidden "
