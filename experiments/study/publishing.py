@@ -7,6 +7,7 @@ from typing import NamedTuple, TextIO
 from experiments.data.dataset import Dataset
 from experiments.outputs import (
     assumed,
+    attackers,
     by_attack,
     figures,
     files,
@@ -158,7 +159,8 @@ def summary(
     """
     found, leaks = results.load(run_folder), modality.leaks
     rows = summary_lib.summarise(found, leaks)
-    for line in assumed.of(found):
+    attacked = [record for record in found if isinstance(record, AttackRecord)]
+    for line in (*attackers.of(attacked), *assumed.of(found)):
         print(f"Note: {line}", file=stream)
     meanings = _meanings(run_folder, leaks)
     for context, sentences in meanings.items():
@@ -166,7 +168,6 @@ def summary(
             f"{meaning.HEADING} ({context.title}): {' '.join(sentences)}", file=stream
         )
     tables.print_tables(rows, stream, leaks=leaks)
-    attacked = [record for record in found if isinstance(record, AttackRecord)]
     for table in by_attack.to_tables(by_attack.summarise(attacked, leaks), leaks):
         text_tables.show(table, stream, None)
     for table in modality.tables(run_folder, dataset, attacked):
