@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 
 from attacks import words
-from experiments.outputs import files
+from experiments.outputs import files, hidden_share
 from experiments.outputs.pictures import flat_records
 from selenc_tf import validation
 
@@ -213,6 +213,13 @@ class AttackRecord:
             self.attacker,
             self.target,
             self.batch_size,
+        )
+
+    @property
+    def percent(self) -> str:
+        """The share that is hidden, in percent, in words."""
+        return hidden_share.percent(
+            self.cell.encryption_ratio, self.hidden, self.parameters
         )
 
     def number(self, key: str) -> float:

@@ -18,6 +18,8 @@ FILE_NAME = "searches.jsonl"
 _MOST_POINTS = 200
 _COLUMNS = 4
 _DASHES = ("-", "--", ":", "-.")
+_COLOURS = (*COLOURS, "#8a8a8a")
+"""With a grey: there are more attacks than the others have looks for."""
 # Inches: of a figure, for its title; of a name in the legend, and of each letter in it.
 _LEAST_WIDTH, _NAME_WIDTH, _LETTER_WIDTH = 6.4, 0.6, 0.07
 
@@ -113,7 +115,7 @@ def figure(searches: Sequence[Search]) -> matplotlib.figure.Figure:
     """
     places = sorted({(one.ratio, one.metric) for one in searches})
     attacks = sorted({one.attack for one in searches})
-    each = itertools.cycle(itertools.product(_DASHES, COLOURS))
+    each = itertools.cycle(itertools.product(_DASHES, _COLOURS))
     looks = dict(zip(attacks, each, strict=False))
     columns = min(_COLUMNS, len(places))
     rows = math.ceil(len(places) / columns)

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import blind, cost_summary, leakage_summary
+from experiments.outputs import blind, cost_summary, hidden_share, leakage_summary
 from experiments.outputs import records as records_lib
 from experiments.outputs.cost_summary import PLAIN_RELEASE as PLAIN_RELEASE
 from experiments.outputs.cost_summary import Cost, Setting
@@ -73,6 +73,11 @@ class SummaryRow(NamedTuple):
     hidden_share: float
     leakage: Leakage
     cost: Cost
+
+    @property
+    def percent(self) -> str:
+        """The share that is hidden, in percent, in words."""
+        return hidden_share.percent(self.encryption_ratio, self.hidden, self.parameters)
 
 
 def summarise(

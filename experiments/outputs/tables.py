@@ -177,7 +177,7 @@ def _blind(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]:
         f"{blind.NO_BETTER}: on no example {leaks.beyond_words}.{hidden}"
     )
     some = [
-        f"{past.better} of {past.of} at {row.metric} {100 * row.encryption_ratio:g} %"
+        f"{past.better} of {past.of} at {row.metric} {row.percent} %"
         for row in rows
         if (past := row.leakage.best_past_blind)
         and not past.none
@@ -189,7 +189,7 @@ def _blind(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]:
     for row in rows:
         if row.leakage.better_by:
             of_metric = by.setdefault(", ".join(row.leakage.better_by), {})
-            percent = f"{100 * row.encryption_ratio:g}"
+            percent = row.percent
             of_metric.setdefault(row.metric, []).append(percent)
     if by:
         listed = "; ".join(
@@ -281,8 +281,7 @@ def _trained_otherwise(rows: Sequence[SummaryRow]) -> Iterator[str]:
     for row in rows:
         if row.cost.relative_mean_upload_bytes:
             means.setdefault(row.metric, []).append(
-                f"{_times(row.cost.relative_mean_upload_bytes)} x at "
-                f"{100 * row.encryption_ratio:g} %"
+                f"{_times(row.cost.relative_mean_upload_bytes)} x at {row.percent} %"
             )
             first = f"{_times(row.cost.relative_first_upload_bytes)} x"
             firsts.setdefault(row.metric, {})[first] = None
@@ -299,7 +298,7 @@ def _sent(rows: Sequence[SummaryRow]) -> Iterator[Sent]:
     for row in rows:
         cost = row.cost
         if cost.ciphertext_bytes is not None and cost.clear_bytes is not None:
-            percent = f"{100 * row.encryption_ratio:g} %"
+            percent = f"{row.percent} %"
             yield Sent(
                 row.metric,
                 row.encryption_ratio,
@@ -312,7 +311,7 @@ def _sent(rows: Sequence[SummaryRow]) -> Iterator[Sent]:
 def _costs_in_words(rows: Sequence[SummaryRow]) -> Iterator[str]:
     """What has no column: other measures than accuracy and loss, and what went wrong."""
     for row in rows:
-        name = f"{row.metric} at {100 * row.encryption_ratio:g} %"
+        name = f"{row.metric} at {row.percent} %"
         if row.cost.measures:
             yield f"{name}: {', '.join(row.cost.measures)}"
         if row.cost.saturated_share:
@@ -333,7 +332,7 @@ def _without_result(rows: Sequence[SummaryRow]) -> Iterator[str]:
         for reason in row.leakage.without_result:
             of.setdefault(reason, []).append(row)
     for reason, found in of.items():
-        names = [f"{row.metric} at {100 * row.encryption_ratio:g} %" for row in found]
+        names = [f"{row.metric} at {row.percent} %" for row in found]
         where = "" if len(found) == len(attacked) else f", {', '.join(names)}"
         yield f"No result{where}: {reason}"
 
@@ -421,7 +420,7 @@ def _recovered_shares(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]
     for row in rows:
         for name, rate in counted.rates(row.leakage, leaks):
             of_metric = found.setdefault(name, {}).setdefault(row.metric, {})
-            percent = f"{100 * row.encryption_ratio:g}"
+            percent = row.percent
             of_metric.setdefault(counted.in_words(rate), []).append(percent)
     for name, metrics in found.items():
         parts: dict[str, list[str]] = {}
@@ -467,9 +466,7 @@ def _encrypted(row: SummaryRow) -> str:
     if row.metric == blind.NAME:
         return "any"
     asked = f"{100 * row.encryption_ratio:g}"
-    if abs(row.hidden - row.encryption_ratio * row.parameters) < 1:
-        return asked
-    return f"{100 * row.hidden_share:.3g}\n({asked})"
+    return asked if row.percent == asked else f"{row.percent}\n({asked})"
 
 
 def _recovered(

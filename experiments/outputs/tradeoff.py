@@ -53,7 +53,7 @@ def figure(
             name = f"{row.metric}, {row.agreement}"
             lines.setdefault(name, []).append(row)
     nothing = [
-        f"{row.metric} at {100 * row.encryption_ratio:g} %"
+        f"{row.metric} at {row.percent} %"
         for row in rows
         if row.context == context
         and row.leakage.without_result

@@ -199,13 +199,13 @@ def _without_result(rows: Sequence[summary_lib.SummaryRow]) -> dict[str, str]:
         (
             row.context.title,
             row.metric,
-            f"{row.encryption_ratio:g}",
+            row.percent,
             row.leakage.best_attack or "none",
             reason,
         )
         for row in rows
         for reason in row.leakage.without_result
     ]
-    headings = ("what", "metric", "ratio", hindsight.NAME, "no result")
+    headings = ("what", "metric", "hidden, %", hindsight.NAME, "no result")
     table = text_tables.Table("", headings, lines)
     return {"attacks without a result": text_tables.to_markdown(table)} if lines else {}

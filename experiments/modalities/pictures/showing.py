@@ -36,7 +36,7 @@ def texts(
         if "feature_errors" in record.details:
             cell = record.cell
             key = (
-                f"{cell.encryption_ratio:g}",
+                record.percent,
                 cell.metric,
                 f"{record.attack} {record.attacker}",
             )
@@ -52,7 +52,12 @@ def texts(
         (*key, *(f"{error:.3g}" for error in np.median(errors, axis=0)))
         for key, errors in sorted(groups.items())
     ]
-    headings = ("ratio", "metric", "attack", *(f"feature {one}" for one in features))
+    headings = (
+        "hidden, %",
+        "metric",
+        "attack",
+        *(f"feature {one}" for one in features),
+    )
     table = text_tables.Table("", headings, lines)
     return {"errors by feature": text_tables.to_markdown(table)}
 

@@ -61,7 +61,7 @@ def tables(
             text = _recovered(run_folder, data, record, _for_terminal, str)
             lines.append(
                 (
-                    f"{100 * cell.encryption_ratio:g}",
+                    record.percent,
                     cell.metric,
                     f"{record.attack} {record.attacker}{_compared(record)}",
                     _original(data, row),
@@ -93,7 +93,7 @@ def texts(
     for (row, target, batch, rounds), of_sentence in groups.items():
         together = f", batch of {batch}" if batch > 1 else ""
         title = f"sentences/{data.name} {row}, {target}{together}"
-        headings = ("ratio", "metric", "attack", TEXT.main.heading, "original")
+        headings = ("hidden, %", "metric", "attack", TEXT.main.heading, "original")
         table = Table(
             "",
             (*headings, "recovered"),
@@ -114,7 +114,7 @@ def _lines(
             text = _recovered(run_folder, data, record, _for_markdown, _escaped)
             value = TEXT.shown(record.number(TEXT.main.key))
         yield (
-            f"{record.cell.encryption_ratio:g}",
+            record.percent,
             _escaped(record.cell.metric),
             _escaped(f"{record.attack} {record.attacker}"),
             value,

@@ -176,7 +176,7 @@ def _protecting(
         worst = leaking[-1]
         said = _recovered(worst.outcome, leaks, shortly=True)
         yield f"With {worst.mask.text} hidden {said}."
-    measured = ", ".join(percent(one.mask.asked) for one in ordered)
+    measured = ", ".join(percent(one.mask.share) for one in ordered)
     protecting = shares.enough(ordered)
     if naive:
         yield naive
@@ -184,7 +184,7 @@ def _protecting(
         if near and not ordered[-1].past.none:
             none = any(one.past.none for one in ordered)
             which = (
-                f"The largest measured share, {percent(ordered[-1].mask.asked)} %, did not"
+                f"The largest measured share, {percent(ordered[-1].mask.share)} %, did not"
                 if none
                 else f"None of the measured shares ({measured} %)"
             )
