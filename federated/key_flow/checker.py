@@ -149,10 +149,9 @@ def analyse(
     if len(keys) > 1:
         raise NotImplementedError(
             "The analysis tells a key from what is known, but not two keys from each "
-            f"other; found that the computation reads keys from {len(keys)} files, where "
-            "one whose name it makes up itself counts as another. Let all its parts share "
-            "one: give the same aggregator to `metrics_aggregator=`, the same `keys=` to "
-            "every encryption; or make a computation for each key."
+            f"other; found that the computation reads keys from {len(keys)} files. Let all "
+            "its parts share one: give the same aggregator to `metrics_aggregator=`, the "
+            "same `keys=` to every encryption; or make a computation for each key."
         )
     path = None if key_path is None else os.fsencode(key_path)
     named = path is None or any(path in g.SerializeToString() for g in graphs)

@@ -13,11 +13,13 @@ read in this way is taken for a key file. Any other way of reading a file gives 
 material.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from selenc_tf.lattice import key_files as files_lib
 from selenc_tf.lattice import key_store
 
 PUBLIC_RECORDS = len(key_store._RECORDS) - 1
@@ -29,6 +31,14 @@ _BUFFER = -1
 """Of `tf.data.TFRecordDataset` where nobody says another: TensorFlow chooses."""
 
 _READERS = frozenset({"TFRecordDataset", "TFRecordDatasetV2"})
+
+_CARRY = frozenset(
+    "FlatMapDataset TensorSliceDataset Reshape StridedSlice ExpandDims Identity".split()
+)
+"""Operations between a name and the reader, which give it on as it is."""
+
+_SERIES = (os.sep.encode(), files_lib.SUFFIX.encode())
+"""What stands in the name of a series' file behind the folder and the number."""
 
 _AROUND = frozenset({"Const", "Identity", "NoOp"})
 
@@ -101,7 +111,13 @@ def find_record(
 
 
 def names_of_keys(graph_def: tf.compat.v1.GraphDef) -> set[tuple[bytes, ...]]:
-    """For each key that a graph reads, the constants that its file's name is made of."""
+    """For each key that a graph reads, the constants that its file's name is made of.
+
+    Raises:
+      NotImplementedError: If a name is anything but one constant, or the folder of a
+        series with the number of a round: which file is read would not be known, and so
+        neither whether its key stands in the computation, nor whether it is another key.
+    """
     library = {one.signature.name: one for one in graph_def.library.function}
     names = set()
     for nodes in (graph_def.node, *(one.node_def for one in library.values())):
@@ -109,26 +125,46 @@ def names_of_keys(graph_def: tf.compat.v1.GraphDef) -> set[tuple[bytes, ...]]:
         for node in nodes:
             record = find_record(node, by_name, library)
             if record is not None and record.number == PUBLIC_RECORDS:
-                names.add(tuple(sorted(_texts_behind(record.start, by_name))))
+                names.add(_name_of(record.start, by_name))
     return names
 
 
-def _texts_behind(node: Any, by_name: Mapping[str, Any]) -> set[bytes]:
-    """All constant texts that a node is computed from."""
-    texts: set[bytes] = set()
-    seen: set[str] = set()
-    waiting = list(node.input)
-    while waiting:
-        name = waiting.pop().removeprefix("^").split(":")[0]
-        source = by_name.get(name)
-        if source is None or name in seen:
-            continue
-        seen.add(name)
-        waiting.extend(source.input)
-        if source.op == "Const" and source.attr["dtype"].type == tf.string:
-            value = tf.make_ndarray(source.attr["value"].tensor)
-            texts.update(value.reshape([-1]).tolist())
-    return texts
+def _name_of(start: Any, by_name: Mapping[str, Any]) -> tuple[bytes, ...]:
+    """The texts of the name that a data set of files begins with."""
+    node = start
+    while node is not None and node.op in _CARRY:
+        node = _source(node, 0, by_name)
+    if node is not None and node.op == "Const":
+        texts = _constant(node) or []
+        if len(texts) == 1 and isinstance(texts[0], bytes):
+            return (texts[0],)
+    if node is not None and node.op == "StringJoin" and not node.attr["separator"].s:
+        parts = [_source(node, place, by_name) for place in range(len(node.input))]
+        if len(parts) == len(_SERIES) + 2:
+            folder, between, number, behind = parts
+            known = [_constant(one) for one in (folder, between, behind)]
+            texts = [one[0] for one in known if one is not None and len(one) == 1]
+            if texts[1:] == list(_SERIES) and _is_number(number):
+                return (texts[0],)
+    raise NotImplementedError(
+        "The analysis must know which key file is read; found a name that is no constant "
+        "and not the folder of a series with the number of a round. Read keys by "
+        "`key_store.read`, of a file that `key_store.find` has named."
+    )
+
+
+def _is_number(node: Any) -> bool:
+    """Whether a text is a number with the digits of a series' file names."""
+    if node is None or node.op != "AsString":
+        return False
+    form = node.attr["width"].i, node.attr["fill"].s, node.attr["precision"].i
+    plain = not node.attr["scientific"].b and not node.attr["shortest"].b
+    return plain and form == (files_lib.DIGITS, b"0", -1)
+
+
+def _source(node: Any, place: int, by_name: Mapping[str, Any]) -> Any:
+    data = [name for name in node.input if not name.startswith("^")]
+    return by_name.get(data[place].split(":")[0]) if place < len(data) else None
 
 
 def _of_kind(node: Any, op: str, source: Any) -> Any:

@@ -228,6 +228,16 @@ class Walk:
         way = direction.value.replace("_", " ")
         return self._keep_out(value, type_spec, SECRET, f"sent {way} by `{uri}`")
 
+    def placed(
+        self, placement: str, uri: str, value: Value, type_spec: tff.Type
+    ) -> Placed:
+        """A value that comes to a party without crossing; to the server, no secret."""
+        if placement != _CLIENTS:
+            value = self._keep_out(
+                value, type_spec, SECRET, f"placed {placement} by `{uri}`"
+            )
+        return Placed(placement, value)
+
     def _keep_out(
         self, value: Value, type_spec: tff.Type, secret: Labels, place: str
     ) -> Value:
@@ -251,11 +261,12 @@ def _map(walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value) -> 
 def _eval(walk: Walk, uri: str, type_spec: tff.FunctionType, fn: Value) -> Value:
     placement = type_spec.result.placement.uri
     with walk.at(placement, uri):
-        return Placed(placement, fn(None))
+        return walk.placed(placement, uri, fn(None), type_spec.result.member)
 
 
 def _value(walk: Walk, uri: str, type_spec: tff.FunctionType, value: Value) -> Value:
-    return Placed(type_spec.result.placement.uri, value)
+    placement = type_spec.result.placement.uri
+    return walk.placed(placement, uri, value, type_spec.result.member)
 
 
 def _zip(walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value) -> Value:

@@ -28,8 +28,26 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def absolute(path: str | os.PathLike[str]) -> pathlib.Path:
-    """A path that means the same wherever a process stands."""
-    return pathlib.Path(path).expanduser().absolute()
+    """A path that means the same wherever a process stands.
+
+    Raises:
+      ValueError: If it is no UTF-8 text, which names of files in graphs are, or no file can
+        have it.
+    """
+    text = os.fsdecode(path)
+    if "\0" in text or not _is_utf8(text):
+        raise ValueError(
+            f"`path` must be a name in UTF-8 without a zero, got {text!r}. Choose another."
+        )
+    return pathlib.Path(text).expanduser().absolute()
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def file_name(number: int) -> str:

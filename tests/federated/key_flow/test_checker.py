@@ -11,6 +11,9 @@ from tensorflow_federated.python.core.impl.computation import computation_impl
 
 import federated  # noqa: F401
 from federated import key_flow
+from federated.key_flow import taint_walk
+from federated.key_flow.cipher_ops import CipherOps
+from federated.key_flow.graph_taint import NOTHING_KEPT
 from federated.key_flow.labels import Label
 from selenc_tf.lattice import (
     key_store,
@@ -218,6 +221,62 @@ def test_two_keys_are_refused(path, tmp_path):
     process = fed_comp(lambda: tff.federated_eval(both, tff.CLIENTS))
     with pytest.raises(NotImplementedError, match="reads keys from 2 files"):
         key_flow.analyse(process)
+
+
+def _as_an_argument(path):
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+    def read(name):
+        return records_of(name)
+
+    return read(tf.constant(path))
+
+
+def records_of(name):
+    records = tf.data.TFRecordDataset(name[tf.newaxis]).batch(5)
+    return tf.ensure_shape(records.get_single_element(), [5])[4]
+
+
+NAMES = {
+    "joined": lambda path: records_of(tf.strings.join([path[:-4], path[-4:]])),
+    "cut": lambda path: records_of(tf.strings.substr(path + "x", 0, len(path))),
+    "an argument": _as_an_argument,
+    "numbered otherwise": lambda path: records_of(
+        tf.strings.join([path, "/", tf.strings.as_string(0), ".key"])
+    ),
+    "one of two": lambda path: records_of(tf.constant([path, path])[0]),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_of_which_nobody_knows_is_refused(name, path):
+    """Its key might stand in the computation, or it might be another one."""
+    reads = tf_comp(lambda: NAMES[name](path))
+    process = fed_comp(lambda: send(tff.federated_eval(reads, tff.CLIENTS)))
+    with pytest.raises(NotImplementedError, match="must know which key file"):
+        key_flow.analyse(process)
+
+
+def test_a_file_named_by_the_server_is_refused(path):
+    reads = tf_comp(records_of, np.str_)
+    named = tff.FederatedType(np.str_, tff.CLIENTS)
+    process = fed_comp(lambda name: send(tff.federated_map(reads, name)), named)
+    with pytest.raises(NotImplementedError, match="must know which key file"):
+        key_flow.analyse(process)
+
+
+@pytest.mark.parametrize("way", ["value", "eval"])
+def test_what_clients_hold_is_not_placed_at_the_server(way, path):
+    """TFF drops it where nobody uses it; should it not, it is seen."""
+    uri = "federated_value_at_server" if way == "value" else "federated_eval_at_server"
+    member = tff.TensorType(np.str_)
+    result = tff.FederatedType(member, tff.SERVER)
+    walk = taint_walk.Walk(CipherOps.in_graphs([]), NOTHING_KEPT)
+    secret = {Label.KEY: ("read",)}
+    given = secret if way == "value" else (lambda _: secret)
+    parameter = member if way == "value" else tff.FunctionType(None, member)
+    taint_walk._INTRINSICS[uri](walk, uri, tff.FunctionType(parameter, result), given)
+    (found,) = walk.report(True).violations
+    assert found.label is Label.KEY and "placed server" in found.place
 
 
 def test_another_file_than_the_one_named_is_refused(path):

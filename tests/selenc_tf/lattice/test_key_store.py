@@ -177,6 +177,13 @@ def test_never_overwritten(keys, path):
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("name", [b"k\xff.key", b"a\0b"])
+def test_names_that_no_graph_can_have_are_refused(tmp_path, name):
+    with pytest.raises(ValueError, match="must be a name in UTF-8"):
+        key_store.create(os.fsencode(tmp_path) + b"/" + name, CIPHER)
+    assert not list(tmp_path.iterdir())
+
+
 def test_not_through_a_link_either(tmp_path):
     target = tmp_path / "elsewhere"
     (tmp_path / "key").symlink_to(target)
