@@ -132,7 +132,7 @@ def opened(
         place.parent,
         place.name,
         config,
-        outputs.environment.describe(),
+        {**outputs.environment.describe(), "data": inputs.dataset.note},
         command_line,
     )
 

@@ -43,6 +43,10 @@ def show(table: Table, stream: TextIO, width: int | None = 100) -> None:
     least_widths: list[int] = []
     for index, heading in enumerate(table.headings):
         numbers = all(_is_number(row[index]) for row in table.rows)
+        # One with words behind it breaks there: or columns beside it would be left out.
+        numbers &= all(
+            len(part) <= _LONGEST for row in rows for part in row[index].splitlines()
+        )
         # Headings break between words; a number is never cut, nor a column left out.
         parts = [
             part

@@ -25,6 +25,7 @@ from experiments.outputs.report import (
     outcomes,
     predicted,
     provenance,
+    reading,
     trouble,
 )
 from experiments.outputs.report import spread as spread_lib
@@ -121,6 +122,7 @@ class Page(NamedTuple):
     Attributes:
       title: Of the page.
       subtitle: Which runs.
+      data: What their data are, as far as they say: older runs do not.
       notes: What a reader must know first: what is missing.
       groups: What was attacked.
       measures: What the numbers are.
@@ -136,6 +138,7 @@ class Page(NamedTuple):
 
     title: str
     subtitle: str
+    data: str
     notes: tuple[str, ...]
     groups: tuple[Group, ...]
     measures: tuple[str, ...]
@@ -205,6 +208,7 @@ def of(
         title="What leaks, and what it costs to hide it",
         subtitle=f"Selective encryption; run{'s' if len(runs) > 1 else ''} {names}; seed"
         f"{'s' if len(seeds) > 1 else ''} {', '.join(str(seed) for seed in seeds)}.",
+        data=" ".join(dict.fromkeys(filter(None, map(reading.data, runs)))),
         notes=tuple(first),
         groups=tuple(groups),
         measures=tuple(captions),

@@ -95,6 +95,12 @@ def read_all(paths: Sequence[pathlib.Path]) -> list[Run]:
     ]
 
 
+def data(run: Run) -> str:
+    """What the data of a run are, of which source and how cut; empty if it is not said."""
+    session = (run.config.get("sessions") or [{}])[-1]
+    return str(session.get("data") or "").strip()
+
+
 def version(config: Mapping[str, Any]) -> str:
     """Which version of selenc-tf made a run, with its commit, as far as it is known."""
     session = (config.get("sessions") or [{}])[-1]

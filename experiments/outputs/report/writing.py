@@ -131,7 +131,8 @@ def _latex(made: Page) -> str:
             latex.table(
                 group.grid,
                 group.title,
-                f"{group.caption}. {group.leaks.caption}. {page.LEGEND}",
+                f"{group.caption}. {group.leaks.caption}. {page.LEGEND}"
+                f"{f' Data: {made.data}' if made.data else ''}",
             )
             for group in made.groups
         ]

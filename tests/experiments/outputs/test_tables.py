@@ -373,6 +373,20 @@ def test_a_model_without_accuracy_shows_its_loss_and_what_else_it_measures():
     assert "mean_absolute_error 0.5" in text
 
 
+def test_words_behind_numbers_break_before_names_are_left_out():
+    beside = "0.00\n(1 tokens at their places 17 %; 1 tokens found 57 %)"
+    table = text_tables.Table(
+        "",
+        ("Metric", "Attack", "10 %", "50 %"),
+        [("random", "tag aware", beside, beside)],
+    )
+    stream = io.StringIO()
+    text_tables.show(table, stream, 80)
+    shown = stream.getvalue()
+    assert all(word in shown for word in ("Metric", "random", "tag aware", "57 %)"))
+    assert "…" not in shown
+
+
 @pytest.mark.parametrize("width", [20, 80, 100])
 def test_no_number_is_cut_and_no_column_left_out(width):
     rows = [

@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "devices": ["CPU:0"],
     "cpu": {"model": "a processor", "cores": 2},
     "git": {"commit": "0123456789abcdef", "dirty": False},
+    "data": "300 of 5,000 digits, from a package.",
 }
 
 

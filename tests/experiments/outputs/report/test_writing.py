@@ -105,6 +105,13 @@ def test_the_page_is_one_file_that_loads_nothing(one_run):
     assert len(html.encode()) < MOST_BYTES
 
 
+def test_the_page_and_the_tables_of_a_paper_say_what_the_data_are(one_run):
+    out, _, text = one_run
+    said = f"Data: {folders.ENVIRONMENT['data']}"
+    assert said in text.split("What this means")[0]
+    assert latex.escaped(said) in (out / "table.tex").read_text()
+
+
 def test_the_page_has_what_was_measured_and_how(one_run):
     _, _, text = one_run
     for part in (
