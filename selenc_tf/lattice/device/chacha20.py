@@ -1,0 +1,140 @@
+"""ChaCha20 (RFC 8439) in operations on uint32: the only generator of the device ciphers.
+
+The state is a matrix of 4 x 4 words. A block is made of twenty rounds on it, and what was
+in the beginning is added at the end, so that nobody can go back. Many blocks are made at
+once, word by word, so that all arithmetic is on long vectors.
+
+References:
+  Bernstein, "ChaCha, a variant of Salsa20", 2008. Nir, Langley, "ChaCha20 and Poly1305
+  for IETF Protocols", RFC 8439, 2018. Goldreich, Goldwasser, Micali, "How to construct
+  random functions", J. ACM 33, 1986 (`derive`).
+"""
+
+import tensorflow as tf
+
+KEY_WORDS = 8
+NONCE_WORDS = 3
+BLOCK_WORDS = 16
+INPUT_WORDS = 4
+"""Words of the counter and the nonce together."""
+
+_CONSTANTS = (0x61707865, 0x3320646E, 0x79622D32, 0x6B206574)  # "expand 32-byte k"
+_DOUBLE_ROUNDS = 10
+
+
+def words(
+    key: tf.Tensor, nonce: tf.Tensor, counter: tf.Tensor | int, num_blocks: int
+) -> tf.Tensor:
+    """Blocks of the key stream, word by word: for those to whom their order is the same.
+
+    Args:
+      key: uint32 [8].
+      nonce: uint32 [3]. No nonce may be used twice with a key for other than the same
+        blocks.
+      counter: uint32 scalar, the number of the first block. It must stay below 2^32.
+      num_blocks: b, at least 1.
+
+    Returns:
+      uint32 [16, b], block j in column j.
+    """
+    counters = tf.range(num_blocks, dtype=tf.int32)
+    return blocks(
+        key, nonce, tf.cast(counter, tf.uint32) + tf.cast(counters, tf.uint32)
+    )
+
+
+def blocks(key: tf.Tensor, nonce: tf.Tensor, counters: tf.Tensor) -> tf.Tensor:
+    """The blocks with given numbers: the block function of RFC 8439, section 2.3.
+
+    Args:
+      key: uint32 [8].
+      nonce: uint32 [3].
+      counters: uint32 [b].
+
+    Returns:
+      uint32 [16, b].
+    """
+    like = tf.zeros_like(counters)[tf.newaxis]
+    fixed = tf.concat([tf.constant(_CONSTANTS, tf.uint32), key], axis=0)
+    last = tf.concat([counters[tf.newaxis], nonce[:, tf.newaxis] + like], axis=0)
+    state = (*tf.split(fixed[:, tf.newaxis] + like, 3), last)
+    # A loop: written out, the rounds take many seconds to compile.
+    _, *mixed = tf.while_loop(
+        lambda done, *_: done < _DOUBLE_ROUNDS,
+        lambda done, *rows: (done + 1, *_double_round(*rows)),
+        (tf.constant(0), *state),
+    )
+    return tf.concat([one + two for one, two in zip(mixed, state, strict=True)], axis=0)
+
+
+def keystream(
+    key: tf.Tensor, nonce: tf.Tensor, counter: tf.Tensor | int, num_words: int
+) -> tf.Tensor:
+    """The key stream in the order of RFC 8439, section 2.4.
+
+    Args:
+      key: uint32 [8].
+      nonce: uint32 [3].
+      counter: uint32 scalar, the number of the first block.
+      num_words: n, at least 1.
+
+    Returns:
+      uint32 [n]; the stream's bytes are these words', lowest first.
+    """
+    by_word = words(key, nonce, counter, -(-num_words // BLOCK_WORDS))
+    return tf.reshape(tf.transpose(by_word), [-1])[:num_words]
+
+
+def derive(key: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
+    """A key of its own for every input: a pseudorandom function of inputs of one length.
+
+    Each four words of the input are counter and nonce of one block, half of which is the
+    key for the next four: a walk down the tree of Goldreich, Goldwasser and Micali, whose
+    proof it has.
+
+    Args:
+      key: uint32 [8].
+      inputs: uint32 [4 i], with i at least 1. For one key always of the same length.
+
+    Returns:
+      uint32 [8].
+    """
+    for part in tf.split(inputs, inputs.shape[0] // INPUT_WORDS):
+        key = blocks(key, part[1:], part[:1])[:KEY_WORDS, 0]
+    return key
+
+
+def quarter_round(
+    a: tf.Tensor, b: tf.Tensor, c: tf.Tensor, d: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Section 2.1, on four tensors of uint32 of one shape."""
+    a, d = _add_and_turn(a, b, d, 16)
+    c, b = _add_and_turn(c, d, b, 12)
+    a, d = _add_and_turn(a, b, d, 8)
+    c, b = _add_and_turn(c, d, b, 7)
+    return a, b, c, d
+
+
+def _double_round(
+    a: tf.Tensor, b: tf.Tensor, c: tf.Tensor, d: tf.Tensor
+) -> tuple[tf.Tensor, ...]:
+    """Section 2.3: on the columns of the matrix, given row by row, and on its diagonals."""
+    a, b, c, d = quarter_round(a, b, c, d)
+    b, c, d = _moved(b, 1), _moved(c, 2), _moved(d, 3)
+    a, b, c, d = quarter_round(a, b, c, d)
+    return a, _moved(b, 3), _moved(c, 2), _moved(d, 1)
+
+
+def _moved(row: tf.Tensor, places: int) -> tf.Tensor:
+    """The words of a row, moved to the left."""
+    return tf.concat([row[places:], row[:places]], axis=0)
+
+
+def _add_and_turn(
+    one: tf.Tensor, other: tf.Tensor, turned: tf.Tensor, places: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    one = one + other
+    mixed = tf.bitwise.bitwise_xor(turned, one)
+    left = tf.bitwise.left_shift(mixed, tf.constant(places, tf.uint32))
+    right = tf.bitwise.right_shift(mixed, tf.constant(32 - places, tf.uint32))
+    return one, tf.bitwise.bitwise_or(left, right)
