@@ -20,6 +20,7 @@ INPUT_WORDS = 4
 
 _CONSTANTS = (0x61707865, 0x3320646E, 0x79622D32, 0x6B206574)  # "expand 32-byte k"
 _DOUBLE_ROUNDS = 10
+_ROW = 4
 
 
 def words(
@@ -127,7 +128,8 @@ def _double_round(
 
 def _moved(row: tf.Tensor, places: int) -> tf.Tensor:
     """The words of a row, moved to the left."""
-    return tf.concat([row[places:], row[:places]], axis=0)
+    # Not as a concatenation of two parts, which XLA makes in half again the time.
+    return tf.gather(row, [(word + places) % _ROW for word in range(_ROW)])
 
 
 def _add_and_turn(

@@ -18,11 +18,11 @@ def pack(fields: tf.Tensor, width: int) -> tf.Tensor:
     """Packs groups of integers.
 
     Args:
-      fields: uint32 [32, m] or uint64 [64, m], each below 2^w.
+      fields: uint32 [32, ...] or uint64 [64, ...], each below 2^w.
       width: w, from 1 to the bits of a word.
 
     Returns:
-      The same dtype, [w, m].
+      The same dtype, [w, ...].
     """
     bits = _check(fields, width)
     rows = tf.unstack(fields)
@@ -39,11 +39,11 @@ def unpack(words: tf.Tensor, width: int) -> tf.Tensor:
     """The inverse of `pack`.
 
     Args:
-      words: uint32 [w, m] or uint64 [w, m].
+      words: uint32 [w, ...] or uint64 [w, ...].
       width: w.
 
     Returns:
-      The same dtype, [32, m] or [64, m], each below 2^w.
+      The same dtype, [32, ...] or [64, ...], each below 2^w.
     """
     bits = words.dtype.size * 8
     _check(words, width, rows=width)
@@ -64,7 +64,7 @@ def add(one: tf.Tensor, other: tf.Tensor, width: int) -> tf.Tensor:
     other; it began in the first, so no carry goes through a whole word.
 
     Args:
-      one: uint32 or uint64 [w, m].
+      one: uint32 or uint64 [w, ...].
       other: Likewise.
       width: w.
 
@@ -74,8 +74,11 @@ def add(one: tf.Tensor, other: tf.Tensor, width: int) -> tf.Tensor:
     bits = _check(one, width, rows=width)
     tops = sum(1 << place for place in range(width - 1, width * bits, width))
     mask = (1 << bits) - 1
-    top = tf.constant(
-        [[tops >> first & mask] for first in range(0, width * bits, bits)], one.dtype
+    top = tf.reshape(
+        tf.constant(
+            [tops >> first & mask for first in range(0, width * bits, bits)], one.dtype
+        ),
+        [width] + [1] * (one.shape.rank - 1),
     )
     below = tf.bitwise.invert(top)
     low = tf.bitwise.bitwise_and(one, below)
