@@ -44,11 +44,13 @@ class Pad:
       bits: b of the codec: codes lie within +-(2^(b-1) - 1).
       max_summands: k, at most so many messages are added.
       columns: Of a chunk; even.
+      groups_at_once: Of `chacha20.words`: how, not what, is computed.
     """
 
     bits: int
     max_summands: int
     columns: int = 4096
+    groups_at_once: int = 1
 
     def __post_init__(self) -> None:
         """Checks that sums fit.
@@ -106,8 +108,8 @@ class Pad:
         """
         number = tf.cast(chunk, tf.uint32)
         nonce = tf.stack([tf.constant(_PADS, tf.uint32), number, tf.zeros_like(number)])
-        num_blocks = self.chunk_values * int(self.dtype.size) // 64
-        stream = chacha20.words(message_key, nonce, 0, num_blocks)
+        num_words = self.chunk_values * int(self.dtype.size) // 4
+        stream = chacha20.words(message_key, nonce, 0, num_words, self.groups_at_once)
         halves = tf.reshape(stream, [-1, self.rows, self.columns])
         if self.dtype == tf.uint32:
             return halves[0]

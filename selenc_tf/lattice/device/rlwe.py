@@ -31,6 +31,7 @@ References:
 
 import dataclasses
 import functools
+import math
 import operator
 
 import tensorflow as tf
@@ -53,9 +54,11 @@ class Rlwe:
 
     Attributes:
       parameters: The parameter set.
+      groups_at_once: Of `chacha20.words`: how, not what, is computed.
     """
 
     parameters: RlweParameters
+    groups_at_once: int = 1
 
     def secret_coefficients(self, seed: tf.Tensor) -> tf.Tensor:
         """A secret: centred binomial coefficients.
@@ -70,7 +73,7 @@ class Rlwe:
         """
         variance, degree = self.parameters.variance, self.parameters.degree
         words = sampling.binomial_words(variance)
-        stream = _stream(seed, _SECRET, 0, [words, degree])
+        stream = self._stream(seed, _SECRET, 0, [words, degree])
         offset = tf.cast(sampling.binomial(variance, stream), tf.int32)
         return offset - 2 * variance
 
@@ -108,7 +111,7 @@ class Rlwe:
         parameters = self.parameters
         words = sampling.uniform_words(parameters.moduli)
         shape = [words, parameters.degree, parameters.columns]
-        stream = _stream(seed, _PUBLIC, chunk, shape)
+        stream = self._stream(seed, _PUBLIC, chunk, shape)
         return sampling.uniform(parameters.moduli, stream)
 
     def encrypt(
@@ -139,7 +142,9 @@ class Rlwe:
         masks = parameters.transform.backward(product)
         shape = [parameters.degree, parameters.columns]
         words = [sampling.binomial_words(variance), *shape]
-        noise = sampling.binomial(variance, _stream(noise_seed, _NOISE, chunk, words))
+        noise = sampling.binomial(
+            variance, self._stream(noise_seed, _NOISE, chunk, words)
+        )
         # All of it as one sum of products, which is reduced once: factors are modulo p and
         # in Montgomery form, and signed numbers are made positive and this taken away.
         scale = tf.constant(parameters.transform.scale[..., None])
@@ -222,6 +227,16 @@ class Rlwe:
         shape = [len(parameters.primes), parameters.degree, parameters.columns]
         return parameters.moduli.once(tf.reshape(groups, shape))
 
+    def _stream(
+        self, key: tf.Tensor, purpose: int, chunk: tf.Tensor | int, shape: list[int]
+    ) -> tf.Tensor:
+        """Words of the key stream of one purpose and one chunk: uint32 of the shape."""
+        number = tf.cast(chunk, tf.uint32)
+        tag = tf.constant(purpose, tf.uint32)
+        nonce = tf.stack([tag, number, tf.zeros_like(number)])
+        stream = chacha20.words(key, nonce, 0, math.prod(shape), self.groups_at_once)
+        return tf.reshape(stream, shape)
+
     def _factors(self, number: int) -> tf.Tensor:
         """A number for all residues, in Montgomery form: uint32 [P, 1, 1]."""
         primes, moduli = self.parameters.primes, self.parameters.moduli
@@ -279,14 +294,3 @@ class Rlwe:
             whole = functools.reduce(tf.bitwise.bitwise_or, parts)
             fields.append(tf.cast(field_words.lowest(whole, width), tf.int64))
         return tf.stack(fields)
-
-
-def _stream(
-    key: tf.Tensor, purpose: int, chunk: tf.Tensor | int, shape: list[int]
-) -> tf.Tensor:
-    """Words of the key stream of one purpose and one chunk: uint32 of the shape."""
-    number = tf.cast(chunk, tf.uint32)
-    nonce = tf.stack([tf.constant(purpose, tf.uint32), number, tf.zeros_like(number)])
-    count = functools.reduce(operator.mul, shape)
-    blocks = chacha20.words(key, nonce, 0, -(-count // chacha20.BLOCK_WORDS))
-    return tf.reshape(tf.reshape(blocks, [-1])[:count], shape)

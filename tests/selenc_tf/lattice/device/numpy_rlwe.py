@@ -17,6 +17,8 @@ def words(seed, purpose, chunk, shape):
     tag = struct.unpack(">I", purpose)[0]
     count = math.prod(shape)
     blocks = -(-count // 16)
+    if blocks > 4096:
+        raise ValueError("The order within more than a group is not needed here.")
     stream = rfc8439.stream(list(seed), [tag, chunk, 0], 0, blocks * 16)
     by_word = np.array(stream, object).reshape(blocks, 16).T.ravel()
     return by_word[:count].reshape(shape)

@@ -85,11 +85,28 @@ def test_as_in_python(key, nonce, counter, num_words):
     assert found.numpy().tolist() == rfc8439.stream(key, nonce, counter, num_words)
 
 
-def test_words_are_the_stream_in_another_order():
+@pytest.mark.parametrize("together", [1, 2, 5])
+@pytest.mark.parametrize("num_words", [1, 64, 7 * 4, 3 * 4 * 16, 3 * 4 * 16 - 5])
+def test_words_are_the_stream_group_by_group(num_words, together, monkeypatch):
+    monkeypatch.setattr(chacha20, "GROUP_BLOCKS", 4)
     key, nonce = as_words(COUNTED_KEY), tf.constant([1, 2, 3], tf.uint32)
-    by_word = chacha20.words(key, nonce, 5, 7).numpy()
-    stream = chacha20.keystream(key, nonce, 5, 7 * 16).numpy()
-    np.testing.assert_array_equal(by_word.T.ravel(), stream)
+    found = chacha20.words(key, nonce, 5, num_words, together)
+    size = min(4, -(-num_words // 16))
+    stream = chacha20.keystream(key, nonce, 5, 16 * 16).numpy()
+    groups = stream[: 16 // size * size * 16].reshape(-1, size, 16)
+    expected = groups.transpose(0, 2, 1).ravel()[:num_words]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_words_of_a_whole_chunk():
+    key, nonce = as_words(COUNTED_KEY), tf.constant([1, 2, 3], tf.uint32)
+    found = chacha20.words(key, nonce, 0, 2 * 4096 * 16).numpy()
+    groups = found.reshape(2, 16, 4096)
+    for group, place in ((0, 0), (0, 4095), (1, 0), (1, 17)):
+        expected = rfc8439.block(
+            struct.unpack("<8I", COUNTED_KEY), [1, 2, 3], group * 4096 + place
+        )
+        assert groups[group, :, place].tolist() == expected
 
 
 def test_blocks_with_their_own_numbers():

@@ -289,7 +289,7 @@ class TestSecrecy:
             for chunk in (0, 1)
         ]
         purposes = (rlwe._PUBLIC, rlwe._NOISE, rlwe._SECRET)
-        found += [rlwe._stream(one, p, 0, [16]).numpy().tobytes() for p in purposes]
+        found += [cipher._stream(one, p, 0, [16]).numpy().tobytes() for p in purposes]
         assert len(set(found)) == len(found)
 
 
