@@ -88,9 +88,19 @@ def per_client(cipher, values, chunk=3):
     return function(tf.reduce_sum(coefficients, axis=0)), public, summed(cipher, parts)
 
 
-@pytest.mark.parametrize("arrangement", [with_shared_key, per_client])
+# Each parameter set as it is meant to be used; the others work too.
+MEANT = (SHARED, with_shared_key), (PER_CLIENT, per_client)
+OTHERS = tuple(
+    pytest.param(chosen, arrangement, marks=pytest.mark.slow)
+    for chosen in ALL.values()
+    for arrangement in (with_shared_key, per_client)
+    if (chosen, arrangement) not in MEANT
+)
+as_meant = pytest.mark.parametrize(("chosen", "arrangement"), (*MEANT, *OTHERS))
+
+
 @pytest.mark.parametrize("count", [1, 2, 16])
-@each
+@as_meant
 def test_sums_are_exact(chosen, count, arrangement):
     cipher = scheme(chosen)
     values = codes(cipher, count)
@@ -117,7 +127,7 @@ def test_one_message_as_often_as_may_be_added():
     np.testing.assert_array_equal(opened, 64 * values[0])
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(
     bits=st.integers(2, 32),
     summands=st.integers(1, 5),
@@ -132,8 +142,8 @@ def test_any_parameters_that_are_chosen(bits, summands, apart, seed):
     np.testing.assert_array_equal(cipher.open(*arranged), values.sum(axis=0))
 
 
-@each
 class TestAgainstTheOracle:
+    @each
     def test_secrets(self, chosen):
         (seed,) = seeds(1, 100)
         found = secrets_of(rlwe.Rlwe(chosen), 1)[0].numpy()
@@ -141,7 +151,7 @@ class TestAgainstTheOracle:
             found.tolist() == numpy_rlwe.secret(seed.numpy().tolist(), chosen).tolist()
         )
 
-    @pytest.mark.parametrize("arrangement", [with_shared_key, per_client])
+    @as_meant
     def test_what_stands_in_a_sum(self, chosen, arrangement):
         """Opened by the oracle: messages and noise are what was put in."""
         chosen = dataclasses.replace(chosen, columns=1)
