@@ -12,9 +12,9 @@ from the operating system, 256 bits each. The seed is public. Two messages under
 would show their difference: no function here takes a seed twice by itself, and who
 encrypts must draw one for each message (`entropy.py`).
 
-A vector is cut into chunks of one shape, `[rows, columns]` of `Pad`. Value i of the chunk
-is in row i // columns; pads belong to rows and columns, and packing to columns alone
-(`field_words.py`), so that a short chunk is a full one without its last columns.
+A vector is cut into chunks of one shape (`layout.py`). Pads belong to rows and columns, and
+packing to columns alone (`field_words.py`), so that a short chunk is a full one without its
+last columns.
 
 References:
   Castelluccia, Mykletun, Tsudik, "Efficient aggregation of encrypted data in wireless
@@ -28,6 +28,7 @@ import tensorflow as tf
 
 from selenc_tf import validation
 from selenc_tf.lattice.device import chacha20, entropy, field_words
+from selenc_tf.lattice.device.layout import Layout
 
 MAX_WIDTH = 62
 """Sums of two stay positive in int64."""
@@ -90,6 +91,11 @@ class Pad:
     def chunk_values(self) -> int:
         """The values of one chunk."""
         return self.rows * self.columns
+
+    @property
+    def layout(self) -> Layout:
+        """How vectors are cut into chunks."""
+        return Layout(self.rows, self.columns, self.width)
 
     @property
     def bytes_per_value(self) -> float:

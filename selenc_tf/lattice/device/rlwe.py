@@ -18,8 +18,8 @@ Polynomials are [N, B], values are in the first chunk axis [v, N, B], and residu
 for P primes. `a` is drawn where it is multiplied, as values of the transform, of which any
 uniform ones are those of a uniform polynomial; so encryption costs one transform back. A
 chunk is sent with the residues packed (`field_words.py`) in columns of 32 coefficients, and
-one that is not full without its last columns: coefficient (n, b) is number n B + b, and
-stands in column (n B + b) mod (N B / 32).
+one that is not full without its last columns (`layout.py`): coefficients that hold nothing
+need not be sent.
 
 References:
   Lyubashevsky, Peikert, Regev, "On ideal lattices and learning with errors over rings",
@@ -37,6 +37,7 @@ import operator
 import tensorflow as tf
 
 from selenc_tf.lattice.device import chacha20, field_words, residues, sampling
+from selenc_tf.lattice.device.layout import Layout
 from selenc_tf.lattice.device.parameters import RlweParameters
 
 # What a key stream is for: the first word of its nonce.
@@ -59,6 +60,20 @@ class Rlwe:
 
     parameters: RlweParameters
     groups_at_once: int = 1
+
+    @property
+    def layout(self) -> Layout:
+        """How vectors are cut into chunks.
+
+        Its [rows, columns] are [v, N, B] of values, and [bits, P, N B / 32] of words, in
+        another shape.
+        """
+        chosen = self.parameters
+        return Layout(
+            chosen.fields * _GROUP,
+            chosen.coefficients // _GROUP,
+            chosen.prime_bits * len(chosen.primes),
+        )
 
     def secret_coefficients(self, seed: tf.Tensor) -> tf.Tensor:
         """A secret: centred binomial coefficients.
