@@ -128,9 +128,11 @@ def derive(key: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
     Returns:
       uint32 [8].
     """
-    for part in tf.split(inputs, inputs.shape[0] // INPUT_WORDS):
-        key = blocks(key, part[1:], part[:1])[:KEY_WORDS, 0]
-    return key
+    parts = tf.reshape(inputs, [inputs.shape[0] // INPUT_WORDS, INPUT_WORDS])
+    # A loop: a graph with every step written out takes a second to optimise.
+    return tf.foldl(
+        lambda now, part: blocks(now, part[1:], part[:1])[:KEY_WORDS, 0], parts, key
+    )
 
 
 def quarter_round(
