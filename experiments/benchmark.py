@@ -2,6 +2,7 @@
 
     python -m experiments.benchmark --suite=round
     python -m experiments.benchmark --suite=lattice --values=1100000,11000000,110000000
+    python -m experiments.benchmark --suite=device
     python -m experiments.benchmark --suite=masks --values=110000000 --repetitions=3
     python -m experiments.benchmark --suite=attack --torch_python=torch-env/bin/python
 
@@ -56,6 +57,10 @@ def _lattice(asked: "Benchmark", stream: TextIO) -> None:
     suites.lattice.suite.run(request, stream)
 
 
+def _device(asked: "Benchmark", stream: TextIO) -> None:
+    suites.device.suite.run(suites.device.suite.Request(asked.repetitions), stream)
+
+
 def _attack(asked: "Benchmark", stream: TextIO) -> None:
     request = suites.attack.request.Request(
         asked.torch_python,
@@ -73,6 +78,7 @@ SUITES: Mapping[str, Callable[["Benchmark", TextIO], None]] = MappingProxyType(
         "positions": _positions,
         "masks": _masks,
         "lattice": _lattice,
+        "device": _device,
         "attack": _attack,
     }
 )
@@ -81,7 +87,7 @@ SUITES: Mapping[str, Callable[["Benchmark", TextIO], None]] = MappingProxyType(
 
 OF_SUITES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "repetitions": ("round", "matching", "masks", "lattice", "attack"),
+        "repetitions": ("round", "matching", "masks", "lattice", "device", "attack"),
         "values": ("lattice", "masks"),
         "torch_python": ("attack",),
         "attacked_pictures": ("attack",),

@@ -1,6 +1,7 @@
 from . import attack as attack
 from . import audit as audit
 from . import cells as cells
+from . import device as device
 from . import lattice as lattice
 from . import masks as masks
 from . import matching as matching

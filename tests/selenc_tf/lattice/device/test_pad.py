@@ -98,6 +98,15 @@ def test_pads_are_those_of_the_definition():
     np.testing.assert_array_equal(NARROW.pads(message_key, 9), expected)
 
 
+def test_pads_of_all_groups_at_once_are_the_same():
+    """As on a GPU: a chunk of 4096 columns is two groups of the key stream."""
+    pads = [
+        graph(pad.Pad(16, 64, 4096, together).pads)(KEY, tf.constant(1))
+        for together in (1, 1 << 20)
+    ]
+    np.testing.assert_array_equal(*pads)
+
+
 def test_a_short_chunk_is_a_full_one_without_its_last_columns():
     (key,), values = keys_of(seeds(1)), codes(NARROW, 1)[0]
     full = NARROW.encrypt(key, 0, tf.constant(values))

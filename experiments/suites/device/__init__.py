@@ -1,0 +1,5 @@
+"""`--suite=device`: the ciphers that XLA compiles, step by step, on whatever device."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

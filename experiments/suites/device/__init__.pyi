@@ -1,0 +1,1 @@
+from . import suite as suite
