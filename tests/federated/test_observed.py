@@ -41,7 +41,7 @@ def opened(upload, keys, view, run_number):
     key = key_store.read(keys, CIPHER)
     m = int(view.mask.sum())
     packed = wire.pack(tf.constant(view.mask))
-    sealed = message_lib.from_bytes(upload.ciphertext, CIPHER.block_bytes)
+    sealed = message_lib.from_bytes(upload.ciphertext, CIPHER.upload_bytes)
     context = ENGINE.context(keys, packed, 0, m, run_number, key_store.read_check(keys))
     blocks = tf.size(sealed) - 1
     codes = engine_lib.open_codes(ENGINE, key, sealed, context, 1, 0, blocks)

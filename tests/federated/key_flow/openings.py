@@ -78,7 +78,7 @@ def opens_a_header(key, x):
     length = block_tails.NUM_BYTES
     tail = tf.strings.substr(mine[0], -length, length)
     # In all coefficients the same.
-    chosen = tf.strings.join(["\x01" * (CIPHER.block_bytes - length), tail])
+    chosen = tf.strings.join(["\x01" * (CIPHER.upload_bytes - length), tail])
     rows = CIPHER.decrypt(key, tf.concat([tf.stack([chosen]), mine], 0))
     return CIPHER.encrypt(key, tf.ensure_shape(rows[:1], ROW.shape))
 
@@ -148,7 +148,7 @@ def named_like_the_adder(blocks):
 
 def chosen_by_the_server(blocks):
     # Opening (0, 1) gives the key. Nothing of it is a client's.
-    return CIPHER.add(tf.fill(tf.shape(blocks), "\x01" * CIPHER.block_bytes))
+    return CIPHER.add(tf.fill(tf.shape(blocks), "\x01" * CIPHER.upload_bytes))
 
 
 def two_sums_computed_with(blocks):
@@ -156,7 +156,7 @@ def two_sums_computed_with(blocks):
     one = tf.io.decode_raw(CIPHER.add(blocks), tf.uint8)
     two = tf.io.decode_raw(CIPHER.add(blocks[1:]), tf.uint8)
     text = tf.io.serialize_tensor((one - two)[0])
-    length = CIPHER.block_bytes
+    length = CIPHER.upload_bytes
     return tf.strings.substr(text, -length, length)[tf.newaxis]
 
 
@@ -170,7 +170,7 @@ def header_in_the_middle(blocks):
     mine = blocks[0]
     length = block_tails.NUM_BYTES
     tail = tf.strings.substr(mine[0], -length, length)
-    chosen = tf.strings.join(["\x01" * (CIPHER.block_bytes - length), tail])
+    chosen = tf.strings.join(["\x01" * (CIPHER.upload_bytes - length), tail])
     message = tf.concat([tf.stack([chosen]), mine], 0)
     parts = tf.raw_ops.TensorListReserve(
         element_shape=-1, num_elements=2, element_dtype=tf.string

@@ -155,7 +155,7 @@ def damage(one, kind):
         "foreign": b"PK\x03\x04" + text[4:],
     }
     if kind in changed:
-        cut = message.from_bytes(changed[kind], CIPHER.block_bytes)
+        cut = message.from_bytes(changed[kind], CIPHER.upload_bytes)
         return one._replace(ciphertext=cut)
     if kind == "reordered":
         order = [0, 2, 1, *range(3, len(one.ciphertext))]

@@ -61,7 +61,7 @@ def opened(cipher, key, block):
 def test_what_a_block_says(cipher, key):
     (text,) = cipher.encrypt(key, ROW).numpy()
     tail = text[-block_tails.NUM_BYTES :].decode()
-    assert len(text) == cipher.block_bytes
+    assert len(text) == cipher.upload_bytes
     assert tail.startswith(cipher.digest)
     assert tail == key.numpy()[:96].decode() + "000000001"
     (total,) = times(cipher, cipher.encrypt(key, ROW), 3).numpy()

@@ -34,7 +34,7 @@ def test_what_is_declared(cipher, key):
     assert cipher.num_slots == N and cipher.max_summands == SUMMANDS
     assert cipher.plaintext_modulus == PARAMETERS.plaintext_modulus
     assert len(bytes.fromhex(cipher.digest)) == 8
-    assert SHELL.block_bytes == PARAMETERS.block_bytes + block_tails.NUM_BYTES
+    assert SHELL.upload_bytes == PARAMETERS.block_bytes + block_tails.NUM_BYTES
     assert key.shape == () and key.dtype == tf.string
 
 
@@ -48,7 +48,7 @@ def test_round_trip(cipher, key, blocks):
     values = integers(blocks, blocks)
     encrypted = cipher.encrypt(key, values)
     assert encrypted.dtype == tf.string and encrypted.shape == (blocks,)
-    assert {len(block) for block in encrypted.numpy()} == {cipher.block_bytes}
+    assert {len(block) for block in encrypted.numpy()} == {cipher.upload_bytes}
     found = cipher.decrypt(key, encrypted)
     assert found.dtype == tf.int64
     np.testing.assert_array_equal(found, values)
@@ -93,7 +93,7 @@ def test_sums_are_exact_modulo_t(keys, seed, blocks, k, largest):
     for cipher in CIPHERS:
         key = keys[cipher.name]
         total = cipher.add(tf.stack([cipher.encrypt(key, row) for row in rows]))
-        assert {len(block) for block in total.numpy()} <= {cipher.block_bytes}
+        assert {len(block) for block in total.numpy()} <= {cipher.upload_bytes}
         np.testing.assert_array_equal(
             cipher.decrypt(key, total), centred(np.sum(rows, axis=0))
         )
@@ -134,17 +134,17 @@ def test_too_few_or_too_many_summands(cipher, key):
 @pytest.mark.parametrize("change", [-1, 1, None])
 def test_other_lengths_are_not_opened_nor_added(cipher, key, k, change):
     good = cipher.encrypt(key, integers(0, 2)).numpy()
-    wrong = bytes(cipher.block_bytes + change) if change else b""
+    wrong = bytes(cipher.upload_bytes + change) if change else b""
     opened = cipher.decrypt(key, [good[0], wrong])
     np.testing.assert_array_equal(opened, [integers(0, 2)[0], np.zeros(N)])
-    message = f"must have {cipher.block_bytes} bytes"
+    message = f"must have {cipher.upload_bytes} bytes"
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         cipher.add([good] * (k - 1) + [[good[0], wrong]])
 
 
 def test_lengths_that_even_out(cipher, key):
     # Taken together these have the bytes of two blocks.
-    pair = [bytes(cipher.block_bytes - 20), bytes(cipher.block_bytes + 20)]
+    pair = [bytes(cipher.upload_bytes - 20), bytes(cipher.upload_bytes + 20)]
     with pytest.raises(tf.errors.InvalidArgumentError, match="must have"):
         cipher.add([pair])
     assert not np.any(cipher.decrypt(key, pair))
@@ -152,7 +152,7 @@ def test_lengths_that_even_out(cipher, key):
 
 def test_any_bytes_are_safe(cipher, key):
     rng = np.random.default_rng(0)
-    size = cipher.block_bytes
+    size = cipher.upload_bytes
     garbage = [rng.bytes(size) for _ in range(300)]
     garbage += [b"\xff" * size, bytes(size), b"\x80" * size, b"\x12\x80\x6c" * size]
     garbage = [block[:size] for block in garbage]

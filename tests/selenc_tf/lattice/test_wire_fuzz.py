@@ -157,7 +157,7 @@ def wire(engine: Engine, m: int) -> Wire:
         original,
         others,
         np.append(codes, [0] * engine.count_codes(m)),
-        cipher.block_bytes,
+        cipher.sum_bytes,
         # Called by the thousand: without the search for the right trace.
         judge.get_concrete_function(),
         opened.get_concrete_function(),

@@ -71,6 +71,7 @@ def test_the_oracle_has_the_vectors_too():
         assert bytes_of(np.array(found, np.uint32)).hex() == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     key=st.lists(WORD, min_size=8, max_size=8),
@@ -85,6 +86,7 @@ def test_as_in_python(key, nonce, counter, num_words):
     assert found.numpy().tolist() == rfc8439.stream(key, nonce, counter, num_words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("together", [1, 2, 5])
 @pytest.mark.parametrize("num_words", [1, 64, 7 * 4, 3 * 4 * 16, 3 * 4 * 16 - 5])
 def test_words_are_the_stream_group_by_group(num_words, together, monkeypatch):
@@ -130,6 +132,7 @@ def test_derived_keys_walk_down_the_tree():
     assert found.numpy().tolist() == second
 
 
+@pytest.mark.slow
 def test_every_word_of_the_input_matters():
     key = tf.cast(tf.range(8), tf.uint32)
     inputs = np.arange(8, dtype=np.uint32)

@@ -136,6 +136,7 @@ class TestMixing:
             key = rfc8439.block(key, nonce, counter)[:8]
         assert entropy.mix(tf.constant(self.LINES)).numpy().tolist() == key
 
+    @pytest.mark.slow
     def test_every_digit_matters(self):
         seeds = {entropy.mix(tf.constant(self.LINES)).numpy().tobytes()}
         for line in range(4):

@@ -65,6 +65,7 @@ def test_sums_of_any_width(width, seed):
     np.testing.assert_array_equal(found, expected.astype(np.uint32))
 
 
+@pytest.mark.slow
 def test_compiled():
     groups = random_groups(32, 22, 8)
     fields = tensor(groups, 32)

@@ -68,6 +68,7 @@ def all_differ(arrays):
     return len(set(texts)) == len(texts) > 1
 
 
+@pytest.mark.slow
 @each
 def test_no_two_messages_are_alike(message):
     calls = [twice(message)(KEY) for _ in range(2)]
@@ -99,6 +100,7 @@ def stands_in(word, text):
     return any(one in text for one in (octets, octets[::-1], str(word).encode()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["hlo", "optimized_hlo"])
 def test_no_seed_in_the_compiled_program(stage):
     seeds = [entropy.draw_seed() for _ in range(3)]

@@ -82,6 +82,7 @@ WAYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     "num_values", [4097, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 1000))]

@@ -61,6 +61,7 @@ def test_sums_are_exact(scheme, count):
     np.testing.assert_array_equal(opened, values.sum(axis=0))
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(bits=st.integers(2, 32), count=st.integers(1, 5), seed=st.integers(0, 2**32 - 1))
 def test_sums_of_any_width_at_the_limit_of_summands(bits, count, seed):
@@ -71,6 +72,7 @@ def test_sums_of_any_width_at_the_limit_of_summands(bits, count, seed):
     np.testing.assert_array_equal(opened, values.sum(axis=0))
 
 
+@pytest.mark.slow
 @BOTH
 def test_compiled_is_the_same(scheme):
     key, values = keys_of(seeds(1)), codes(scheme, 1)

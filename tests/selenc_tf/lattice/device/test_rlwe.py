@@ -90,13 +90,14 @@ def per_client(cipher, values, chunk=3):
 
 # Each parameter set as it is meant to be used; the others work too.
 MEANT = (SHARED, with_shared_key), (PER_CLIENT, per_client)
+QUICK = (MEANT[0], pytest.param(*MEANT[1], marks=pytest.mark.slow))
 OTHERS = tuple(
     pytest.param(chosen, arrangement, marks=pytest.mark.slow)
     for chosen in ALL.values()
     for arrangement in (with_shared_key, per_client)
     if (chosen, arrangement) not in MEANT
 )
-as_meant = pytest.mark.parametrize(("chosen", "arrangement"), (*MEANT, *OTHERS))
+as_meant = pytest.mark.parametrize(("chosen", "arrangement"), (*QUICK, *OTHERS))
 
 
 @pytest.mark.parametrize("count", [1, 2, 16])
@@ -108,6 +109,7 @@ def test_sums_are_exact(chosen, count, arrangement):
     np.testing.assert_array_equal(opened, values.sum(axis=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arrangement", [with_shared_key, per_client])
 def test_as_many_summands_as_declared(arrangement):
     cipher = scheme(PER_CLIENT if arrangement is per_client else SHARED, 2)
@@ -116,6 +118,7 @@ def test_as_many_summands_as_declared(arrangement):
     np.testing.assert_array_equal(opened, values.sum(axis=0))
 
 
+@pytest.mark.slow
 def test_one_message_as_often_as_may_be_added():
     """The noise is that of one message, 64 times: there is no more."""
     cipher = scheme(SHARED, 8)
@@ -127,6 +130,7 @@ def test_one_message_as_often_as_may_be_added():
     np.testing.assert_array_equal(opened, 64 * values[0])
 
 
+@pytest.mark.slow
 @settings(max_examples=2, deadline=None)
 @given(
     bits=st.integers(2, 32),
@@ -151,6 +155,7 @@ class TestAgainstTheOracle:
             found.tolist() == numpy_rlwe.secret(seed.numpy().tolist(), chosen).tolist()
         )
 
+    @pytest.mark.slow
     @as_meant
     def test_what_stands_in_a_sum(self, chosen, arrangement):
         """Opened by the oracle: messages and noise are what was put in."""
@@ -189,6 +194,7 @@ def noise_of(cipher, secret, public, total):
     return found[0]
 
 
+@pytest.mark.slow
 @each
 def test_noise_as_declared(chosen):
     cipher, count = scheme(chosen), 4
@@ -236,6 +242,7 @@ def test_noise_of_ten_million_coefficients():
 
 
 class TestWords:
+    @pytest.mark.slow
     @each
     def test_forth_and_back(self, chosen):
         cipher = scheme(chosen)
@@ -303,6 +310,7 @@ class TestSecrecy:
         assert len(set(found)) == len(found)
 
 
+@pytest.mark.slow
 def test_compiled_is_the_same():
     cipher = scheme(SMALL_RING, 1)
     values = tf.constant(codes(cipher, 1)[0])
