@@ -9,9 +9,7 @@ from selenc_tf import catalog
 from selenc_tf.lattice import (
     key_folders,
     key_store,
-    parameters,
     scales,
-    shell_cipher,
 )
 from selenc_tf.lattice.cipher import Cipher
 from selenc_tf.lattice.codec import FixedPointCodec
@@ -21,6 +19,9 @@ from selenc_tf.masks.agreement import MaskAgreement
 
 BITS = 16
 """Of an encrypted value."""
+
+CIPHER = "tf_shell_bgv"
+"""Of the catalogue; `cipher=catalog.cipher("device_rlwe", 64, 16)` takes the other."""
 
 CLIENTS = 64
 """The largest cohort for which lattice parameters are chosen."""
@@ -93,9 +94,7 @@ def parts(asked: Asked, given: dict[str, Any]) -> Parts:
         bits=BITS if asked.bits is None else asked.bits
     )
     clients = CLIENTS if asked.max_clients is None else asked.max_clients
-    cipher = given.get("cipher") or shell_cipher.build_shell_cipher(
-        parameters.choose_parameters(clients, codec.bits)
-    )
+    cipher = given.get("cipher") or catalog.cipher(CIPHER, clients, codec.bits)
     return Parts(
         chosen,
         codec,

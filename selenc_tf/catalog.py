@@ -17,7 +17,6 @@ from selenc_tf import validation
 
 if TYPE_CHECKING:
     from selenc_tf.lattice.cipher import Cipher
-    from selenc_tf.lattice.parameters import Parameters
     from selenc_tf.lattice.scales import ScalePolicy
     from selenc_tf.masks.parts import Selector
     from selenc_tf.masks.policy import MaskPolicy
@@ -48,6 +47,18 @@ class Policy(NamedTuple):
 
     build: str
     takes: tuple[str, ...] = ("encryption_ratio",)
+
+
+class CipherEntry(NamedTuple):
+    """A cipher and what it is made of.
+
+    Attributes:
+      choose: Where the function `(num_summands, quantisation_bits) -> parameters` is.
+      build: Where its builder `parameters -> Cipher` is.
+    """
+
+    choose: str
+    build: str
 
 
 _METRICS = "selenc_tf.significance"
@@ -141,13 +152,23 @@ SCALES: Mapping[str, str] = MappingProxyType(
 )
 """Builders of scale policies by their bound, which covers weight times value."""
 
-CIPHERS: Mapping[str, str] = MappingProxyType(
+CIPHERS: Mapping[str, CipherEntry] = MappingProxyType(
     {
-        "tf_shell_bgv": "selenc_tf.lattice.shell_cipher:build_shell_cipher",
-        "identity_INSECURE": "selenc_tf.lattice.identity_cipher:of_sizes_INSECURE",
+        "tf_shell_bgv": CipherEntry(
+            "selenc_tf.lattice.parameters:choose_parameters",
+            "selenc_tf.lattice.shell_cipher:build_shell_cipher",
+        ),
+        "device_rlwe": CipherEntry(
+            "selenc_tf.lattice.device_cipher:of_sums",
+            "selenc_tf.lattice.device_cipher:build_device_cipher",
+        ),
+        "identity_INSECURE": CipherEntry(
+            "selenc_tf.lattice.parameters:choose_parameters",
+            "selenc_tf.lattice.identity_cipher:of_sizes_INSECURE",
+        ),
     }
 )
-"""Builders: `Parameters -> Cipher`."""
+"""Ciphers."""
 
 
 def metric(name: str) -> SignificanceFn:
@@ -220,20 +241,41 @@ def scales(name: str, bound: float) -> ScalePolicy:
     return _resolved(_entry("scales", name, SCALES))(bound)
 
 
-def cipher(name: str, parameters: Parameters) -> Cipher:
-    """Builds a cipher of `CIPHERS`.
+def cipher_parameters(name: str, num_summands: int, quantisation_bits: int) -> Any:
+    """The cheapest parameters of a cipher of `CIPHERS`.
 
     Args:
       name: Of the cipher.
-      parameters: Checked lattice parameters.
+      num_summands: How many messages are added at most.
+      quantisation_bits: Of a value.
+
+    Returns:
+      What the cipher is built of.
+
+    Raises:
+      ValueError: If there is none of that name, or no parameters hold such sums.
+    """
+    choose = _resolved(_entry("cipher", name, CIPHERS).choose)
+    return choose(num_summands, quantisation_bits)
+
+
+def cipher(name: str, num_summands: int, quantisation_bits: int) -> Cipher:
+    """Builds a cipher of `CIPHERS`, with the parameters of `cipher_parameters`.
+
+    Args:
+      name: Of the cipher.
+      num_summands: How many messages are added at most.
+      quantisation_bits: Of a value.
 
     Returns:
       The cipher.
 
     Raises:
-      ValueError: If there is none of that name, or it cannot compute with these.
+      ValueError: If there is none of that name, or no parameters hold such sums.
+      RuntimeError: If it does not run on this machine.
     """
-    return _resolved(_entry("cipher", name, CIPHERS))(parameters)
+    chosen = cipher_parameters(name, num_summands, quantisation_bits)
+    return _resolved(CIPHERS[name].build)(chosen)
 
 
 def _entry(kind: str, name: str, table: Mapping[str, Any]) -> Any:

@@ -198,12 +198,10 @@ def _bytes(settings: Settings, inputs: Inputs) -> Iterator[str]:
         hidden = masking.policy_of(masking.of_run(settings), ratio).num_hidden(spec)
         codes = int(engine.num_codes(tf.constant(hidden)))
         blocks = -(-codes // engine.codes_per_block)
-        encrypted = header.NUM_BYTES + blocks * engine.cipher.block_bytes
+        encrypted = header.NUM_BYTES + blocks * engine.cipher.upload_bytes
         up = clients * (plain - 4 * hidden + encrypted)
         # The sum goes down once to be opened, each client gets its share of the blocks.
-        down = (
-            clients * (plain + -(-spec.size // 8)) + blocks * engine.cipher.block_bytes
-        )
+        down = clients * (plain + -(-spec.size // 8)) + blocks * engine.cipher.sum_bytes
         yield (
             f"At ratio {ratio:g}: {hidden:,} of {spec.size:,} hidden, {up:,} bytes up, "
             f"about {down:,} down."

@@ -15,7 +15,7 @@ from experiments.study.settings import (
 )
 from federated import aggregators, counts
 from selenc_tf import catalog
-from selenc_tf.lattice import key_folders, key_store, parameters
+from selenc_tf.lattice import key_folders, key_store
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
@@ -156,11 +156,11 @@ def selective(
     return Aggregation(mean, mean)
 
 
-def check_fits(bits: int, cohorts: Mapping[str, int]) -> None:
+def check_fits(asked: EncryptionSettings, cohorts: Mapping[str, int]) -> None:
     """Checks, before any work, that there are lattice parameters for all sums.
 
     Args:
-      bits: Of a value.
+      asked: The cipher and its codec.
       cohorts: How many values are added, by the flag that says so.
 
     Raises:
@@ -168,18 +168,17 @@ def check_fits(bits: int, cohorts: Mapping[str, int]) -> None:
     """
     for flag, clients in cohorts.items():
         try:
-            parameters.choose_parameters(max(clients, 2), bits)
+            catalog.cipher_parameters(asked.cipher, max(clients, 2), asked.codec_bits)
         except ValueError as error:
             raise SettingsError(
-                f"`--codec_bits` = {bits} and `--{flag}` = {clients} do not go "
+                f"`--codec_bits` = {asked.codec_bits} and `--{flag}` = {clients} do not go "
                 f"together: {error}"
             ) from None
 
 
 def engine(asked: EncryptionSettings, num_clients: int) -> Engine:
     """What encodes and encrypts sums of so many clients' values."""
-    chosen = parameters.choose_parameters(max(num_clients, 2), asked.codec_bits)
     return Engine(
         FixedPointCodec(asked.codec_bits, asked.codec_rounding),
-        catalog.cipher(asked.cipher, chosen),
+        catalog.cipher(asked.cipher, max(num_clients, 2), asked.codec_bits),
     )

@@ -62,7 +62,7 @@ def load(settings: Settings, modality: Modality, stream: TextIO) -> Inputs:
     """
     asked = settings.training
     encryption.check_fits(
-        settings.encryption.codec_bits,
+        settings.encryption,
         {
             "num_clients": asked.num_clients,
             "aggregate_clients": settings.attack.aggregate_clients,

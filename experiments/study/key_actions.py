@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Iterator
 
 from selenc_tf import catalog
-from selenc_tf.lattice import key_copies, key_files, key_store, parameters
+from selenc_tf.lattice import key_copies, key_files, key_store
 from selenc_tf.lattice.cipher import Cipher
 
 
@@ -73,7 +73,7 @@ def describe(path: str) -> Iterator[str]:
 
 
 def _cipher(name: str, max_clients: int, bits: int) -> Cipher:
-    return catalog.cipher(name, parameters.choose_parameters(max_clients, bits))
+    return catalog.cipher(name, max_clients, bits)
 
 
 def _ranges(numbers: set[int]) -> str:

@@ -128,8 +128,8 @@ def analyse(
         Its own arguments count as free of secrets.
       key_path: whether the computation names this file is reported. Whatever is read
         from files counts as a key, whichever they are.
-      ops: the functions of the cipher; those of tf-shell's cipher by default, with
-        whatever secure parameters. `CipherOps.of(cipher)` are those of another.
+      ops: the functions of the cipher; those of our ciphers by default, with whatever
+        secure parameters. `CipherOps.of(cipher)` are those of another.
 
     Returns:
       The report.

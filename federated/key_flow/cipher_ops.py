@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from federated.key_flow import bodies
-from selenc_tf.lattice import parameters, shell_cipher
+from selenc_tf.lattice import device_cipher, parameters, shell_cipher
 from selenc_tf.lattice.cipher import Cipher
+from selenc_tf.lattice.device import parameters as device_parameters
 
 
 class Role(enum.Enum):
@@ -67,12 +68,15 @@ class CipherOps:
 
     @classmethod
     def in_graphs(cls, graphs: Iterable[tf.compat.v1.GraphDef]) -> "CipherOps":
-        """Those of tf-shell's cipher, for all parameters that the graphs may hold.
+        """Those of our ciphers, for all parameters that the graphs may hold.
 
         What a graph says of its parameters is only a guess: the cipher is built with
         them, which refuses insecure ones, and the bodies of its functions are compared.
         """
-        return cls.of(*map(_shell_cipher, sorted(_parameters_in(graphs), key=repr)))
+        graphs = list(graphs)
+        shells = map(_shell_cipher, sorted(_parameters_in(graphs), key=repr))
+        devices = map(_device_cipher, sorted(_device_parameters_in(graphs), key=repr))
+        return cls.of(*shells, *devices)
 
 
 _ROLES = {
@@ -100,6 +104,37 @@ def body_of(function: Any) -> str | None:
 @functools.lru_cache(maxsize=8)
 def _shell_cipher(chosen: parameters.Parameters) -> Cipher:
     return shell_cipher.build_shell_cipher(chosen)
+
+
+@functools.lru_cache(maxsize=8)
+def _device_cipher(chosen: device_parameters.RlweParameters) -> Cipher:
+    return device_cipher.build_device_cipher(chosen)
+
+
+def _device_parameters_in(
+    graphs: Iterable[tf.compat.v1.GraphDef],
+) -> set[device_parameters.RlweParameters]:
+    """Parameters that are spelled out in functions of the graphs."""
+    begins = device_parameters.TEXT_BEGINS.encode()
+    found = set()
+    for graph in graphs:
+        for function in graph.library.function:
+            for node in function.node_def:
+                texts = (
+                    node.attr["value"].tensor.string_val if node.op == "Const" else ()
+                )
+                for text in texts:
+                    if text.startswith(begins):
+                        found |= _device_parameters(text)
+    return found
+
+
+def _device_parameters(text: bytes) -> set[device_parameters.RlweParameters]:
+    """The parameters in a text, if they are some and are secure."""
+    try:
+        return {device_parameters.RlweParameters.from_text(text.decode())}
+    except ValueError:
+        return set()
 
 
 def _parameters_in(

@@ -240,7 +240,13 @@ def _judge_alone(upload: Upload, intact: tf.Tensor, rules: Rules) -> tf.Tensor:
         key_id=tf.constant(digest_number(rules.keys.key_id), tf.int64),
     )
     verdict = engine_lib.judge(
-        engine, upload.ciphertext, own, 1, 0, engine.num_blocks(own.values)
+        engine,
+        upload.ciphertext,
+        own,
+        1,
+        0,
+        engine.num_blocks(own.values),
+        upload=True,
     )
     hidden = rules.num_parameters - tf.size(upload.plain, tf.int64)
     clear_part = message.first_refusal(

@@ -6,7 +6,9 @@ TensorFlow finds by `shared_name`. These functions change names and nothing else
 graph computes. None of them modifies its argument.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -22,6 +24,8 @@ _ANONYMOUS_TWINS: Mapping[str, str] = {
 }
 _NAMING_ATTRIBUTES = ("container", "shared_name", "use_node_name_sharing")
 
+_COMPILED = "_XlaMustCompile"
+
 # Attributes that name a library function in a plain string.
 _FUNCTION_NAME_ATTRIBUTES = ("forward_function_name", "backward_function_name")
 
@@ -29,7 +33,10 @@ _FUNCTION_NAME_ATTRIBUTES = ("forward_function_name", "backward_function_name")
 def rename_functions(
     graph_def: tf.compat.v1.GraphDef, prefix: str
 ) -> tf.compat.v1.GraphDef:
-    """Puts `prefix` before the name of every library function and its uses.
+    """Renames every library function, and its uses, to a name of this graph alone.
+
+    It is `prefix` and the old name. What XLA is to compile is named by what it is instead:
+    compiled programs are kept by name, and so one serves all graphs of the process.
 
     Uses are node ops, function attributes (alone, in lists, and nested in the
     attributes of a function attribute), the attributes that pair a forward with a
@@ -47,7 +54,7 @@ def rename_functions(
     names = {
         function.signature.name: prefix + function.signature.name
         for function in renamed.library.function
-    }
+    } | _names_by_content(graph_def)
     for node in _all_nodes(renamed):
         node.op = names.get(node.op, node.op)
         _rename_in_attributes(node.attr, names)
@@ -191,6 +198,54 @@ def _all_nodes(graph_def: tf.compat.v1.GraphDef) -> Iterator[tf.compat.v1.NodeDe
     yield from graph_def.node
     for function in graph_def.library.function:
         yield from function.node_def
+
+
+def _names_by_content(graph_def: tf.compat.v1.GraphDef) -> dict[str, str]:
+    """New names for what XLA compiles and what it calls, if it touches no resources.
+
+    A name has a digest of the function and of all that it calls, so that functions of one
+    name, from whatever graphs, are the same.
+    """
+    library = {one.signature.name: one for one in graph_def.library.function}
+    calls = {
+        name: {called for called in _functions_named_in(function) if called in library}
+        for name, function in library.items()
+    }
+
+    def reachable(name: str) -> set[str]:
+        found, pending = set(), [name]
+        while pending:
+            one = pending.pop()
+            if one not in found:
+                found.add(one)
+                pending.extend(calls[one])
+        return found
+
+    names: dict[str, str] = {}
+    for root, function in library.items():
+        # Asking a map of a message for what it has not would put it there.
+        if _COMPILED not in function.attr or not function.attr[_COMPILED].b:
+            continue
+        parts = reachable(root)
+        if any("shared_name" in n.attr for p in parts for n in library[p].node_def):
+            continue
+        for part in parts - names.keys():
+            digest = hashlib.sha256()
+            for name in sorted(reachable(part)):
+                text = library[name].SerializeToString(deterministic=True)
+                digest.update(len(text).to_bytes(8, "little") + text)
+            names[part] = f"xla_{digest.hexdigest()}_{part}"
+    return names
+
+
+def _functions_named_in(function: Any) -> Iterator[str]:
+    """Names of functions that a function may call, some of which may be operations."""
+    for node in function.node_def:
+        yield node.op
+        for attribute in node.attr.values():
+            if attribute.WhichOneof("value") == "func":
+                yield attribute.func.name
+            yield from (one.name for one in attribute.list.func)
 
 
 def _rename_in_attributes(

@@ -1,15 +1,17 @@
 """Checks that every cipher makes of the strings it is given, inside the graph."""
 
+import functools
+
 import tensorflow as tf
 
 
-def check_lengths(name: str, strings: tf.Tensor, num_bytes: int) -> tf.Tensor:
-    """Returns the strings if all of them have the right length.
+def check_lengths(name: str, strings: tf.Tensor, *num_bytes: int) -> tf.Tensor:
+    """Returns the strings if each of them has a right length.
 
     Args:
       name: What one of them is, for the message.
       strings: string [any shape].
-      num_bytes: The right length.
+      *num_bytes: The right lengths.
 
     Returns:
       The strings.
@@ -18,10 +20,14 @@ def check_lengths(name: str, strings: tf.Tensor, num_bytes: int) -> tf.Tensor:
       InvalidArgumentError: When run, if one is shorter or longer.
     """
     lengths = tf.strings.length(strings)
+    right = functools.reduce(
+        tf.logical_or, [tf.equal(lengths, length) for length in num_bytes]
+    )
+    expected = " or ".join(str(length) for length in dict.fromkeys(num_bytes))
     check = tf.debugging.Assert(
-        tf.reduce_all(tf.equal(lengths, num_bytes)),
+        tf.reduce_all(right),
         [
-            f"{name} must have {num_bytes} bytes; it may be damaged or belong to other "
+            f"{name} must have {expected} bytes; it may be damaged or belong to other "
             "lattice parameters. Check that all parties use the same. Lengths found:",
             lengths,
         ],

@@ -58,13 +58,15 @@ class BlockTails:
 
     Attributes:
       digest: Of all that a ciphertext depends on, hex digits.
-      ciphertext_bytes: What stands before the tail.
+      ciphertext_bytes: What stands before the tail of what was just encrypted.
       max_summands: How many messages may be added.
+      sum_ciphertext_bytes: What stands before the tail of a sum; None if it is as much.
     """
 
     digest: str
     ciphertext_bytes: int
     max_summands: int
+    sum_ciphertext_bytes: int | None = None
 
     def __post_init__(self) -> None:
         """Checks that the digest fills its place and all counts fit into theirs.
@@ -84,9 +86,20 @@ class BlockTails:
             )
 
     @property
-    def block_bytes(self) -> int:
-        """The bytes of a ciphertext with its tail."""
+    def upload_bytes(self) -> int:
+        """The bytes of a message that was just encrypted, with its tail."""
         return self.ciphertext_bytes + NUM_BYTES
+
+    @property
+    def sum_bytes(self) -> int:
+        """The bytes of a sum with its tail."""
+        return self._sum_ciphertext_bytes + NUM_BYTES
+
+    @property
+    def _sum_ciphertext_bytes(self) -> int:
+        if self.sum_ciphertext_bytes is None:
+            return self.ciphertext_bytes
+        return self.sum_ciphertext_bytes
 
     def of_one(self, secret_key: tf.Tensor, ciphertexts: tf.Tensor) -> tf.Tensor:
         """Puts tails behind messages that were just encrypted.
@@ -122,18 +135,18 @@ class BlockTails:
         count = tf.where(few & tf.reduce_all(together, axis=0), total, nothing)
         return self._join(ciphertexts, key_id, count)
 
-    def new_key(self, secret: tf.Tensor, ciphertext: tf.Tensor) -> tf.Tensor:
+    def new_key(self, secret: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
         """Makes a key of its secret: puts the digest and a new id in front.
 
         Args:
           secret: string scalar.
-          ciphertext: string scalar, of anything, without a tail, that is made for this
-            alone. Its end is of the uniform polynomial, which does not depend on the key.
+          random: string scalar, made for this alone, whose last 24 bytes are uniform and
+            do not depend on the secret: the end of a ciphertext is.
 
         Returns:
           string scalar.
         """
-        drawn = tf.strings.substr(ciphertext, -_DRAWN_BYTES, _DRAWN_BYTES)
+        drawn = tf.strings.substr(random, -_DRAWN_BYTES, _DRAWN_BYTES)
         return tf.strings.join([self.digest, tf.io.encode_base64(drawn), secret])
 
     def readable(self, secret_key: tf.Tensor, blocks: tf.Tensor) -> tf.Tensor:
@@ -144,11 +157,12 @@ class BlockTails:
           blocks: string [b], whatever they are.
 
         Returns:
-          string [b], ciphertexts with or without a tail behind them.
+          string [b], ciphertexts with a tail behind them, or zeros of a sum's length
+          without one.
         """
         said = self._read(blocks)
         ours = tf.equal(said.key_id, key_id_of(secret_key)) & (said.count >= 1)
-        return tf.where(ours, blocks, tf.constant(bytes(self.ciphertext_bytes)))
+        return tf.where(ours, blocks, tf.constant(bytes(self._sum_ciphertext_bytes)))
 
     def _join(
         self, ciphertexts: tf.Tensor, key_id: tf.Tensor, count: tf.Tensor
@@ -159,13 +173,11 @@ class BlockTails:
 
     def _read(self, blocks: tf.Tensor) -> _Said:
         lengths = tf.strings.length(blocks)
-        # Where a string is shorter than that, nothing is left of it.
-        start = tf.minimum(lengths, self.ciphertext_bytes)
+        start = tf.maximum(lengths - NUM_BYTES, 0)
         tails = tf.strings.substr(blocks, start, tf.fill(tf.shape(blocks), NUM_BYTES))
         fields = f"[A-Za-z0-9_-]{{{KEY_ID_BYTES}}}[0-9]{{{_COUNT_DIGITS}}}"
-        ours = tf.equal(lengths, self.block_bytes) & tf.strings.regex_full_match(
-            tails, self.digest + fields
-        )
+        right = tf.equal(lengths, self.upload_bytes) | tf.equal(lengths, self.sum_bytes)
+        ours = right & tf.strings.regex_full_match(tails, self.digest + fields)
         legible = tf.where(ours, tails, "0" * NUM_BYTES)
         key_id = tf.strings.substr(legible, DIGEST_DIGITS, KEY_ID_BYTES)
         counted = tf.strings.substr(legible, NUM_BYTES - _COUNT_DIGITS, _COUNT_DIGITS)

@@ -1,7 +1,7 @@
 """From a real vector to an encrypted message and back: codec, packing, cipher, header.
 
 ```
-values -> codes -> slots of several codes -> blocks of N - 1 slots and a check value
+values -> codes -> slots of several codes -> blocks of slots and check values
                                                    -> encrypt -> header + blocks
 ```
 
@@ -24,6 +24,9 @@ from selenc_tf.lattice.header import Context
 from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.lattice.packing import Packing
 from selenc_tf.lattice.refusal import Refusal, must_be_accepted
+
+_CHECK_BITS = 60
+"""Of the check values of a block where one slot alone is too small for one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +61,13 @@ class Engine:
                 f"`cipher` must add fewer summands or have a smaller plaintext modulus: "
                 f"{cipher.max_summands} times {cipher.plaintext_modulus} leaves int64."
             )
-        _ = self.packing  # Refuses codes whose sums do not fit into a slot.
+        largest = self.packing.max_abs_slot  # Refuses codes whose sums do not fit.
+        if largest > cipher.max_abs_plaintext:
+            raise ValueError(
+                f"`codec` must make codes that fit into the slots of the cipher, up to "
+                f"{cipher.max_abs_plaintext}, but packs them to {largest}. Choose the "
+                "parameters for as many bits as the codec has."
+            )
 
     @property
     def packing(self) -> Packing:
@@ -71,8 +80,21 @@ class Engine:
 
     @property
     def codes_per_block(self) -> int:
-        """Codes in one block, whose last slot is the check value."""
-        return (self.cipher.num_slots - 1) * self.packing.values_per_slot
+        """Codes in one block, whose last slots are the check values."""
+        return self.slots_per_block * self.packing.values_per_slot
+
+    @property
+    def check_slots(self) -> int:
+        """The check values of a block: as many as tell messages apart."""
+        choices = 2 * self.cipher.max_abs_plaintext + 1
+        if choices == self.cipher.plaintext_modulus:
+            return 1
+        return -(-_CHECK_BITS // (choices.bit_length() - 1))
+
+    @property
+    def slots_per_block(self) -> int:
+        """Slots of codes in one block."""
+        return self.cipher.num_slots - self.check_slots
 
     def num_blocks(self, codes: tf.Tensor) -> tf.Tensor:
         """The blocks that so many codes fill, in the dtype of the argument."""
@@ -220,6 +242,7 @@ def judge(
     summands: tf.Tensor,
     first_block: tf.Tensor,
     blocks: tf.Tensor,
+    upload: bool = False,
 ) -> tf.Tensor:
     """Compares a message with what it must be: int32, a `Refusal`. Needs no key.
 
@@ -230,11 +253,14 @@ def judge(
       summands: Integer, how many messages it must be the sum of.
       first_block: Integer, the position where it must begin.
       blocks: Integer, how many blocks it must have.
+      upload: Whether it must be as a client sends it, not as the server adds it up.
     """
     expected = message.Expected(
         context, *(tf.cast(n, tf.int64) for n in (summands, first_block, blocks))
     )
-    return message.judge(sealed, engine.cipher.block_bytes, expected)
+    cipher = engine.cipher
+    length = cipher.upload_bytes if upload else cipher.sum_bytes
+    return message.judge(sealed, length, expected)
 
 
 def open_codes(
@@ -245,6 +271,7 @@ def open_codes(
     summands: tf.Tensor,
     first_block: tf.Tensor,
     blocks: tf.Tensor,
+    upload: bool = False,
 ) -> tf.Tensor:
     """Decrypts a message, or a part of one, after judging it.
 
@@ -258,6 +285,7 @@ def open_codes(
       summands: Integer, how many messages it must be the sum of.
       first_block: Integer, the position where it must begin.
       blocks: Integer, how many blocks it must have.
+      upload: Whether it is a client's own message, not a sum.
 
     Returns:
       int64 [codes in these blocks], sums of codes; the padding of the vector's last
@@ -268,7 +296,7 @@ def open_codes(
         name of the `Refusal`. Nothing is decrypted then, or, for `GARBLED`, nothing of
         what was decrypted is given out.
     """
-    verdict = judge(engine, sealed, context, summands, first_block, blocks)
+    verdict = judge(engine, sealed, context, summands, first_block, blocks, upload)
     with tf.control_dependencies([must_be_accepted(verdict)]):
         to_open = message.blocks_of(tf.identity(sealed))
     first = tf.cast(first_block, tf.int32)
@@ -295,7 +323,7 @@ def _encrypt_chunk(
     context: Context,
 ) -> tf.Tensor:
     """Encrypts consecutive codes that fill whole blocks: string [blocks]."""
-    rows = tf.reshape(engine.packing.pack(codes), [-1, engine.cipher.num_slots - 1])
+    rows = tf.reshape(engine.packing.pack(codes), [-1, engine.slots_per_block])
     checks = _check_values(engine, context, first_block, tf.shape(rows)[0], 1)
     return engine.cipher.encrypt(secret_key, tf.concat([rows, checks], axis=1))
 
@@ -311,11 +339,12 @@ def _decrypt_chunk(
     """Decrypts consecutive blocks whose check values hold: int64 [codes]."""
     rows = engine.cipher.decrypt(secret_key, blocks)
     checks = _check_values(engine, context, first_block, tf.size(blocks), summands)
-    fits = tf.reduce_all(tf.equal(rows[:, -1:], checks))
+    slots = engine.slots_per_block
+    fits = tf.reduce_all(tf.equal(rows[:, slots:], checks))
     verdict = tf.where(fits, int(Refusal.ACCEPTED), int(Refusal.GARBLED))
     with tf.control_dependencies([must_be_accepted(verdict)]):
-        slots = tf.identity(rows[:, :-1])
-    return engine.packing.unpack(tf.reshape(slots, [-1]))
+        packed = tf.identity(rows[:, :slots])
+    return engine.packing.unpack(tf.reshape(packed, [-1]))
 
 
 def _check_values(
@@ -325,11 +354,13 @@ def _check_values(
     blocks: tf.Tensor,
     summands: tf.Tensor | int,
 ) -> tf.Tensor:
-    """The check value of each block in a sum, as representatives: int64 [blocks, 1]."""
-    t = engine.cipher.plaintext_modulus
-    once = message.tags(context, tf.cast(first_block, tf.int64), blocks, t)
+    """The check values of each block in a sum, as they open: int64 [blocks, c]."""
+    t, largest = engine.cipher.plaintext_modulus, engine.cipher.max_abs_plaintext
+    first = tf.cast(first_block, tf.int64)
+    tags = message.tags(context, first, blocks, 2 * largest + 1, engine.check_slots)
+    once = tf.where(tags > largest, tags - (2 * largest + 1), tags)
     total = tf.math.floormod(once * tf.cast(summands, tf.int64), t)
-    return tf.where(total > (t - 1) // 2, total - t, total)[:, tf.newaxis]
+    return tf.where(total > (t - 1) // 2, total - t, total)
 
 
 def _message_in_chunks(

@@ -96,7 +96,7 @@ def build_identity_cipher_INSECURE(
         counted = block_checks.check_lengths(
             "Every block",
             block_checks.check_summands(ciphertexts, max_summands),
-            tails.block_bytes,
+            tails.upload_bytes,
         )
         # Reduced after every addition: the sum of many residues may not fit into int64.
         total = tf.foldl(
@@ -117,8 +117,10 @@ def build_identity_cipher_INSECURE(
         digest=digest[:16],
         num_slots=num_slots,
         plaintext_modulus=plaintext_modulus,
+        max_abs_plaintext=plaintext_modulus // 2,
         max_summands=max_summands,
-        block_bytes=tails.block_bytes,
+        upload_bytes=tails.upload_bytes,
+        sum_bytes=tails.sum_bytes,
         keygen=keygen,
         encrypt=encrypt,
         add=add,

@@ -103,7 +103,7 @@ def judge(message: tf.Tensor, block_bytes: int, expected: Expected) -> tf.Tensor
 
     Args:
       message: string [any length].
-      block_bytes: Of the cipher.
+      block_bytes: Of the cipher: of uploads or of sums.
       expected: What it must be.
 
     Returns:
@@ -171,7 +171,11 @@ def first_refusal(findings: dict[Refusal, tf.Tensor]) -> tf.Tensor:
 
 
 def tags(
-    context: Context, first_block: tf.Tensor, blocks: tf.Tensor, plaintext_modulus: int
+    context: Context,
+    first_block: tf.Tensor,
+    blocks: tf.Tensor,
+    modulus: int,
+    count: int = 1,
 ) -> tf.Tensor:
     """The check values of consecutive blocks.
 
@@ -181,15 +185,21 @@ def tags(
       context: What the blocks are of.
       first_block: int64, position of the first.
       blocks: int32 or int64, their number.
-      plaintext_modulus: t.
+      modulus: t.
+      count: How many values of each block.
 
     Returns:
-      int64 [blocks] in [0, t), a fingerprint of context and position.
+      int64 [blocks, count] in [0, t), a fingerprint of context and position, and its
+      further digits to the base t.
     """
     positions = tf.cast(first_block, tf.int64) + tf.range(tf.cast(blocks, tf.int64))
     of_context = header_lib.fingerprint(tf.stack([tf.stack(context)]))
     rows = tf.stack([tf.broadcast_to(of_context, tf.shape(positions)), positions], 1)
-    return tf.math.floormod(header_lib.fingerprint(rows), plaintext_modulus)
+    rest, digits = header_lib.fingerprint(rows), []
+    for _ in range(count):
+        digits.append(tf.math.floormod(rest, modulus))
+        rest = tf.math.floordiv(rest, modulus)
+    return tf.stack(digits, axis=1)
 
 
 def from_bytes(text: bytes, block_bytes: int) -> tf.Tensor:

@@ -73,6 +73,12 @@ class Packing:
         return self._slot_bits // self.field_bits
 
     @property
+    def max_abs_slot(self) -> int:
+        """The largest magnitude of a slot of one message."""
+        places = (self.field_bits * index for index in range(self.values_per_slot))
+        return sum(self.max_abs_code << place for place in places)
+
+    @property
     def _slot_bits(self) -> int:
         """The largest b <= 62 with 2^b <= t."""
         return min(self.plaintext_modulus.bit_length() - 1, _MAX_PACKED_BITS)

@@ -79,7 +79,7 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
             counted = block_checks.check_lengths(
                 "Every block",
                 block_checks.check_summands(ciphertexts, parameters.max_summands),
-                tails.block_bytes,
+                tails.upload_bytes,
             )
             return tails.of_sum(counted, coefficient_sum.add(parameters, counted))
 
@@ -104,8 +104,10 @@ def build_shell_cipher(parameters: Parameters) -> cipher.Cipher:
         digest=parameters.digest(),
         num_slots=slots,
         plaintext_modulus=parameters.plaintext_modulus,
+        max_abs_plaintext=parameters.plaintext_modulus // 2,
         max_summands=parameters.max_summands,
-        block_bytes=tails.block_bytes,
+        upload_bytes=tails.upload_bytes,
+        sum_bytes=tails.sum_bytes,
         keygen=keygen,
         encrypt=encrypt,
         add=add_ciphertexts,

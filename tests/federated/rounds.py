@@ -1,5 +1,7 @@
 """A small model, its cohort and its rounds, for all modules that listen to a round."""
 
+import os
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -14,7 +16,9 @@ from tests.selenc_tf.lattice import ciphers
 
 BOUND = 4.0
 CODEC = codec.FixedPointCodec(bits=24)
-CIPHER = ciphers.shell(4, CODEC.bits)
+CIPHER = ciphers.named(
+    os.environ.get("SELENC_TF_CIPHER", "tf_shell_bgv"), 4, CODEC.bits
+)
 ENGINE = engine_lib.Engine(CODEC, CIPHER)
 N = 57
 M = 23

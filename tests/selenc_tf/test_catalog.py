@@ -5,7 +5,6 @@ import sys
 import pytest
 
 from selenc_tf import catalog
-from selenc_tf.lattice import parameters
 
 HEAVY = ("tensorflow", "keras", "scipy", "sympy")
 PLACES = [
@@ -14,7 +13,8 @@ PLACES = [
     *catalog.SELECTORS.values(),
     *catalog.MODELS.values(),
     *catalog.SCALES.values(),
-    *catalog.CIPHERS.values(),
+    *(entry.choose for entry in catalog.CIPHERS.values()),
+    *(entry.build for entry in catalog.CIPHERS.values()),
 ]
 
 
@@ -46,7 +46,7 @@ def test_every_entry_is_there(place):
         ),
         (lambda: catalog.scales("own", 1.0), "`scales` must be one of: public_bound, "),
         (
-            lambda: catalog.cipher("ckks", parameters.choose_parameters(2, 8)),
+            lambda: catalog.cipher("ckks", 2, 8),
             "`cipher` must be one of: tf_shell_bgv, ",
         ),
     ],

@@ -5,7 +5,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from experiments.suites.lattice.memory import Memory
-from experiments.suites.lattice.side import ADDED, BEST, OURS_8, OURS_16, PEERS
+from experiments.suites.lattice.side import (
+    ADDED,
+    BEST,
+    OURS_8,
+    OURS_16,
+    OURS_DEVICE,
+    PEERS,
+)
 from experiments.suites.lattice.timing import Stage, Times
 
 MEMORY_BAR = 3.0
@@ -38,6 +45,10 @@ BARS = (
     Bar("bytes", OURS_8, PEERS, 17, lambda t: t.message_bytes),
     Bar("quantise, encrypt, serialise", OURS_16, BEST, 5, lambda t: t.client),
     Bar("bytes", OURS_16, BEST, 4, lambda t: t.message_bytes),
+    Bar("quantise, encrypt, serialise", OURS_DEVICE, PEERS, 40, lambda t: t.client),
+    Bar("quantise, encrypt, serialise", OURS_DEVICE, BEST, 14, lambda t: t.client),
+    Bar("quantise, encrypt, serialise", OURS_DEVICE, OURS_16, 3, lambda t: t.client),
+    Bar(f"adding {ADDED} at the server", OURS_DEVICE, PEERS, 20, lambda t: t.server),
 )
 """The bars, for messages of which `SUMMANDS` can be added."""
 

@@ -33,17 +33,22 @@ def measure(side: Side, num_values: int) -> Memory:
     Raises:
       RuntimeError: If the process fails.
     """
-    arguments = side.bits, side.setting, num_values
+    arguments = side.bits, side.setting, num_values, side.cipher
     return Memory(*memory.in_fresh_process(f"{__name__}:peak", *arguments))
 
 
-def peak(bits: int, setting: Sequence[Any] | None, num_values: int) -> Memory:
-    """Encrypts one vector in this process, after a tiny one; `setting` is a side's.
+def peak(
+    bits: int,
+    setting: Sequence[Any] | None,
+    num_values: int,
+    cipher: str = "tf_shell_bgv",
+) -> Memory:
+    """Encrypts one vector in this process, after a tiny one; all else is a side's.
 
     Right in a fresh process only: see `suites.memory`.
     """
     if setting is None:
-        side = ours.build("", bits)
+        side = ours.build("", bits, cipher)
     else:
         degree, primes, *others = setting
         side = tenseal.build("", Setting(degree, tuple(primes), *others))

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from experiments.suites.lattice import side
 from experiments.suites.lattice.side import ADDED, BOUND, SUMMANDS, Message, Side
+from selenc_tf import catalog
 from selenc_tf.lattice import engine as engine_lib
 from selenc_tf.lattice import message as message_lib
-from selenc_tf.lattice import parameters, shell_cipher
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.header import Context
@@ -22,10 +22,9 @@ _KEYS = KeySet(path="", key_id="0" * 16)
 _SEED = (1, 2)
 
 
-def build_engine(bits: int) -> Engine:
+def build_engine(bits: int, cipher: str = "tf_shell_bgv") -> Engine:
     """The engine for values of so many bits and `SUMMANDS` summands."""
-    chosen = parameters.choose_parameters(SUMMANDS, bits)
-    return Engine(FixedPointCodec(bits), shell_cipher.build_shell_cipher(chosen))
+    return Engine(FixedPointCodec(bits), catalog.cipher(cipher, SUMMANDS, bits))
 
 
 def round_context(engine: Engine, num_values: tf.Tensor) -> Context:
@@ -34,17 +33,18 @@ def round_context(engine: Engine, num_values: tf.Tensor) -> Context:
     return engine.context(_KEYS, mask, tf.constant(0, tf.int64), num_values)
 
 
-def build(name: str, bits: int) -> Side:
+def build(name: str, bits: int, cipher: str = "tf_shell_bgv") -> Side:
     """Builds our side with a fresh key.
 
     Args:
       name: Of the side.
       bits: Of a value.
+      cipher: By its name in the catalogue.
 
     Returns:
       The side.
     """
-    engine = build_engine(bits)
+    engine = build_engine(bits, cipher)
     key = engine.cipher.keygen()
     text = tf.TensorSpec([None], tf.string)
     number = tf.TensorSpec([], tf.int64)
@@ -63,7 +63,7 @@ def build(name: str, bits: int) -> Side:
         context = round_context(engine, num_values)
         blocks = num_blocks(num_values)
         verdicts = [
-            engine_lib.judge(engine, message, context, 1, 0, blocks)
+            engine_lib.judge(engine, message, context, 1, 0, blocks, upload=True)
             for message in messages
         ]
         worst = tf.reduce_max(tf.stack(verdicts))
@@ -102,12 +102,13 @@ def build(name: str, bits: int) -> Side:
     def count_bytes(message: Message) -> int:
         return int(tf.reduce_sum(tf.strings.length(message, "BYTE")))
 
-    chosen = engine.cipher
+    chosen, per_slot = engine.cipher, engine.packing.values_per_slot
     return Side(
         name=name,
-        details=f"N={chosen.num_slots}, {8 * chosen.block_bytes // chosen.num_slots // 2}"
-        f"-bit q, {chosen.plaintext_modulus.bit_length()}-bit t, "
-        f"{engine.packing.values_per_slot} values a slot, secret key",
+        details=f"{chosen.name}, {chosen.num_slots} slots a block, "
+        f"{8 * chosen.upload_bytes / chosen.num_slots:.1f} bits a slot as it is sent, "
+        f"{chosen.plaintext_modulus.bit_length()}-bit t, {per_slot} values a slot, "
+        "secret key",
         setting=None,
         bits=bits,
         max_error=engine.codec.max_abs_error(BOUND, ADDED),
@@ -116,6 +117,7 @@ def build(name: str, bits: int) -> Side:
         add=add_all,
         open=open_all,
         count_bytes=count_bytes,
+        cipher=cipher,
     )
 
 

@@ -122,7 +122,7 @@ def bits_of_ours(engine: Engine) -> tuple[tuple[str, float], ...]:
       Descriptions and bits, which add up to a value's share of a block.
     """
     values = engine.codes_per_block
-    whole = 8 * engine.cipher.block_bytes / values
+    whole = 8 * engine.cipher.upload_bytes / values
     field = engine.packing.field_bits
     return (
         (

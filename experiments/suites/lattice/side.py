@@ -18,6 +18,7 @@ ADDED = 10
 
 OURS_16 = "selenc-tf, 16 bits"
 OURS_8 = "selenc-tf, 8 bits"
+OURS_DEVICE = "selenc-tf, device_rlwe, 16 bits"
 PEERS = "TenSEAL, peers' setting"
 BEST = "TenSEAL, best setting"
 
@@ -67,6 +68,7 @@ class Side(NamedTuple):
       add: The server's stage: `ADDED` messages of n values to the message of their sum.
       open: The client's second stage: `(message, n, summands)` to float32 [n].
       count_bytes: The length of a message.
+      cipher: Ours, by its name in the catalogue.
     """
 
     name: str
@@ -79,3 +81,4 @@ class Side(NamedTuple):
     add: Callable[[Sequence[Message], int], Message]
     open: Callable[[Message, int, int], NDArray[np.float32]]
     count_bytes: Callable[[Message], int]
+    cipher: str = "tf_shell_bgv"

@@ -32,7 +32,15 @@ from experiments.suites.lattice import (
 from experiments.suites.lattice.bars import Verdict
 from experiments.suites.lattice.memory import Memory
 from experiments.suites.lattice.outputs import Result
-from experiments.suites.lattice.side import BEST, OURS_8, OURS_16, PEERS, SUMMANDS, Side
+from experiments.suites.lattice.side import (
+    BEST,
+    OURS_8,
+    OURS_16,
+    OURS_DEVICE,
+    PEERS,
+    SUMMANDS,
+    Side,
+)
 from experiments.suites.lattice.tenseal import Tried
 from experiments.suites.measurement import progress
 
@@ -88,6 +96,7 @@ def run(request: Request, stream: TextIO) -> None:
                 tenseal.build(PEERS, tenseal.PEERS_SETTING),
                 tenseal.build(BEST, chosen),
             ]
+        sides.append(ours.build(OURS_DEVICE, 16, "device_rlwe"))
         for size in sorted(request.sizes):
             times = timing.measure(sides, size, request.repetitions, progress)
             memories = [_memory(side, size) for side in sides]

@@ -44,6 +44,9 @@ PRIMES_OF = {11: 2, 12: 4}
 SHARED_KEY_VARIANCE = standard.MIN_NOISE_VARIANCE
 PER_CLIENT_VARIANCE = 2 * standard.MIN_NOISE_VARIANCE
 MAX_BITS = 32
+TEXT_BEGINS = "device_rlwe "
+"""What a parameter set begins with in writing."""
+
 _MAX_FIELDS = 12
 _COLUMNS = 32
 
@@ -194,8 +197,30 @@ class RlweParameters:
         Args:
           digits: Of how many hex digits, at most 64.
         """
-        text = json.dumps(["device_rlwe", dataclasses.asdict(self)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:digits]
+        return hashlib.sha256(self.text().encode()).hexdigest()[:digits]
+
+    def text(self) -> str:
+        """All of it in one line, which `from_text` reads."""
+        return TEXT_BEGINS + json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_text(cls, text: str) -> "RlweParameters":
+        """The inverse of `text`, for whatever is written there.
+
+        Raises:
+          ValueError: If it is no parameter set.
+        """
+        try:
+            fields = json.loads(text.removeprefix(TEXT_BEGINS))
+            primes = tuple(fields.pop("primes"))
+            if any(type(number) is not int for number in (*fields.values(), *primes)):
+                raise TypeError("all of it must be integers")
+            found = cls(primes=primes, **fields)
+        except (KeyError, TypeError, OverflowError, RecursionError) as error:
+            raise ValueError(f"No parameters of device_rlwe: {error}.") from None
+        if found.text() != text:
+            raise ValueError("Parameters of device_rlwe are written in one way only.")
+        return found
 
     @property
     def _growth(self) -> int:
@@ -204,7 +229,10 @@ class RlweParameters:
 
 
 def choose_parameters(
-    num_summands: int, quantisation_bits: int, per_client: bool = False
+    num_summands: int,
+    quantisation_bits: int,
+    per_client: bool = False,
+    columns: int = _COLUMNS,
 ) -> RlweParameters:
     """The parameters with the fewest bytes a value; of equally cheap ones the smaller ring.
 
@@ -214,6 +242,7 @@ def choose_parameters(
       num_summands: k, the number of ciphertexts to be added.
       quantisation_bits: b, from 2 to 32.
       per_client: Whether every client has a key of its own, and the sum of keys is told.
+      columns: B.
 
     Returns:
       A checked parameter set.
@@ -247,7 +276,9 @@ def choose_parameters(
             "Take fewer of both."
         )
     log_n, found = best
-    return RlweParameters(log_n, found, quantisation_bits, num_summands, variance)
+    return RlweParameters(
+        log_n, found, quantisation_bits, num_summands, variance, columns
+    )
 
 
 def _smallest_primes(log_n: int, count: int, least: int) -> tuple[int, ...] | None:

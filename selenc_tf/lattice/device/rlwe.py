@@ -129,6 +129,30 @@ class Rlwe:
         stream = self._stream(seed, _PUBLIC, chunk, shape)
         return sampling.uniform(parameters.moduli, stream)
 
+    def publics(self, seeds: tf.Tensor) -> tf.Tensor:
+        """Polynomials `a` that have a seed each, as values of the transform.
+
+        Runs on: everybody.
+
+        Args:
+          seeds: uint32 [B, 8], public: of a message each.
+
+        Returns:
+          uint32 [P, N, B], below p: of each seed what `public` gives for a first chunk of
+          one column.
+        """
+        parameters = self.parameters
+        words = sampling.uniform_words(parameters.moduli)
+        shape = [words, parameters.degree]
+
+        def of_one(seed: tf.Tensor) -> tf.Tensor:
+            stream = self._stream(seed, _PUBLIC, 0, shape)
+            return sampling.uniform(parameters.moduli, stream)
+
+        # One at a time: the key stream of one stays in a cache.
+        made = tf.map_fn(of_one, seeds, fn_output_signature=tf.uint32)
+        return tf.transpose(made, [1, 2, 0])
+
     def encrypt(
         self,
         secret: tf.Tensor,

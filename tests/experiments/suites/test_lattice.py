@@ -69,8 +69,13 @@ def test_without_tenseal(tmp_path, monkeypatch, quick):
     monkeypatch.setattr(tenseal, "is_installed", lambda: False)
     shown, rows = run(tmp_path / "new", SIZE)
     assert "TenSEAL is not installed" in shown
-    assert [row["side"] for row in rows] == ["selenc-tf, 16 bits", "selenc-tf, 8 bits"]
-    for row, bits in zip(rows, (16, 8), strict=True):
+    assert [row["side"] for row in rows] == [
+        "selenc-tf, 16 bits",
+        "selenc-tf, 8 bits",
+        "selenc-tf, device_rlwe, 16 bits",
+    ]
+    check_row(rows[2])
+    for row, bits in zip(rows[:2], (16, 8), strict=True):
         check_row(row)
         chosen = parameters.choose_parameters(side_lib.SUMMANDS, bits)
         whole = SIZE * parameters.bytes_per_value(chosen, bits)
@@ -86,7 +91,7 @@ def test_without_tenseal(tmp_path, monkeypatch, quick):
 @needs_tenseal
 def test_with_tenseal(tmp_path, quick):
     shown, rows = run(tmp_path, SIZE)
-    assert [row["side"] for row in rows][2:] == [
+    assert [row["side"] for row in rows][2:4] == [
         "TenSEAL, peers' setting",
         "TenSEAL, best setting",
     ]

@@ -30,6 +30,15 @@ def _called_twice():
     tf.add(square(x), square(x), name="y")
 
 
+def _compiled_sum(number):
+    return tf.function(
+        lambda x: x + number,
+        input_signature=[tf.TensorSpec([])],
+        autograph=False,
+        jit_compile=True,
+    ).get_concrete_function()
+
+
 class TestRenameFunctions:
     def test_every_use_is_renamed(self):
         graph = _graph(_called_twice)
@@ -42,6 +51,39 @@ class TestRenameFunctions:
         assert len(calls) == 2 and all(call.startswith("p_") for call in calls)
         text = str(renamed)
         assert not any(f'"{name}"' in text for name in names)
+
+    def test_what_xla_compiles_has_one_name_in_all_graphs(self):
+        @tf.function(autograph=False)
+        def inner(x):
+            return x + 1.0
+
+        compiled = tf.function(
+            lambda x: inner(x) * 2.0,
+            input_signature=[tf.TensorSpec([])],
+            autograph=False,
+            jit_compile=True,
+        ).get_concrete_function()
+
+        def names(prefix, number):
+            graph = _graph(lambda: compiled(tf.constant(number)) + inner(number))
+            renamed = graph_rewrite.rename_functions(graph, prefix)
+            return {one.signature.name for one in renamed.library.function}
+
+        one, two = names("p_", 1.0), names("q_", 2.0)
+        assert {name for name in one if name.startswith("xla_")} == one & two
+        assert len(one & two) >= 2 and len(one | two) == len(one) + len(two - one)
+
+    def test_what_xla_compiles_of_two_kinds_has_two_names(self):
+        def name(number):
+            graph = _graph(lambda: _compiled_sum(number)(tf.constant(1.0)))
+            graph.library.function[0].signature.name = "same"
+            for node in graph.node:
+                if "f" in node.attr:
+                    node.attr["f"].func.name = "same"
+            renamed = graph_rewrite.rename_functions(graph, "p_")
+            return renamed.library.function[0].signature.name
+
+        assert name(1.0) == name(1.0) != name(2.0)
 
     def test_lists_pairs_and_gradients(self):
         graph = tf.compat.v1.GraphDef()

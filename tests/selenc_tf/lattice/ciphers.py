@@ -2,12 +2,18 @@
 
 import functools
 
-from selenc_tf.lattice import parameters, shell_cipher
+from selenc_tf import catalog
 
 
 @functools.cache
+def named(name, num_summands, bits):
+    """The cipher of the catalogue whose parameters are chosen for this."""
+    return catalog.cipher(name, num_summands, bits)
+
+
 def shell(num_summands, bits):
-    """The tf-shell cipher whose parameters are chosen for this."""
-    return shell_cipher.build_shell_cipher(
-        parameters.choose_parameters(num_summands, bits)
-    )
+    return named("tf_shell_bgv", num_summands, bits)
+
+
+def device(num_summands, bits):
+    return named("device_rlwe", num_summands, bits)

@@ -6,7 +6,17 @@ import pytest
 def pytest_generate_tests(metafunc):
     ciphers = getattr(metafunc.module, "CIPHERS", None)
     if ciphers is not None and "cipher" in metafunc.fixturenames:
-        metafunc.parametrize("cipher", ciphers, ids=lambda cipher: cipher.name)
+        # XLA compiles for seconds, once a process: a few tests do for the default run.
+        quick = getattr(metafunc.module, "WITH_XLA", ())
+        slow = [] if metafunc.function.__name__ in quick else [pytest.mark.slow]
+        metafunc.parametrize(
+            "cipher",
+            [
+                pytest.param(one, marks=slow if one.name == "device_rlwe" else [])
+                for one in ciphers
+            ],
+            ids=lambda cipher: cipher.name,
+        )
 
 
 @pytest.fixture(scope="module")

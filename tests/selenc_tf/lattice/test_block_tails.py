@@ -21,9 +21,14 @@ from tests.selenc_tf.lattice import ciphers
 CHOSEN = parameters.choose_parameters(4, 16)
 SHELL = ciphers.shell(4, 16)
 IDENTITY = identity_cipher.of_sizes_INSECURE(CHOSEN)
-CIPHERS = (SHELL, IDENTITY)
+DEVICE = ciphers.device(4, 16)
+CIPHERS = (SHELL, IDENTITY, DEVICE)
 N = SHELL.num_slots
 ROW = np.full([1, N], 3)
+
+
+def row_of(cipher):
+    return np.full([1, cipher.num_slots], 3)
 
 
 @contextlib.contextmanager
@@ -59,12 +64,13 @@ def opened(cipher, key, block):
 
 
 def test_what_a_block_says(cipher, key):
-    (text,) = cipher.encrypt(key, ROW).numpy()
+    (text,) = cipher.encrypt(key, row_of(cipher)).numpy()
     tail = text[-block_tails.NUM_BYTES :].decode()
     assert len(text) == cipher.upload_bytes
     assert tail.startswith(cipher.digest)
     assert tail == key.numpy()[:96].decode() + "000000001"
-    (total,) = times(cipher, cipher.encrypt(key, ROW), 3).numpy()
+    (total,) = times(cipher, cipher.encrypt(key, row_of(cipher)), 3).numpy()
+    assert len(total) == cipher.sum_bytes
     assert total[-105:-9] == text[-105:-9] and total[-9:] == b"000000003"
 
 
@@ -80,15 +86,17 @@ def test_keys_have_ids_of_their_own():
 
 @pytest.mark.parametrize("counts", [(1, 1), (1, 3), (2, 2), (2, 1, 1), (4,)])
 def test_sums_of_sums_within_the_bound_open(cipher, key, counts):
-    block = cipher.encrypt(key, ROW)
+    block = cipher.encrypt(key, row_of(cipher))
     total = cipher.add(tf.stack([times(cipher, block, count) for count in counts]))
-    np.testing.assert_array_equal(opened(cipher, key, total), sum(counts) * ROW)
+    np.testing.assert_array_equal(
+        opened(cipher, key, total), sum(counts) * row_of(cipher)
+    )
 
 
 @pytest.mark.parametrize("stripped", [False, True])
 @pytest.mark.parametrize("count", [5, 8, 16, 17, 4**6])
 def test_a_sum_of_too_many_opens_to_nothing(cipher, key, count, stripped):
-    block = cipher.encrypt(key, ROW)
+    block = cipher.encrypt(key, row_of(cipher))
     with without_assertions() if stripped else contextlib.nullcontext():
         total = times(cipher, block, count)
         assert not np.any(opened(cipher, key, total))
@@ -100,7 +108,7 @@ def test_a_sum_of_too_many_opens_to_nothing(cipher, key, count, stripped):
 
 
 def test_too_many_at_once_without_assertions(cipher, key):
-    block = cipher.encrypt(key, ROW)
+    block = cipher.encrypt(key, row_of(cipher))
     five = tf.tile(block[tf.newaxis], [5, 1])
     with pytest.raises(tf.errors.InvalidArgumentError, match="max_summands"):
         cipher.add(five)
@@ -110,9 +118,9 @@ def test_too_many_at_once_without_assertions(cipher, key):
 
 
 def test_a_forged_count_opens_within_the_bound_only(cipher, key):
-    block = cipher.encrypt(key, ROW)
+    block = cipher.encrypt(key, row_of(cipher))
     for count in (1, 4):
-        assert np.all(opened(cipher, key, counted_as(block, count)) == ROW)
+        assert np.all(opened(cipher, key, counted_as(block, count)) == row_of(cipher))
     for count in (0, 5, 10**8):
         assert not np.any(opened(cipher, key, counted_as(block, count)))
 
@@ -198,7 +206,7 @@ def test_a_key_is_for_its_parameters_only(keys, changes):
 
 
 def test_damaged_tails_open_to_nothing(cipher, key):
-    (text,) = cipher.encrypt(key, ROW).numpy()
+    (text,) = cipher.encrypt(key, row_of(cipher)).numpy()
     damaged = [text + b"0", text[:-1], b"", text[:10], text[:-105], text[-105:]]
     for place in range(1, block_tails.NUM_BYTES + 1, 7):
         spoilt = bytearray(text)
@@ -211,7 +219,7 @@ def test_damaged_tails_open_to_nothing(cipher, key):
     damaged.append(text[:-9] + b"00000001\n")
     damaged.append(text[:-106] + text[-105:] + b"\n")
     rows = opened(cipher, key, tf.constant([text, *damaged, text]))
-    np.testing.assert_array_equal(rows[[0, -1]], np.concatenate([ROW, ROW]))
+    np.testing.assert_array_equal(rows[[0, -1]], np.repeat(row_of(cipher), 2, axis=0))
     assert not np.any(rows[1:-1])
 
 

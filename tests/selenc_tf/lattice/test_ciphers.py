@@ -6,46 +6,78 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selenc_tf.lattice import block_tails, identity_cipher, parameters, shell_cipher
+from selenc_tf.lattice import (
+    block_tails,
+    device_cipher,
+    identity_cipher,
+    parameters,
+    shell_cipher,
+)
+from tests.selenc_tf.lattice import ciphers
 
-SUMMANDS = 5
+SUMMANDS = 4
 PARAMETERS = parameters.choose_parameters(num_summands=SUMMANDS, quantisation_bits=32)
 SHELL = shell_cipher.build_shell_cipher(PARAMETERS)
 IDENTITY = identity_cipher.build_identity_cipher_INSECURE(
     SHELL.num_slots, SHELL.plaintext_modulus, SUMMANDS
 )
-CIPHERS = (SHELL, IDENTITY)
+DEVICE = ciphers.device(SUMMANDS, 16)
+CIPHERS = (SHELL, IDENTITY, DEVICE)
+WITH_XLA = (
+    "test_what_is_declared",
+    "test_round_trip",
+    "test_other_lengths_are_not_opened_nor_added",
+    "test_lengths_that_even_out",
+)
 N = SHELL.num_slots
-LARGEST = SHELL.plaintext_modulus // 2
 
 
-def integers(seed, blocks):
-    """All representatives modulo t are equally likely."""
-    return np.random.default_rng(seed).integers(-LARGEST, LARGEST + 1, [blocks, N])
+def integers(cipher, seed, blocks):
+    """All plaintexts are equally likely."""
+    largest = cipher.max_abs_plaintext
+    return np.random.default_rng(seed).integers(
+        -largest, largest + 1, [blocks, cipher.num_slots]
+    )
 
 
-def centred(values):
-    """The representatives in [-(t - 1) / 2, (t - 1) / 2]."""
-    t = SHELL.plaintext_modulus
-    return (np.asarray(values) + LARGEST) % t - LARGEST
+def centred(cipher, values):
+    """The representatives in [-t / 2, t / 2)."""
+    t = cipher.plaintext_modulus
+    return (np.asarray(values) + t // 2) % t - t // 2
 
 
 def test_what_is_declared(cipher, key):
-    assert cipher.num_slots == N and cipher.max_summands == SUMMANDS
-    assert cipher.plaintext_modulus == PARAMETERS.plaintext_modulus
+    assert cipher.max_summands == SUMMANDS
     assert len(bytes.fromhex(cipher.digest)) == 8
-    assert SHELL.upload_bytes == PARAMETERS.block_bytes + block_tails.NUM_BYTES
+    t, largest = cipher.plaintext_modulus, cipher.max_abs_plaintext
+    if t % 2:
+        assert cipher.num_slots == N and largest == t // 2
+        assert t == PARAMETERS.plaintext_modulus
+        assert cipher.sum_bytes == cipher.upload_bytes
+    else:
+        assert SUMMANDS * largest < t // 2 <= SUMMANDS * (largest + 1)
+        assert cipher.sum_bytes > cipher.upload_bytes
     assert key.shape == () and key.dtype == tf.string
 
 
+def test_bytes_of_a_block():
+    assert SHELL.upload_bytes == PARAMETERS.block_bytes + block_tails.NUM_BYTES
+    chosen = device_cipher.of_sums(SUMMANDS, 16)
+    half = chosen.bytes_per_value * DEVICE.num_slots
+    assert DEVICE.upload_bytes == half + 32 + block_tails.NUM_BYTES
+    assert DEVICE.sum_bytes == 2 * half + block_tails.NUM_BYTES
+
+
 def test_only_the_insecure_one_says_so():
-    assert IDENTITY.name.endswith("_INSECURE") and "INSECURE" not in SHELL.name
-    assert IDENTITY.digest != SHELL.digest
+    assert [cipher.name for cipher in CIPHERS if "INSECURE" in cipher.name] == [
+        "identity_INSECURE"
+    ]
+    assert len({cipher.digest for cipher in CIPHERS}) == len(CIPHERS)
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 7])
 def test_round_trip(cipher, key, blocks):
-    values = integers(blocks, blocks)
+    values = integers(cipher, blocks, blocks)
     encrypted = cipher.encrypt(key, values)
     assert encrypted.dtype == tf.string and encrypted.shape == (blocks,)
     assert {len(block) for block in encrypted.numpy()} == {cipher.upload_bytes}
@@ -55,21 +87,26 @@ def test_round_trip(cipher, key, blocks):
 
 
 def test_the_whole_range_comes_back(cipher, key):
-    values = np.zeros([1, N], np.int64)
-    values[0, :5] = [LARGEST, -LARGEST, LARGEST - 1, 1 - LARGEST, -1]
+    values, largest = (
+        np.zeros([1, cipher.num_slots], np.int64),
+        cipher.max_abs_plaintext,
+    )
+    values[0, :5] = [largest, -largest, largest - 1, 1 - largest, -1]
     found = cipher.decrypt(key, cipher.encrypt(key, values))
     np.testing.assert_array_equal(found, values)
 
 
-def test_plaintexts_are_taken_modulo_t(cipher, key):
-    values = np.zeros([1, N], np.int64)
-    values[0, :2] = [LARGEST + 1, -LARGEST - 1]
-    found = cipher.decrypt(key, cipher.encrypt(key, values)).numpy()
-    np.testing.assert_array_equal(found[0, :3], [-LARGEST, LARGEST, 0])
+def test_plaintexts_are_taken_modulo_an_odd_t(keys):
+    for cipher in (SHELL, IDENTITY):
+        values, largest = np.zeros([1, N], np.int64), cipher.max_abs_plaintext
+        values[0, :2] = [largest + 1, -largest - 1]
+        key = keys[cipher.name]
+        found = cipher.decrypt(key, cipher.encrypt(key, values)).numpy()
+        np.testing.assert_array_equal(found[0, :3], [-largest, largest, 0])
 
 
 def test_slots_do_not_mix(cipher, key):
-    one_hot = np.zeros([1, N], np.int64)
+    one_hot = np.zeros([1, cipher.num_slots], np.int64)
     one_hot[0, 3] = 7
     total = cipher.add(
         tf.stack([cipher.encrypt(key, one_hot), cipher.encrypt(key, one_hot[:, ::-1])])
@@ -87,28 +124,29 @@ def test_slots_do_not_mix(cipher, key):
     largest=st.booleans(),
 )
 def test_sums_are_exact_modulo_t(keys, seed, blocks, k, largest):
-    rows = [integers(seed + i, blocks) for i in range(k)]
-    if largest:
-        rows = [np.full([blocks, N], LARGEST) for _ in range(k)]
     for cipher in CIPHERS:
+        rows = [integers(cipher, seed + i, blocks) for i in range(k)]
+        if largest:
+            most = cipher.max_abs_plaintext
+            rows = [np.full([blocks, cipher.num_slots], most) for _ in range(k)]
         key = keys[cipher.name]
         total = cipher.add(tf.stack([cipher.encrypt(key, row) for row in rows]))
-        assert {len(block) for block in total.numpy()} <= {cipher.upload_bytes}
+        assert {len(block) for block in total.numpy()} <= {cipher.sum_bytes}
         np.testing.assert_array_equal(
-            cipher.decrypt(key, total), centred(np.sum(rows, axis=0))
+            cipher.decrypt(key, total), centred(cipher, np.sum(rows, axis=0))
         )
 
 
 def test_sums_can_be_added(cipher, key):
-    rows = [integers(seed, 2) for seed in range(4)]
+    rows = [integers(cipher, seed, 2) for seed in range(4)]
     parts = [cipher.encrypt(key, row) for row in rows]
     halves = [cipher.add(tf.stack(parts[:2])), cipher.add(tf.stack(parts[2:]))]
     total = cipher.decrypt(key, cipher.add(tf.stack(halves)))
-    np.testing.assert_array_equal(total, centred(np.sum(rows, axis=0)))
+    np.testing.assert_array_equal(total, centred(cipher, np.sum(rows, axis=0)))
 
 
 def test_blocks_can_be_opened_alone_and_in_any_order(cipher, key):
-    values = integers(0, 3)
+    values = integers(cipher, 0, 3)
     encrypted = cipher.encrypt(key, values)
     np.testing.assert_array_equal(
         cipher.decrypt(key, tf.gather(encrypted, [2, 0])), values[[2, 0]]
@@ -116,15 +154,15 @@ def test_blocks_can_be_opened_alone_and_in_any_order(cipher, key):
 
 
 def test_nothing_to_encrypt(cipher, key):
-    nothing = cipher.encrypt(key, np.zeros([0, N], np.int64))
+    nothing = cipher.encrypt(key, np.zeros([0, cipher.num_slots], np.int64))
     assert nothing.shape == (0,)
     for k in (1, 2):
         assert cipher.add(tf.stack([nothing] * k)).shape == (0,)
-    assert cipher.decrypt(key, nothing).shape == (0, N)
+    assert cipher.decrypt(key, nothing).shape == (0, cipher.num_slots)
 
 
 def test_too_few_or_too_many_summands(cipher, key):
-    one = cipher.encrypt(key, integers(0, 1))
+    one = cipher.encrypt(key, integers(cipher, 0, 1))
     for k in (0, SUMMANDS + 1):
         with pytest.raises(tf.errors.InvalidArgumentError, match="max_summands"):
             cipher.add(tf.repeat(one[tf.newaxis], k, axis=0))
@@ -133,11 +171,13 @@ def test_too_few_or_too_many_summands(cipher, key):
 @pytest.mark.parametrize("k", [1, 2])
 @pytest.mark.parametrize("change", [-1, 1, None])
 def test_other_lengths_are_not_opened_nor_added(cipher, key, k, change):
-    good = cipher.encrypt(key, integers(0, 2)).numpy()
+    good = cipher.encrypt(key, integers(cipher, 0, 2)).numpy()
     wrong = bytes(cipher.upload_bytes + change) if change else b""
     opened = cipher.decrypt(key, [good[0], wrong])
-    np.testing.assert_array_equal(opened, [integers(0, 2)[0], np.zeros(N)])
-    message = f"must have {cipher.upload_bytes} bytes"
+    np.testing.assert_array_equal(
+        opened, [integers(cipher, 0, 2)[0], np.zeros(cipher.num_slots)]
+    )
+    message = f"must have {cipher.upload_bytes} (or {cipher.sum_bytes} )?bytes"
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         cipher.add([good] * (k - 1) + [[good[0], wrong]])
 
@@ -157,19 +197,22 @@ def test_any_bytes_are_safe(cipher, key):
     garbage += [b"\xff" * size, bytes(size), b"\x80" * size, b"\x12\x80\x6c" * size]
     garbage = [block[:size] for block in garbage]
     count = len(garbage)
-    good = np.repeat(cipher.encrypt(key, integers(0, 1)), count)
+    good = np.repeat(cipher.encrypt(key, integers(cipher, 0, 1)), count)
     for call, shape in (
-        (lambda: cipher.decrypt(key, garbage), (count, N)),
+        (lambda: cipher.decrypt(key, garbage), (count, cipher.num_slots)),
         (lambda: cipher.add([garbage, good]), (count,)),
         (lambda: cipher.add([garbage] * SUMMANDS), (count,)),
-        (lambda: cipher.decrypt(key, cipher.add([garbage, good])), (count, N)),
+        (
+            lambda: cipher.decrypt(key, cipher.add([garbage, good])),
+            (count, cipher.num_slots),
+        ),
     ):
         try:
             assert call().shape == shape
         except tf.errors.InvalidArgumentError:
             pass
     # And nothing is broken afterwards.
-    np.testing.assert_array_equal(cipher.decrypt(key, good[:1]), integers(0, 1))
+    np.testing.assert_array_equal(cipher.decrypt(key, good[:1]), integers(cipher, 0, 1))
 
 
 def whole_way(cipher, key, rows):
@@ -190,13 +233,15 @@ def test_in_a_graph_with_unknown_shapes(cipher, key):
         lambda key, rows: whole_way(cipher, key, rows),
         input_signature=[
             tf.TensorSpec([], tf.string),
-            tf.TensorSpec([None, None, N], tf.int64),
+            tf.TensorSpec([None, None, cipher.num_slots], tf.int64),
         ],
         autograph=False,
     )
     for k, blocks in SHAPES:
-        rows = integers(k, k * blocks).reshape([k, blocks, N])
-        np.testing.assert_array_equal(traced(key, rows), centred(rows.sum(axis=0)))
+        rows = integers(cipher, k, k * blocks).reshape([k, blocks, cipher.num_slots])
+        np.testing.assert_array_equal(
+            traced(key, rows), centred(cipher, rows.sum(axis=0))
+        )
 
 
 def test_step_by_step(cipher, key):
@@ -204,9 +249,12 @@ def test_step_by_step(cipher, key):
     try:
         # Not without blocks: TensorFlow's eager loops cannot collect no variants.
         for k, blocks in (shape for shape in SHAPES if shape[1]):
-            rows = integers(k, k * blocks).reshape([k, blocks, N])
+            rows = integers(cipher, k, k * blocks).reshape(
+                [k, blocks, cipher.num_slots]
+            )
             np.testing.assert_array_equal(
-                whole_way(cipher, key, tf.constant(rows)), centred(rows.sum(axis=0))
+                whole_way(cipher, key, tf.constant(rows)),
+                centred(cipher, rows.sum(axis=0)),
             )
     finally:
         tf.config.run_functions_eagerly(False)
@@ -216,7 +264,7 @@ def test_in_a_graph_that_was_serialised(cipher, key):
     with tf.Graph().as_default() as graph:
         inputs = [
             tf.compat.v1.placeholder(tf.string, [], "key"),
-            tf.compat.v1.placeholder(tf.int64, [None, None, N], "rows"),
+            tf.compat.v1.placeholder(tf.int64, [None, None, cipher.num_slots], "rows"),
         ]
         tf.identity(whole_way(cipher, *inputs), "result")
     text = graph.as_graph_def().SerializeToString()
@@ -230,12 +278,15 @@ def test_in_a_graph_that_was_serialised(cipher, key):
 
     function = tf.compat.v1.wrap_function(
         imported,
-        [tf.TensorSpec([], tf.string), tf.TensorSpec([None, None, N], tf.int64)],
+        [
+            tf.TensorSpec([], tf.string),
+            tf.TensorSpec([None, None, cipher.num_slots], tf.int64),
+        ],
     )
     for k, blocks in SHAPES:
-        rows = integers(k, k * blocks).reshape([k, blocks, N])
+        rows = integers(cipher, k, k * blocks).reshape([k, blocks, cipher.num_slots])
         found = function(key, tf.constant(rows))
-        np.testing.assert_array_equal(found, centred(rows.sum(axis=0)))
+        np.testing.assert_array_equal(found, centred(cipher, rows.sum(axis=0)))
 
 
 def test_built_while_a_graph_is_traced(key):

@@ -91,7 +91,12 @@ def sum_of_two(engine, m):
     return key, context, total, codes
 
 
-ENGINES = {"identity": IDENTITY, "shell": SHELL}
+DEVICE = Engine(
+    FixedPointCodec(16),
+    ciphers.device(4, 16),
+    chunk_blocks=2,
+)
+ENGINES = {"identity": IDENTITY, "shell": SHELL, "device": DEVICE}
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,11 @@ SHELL = Engine(
     ciphers.shell(64, 16),
     chunk_blocks=2,
 )
+DEVICE = Engine(
+    FixedPointCodec(16),
+    ciphers.device(4, 16),
+    chunk_blocks=2,
+)
 
 Parts = list[bytes]
 
@@ -97,7 +102,9 @@ class Wire:
         return message.from_bytes(text, self.block_bytes).numpy().tolist()
 
 
-def wire(engine: Engine, m: int) -> Wire:
+def wire(engine: Engine, m: int, upload: bool = False) -> Wire:
+    """Of a sum, or of a client's own message."""
+    expected = 1 if upload else SUMMANDS
     cipher = engine.cipher
     key, other_key = cipher.keygen(), cipher.keygen()
     context = engine.context(KEYS, PACKED_MASK, tf.constant(3), m)
@@ -110,7 +117,9 @@ def wire(engine: Engine, m: int) -> Wire:
     def seal(key: tf.Tensor, row: tf.Tensor, of: Context) -> tf.Tensor:
         return engine_lib.seal(engine, key, row, tf.constant(1.0), of, seed)
 
-    def summed(of: Context, key: tf.Tensor = key, summands: int = SUMMANDS) -> Parts:
+    def summed(of: Context, key: tf.Tensor = key, summands: int = expected) -> Parts:
+        if upload and summands == 1:
+            return seal(key, tf.constant(rows[0]), of).numpy().tolist()
         sealed = [
             seal(key, row, of)
             for row in tf.gather(rows, np.arange(summands) % SUMMANDS)
@@ -127,7 +136,7 @@ def wire(engine: Engine, m: int) -> Wire:
     others.append(
         summed(context._replace(round=context.round + 1, key_number=context.round + 1))
     )
-    others += [summed(context, summands=count) for count in (1, 3)]
+    others += [summed(context, summands=count) for count in (3 - expected, 3)]
     original = summed(context)
     halves = [
         shares.cut(
@@ -146,18 +155,22 @@ def wire(engine: Engine, m: int) -> Wire:
 
     @tf.function(input_signature=signature, autograph=False)
     def judge(parts: tf.Tensor) -> tf.Tensor:
-        return engine_lib.judge(engine, parts, context, SUMMANDS, 0, blocks)
+        return engine_lib.judge(engine, parts, context, expected, 0, blocks, upload)
 
     @tf.function(input_signature=signature, autograph=False)
     def opened(parts: tf.Tensor) -> tf.Tensor:
-        return engine_lib.open_codes(engine, key, parts, context, SUMMANDS, 0, blocks)
+        return engine_lib.open_codes(
+            engine, key, parts, context, expected, 0, blocks, upload
+        )
 
-    codes = sum(engine.codec.encode(tf.constant(row), 1.0).numpy() for row in rows)
+    codes = sum(
+        engine.codec.encode(tf.constant(row), 1.0).numpy() for row in rows[:expected]
+    )
     return Wire(
         original,
         others,
         np.append(codes, [0] * engine.count_codes(m)),
-        cipher.sum_bytes,
+        cipher.upload_bytes if upload else cipher.sum_bytes,
         # Called by the thousand: without the search for the right trace.
         judge.get_concrete_function(),
         opened.get_concrete_function(),
@@ -405,6 +418,17 @@ def test_encrypted_blocks():
     assert verdict_on(real, real.original) is Refusal.ACCEPTED
     counts = count_verdicts(real, (*MUTATIONS, forged_blocks, forged_blocks), 50)
     assert counts.total() - counts[Refusal.ACCEPTED] >= 700
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("upload", [True, False])
+def test_blocks_that_are_polynomials(upload):
+    """One coefficient is changed unseen there: the header's checksum alone is of it."""
+    real = wire(DEVICE, 45_000, upload)
+    assert len(real.blocks) == 3
+    assert verdict_on(real, real.original) is Refusal.ACCEPTED
+    counts = count_verdicts(real, MUTATIONS, 50)
+    assert counts.total() - counts[Refusal.ACCEPTED] >= 600
 
 
 def test_what_the_receiver_knows_is_part_of_every_message():

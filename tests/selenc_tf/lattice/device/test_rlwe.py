@@ -90,14 +90,14 @@ def per_client(cipher, values, chunk=3):
 
 # Each parameter set as it is meant to be used; the others work too.
 MEANT = (SHARED, with_shared_key), (PER_CLIENT, per_client)
-QUICK = (MEANT[0], pytest.param(*MEANT[1], marks=pytest.mark.slow))
+ALONE = tuple(pytest.param(*one, marks=pytest.mark.slow) for one in MEANT)
 OTHERS = tuple(
     pytest.param(chosen, arrangement, marks=pytest.mark.slow)
     for chosen in ALL.values()
     for arrangement in (with_shared_key, per_client)
     if (chosen, arrangement) not in MEANT
 )
-as_meant = pytest.mark.parametrize(("chosen", "arrangement"), (*QUICK, *OTHERS))
+as_meant = pytest.mark.parametrize(("chosen", "arrangement"), (*ALONE, *OTHERS))
 
 
 @pytest.mark.parametrize("count", [1, 2, 16])
@@ -255,6 +255,7 @@ class TestWords:
         assert octets == chosen.bytes_per_value * chosen.chunk_values
         np.testing.assert_array_equal(compiled(cipher.unpack)(words), total)
 
+    @pytest.mark.slow
     def test_a_short_chunk_is_a_full_one_without_its_last_columns(self):
         cipher = scheme(SHARED)
         values = codes(cipher, 1)
