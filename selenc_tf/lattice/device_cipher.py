@@ -220,13 +220,12 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
             readable = tails.readable(secret_key, blocks)
             return in_groups(group, readable, tf.TensorSpec([slots], tf.int64))
 
-    sums = 1 << (chosen.width - 1)
     return cipher.Cipher(
         name="device_rlwe",
         digest=chosen.digest(),
         num_slots=slots,
         plaintext_modulus=1 << chosen.width,
-        max_abs_plaintext=min((sums - 1) // chosen.max_summands, tf.int32.max),
+        max_abs_plaintext=chosen.max_abs_plaintext,
         max_summands=chosen.max_summands,
         upload_bytes=tails.upload_bytes,
         sum_bytes=tails.sum_bytes,

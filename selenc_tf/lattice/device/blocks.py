@@ -65,12 +65,16 @@ class Blocks:
           root: uint32 [8], fresh, for this message alone. The blocks' seeds come from it.
           noise_seed: uint32 [8], likewise, and secret.
           group: int32 scalar, the number of the group in the message.
-          codes: int64 [B, v N].
+          codes: int64 [B, v N]. Those beyond `max_abs_plaintext` are taken for the nearest
+            that is not: beside the noise there is room for no others, and what they would
+            open to would tell of the noise.
 
         Returns:
           What is sent.
         """
         chosen = self.scheme.parameters
+        largest = chosen.max_abs_plaintext
+        codes = tf.clip_by_value(codes, -largest, largest)
         number = tf.cast(group, tf.uint32)
         tag = tf.constant(_SEEDS, tf.uint32)
         nonce = tf.stack([tag, number, tf.zeros_like(number)])

@@ -149,6 +149,12 @@ class RlweParameters:
         return 1 << (self.fields * self.width)
 
     @property
+    def max_abs_plaintext(self) -> int:
+        """The largest magnitude of a value, k of which a field holds with their sign."""
+        sums = (1 << (self.width - 1)) - 1
+        return min(sums // self.max_summands, (1 << 31) - 1)
+
+    @property
     def max_noise(self) -> int:
         """E_max: no coefficient of e_1 + ... + e_k ever exceeds it."""
         return 2 * self.variance * self.max_summands

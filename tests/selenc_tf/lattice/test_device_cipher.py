@@ -188,3 +188,19 @@ class TestSpelledParameters:
         assert text != CHOSEN.text()
         with pytest.raises(ValueError, match=r".+"):
             parameters.RlweParameters.from_text(text)
+
+
+@pytest.mark.parametrize("summands", [4, pytest.param(3, marks=pytest.mark.slow)])
+def test_what_is_no_plaintext_opens_to_what_depends_on_no_noise(summands):
+    """Or sums of it would tell of noise and key, one after the other."""
+    cipher = ciphers.device(summands, 16)
+    odd = [2**63 - 1, -(2**63), 2**31, -(2**31), 2**32 + 5, 70_000, -70_000, 2**22, 1]
+    row = np.zeros([1, cipher.num_slots], np.int64)
+    row[0, : 50 * len(odd)] = np.repeat(odd, 50)
+    largest = cipher.max_abs_plaintext
+    expected = summands * np.clip(row, -largest, largest)
+    for _ in range(2):
+        key = cipher.keygen()
+        one = cipher.encrypt(key, row)
+        opened = cipher.decrypt(key, cipher.add(tf.stack([one] * summands)))
+        np.testing.assert_array_equal(opened, expected)
