@@ -63,6 +63,7 @@ from federated.key_flow.report import (
 )
 from federated.key_flow.taint_walk import Walk, graph_of
 from federated.runtime import interpreter
+from selenc_tf.lattice import key_files as files_lib
 
 __all__ = (
     "CipherOps",
@@ -153,8 +154,8 @@ def analyse(
             "its parts share one: give the same aggregator to `metrics_aggregator=`, the "
             "same `keys=` to every encryption; or make a computation for each key."
         )
-    path = None if key_path is None else os.fsencode(key_path)
-    named = path is None or any(path in g.SerializeToString() for g in graphs)
+    path = None if key_path is None else os.fsencode(files_lib.absolute(key_path))
+    named = path is None or any(path in name for name in keys)
     names = set().union(*keys) | ({path} if path else set())
     literal = literals.stands_in(computation, names)
     kept = NOTHING_KEPT

@@ -32,10 +32,10 @@ _BUFFER = -1
 
 _READERS = frozenset({"TFRecordDataset", "TFRecordDatasetV2"})
 
-_CARRY = frozenset(
-    "FlatMapDataset TensorSliceDataset Reshape StridedSlice ExpandDims Identity".split()
-)
-"""Operations between a name and the reader, which give it on as it is."""
+_CARRY = frozenset("Reshape StridedSlice ExpandDims Identity".split())
+"""Operations between a name and the data set of it, which give it on as it is."""
+
+_NUMBERS = frozenset({tf.int32.as_datatype_enum, tf.int64.as_datatype_enum})
 
 _SERIES = (os.sep.encode(), files_lib.SUFFIX.encode())
 """What stands in the name of a series' file behind the folder and the number."""
@@ -124,19 +124,26 @@ def names_of_keys(graph_def: tf.compat.v1.GraphDef) -> set[tuple[bytes, ...]]:
         by_name = {node.name: node for node in nodes}
         for node in nodes:
             record = find_record(node, by_name, library)
-            if record is not None and record.number == PUBLIC_RECORDS:
-                names.add(_name_of(record.start, by_name))
+            if record is None:
+                continue
+            # Of public records too: what is in another file may be no public record.
+            name = _name_of(record.start, by_name)
+            if record.number == PUBLIC_RECORDS:
+                names.add(name)
     return names
 
 
 def _name_of(start: Any, by_name: Mapping[str, Any]) -> tuple[bytes, ...]:
     """The texts of the name that a data set of files begins with."""
-    node = start
+    # Data sets in between could read any other file.
+    names = _source(start, 0, by_name)
+    slices = names is not None and names.op == "TensorSliceDataset"
+    node = _source(names, 0, by_name) if slices and len(names.input) == 1 else None
     while node is not None and node.op in _CARRY:
         node = _source(node, 0, by_name)
     if node is not None and node.op == "Const":
         texts = _constant(node) or []
-        if len(texts) == 1 and isinstance(texts[0], bytes):
+        if len(texts) == 1 and _is_plain(texts[0]):
             return (texts[0],)
     if node is not None and node.op == "StringJoin" and not node.attr["separator"].s:
         parts = [_source(node, place, by_name) for place in range(len(node.input))]
@@ -144,7 +151,8 @@ def _name_of(start: Any, by_name: Mapping[str, Any]) -> tuple[bytes, ...]:
             folder, between, number, behind = parts
             known = [_constant(one) for one in (folder, between, behind)]
             texts = [one[0] for one in known if one is not None and len(one) == 1]
-            if texts[1:] == list(_SERIES) and _is_number(number):
+            series = texts[1:] == list(_SERIES) and _is_plain(texts[0])
+            if series and _is_number(number):
                 return (texts[0],)
     raise NotImplementedError(
         "The analysis must know which key file is read; found a name that is no constant "
@@ -153,9 +161,19 @@ def _name_of(start: Any, by_name: Mapping[str, Any]) -> tuple[bytes, ...]:
     )
 
 
+def _is_plain(text: Any) -> bool:
+    """Whether TensorFlow and Python take a text for the same file, wherever they are."""
+    try:
+        name = text.decode()
+    except (AttributeError, UnicodeDecodeError):
+        return False
+    plain = os.path.isabs(name) and os.path.normpath(name) == name
+    return plain and "\0" not in name and not name.startswith("//")
+
+
 def _is_number(node: Any) -> bool:
     """Whether a text is a number with the digits of a series' file names."""
-    if node is None or node.op != "AsString":
+    if node is None or node.op != "AsString" or node.attr["T"].type not in _NUMBERS:
         return False
     form = node.attr["width"].i, node.attr["fill"].s, node.attr["precision"].i
     plain = not node.attr["scientific"].b and not node.attr["shortest"].b

@@ -61,7 +61,10 @@ def _keys_at(name: bytes) -> Iterator[bytes]:
     """
     try:
         path = pathlib.Path(name.decode())
-        found = files_lib.files_of(path) if path.is_dir() else [path]
+        # In the folder of a series whatever has a name like a key's.
+        found = [path]
+        if path.is_dir():
+            found = sorted(path.glob(f"*{files_lib.SUFFIX}"))
         for one in found:
             if one.is_file():
                 *_, key = tf.data.TFRecordDataset([str(one)])

@@ -66,8 +66,10 @@ def files_of(folder: pathlib.Path) -> list[pathlib.Path]:
 def numbered(folder: pathlib.Path) -> Iterator[tuple[int, pathlib.Path]]:
     """All files of a series with the numbers of their keys, unfinished ones too."""
     for path in sorted(folder.iterdir()):
-        stem, suffix = os.path.splitext(_finished_name(path.name))
-        if suffix == SUFFIX and stem.isdecimal():
+        name = _finished_name(path.name)
+        stem, _ = os.path.splitext(name)
+        # Another spelling of a number is another file, which nobody reads by it.
+        if stem.isdecimal() and name == file_name(int(stem)):
             yield int(stem), path
 
 

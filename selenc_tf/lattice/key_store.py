@@ -242,13 +242,15 @@ def read_check(keys: KeySet, round_number: tf.Tensor | int = 0) -> tf.Tensor:
 
     # The analysis of key flow knows these operations one by one. The public records stand
     # first, and no more than these are asked for.
-    @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
-    def read_public_record(path: tf.Tensor) -> tf.Tensor:
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int64)], autograph=False)
+    def read_public_record(number: tf.Tensor) -> tf.Tensor:
+        # Here, so that one graph has the name and the reader.
+        _, path = _file(keys, number)
         public = tf.data.TFRecordDataset(path[tf.newaxis]).take(_PUBLIC).batch(_PUBLIC)
         content = tf.ensure_shape(public.get_single_element(), [_PUBLIC])
         return tf.io.decode_raw(content[-1], tf.int64, fixed_length=_CHECK_BYTES)[0]
 
-    return read_public_record(_file(keys, round_number)[1])
+    return read_public_record(tf.cast(round_number, tf.int64))
 
 
 def check_of(secret_key: bytes) -> bytes:
@@ -261,6 +263,10 @@ def check_of(secret_key: bytes) -> bytes:
 
 def _file(keys: KeySet, round_number: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
     """The number of a round's key, and the path of its file, inside a graph."""
+    if not os.path.isabs(keys.path):
+        raise ValueError(
+            f"`keys.path` must be absolute, got {keys.path!r}. `find` gives such a name."
+        )
     key_files.check_private(pathlib.Path(keys.path))
     number = keys.number(round_number)
     path = tf.constant(keys.path)

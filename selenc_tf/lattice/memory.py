@@ -21,6 +21,7 @@ memory itself. Whoever holds a key in a variable of his own program keeps it in 
 import contextlib
 import ctypes
 import threading
+import traceback
 from collections.abc import Iterator
 
 _M_PERTURB = -6  # malloc.h
@@ -54,12 +55,29 @@ def zeroed() -> Iterator[None]:
     """New memory of this process is zeros within, and freed memory is overwritten.
 
     Nothing happens on C libraries without that. Of several at once the last one ends it.
+    What an error holds of the functions that it comes from is freed within.
     """
     _FILL.begin()
     try:
         yield
+    except BaseException as error:
+        _forget(error)
+        raise
     finally:
         _FILL.end()
+
+
+def _forget(error: BaseException) -> None:
+    """Frees the variables of the functions that an error comes from, and its causes."""
+    known: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in known:
+            continue
+        known.add(id(one))
+        traceback.clear_frames(one.__traceback__)
+        waiting += [one.__cause__, one.__context__]
 
 
 def can_be_zeroed() -> bool:

@@ -1,5 +1,6 @@
 """The analysis of key flow: what it refuses, what it passes, what it says."""
 
+import os
 import pathlib
 
 import numpy as np
@@ -244,7 +245,32 @@ NAMES = {
         tf.strings.join([path, "/", tf.strings.as_string(0), ".key"])
     ),
     "one of two": lambda path: records_of(tf.constant([path, path])[0]),
+    "behind another data set": lambda path: _records_behind(
+        tf.data.Dataset.from_tensor_slices([path + ".other"]).flat_map(
+            lambda _: tf.data.Dataset.from_tensor_slices([path])
+        )
+    ),
+    "a text for a number": lambda path: _numbered(path, tf.constant("000000")),
+    "a fraction for a number": lambda path: _numbered(path, tf.constant(0.5)),
+    "with a scheme": lambda path: records_of(tf.constant(f"file://{path}")),
+    "with a zero": lambda path: records_of(tf.constant(path + "\0x")),
+    "around a corner": lambda path: records_of(
+        tf.constant(f"{os.path.dirname(path)}/../{os.path.basename(path)}")
+    ),
+    "from here": lambda path: records_of(tf.constant(os.path.basename(path))),
 }
+
+
+def _records_behind(names):
+    records = tf.data.TFRecordDataset(names).batch(5)
+    return tf.ensure_shape(records.get_single_element(), [5])[4]
+
+
+def _numbered(path, number):
+    digits = tf.raw_ops.AsString(
+        input=number, width=6 if number.dtype != tf.string else -1, fill="0"
+    )
+    return records_of(tf.strings.join([path, "/", digits, ".key"]))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -254,6 +280,35 @@ def test_a_file_of_which_nobody_knows_is_refused(name, path):
     process = fed_comp(lambda: send(tff.federated_eval(reads, tff.CLIENTS)))
     with pytest.raises(NotImplementedError, match="must know which key file"):
         key_flow.analyse(process)
+
+
+def test_a_name_of_public_records_must_be_known_too(path):
+    """What stands in a file of something else is no public record."""
+
+    @tf_comp
+    def reads():
+        name = tf.strings.join([path[:-4], path[-4:]])
+        public = tf.data.TFRecordDataset(name[tf.newaxis]).take(4).batch(4)
+        return tf.ensure_shape(public.get_single_element(), [4])[0]
+
+    process = fed_comp(lambda: send(tff.federated_eval(reads, tff.CLIENTS)))
+    with pytest.raises(NotImplementedError, match="must know which key file"):
+        key_flow.analyse(process)
+
+
+def test_a_path_that_only_stands_there_is_not_read(path):
+    """Neither is one that begins with it."""
+    unread = tf_comp(lambda: tf.constant(path + "0"))
+    process = fed_comp(
+        lambda: (
+            send(
+                tff.federated_map(tf_comp(lambda key: 0, np.str_), key_at_clients(path))
+            ),
+            tff.federated_eval(unread, tff.SERVER),
+        )
+    )
+    with pytest.raises(ValueError, match="does not name this file"):
+        key_flow.check(process, path + "0")
 
 
 def test_a_file_named_by_the_server_is_refused(path):

@@ -184,6 +184,22 @@ def test_names_that_no_graph_can_have_are_refused(tmp_path, name):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_relative_name_is_refused(keys):
+    with pytest.raises(ValueError, match="must be absolute"):
+        key_store.read(dataclasses.replace(keys, path="file:" + keys.path), CIPHER)
+
+
+def test_another_spelling_of_a_number_is_no_key_of_a_series(tmp_path):
+    series = key_store.create_series(tmp_path / "series", CIPHER, 2)
+    other = pathlib.Path(series.path) / "1.key"
+    other.write_bytes(b"something else")
+    assert key_store.find(series.path) == series
+    key = pathlib.Path(series.path) / "000001.key"
+    key.chmod(0o644)
+    with pytest.raises(PermissionError):
+        key_store.find(series.path)
+
+
 def test_not_through_a_link_either(tmp_path):
     target = tmp_path / "elsewhere"
     (tmp_path / "key").symlink_to(target)
