@@ -45,6 +45,7 @@ class Cipher(NamedTuple):
       decrypt: `(secret_key, string [b]) -> int64 [b, num_slots]` of sums, and of uploads
         too; zeros in the place of a block that does not say that it is such a sum, under
         this key. Runs on: client.
+      group_blocks: The blocks that are worked on together; fewer take as long.
     """
 
     name: str
@@ -59,3 +60,4 @@ class Cipher(NamedTuple):
     encrypt: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     add: Callable[[tf.Tensor], tf.Tensor]
     decrypt: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    group_blocks: int = 1

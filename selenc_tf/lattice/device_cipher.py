@@ -95,6 +95,8 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
     unpack = _compiled(groups.unpack, words)
     pack = _compiled(groups.pack, polynomials)
     add_polynomials = _compiled(scheme.add, polynomials, polynomials)
+    # Compiled: its thousands of operations on a few words take long one by one.
+    mix = _compiled(entropy.mix_words, tf.TensorSpec([entropy.DRAWN_WORDS], tf.uint32))
 
     def secret_in(secret_key: tf.Tensor) -> tf.Tensor:
         """The secret of a key that is one of these parameters: uint32 [P, N].
@@ -166,7 +168,7 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
         with tf.device(_HOST):
             tf.constant(spelled)
             secret = secret_in(secret_key)
-            root, noise_seed = entropy.draw_seed(), entropy.draw_seed()
+            root, noise_seed = mix(entropy.draw_words()), mix(entropy.draw_words())
 
             def group(part: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
                 made = encrypt_group(secret, root, noise_seed, index, part)
@@ -233,6 +235,7 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
         encrypt=encrypt,
         add=add,
         decrypt=decrypt,
+        group_blocks=chosen.columns,
     )
 
 

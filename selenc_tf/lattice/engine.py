@@ -25,6 +25,8 @@ from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.lattice.packing import Packing
 from selenc_tf.lattice.refusal import Refusal, must_be_accepted
 
+_CHUNK_BLOCKS = 40
+
 _CHECK_BITS = 60
 """Of the check values of a block where one slot alone is too small for one."""
 
@@ -39,12 +41,12 @@ class Engine:
       more_codes: How many codes each message has behind its values and their count, for
         numbers of another kind: `with_number`.
       chunk_blocks: Blocks that are worked on at a time. More need more memory, fewer
-        leave threads idle.
+        leave threads idle. None for a group of a cipher that has groups, else 40.
     """
 
     codec: FixedPointCodec
     cipher: Cipher
-    chunk_blocks: int = 40
+    chunk_blocks: int | None = None
     more_codes: int = 0
 
     def __post_init__(self) -> None:
@@ -53,7 +55,7 @@ class Engine:
         Raises:
           ValueError: If they do not.
         """
-        validation.check_at_least("chunk_blocks", self.chunk_blocks, 1)
+        validation.check_at_least("chunk_blocks", self.blocks_at_a_time, 1)
         validation.check_at_least("more_codes", self.more_codes, 0)
         cipher = self.cipher
         if cipher.plaintext_modulus * cipher.max_summands >= 2**62:
@@ -68,6 +70,14 @@ class Engine:
                 f"{cipher.max_abs_plaintext}, but packs them to {largest}. Choose the "
                 "parameters for as many bits as the codec has."
             )
+
+    @property
+    def blocks_at_a_time(self) -> int:
+        """`chunk_blocks`, or what is taken where nobody said it."""
+        if self.chunk_blocks is not None:
+            return self.chunk_blocks
+        group = self.cipher.group_blocks
+        return _CHUNK_BLOCKS if group == 1 else group
 
     @property
     def packing(self) -> Packing:
@@ -211,7 +221,7 @@ def seal(
     """
     m = tf.size(values)
     total = engine.num_codes(m)
-    per_chunk = engine.codes_per_block * engine.chunk_blocks
+    per_chunk = engine.codes_per_block * engine.blocks_at_a_time
     counted = digits.to_digits(
         engine.codec.saturated(values, bound), engine.codec.max_abs_code
     )[: total - m - engine.more_codes]
@@ -229,7 +239,7 @@ def seal(
         padding = -(tf.size(codes) + tf.size(behind)) % engine.codes_per_block
         codes = tf.concat([codes, behind, tf.zeros([padding], tf.int64)], axis=0)
         return _encrypt_chunk(
-            engine, secret_key, codes, chunk * engine.chunk_blocks, context
+            engine, secret_key, codes, chunk * engine.blocks_at_a_time, context
         )
 
     return _message_in_chunks(encrypt, -(-total // per_chunk), context)
@@ -300,7 +310,7 @@ def open_codes(
     with tf.control_dependencies([must_be_accepted(verdict)]):
         to_open = message.blocks_of(tf.identity(sealed))
     first = tf.cast(first_block, tf.int32)
-    size = engine.chunk_blocks
+    size = engine.blocks_at_a_time
 
     def decrypt(chunk: tf.Tensor) -> tf.Tensor:
         part = to_open[chunk * size : (chunk + 1) * size]

@@ -28,15 +28,18 @@ def files(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def test_from_the_holder_to_a_process(tmp_path):
+@pytest.mark.parametrize(
+    "name", ["tf_shell_bgv", pytest.param("device_rlwe", marks=pytest.mark.slow)]
+)
+def test_from_the_holder_to_a_process(tmp_path, name):
     """The key of `make` is that of `selective_encryption` with the same numbers."""
     holder, client = tmp_path / "holder" / "cohort.key", tmp_path / "client-1"
-    printed = done("make", holder)
+    printed = done("make", holder, cipher=name)
     printed += done("hand_out", holder, to=str(client))
     printed += done("list", client / "cohort.key")
     found = key_store.find(client / "cohort.key")
     assert printed.count(found.key_id) == 3 and "One key for all rounds." in printed
-    cipher = ciphers.shell(64, 16)
+    cipher = ciphers.named(name, 64, 16)
     key = key_store.read(found, cipher).numpy()
     # Of eight octets: four of so many stand in some path once in a thousand runs.
     parts = [key[at : at + 8] for at in range(len(key) - 8)]

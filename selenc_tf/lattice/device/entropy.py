@@ -27,6 +27,9 @@ SOURCE = "/proc/sys/kernel/random/uuid"
 _LINES = 4
 _LINE_BYTES = 36
 _LINE_WORDS = _LINE_BYTES // 4
+DRAWN_WORDS = _LINES * _LINE_WORDS
+"""Of `draw_words`."""
+
 _HOST = "/device:CPU:0"
 
 
@@ -69,6 +72,23 @@ def draw_seed(source: str | os.PathLike[str] = SOURCE) -> tf.Tensor:
       uint32 [8], uniform. Nobody else has it.
 
     Raises:
+      As `draw_words`.
+    """
+    return mix_words(draw_words(source))
+
+
+def draw_words(source: str | os.PathLike[str] = SOURCE) -> tf.Tensor:
+    """What a new seed is made of, by `mix_words`, which XLA can compile.
+
+    Runs on: whoever needs a secret, on the host, likewise.
+
+    Args:
+      source: The operating system's file.
+
+    Returns:
+      uint32 [36], with more than 256 random bits. Nobody else has it.
+
+    Raises:
       RuntimeError: Where the graph is built, if there is no such source.
       NotFoundError: When run, if there is none where it runs.
       InvalidArgumentError: When run, if the source says the same twice.
@@ -80,22 +100,31 @@ def draw_seed(source: str | os.PathLike[str] = SOURCE) -> tf.Tensor:
         # As an index: an assertion would be waited for by all that is in the graph.
         again = _LINES - tf.size(tf.unique(lines).y)
         name = "the_operating_system_must_give_other_random_numbers_but_repeats_them"
-        return mix(tf.gather([lines], again, name=name))
+        return words_of(tf.gather([lines], again, name=name))
 
 
-def mix(lines: tf.Tensor) -> tf.Tensor:
-    """One seed of several lines: each four of their words choose the next key.
-
-    Runs on: the host.
+def words_of(lines: tf.Tensor) -> tf.Tensor:
+    """The words that lines consist of.
 
     Args:
-      lines: string [l], of 36 bytes each, with 256 random bits in all or more.
+      lines: string [l], of 36 bytes each.
+
+    Returns:
+      uint32 [9 l].
+    """
+    raw = tf.io.decode_raw(lines, tf.int32, fixed_length=_LINE_BYTES)
+    words = tf.bitcast(raw, tf.uint32)
+    return tf.reshape(words, [lines.shape[0] * _LINE_WORDS])
+
+
+def mix_words(spoken: tf.Tensor) -> tf.Tensor:
+    """One seed of several lines: each four of their words choose the next key.
+
+    Args:
+      spoken: uint32 [4 i], with 256 random bits in all or more.
 
     Returns:
       uint32 [8].
     """
-    raw = tf.io.decode_raw(lines, tf.int32, fixed_length=_LINE_BYTES)
-    words = tf.bitcast(raw, tf.uint32)
-    spoken = tf.reshape(words, [lines.shape[0] * _LINE_WORDS])
     # From a key that everybody knows: here the walk is a hash, not a secret function.
     return chacha20.derive(tf.zeros([chacha20.KEY_WORDS], tf.uint32), spoken)

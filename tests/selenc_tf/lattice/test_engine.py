@@ -580,6 +580,28 @@ def test_a_sum_with_a_message_of_another_round(party):
     assert is_garbled(party, mixed, now, 2)
 
 
+def test_chunks_where_nobody_says_another_size():
+    sizes = [
+        dataclasses.replace(engine, chunk_blocks=None).blocks_at_a_time
+        for engine in ENGINES.values()
+    ]
+    assert sizes == [40, 40, DEVICE.cipher.group_blocks] and sizes[2] > 1
+
+
+@pytest.mark.slow
+def test_what_clients_send_is_no_sum_and_a_sum_is_not_what_they_send():
+    party = Party(DEVICE, DEVICE.cipher.keygen())
+    context, blocks = party.context(10), DEVICE.num_blocks(party.context(10).values)
+    sent = party.seal(uniform(10))
+    for sealed, upload in ((sent, True), (party.add([sent], context), False)):
+        verdicts = [
+            Refusal(int(engine_lib.judge(DEVICE, sealed, context, 1, 0, blocks, as_)))
+            for as_ in (upload, not upload)
+        ]
+        other = Refusal.TRUNCATED if upload else Refusal.CORRUPTED
+        assert verdicts == [Refusal.ACCEPTED, other]
+
+
 def test_blocks_in_another_order_with_a_forged_header(party):
     filled = 4 * party.engine.codes_per_block
     m = filled - party.engine.count_codes(filled)
