@@ -45,7 +45,6 @@ class TestFreshness:
     def test_blocks_of_a_message_and_of_several_groups(self, key):
         assert all_differ(CIPHER.encrypt(key, zeros(19)).numpy())
 
-    @pytest.mark.slow
     def test_messages_of_one_graph_and_of_its_runs(self, key):
         @tf.function(autograph=False)
         def several():
