@@ -5,7 +5,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import blind, cost_summary, statistic, text_tables, units, why
+from experiments.outputs import (
+    at_limit,
+    blind,
+    cost_summary,
+    labels,
+    statistic,
+    text_tables,
+    units,
+    why,
+)
 from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
@@ -36,6 +45,9 @@ class AttackRow(NamedTuple):
       seconds: Of one attack.
       past_blind: On how many examples it is better than the blind guess.
       better_by: By what, where that is not the main measure alone.
+      searches_at_limit: Share of its searches that their limit ended.
+      labels_right: How many labels it names.
+      labels_read: Of how many that it reads from what is visible.
     """
 
     context: Context
@@ -52,6 +64,9 @@ class AttackRow(NamedTuple):
     seconds: Statistic | None
     past_blind: Past | None = None
     better_by: tuple[str, ...] = ()
+    searches_at_limit: float | None = None
+    labels_right: int = 0
+    labels_read: int = 0
 
     @property
     def name(self) -> str:
@@ -125,6 +140,9 @@ def _row(group: Sequence[AttackRecord], leaks: Leaks) -> AttackRow:
             )
             if short
         ),
+        searches_at_limit=at_limit.of(ended).share,
+        labels_right=labels.right(labels.read(ended)),
+        labels_read=len(labels.read(ended)),
     )
 
 
@@ -137,7 +155,7 @@ def to_csv(rows: Sequence[AttackRow]) -> str:
         *(f"leak_{part}" for part in Statistic._fields),
         *("diverged", "chosen", "without_result", "attack_seconds_median"),
         *(f"past_blind_{part}" for part in Past._fields),
-        "better_by",
+        *("better_by", "searches_at_limit", "labels_right", "labels_read"),
     )
     lines = [
         (
@@ -152,6 +170,9 @@ def to_csv(rows: Sequence[AttackRow]) -> str:
             row.seconds and row.seconds.median,
             *(row.past_blind or [None] * len(Past._fields)),
             "; ".join(row.better_by),
+            row.searches_at_limit,
+            row.labels_right,
+            row.labels_read,
         )
         for row in rows
     ]

@@ -3,35 +3,58 @@
 from collections.abc import Iterator
 
 from attacks.metrics.success import Rate
+from experiments.outputs import labels as labels_lib
 from experiments.outputs.leakage_summary import Leakage
 from experiments.outputs.leaks import Leaks
 
-LABELS = "label right by some attack"
+LABELS = "label named by one attack alone"
+UNREAD = "no attack reads a label"
 
 
 def rates(leakage: Leakage, leaks: Leaks) -> Iterator[tuple[str, Rate]]:
-    """What counts as recovered of the best of each example, and its label, by name."""
+    """What counts as recovered of the best of each example, by name."""
     for share in leaks.recovered:
         if found := leakage.shares.get(share.name):
             yield share.words, found
-    if leakage.labels:
-        yield _labels(leakage), leakage.labels
 
 
-def _labels(leakage: Leakage) -> str:
+def labels(leakage: Leakage) -> Iterator[tuple[str, str]]:
+    """The labels that the best single attack names; nothing where none was asked for.
+
+    Yields:
+      What it is, with how often a guess is right, and the attack with its number.
+    """
+    if not leakage.label_by:
+        return
+    by_chance = f" ({guess})" if (guess := guess_is_right(leakage)) else ""
+    if not leakage.labels:
+        yield f"{LABELS}{by_chance}", labels_lib.NONE
+        return
+    yield f"{LABELS}{by_chance}", f"{reader(leakage)} {in_words(leakage.labels)}"
+
+
+def reader(leakage: Leakage) -> str:
+    """The attack that names most labels, without its attacker."""
+    return leakage.label_by.partition(" ")[0]
+
+
+def named(leakage: Leakage) -> str:
+    """The same as a part of a sentence: "label: idlg alone names 5 of 5"; or ""."""
+    if not leakage.label_by:
+        return ""
+    if not leakage.labels:
+        return UNREAD
+    rate = leakage.labels
+    said = f"label: {reader(leakage)} alone names {rate.successes} of {rate.trials}"
+    guess = guess_is_right(leakage)
+    return f"{said}, {guess}" if guess else said
+
+
+def guess_is_right(leakage: Leakage) -> str:
+    """How often a guess of a label is right, in words; "" where that is not known."""
     if not leakage.label_classes:
-        return LABELS
-    percent, tries = f"{100 * (chance(leakage) or 0):.0f} %", leakage.label_tries or 1
-    if tries == 1:
-        return f"{LABELS} (chance of a guess: {percent})"
-    return f"{LABELS} (chance of one of {tries} independent guesses: {percent})"
-
-
-def chance(leakage: Leakage) -> float | None:
-    """How often one of so many independent guesses names a label; None if not known."""
-    if not leakage.label_classes:
-        return None
-    return float(1 - (1 - 1 / leakage.label_classes) ** (leakage.label_tries or 1))
+        return ""
+    return f"a guess is right in {100 / leakage.label_classes:.3g} %"
 
 
 def in_words(rate: Rate) -> str:

@@ -6,7 +6,7 @@ attack that failed while another one did not.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from experiments.outputs import blind, tries
@@ -18,17 +18,20 @@ NAME = "best of each example in hindsight"
 """What it is called, wherever it is shown."""
 
 
-def of_examples(records: Iterable[AttackRecord], leaks: Leaks) -> list[Try]:
+def of_examples(
+    records: Iterable[AttackRecord], leaks: Leaks, last: Collection[str] = ()
+) -> list[Try]:
     """The best of each example and seed, of everything that was tried on it.
 
     Args:
       records: Of one setting.
       leaks: What is measured; `order` is by it.
+      last: Attacks that are the best only where nothing else was tried.
 
     Returns:
       One for each example and seed that has a reconstruction, diverged or not.
     """
-    return _best(records, lambda one: order(one, leaks))
+    return _best(records, lambda one: (one.attack not in last, *order(one, leaks)))
 
 
 def by_measure(records: Iterable[AttackRecord], key: str) -> list[Try]:

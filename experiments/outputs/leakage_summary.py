@@ -3,13 +3,21 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
 from attacks.metrics import success
 from attacks.metrics.success import Rate
-from experiments.outputs import blind, hindsight, statistic, units, why
+from experiments.outputs import (
+    at_limit,
+    blind,
+    hindsight,
+    labels,
+    statistic,
+    units,
+    why,
+)
 from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks, Share
 from experiments.outputs.records import ATTACKERS, AttackRecord, MemberRecord
@@ -17,9 +25,6 @@ from experiments.outputs.statistic import Statistic
 from experiments.outputs.tries import Try
 
 _SHORT = {"mask_aware": "aware"}
-
-Place: TypeAlias = tuple[int, int]
-"""A seed and an example."""
 
 CLASSES = "classes"
 """In the details of a record: among how many its label was to be named."""
@@ -47,15 +52,16 @@ class Leakage(NamedTuple):
       best_past_blind: The same of all.
       numbers: Of the reconstructions behind `best`, by `Number.name`: what else was
         measured. Of an attack that another one tried and did not believe that is less.
-      shares: By `Share.name`; a sample on which every attack diverged is a failure.
+      shares: By `Share.name`; a sample on which every attack diverged is a failure, and
+        so is one of which only something similar was looked up.
       best_attack: The attacks and attackers behind `best`, and of how many examples
         each; an only one without a number.
       better_by: By what they are better than the guess, where that is not the main
         measure alone (`Leaks.seen`), with medians.
-      label_accuracy: Share of the examples whose label some attack names, whichever it is.
-      labels: The same with its interval.
-      label_tries: How many attacks named it of one example, at most: each may be right by
-        chance.
+      label_accuracy: Share of the examples whose label the best attack on labels names.
+      labels: The same with its interval; None also where no attack reads a label.
+      label_by: That attack and its attacker; `labels.NONE` where no attack reads a label,
+        "" where none was to be named.
       label_classes: Among how many classes they name it: one guess in so many is right by
         chance; None where records do not say.
       diverged: Number of attacks that ended without a number; they count as failures
@@ -63,6 +69,8 @@ class Leakage(NamedTuple):
       without_result: Attacks that do not apply or failed, and members that failed of
         those that are made of several, each with its reason; they enter no number above.
       attack_seconds: Of one attack.
+      searches_at_limit: Share of the searches that their limit ended: what those found is
+        the least that leaks.
     """
 
     naive: Statistic | None = None
@@ -79,11 +87,12 @@ class Leakage(NamedTuple):
     better_by: tuple[str, ...] = ()
     label_accuracy: float | None = None
     labels: Rate | None = None
-    label_tries: int | None = None
+    label_by: str = ""
     label_classes: int | None = None
     diverged: int = 0
     without_result: tuple[str, ...] = ()
     attack_seconds: Statistic | None = None
+    searches_at_limit: float | None = None
 
 
 def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
@@ -106,10 +115,13 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
     key = leaks.main.key
     best = hindsight.of_examples(records, leaks)
     finished = _finished(best, key)
-    asked = _asked(group)
-    labels = _labels(asked)
+    reader = labels.best(group)
+    right = reader and _rate(
+        [bool(one.label_correct) for one in reader.records], reader.records
+    )
     numbers = {one.name: _statistic(finished, one.key, leaks) for one in leaks.numbers}
-    shares = {one.name: _share(best, one) for one in leaks.shares}
+    made = hindsight.of_examples(records, leaks, leaks.lookups)
+    shares = {one.name: _share(made, one, leaks) for one in leaks.shares}
     return Leakage(
         naive=_main(by_attacker["naive"], leaks),
         mask_aware=_main(by_attacker["mask_aware"], leaks),
@@ -134,9 +146,9 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
             )
             if short
         ),
-        label_accuracy=labels and labels.rate,
-        labels=labels,
-        label_tries=max(map(len, asked.values()), default=None),
+        label_accuracy=right and right.rate,
+        labels=right,
+        label_by=_label_by(reader, group),
         label_classes=max(
             (one.details[CLASSES] for one in group if CLASSES in one.details),
             default=None,
@@ -144,6 +156,7 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
         diverged=sum(math.isnan(record.number(key)) for record in group),
         without_result=_without_result(records),
         attack_seconds=statistic.summarise(record.seconds for record in group),
+        searches_at_limit=at_limit.of(group).share,
     )
 
 
@@ -156,19 +169,10 @@ def _main(group: Iterable[AttackRecord], leaks: Leaks) -> Statistic | None:
     return _statistic(_finished(hindsight.of_examples(group, leaks), key), key, leaks)
 
 
-def _asked(group: Iterable[AttackRecord]) -> Mapping[Place, list[AttackRecord]]:
-    """The attacks that were to name a label, by example and seed."""
-    asked: dict[Place, list[AttackRecord]] = {}
-    for one in group:
-        if one.label_correct is not None:
-            asked.setdefault((one.cell.seed, one.image_index), []).append(one)
-    return asked
-
-
-def _labels(asked: Mapping[Place, list[AttackRecord]]) -> Rate | None:
-    """Of how many examples some attack names the label."""
-    right = [any(one.label_correct for one in tried) for tried in asked.values()]
-    return _rate(right, [tried[0] for tried in asked.values()])
+def _label_by(reader: labels.Reader | None, group: Iterable[AttackRecord]) -> str:
+    if reader is None:
+        return labels.NONE if labels.asked(group) else ""
+    return f"{reader.attack} {_SHORT.get(reader.attacker, reader.attacker)}"
 
 
 def _blind(records: Iterable[AttackRecord], leaks: Leaks) -> Statistic | None:
@@ -188,13 +192,14 @@ def _statistic(best: Iterable[Try], key: str, leaks: Leaks) -> Statistic | None:
     return statistic.summarise(values, of, independent, exact)
 
 
-def _share(best: Sequence[Try], share: Share) -> Rate | None:
-    """Of samples; one on which every attack diverged is none that succeeded."""
+def _share(best: Sequence[Try], share: Share, leaks: Leaks) -> Rate | None:
+    """Of samples; where every attack diverged or only looked up, none succeeded."""
     if share.at_least is not None:
-        found = [one.number(share.key) >= share.at_least for one in best]
+        right = [(one, one.number(share.key) >= share.at_least) for one in best]
     else:
-        measured = [one.measures for one in best if share.key in one.measures]
-        found = [bool(one[share.key]) for one in measured]
+        measured = [one for one in best if share.key in one.measures]
+        right = [(one, bool(one.measures[share.key])) for one in measured]
+    found = [yes and one.attack not in leaks.lookups for one, yes in right]
     return _rate(found, [one.record for one in best])
 
 

@@ -37,6 +37,7 @@ class Share(NamedTuple):
       heading: Of its column in a wide table for people; "" for none.
       caption: What that column says, for the line below the table.
       panel: The title of its panel in the figure over the ratio; "" for none.
+      told: Whether sentences tell it, though no table for people has a column of it.
     """
 
     key: str
@@ -46,6 +47,7 @@ class Share(NamedTuple):
     heading: str = ""
     caption: str = ""
     panel: str = ""
+    told: bool = False
 
 
 class Seen(NamedTuple):
@@ -90,6 +92,7 @@ class Leaks(NamedTuple):
       drawn: Where a value of `main` is drawn, if it may be infinite.
       exact: What is larger says no more of `main` than that all is known.
       lookups: Attacks that find something like the example and reconstruct nothing.
+      of_rows: How the same is told of rows of tables (`told`); None for as it is.
       near: Values of `main` closer than this have one label in a figure.
     """
 
@@ -111,6 +114,7 @@ class Leaks(NamedTuple):
     exact: float = math.inf
     lookups: tuple[str, ...] = ()
     seen: Mapping[str, Seen] = MappingProxyType({})
+    of_rows: "Leaks | None" = None
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -120,5 +124,5 @@ class Leaks(NamedTuple):
 
     @property
     def recovered(self) -> tuple[Share, ...]:
-        """The shares that tables for people have: what counts as recovered."""
-        return tuple(one for one in self.shares if one.heading)
+        """The shares that people are told: what counts as recovered."""
+        return tuple(one for one in self.shares if one.heading or one.told)

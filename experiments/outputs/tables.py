@@ -418,10 +418,16 @@ def _recovered_shares(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]
     """What counts as recovered, and right labels: how many of how many, how sure."""
     found: dict[str, dict[str, dict[str, list[str]]]] = {}
     for row in rows:
-        for name, rate in counted.rates(row.leakage, leaks):
+        counts = [
+            *(
+                (name, counted.in_words(rate))
+                for name, rate in counted.rates(row.leakage, leaks)
+            ),
+            *counted.labels(row.leakage),
+        ]
+        for name, count in counts:
             of_metric = found.setdefault(name, {}).setdefault(row.metric, {})
-            percent = row.percent
-            of_metric.setdefault(counted.in_words(rate), []).append(percent)
+            of_metric.setdefault(count, []).append(row.percent)
     for name, metrics in found.items():
         parts: dict[str, list[str]] = {}
         for metric, values in metrics.items():

@@ -19,6 +19,7 @@ from experiments.outputs import (
     tables,
     tensorboard,
     text_tables,
+    told,
 )
 from experiments.outputs import summary as summary_lib
 from experiments.outputs.leaks import Leaks
@@ -91,7 +92,8 @@ def _everything(
     modality: Modality,
     unfinished: str,
 ) -> None:
-    found, leaks = results.load(run_folder), modality.leaks
+    found = results.load(run_folder)
+    leaks = told.of(modality.leaks, found)
     rows = summary_lib.summarise(found, leaks)
     csv = tables.to_csv(rows, leaks).encode()
     files.write_atomically(run_folder / tables.FILE_NAME, csv)
@@ -157,7 +159,8 @@ def summary(
       modality: What an example is.
       stream: Where to.
     """
-    found, leaks = results.load(run_folder), modality.leaks
+    found = results.load(run_folder)
+    leaks = told.of(modality.leaks, found)
     rows = summary_lib.summarise(found, leaks)
     attacked = [record for record in found if isinstance(record, AttackRecord)]
     for line in (*attackers.of(attacked), *assumed.of(found)):

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from experiments.outputs.leaks import Leaks, Number, Seen, Share
 from experiments.outputs.pictures import decibels
 
-PICTURES = Leaks(
+_PICTURES = Leaks(
     modality="pictures",
     main=Number(
         key="psnr_db",
@@ -29,6 +29,13 @@ PICTURES = Leaks(
         Number(key="feature_mse", name="feature_mse", words=""),
     ),
     shares=(
+        Share(
+            key="psnr_db",
+            name="exact",
+            words="recovered exactly",
+            at_least=decibels.EXACT_DB,
+            told=True,
+        ),
         Share(key="psnr_db", name="success_20db", at_least=20.0),
         Share(
             key="psnr_db",
@@ -75,6 +82,30 @@ PICTURES = Leaks(
         }
     ),
 )
+_ROWS = _PICTURES._replace(
+    caption="PSNR: leakage in dB of values scaled to [0, 1], median over rows, higher = "
+    "more leaked; exact = closer than rounding to 8 bits of each column's range",
+    # How well a picture can be seen at so many decibels says nothing of a row.
+    shares=tuple(
+        one._replace(words="", heading="", caption="", panel="")
+        if one.name == "success_25db"
+        else one
+        for one in _PICTURES.shares
+    ),
+    beyond_words="more than 1 dB of PSNR above it, nor identified (nearer to its original "
+    "than to any other row) where neither the guess nor random rows are",
+    seen=MappingProxyType(
+        {
+            "identified": Seen(
+                "identified, nearer to its original than to any other row, and not better "
+                "by PSNR",
+                "identified",
+            )
+        }
+    ),
+)
+
+PICTURES = _PICTURES._replace(of_rows=_ROWS)
 """Measures of a record:
 
 * `mse`: mean squared error of the reconstruction, numbers in [0, 1]; NaN if the attack

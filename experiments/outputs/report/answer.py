@@ -167,10 +167,13 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
 def _counted(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
     """Shares of examples, and on how many attacks are better than without a gradient."""
     best = next(each for each in here if each.attack == HINDSIGHT)
-    rates = [
-        f"{name}: {counted.in_words(rate)}"
-        for name, rate in (counted.rates(best.summary, leaks) if best.summary else ())
-    ]
+    rates = []
+    if best.summary:
+        rates = [
+            f"{name}: {counted.in_words(rate)}"
+            for name, rate in counted.rates(best.summary, leaks)
+        ]
+        rates += [f"{name}: {count}" for name, count in counted.labels(best.summary)]
     if rates:
         listed = "; ".join(rates)
         yield f"{listed[:1].upper()}{listed[1:]}."

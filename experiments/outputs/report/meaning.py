@@ -2,13 +2,15 @@
 
 import functools
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from attacks.metrics import success
-from experiments.outputs import attackers, blind, counted, hindsight, units
+from attacks.metrics.success import Rate
+from experiments.outputs import at_limit, attackers, blind, counted, hindsight, units
 from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
@@ -78,6 +80,8 @@ def of(
             *rest,
         ]
     mine = [one for one in records if outcomes.context_of(one) == context]
+    masks_of = {one.mask for each in metrics.values() for one in each}
+    sentences += at_limit.of(mine).sentences(several_masks=len(masks_of) > 1)
     if context.target == "client":
         masks = [one.mask for each in metrics.values() for one in each]
         sentences += _firsts(context, dict.fromkeys(masks), rounds)
@@ -100,10 +104,17 @@ def _of_metric(
     hiding = [one.mask for one in found if one.mask.share > 0]
     near = shares.nearest(hiding) if hiding else None
     if ordered and ordered[0].mask.low == 0.0 and ordered[0].past.none:
-        yield (
-            f"even with nothing hidden the attacks tried are {blind.NO_BETTER}, so this "
-            "says nothing of what hiding does. Try other attacks, or longer searches."
+        blind_anyway = (
+            f"even with nothing hidden the attacks tried are {blind.NO_BETTER}"
         )
+        more = "Try other attacks, or longer searches."
+        if _reads_labels(ordered[0].outcome):
+            yield (
+                f"{blind_anyway}: they get nothing of the examples themselves. "
+                f"Labels leak: {_labels_alone(ordered)}. {more}"
+            )
+        else:
+            yield f"{blind_anyway}, so this says nothing of what hiding does. {more}"
         if near and (cost := costs_of(near)):
             yield f"With {near.text} hidden {cost}."
         return
@@ -117,7 +128,8 @@ def _of_metric(
         )
     if near:
         (at,) = (one for one in found if one.mask == near)
-        said = _about_a_tenth(at, costs_of(near), leaks)
+        bare_one = next((one for one in found if one.mask.high == 0.0), None)
+        said = _about_a_tenth(at, costs_of(near), leaks, bare_one)
         yield f"{said[:1].upper()}{said[1:]}" if fails else said
     else:
         yield f"with nothing hidden {_recovered(found[0], leaks)}."
@@ -157,9 +169,9 @@ def _published(one: Outcome, leaks: Leaks) -> Iterator[str]:
     yield f"From what is published {_recovered(one, leaks)}, {helps}."
 
 
-def _about_a_tenth(one: Outcome, cost: str, leaks: Leaks) -> str:
+def _about_a_tenth(one: Outcome, cost: str, leaks: Leaks, bare: Outcome | None) -> str:
     where = "" if shares.is_about(one.mask) else ", the measured share nearest to 10 %,"
-    said = f"with {one.mask.text} hidden{where} {_recovered(one, leaks)}"
+    said = f"with {one.mask.text} hidden{where} {_recovered(one, leaks, bare=bare)}"
     return f"{said}; there {cost}." if cost else f"{said}."
 
 
@@ -231,13 +243,16 @@ def _unknown(
         yield f"{rest or 'So this'} says nothing of what hiding does."
 
 
-def _recovered(one: Outcome, leaks: Leaks, shortly: bool = False) -> str:
+def _recovered(
+    one: Outcome, leaks: Leaks, shortly: bool = False, bare: Outcome | None = None
+) -> str:
     """What attacks recover, and of how many examples it counts as recovered.
 
     Args:
       one: The best of each example.
       leaks: What is measured.
       shortly: Whether the interval, the best attacks and labels were said before.
+      bare: The same with nothing hidden, to compare with.
     """
     named = [] if shortly else list(_labels(one))
     past = one.past
@@ -247,13 +262,14 @@ def _recovered(one: Outcome, leaks: Leaks, shortly: bool = False) -> str:
         said = f"the median of the best attack on each example is {middle}"
     elif past.none:
         said = f"{who} are {blind.NO_BETTER} on any of {_examples(past, one)}"
-        return f"{said}{f' ({named[0]})' if named else ''}"
+        listed = "; ".join([*_bare(bare, leaks), *named])
+        return f"{said} ({listed})" if listed else said
     else:
         said = f"{who} recover {_more(past, one)}"
     parts = [
         *([] if shortly else [*_interval(one), *_best(one, leaks)]),
         *(sentence for sentence, _ in blind.seen(one.decided, leaks)),
-        *_rates(one, leaks),
+        *_rates(one, leaks, bare),
         *named,
     ]
     return f"{said} ({'; '.join(parts)})" if parts else said
@@ -301,25 +317,85 @@ def lookup(names: Iterable[str], leaks: Leaks) -> Iterator[str]:
         if name in leaks.lookups:
             yield (
                 f"{name} is a look-up: a similar public example was found, nothing was "
-                "reconstructed"
+                "reconstructed, and it counts in no share"
             )
 
 
-def _rates(outcome: Outcome, leaks: Leaks) -> Iterator[str]:
-    """How many of the examples count as recovered."""
+def _rates(
+    outcome: Outcome, leaks: Leaks, bare: Outcome | None = None
+) -> Iterator[str]:
+    """How many of the examples count as recovered, and how many with nothing hidden."""
+    counts = _counts(outcome, leaks)
+    before = _counts(bare, leaks) if bare else {}
+    told = _telling([counts, *([before] if before else [])])
+    if before and all(counts[name] == before.get(name) for name in told):
+        listed = ", ".join(f"{name}: {_of(counts[name])}" for name in told)
+        yield from [f"{listed}, as at 0 %"] if told else []
+        return
+    for name in told:
+        than = f", with nothing hidden {_of(before[name])}" if name in before else ""
+        yield f"{name}: {_of(counts[name])}{than}"
+
+
+def _telling(counts: Sequence[Mapping[str, Rate]]) -> list[str]:
+    """The shares that say something: not what follows from all or none being exact."""
+    names = list(counts[0])
+    if len(names) < 2:
+        return names
+    exact = [one[names[0]] for one in counts if names[0] in one]
+    if all(rate.successes == rate.trials for rate in exact):
+        return names[:1]
+    return names[1:] if not any(rate.successes for rate in exact) else names
+
+
+def _counts(outcome: Outcome, leaks: Leaks) -> dict[str, Rate]:
+    """By name, the strictest first."""
     summary = outcome.summary
-    for name, rate in counted.rates(summary, leaks) if summary else ():
-        if not name.startswith(counted.LABELS):
-            yield f"{name}: {rate.successes} of {rate.trials}"
+    return dict(counted.rates(summary, leaks)) if summary else {}
+
+
+def _of(rate: Rate) -> str:
+    return f"{rate.successes} of {rate.trials}"
+
+
+def _bare(bare: Outcome | None, leaks: Leaks) -> Iterator[str]:
+    """What is recovered with nothing hidden, beside a share at which nothing is."""
+    if bare is None or bare.past is None:
+        return
+    rates = ", ".join(_rates(bare, leaks))
+    more = f"{bare.past.better} of {bare.past.of}"
+    yield f"with nothing hidden better on {more}{f', {rates}' if rates else ''}"
 
 
 def _labels(outcome: Outcome) -> Iterator[str]:
-    """How many labels some attack names, and how many that would be by chance."""
+    """How many labels one attack names alone, and how often a guess is right."""
+    if outcome.summary and (said := counted.named(outcome.summary)):
+        yield said
+
+
+def _reads_labels(outcome: Outcome) -> bool:
+    """Whether one attack names more labels than a guess would."""
     summary = outcome.summary
-    if summary and summary.labels:
-        rate, chance = summary.labels, counted.chance(summary)
-        by = "" if chance is None else f", {100 * chance:.0f} % by chance"
-        yield f"label named: {rate.successes} of {rate.trials}{by}"
+    if not summary or not summary.labels:
+        return False
+    return summary.labels.rate > 1 / (summary.label_classes or math.inf)
+
+
+def _labels_alone(ordered: Sequence[Compared]) -> str:
+    """What labels leak, where the examples themselves do not."""
+    said: dict[str, list[str]] = {}
+    summaries = [
+        (one, one.outcome.summary) for one in ordered if one.outcome.summary is not None
+    ]
+    for one, summary in summaries:
+        count = "none"
+        if summary.labels:
+            rate = summary.labels
+            count = f"{rate.successes} of {rate.trials} by {counted.reader(summary)}"
+        said.setdefault(count, []).append(percent(one.mask.share))
+    listed = ", ".join(f"{count} with {', '.join(at)} %" for count, at in said.items())
+    guess = counted.guess_is_right(summaries[0][1])
+    return f"{listed} hidden{f' ({guess})' if guess else ''}"
 
 
 def _cost(

@@ -9,7 +9,14 @@ import jinja2
 import markupsafe
 import plotly.offline
 
-from experiments.outputs import assumed, attackers, blind, cost_summary, glossary
+from experiments.outputs import (
+    assumed,
+    at_limit,
+    attackers,
+    blind,
+    cost_summary,
+    glossary,
+)
 from experiments.outputs.cost_summary import Setting
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
@@ -407,4 +414,6 @@ def _caption(context: Context, attacked: Sequence[AttackRecord], leaks: Leaks) -
         said += f". Attacked is {outcomes.PUBLISHED}"
     if blind.of_examples(own, leaks.main.key):
         said += f". {blind.NO_BETTER.capitalize()}: on no example {leaks.beyond_words}"
+    if stopped := at_limit.of(own).text:
+        said += f". {stopped[:1].upper()}{stopped[1:]}"
     return said

@@ -3,7 +3,7 @@
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 
-from experiments.outputs import files, records
+from experiments.outputs import files, records, told
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import (
@@ -80,7 +80,10 @@ def families_of(
     runs: Sequence[Run], leaks_of: Callable[[str], Leaks]
 ) -> list[tuple[Family, Leaks]]:
     """Runs that belong together, each family with what is measured there."""
-    return [(one, leaks_of(modality(one))) for one in families.join(runs)]
+    return [
+        (one, told.of(leaks_of(modality(one)), one.records))
+        for one in families.join(runs)
+    ]
 
 
 def page_of(

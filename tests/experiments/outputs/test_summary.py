@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from experiments.outputs import counted, summary
+from experiments.outputs import at_limit, counted, summary
 from experiments.outputs import records as records_lib
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.report import outcomes
@@ -182,22 +182,64 @@ def test_other_models_and_client_numbers_are_no_baseline():
         assert ours.cost.relative_bytes is None
 
 
-def test_a_right_label_says_how_many_tried_and_what_chance_has():
-    """Of whichever attack; the best by decibels may name another."""
+def test_labels_are_those_of_one_attack_alone():
+    """Of several that guess one is right by chance; the best by decibels may err."""
     known = {"details": {"classes": 4}}
     records = [
         attack(0, psnr=30.0, label_correct=False, **known),
         attack(0, "naive", 5.0, **known),
-        attack(1, label_correct=False, **known),
+        attack(1, label_correct=True, **known),
+        attack(1, "naive", 5.0, label_correct=False, **known),
         attack(2, label_correct=None, **known),
     ]
     (row,) = summary.summarise(records)
-    assert row.leakage.labels[:2] == (1, 2)
-    names = [name for name, _ in counted.rates(row.leakage, PICTURES)]
-    assert (
-        names[-1]
-        == "label right by some attack (chance of one of 2 independent guesses: 44 %)"
+    assert row.leakage.labels[:2] == (1, 2) and row.leakage.label_by == "lbfgs aware"
+    ((name, count),) = counted.labels(row.leakage)
+    assert name == "label named by one attack alone (a guess is right in 25 %)"
+    assert count.startswith("lbfgs 1 of 2 (95 % interval")
+    (row,) = summary.summarise(records[-1:])
+    assert row.leakage.label_by == "" and not list(counted.labels(row.leakage))
+
+
+def test_who_does_not_go_by_the_message_reads_no_label():
+    for changes in (
+        {"stop": "prior_only"},
+        {"stop": "nothing_visible"},
+        {"stop": "retrieved"},
+        {"label_source": "guessed"},
+        {"shows_something": False},
+    ):
+        (row,) = summary.summarise([attack(details={"classes": 2, **changes})])
+        assert row.leakage.labels is None and row.leakage.label_accuracy is None
+        assert [count for _, count in counted.labels(row.leakage)] == ["none"]
+        assert counted.named(row.leakage) == "no attack reads a label"
+
+
+def test_a_look_up_counts_in_no_share():
+    made = [
+        attack(0, psnr=70.0, attack="retrieval"),
+        attack(0, psnr=30.0),
+        attack(1, psnr=70.0, attack="retrieval"),
+        attack(2, psnr=60.0),
+    ]
+    (row,) = summary.summarise(made)
+    shares = row.leakage.shares
+    assert shares["success_25db"][:2] == (2, 3) and shares["exact"][:2] == (1, 3)
+    assert row.leakage.best_attack == "retrieval aware (2), lbfgs aware (1)"
+
+
+def test_the_share_of_searches_that_their_limit_ended():
+    ended = ("iterations", "seconds", "tolerance", "line_search")
+    none = ("retrieved", "prior_only", "nothing_visible", "closed_form", "inconsistent")
+    made = [
+        attack(image, details={"stop": stop})
+        for image, stop in enumerate((*ended, *none))
+    ]
+    (row,) = summary.summarise(made)
+    assert row.leakage.searches_at_limit == 0.5
+    assert at_limit.of(made).text == (
+        "2 of 4 searches ended at their limit, after 300 iterations"
     )
-    (row,) = summary.summarise(records[2:])
-    names = [name for name, _ in counted.rates(row.leakage, PICTURES)]
-    assert names[-1] == "label right by some attack (chance of a guess: 25 %)"
+    blind_search = attack(0, details={"stop": "iterations", "shows_something": False})
+    (row,) = summary.summarise([blind_search, attack(1)])
+    assert row.leakage.searches_at_limit is None

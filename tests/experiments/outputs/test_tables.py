@@ -48,8 +48,8 @@ def test_csv_has_the_columns_and_values_of_earlier_versions():
             "weights_after_rounds", "relative_mean_upload_bytes",
             "relative_first_upload_bytes", "trained_agreement",
             "seconds_unsure", "ciphertext_bytes", "clear_bytes",
-        "label_tries", "label_classes", "better_by",
-        *(name for name in now[0] if name.startswith("labels_")),
+        "label_by", "label_classes", "better_by", "searches_at_limit",
+        *(name for name in now[0] if name.startswith(("labels_", "exact_"))),
         *(name for name in now[0] if name.startswith("test_loss_") or "blind" in name),
     )  # fmt: skip
     assert [name for name in now[0] if name not in new] == list(before[0])
@@ -128,7 +128,11 @@ def test_successes_and_labels_are_in_the_narrowest_table_with_their_intervals():
         "interval 0 to 71 %) at 100 %."
     )
     assert f"Best of each, share >= 25 dB: {counts}" in shown
-    assert f"Label right by some attack: {counts}" in shown
+    assert "Best of each, recovered exactly: magnitude, random: 0 of 3" in shown
+    assert (
+        "Label named by one attack alone: magnitude, random: lbfgs 3 of 3 (95 % interval "
+        "29 to 100 %) at 0, 10 %, none at 100 %."
+    ) in shown
     # Of one message no interval.
     stream = io.StringIO()
     batch = [dataclasses.replace(one, batch_size=3) for one in made]

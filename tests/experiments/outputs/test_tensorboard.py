@@ -127,6 +127,7 @@ def test_tags_are_those_of_earlier_versions(tmp_path):
         "metrics/leakage_psnr_best_db",
         "metrics/leakage_psnr_mask_aware_db",
         "metrics/leakage_ssim",
+        "metrics/leakage_exact",
         "metrics/leakage_success_25db",
         "metrics/leakage_identified",
         "metrics/leakage_perceptual",

@@ -49,7 +49,8 @@ def test_successes_and_right_labels_are_counted_with_their_intervals():
     made[0] = dataclasses.replace(made[0], label_correct=False)
     (found,) = answers(made)
     assert (
-        "Share >= 25 dB: 1 of 3 (95 % interval 1 to 91 %); label right by some attack: 2 "
+        "Recovered exactly: 0 of 3 (95 % interval 0 to 71 %); share >= 25 dB: 1 of 3 (95 % "
+        "interval 1 to 91 %); label named by one attack alone: lbfgs 2 "
         "of 3 (95 % interval 9 to 99 %)."
     ) in found.leaks
 

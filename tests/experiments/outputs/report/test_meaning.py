@@ -54,7 +54,8 @@ def test_from_which_share_on_nothing_leaks_and_what_that_costs(tmp_path):
     assert means(tmp_path, made)["client"] == (
         "Hidden by magnitude or random: with 10 % hidden attacks recover more than a "
         "blind guess, on 3 of 3 examples (95 % interval 29 to 100 %; best: lbfgs; "
-        "share >= 25 dB: 3 of 3; label named: 3 of 3); there a training "
+        "recovered exactly: 0 of 3, with nothing hidden 3 of 3; share >= 25 dB: 3 of 3, "
+        "with nothing hidden 3 of 3; label: lbfgs alone names 3 of 3); there a training "
         "round 1.5 x the uploads of a clear one. From 50 % on no "
         "attack tried gets past a blind guess (measured: 0, 10, 50, 100 %); there a "
         "training round 2 x the uploads of a clear one. Time of a round with 10 % hidden "
@@ -89,7 +90,7 @@ def test_what_cannot_be_said_is_not(tmp_path):
     assert text.startswith("Hidden by random: with nothing hidden attacks recover")
     assert "stopped" not in text
     assert (
-        "label named: 3 of 3). Nothing was measured with a part hidden: "
+        "label: lbfgs alone names 3 of 3). Nothing was measured with a part hidden: "
         "this says nothing of what hiding does."
     ) in text
     reason = {
@@ -115,8 +116,9 @@ def test_a_tenth_comes_first_and_is_called_so_where_it_is_none(tmp_path):
     text = of("more", (0.0, 90.0), (0.1, 9.0), (0.5, 30.0), (1.0, 9.0))
     assert text.startswith(
         "Hidden by random: with 10 % hidden attacks are no better than a blind guess on "
-        "any of 3 examples (label named: 3 of 3). With 50 % hidden attacks "
-        "recover more than a blind guess, on 3 of 3 examples (share >= 25 dB: 3 of 3). "
+        "any of 3 examples (with nothing hidden better on 3 of 3, recovered exactly: 3 of "
+        "3; label: lbfgs alone names 3 of 3). With 50 % hidden attacks recover more than "
+        "a blind guess, on 3 of 3 examples (share >= 25 dB: 3 of 3). "
         "With 100 % hidden no attack tried gets"
     )
     text = of("far", (0.0, 90.0), (0.5, 30.0), (1.0, 9.0))
@@ -155,7 +157,8 @@ def test_without_a_guess_it_says_what_the_answer_says(tmp_path):
     text, _ = of("published", (1.0, 30.0), target="aggregate")
     assert text.startswith(
         "From what is published the median of the best attack on each example is 31.0 dB "
-        "(best: lbfgs; share >= 25 dB: 3 of 3; label named: 3 of 3), and no "
+        "(best: lbfgs; share >= 25 dB: 3 of 3; label: lbfgs "
+        "alone names 3 of 3), and no "
         "blind guess is on record to compare with."
     )
 
@@ -165,7 +168,8 @@ def test_what_is_published(tmp_path):
     text = means(tmp_path, made)["aggregate"]
     assert text.startswith(
         "From what is published attacks recover more than a blind guess, on 3 of 3 "
-        "examples (best: lbfgs; share >= 25 dB: 3 of 3; label named: 3 of 3"
+        "examples (best: lbfgs; share >= 25 dB: 3 of 3; label: "
+        "lbfgs alone names 3 of 3"
         "), whatever clients encrypt."
     )
 
@@ -291,7 +295,8 @@ def test_the_box_names_the_best_attacks_and_what_is_a_look_up(tmp_path):
     text = means(tmp_path, made)["client"]
     assert (
         "best: idlg (2), retrieval (1); retrieval is a look-up: a similar public example "
-        "was found, nothing was reconstructed;"
+        "was found, nothing was reconstructed, and it counts in no share; recovered "
+        "exactly: 0 of 3, with nothing hidden 2 of 3;"
     ) in text
     found = outcomes.of_records(made, PICTURES)
     (one,) = answer.of(found[0].context, found, {}, (), PICTURES)
@@ -364,3 +369,61 @@ def test_the_box_names_what_notes_say(tmp_path):
     (family,) = families.join([reading.read(tmp_path / "c/run")])
     (said,) = page.meanings(family, PICTURES).values()
     assert "with nothing hidden attacks fell short of the prediction." in said[-1]
+
+
+def test_searches_that_their_limit_ended_say_so_and_what_nothing_hidden_gives(tmp_path):
+    made = [
+        dataclasses.replace(
+            one, iterations=100, details={**one.details, "stop": "iterations"}
+        )
+        for one in attacks((0.0, 30.0), (0.1, 20.0))
+    ]
+    text = means(tmp_path / "all", made)["client"]
+    assert (
+        "Every search ended at its limit of 100 iterations: this is the least that leaks, "
+        "and no comparison of masks."
+    ) in text
+    assert "share >= 25 dB: 0 of 3, with nothing hidden 3 of 3" in text
+    done = {**made[0].details, "stop": "tolerance"}
+    made[0] = dataclasses.replace(made[0], details=done)
+    assert (
+        "5 of 6 searches ended at their limit of 100"
+        in means(tmp_path / "some", made)["client"]
+    )
+    path = folders.write(tmp_path / "tex", made)
+    writing.write(path, [reading.read(path)], lambda _: PICTURES)
+    assert "5 of 6 searches ended at their limit" in (path / "table.tex").read_text()
+
+
+def test_labels_that_leak_where_examples_do_not(tmp_path):
+    known = {"stop": "tolerance", "classes": 3}
+    made = [
+        dataclasses.replace(
+            one,
+            label_correct=one.cell.encryption_ratio < 0.5 or one.image_index < 1,
+            details={**one.details, **known},
+        )
+        for one in attacks((0.0, 9.0), (0.1, 9.0), (0.5, 9.0))
+    ]
+    text = means(tmp_path / "leak", made)["client"]
+    assert (
+        "no better than a blind guess: they get nothing of the examples themselves. "
+        "Labels leak: 3 of 3 by lbfgs with 0, 10 %, 1 of 3 by lbfgs with 50 % hidden (a "
+        "guess is right in 33.3 %)."
+    ) in text and "says nothing of what hiding does" not in text
+    wrong = [dataclasses.replace(one, label_correct=False) for one in made]
+    assert "so this says nothing of what" in means(tmp_path / "no", wrong)["client"]
+
+
+def test_rows_of_tables_are_told_in_their_own_words(tmp_path):
+    made = [
+        dataclasses.replace(one, details={**one.details, "feature_errors": [0.0]})
+        for one in attacks((0.0, 70.0), (0.1, 30.0))
+    ]
+    path = folders.write(tmp_path / "rows", made)
+    writing.write(path, [reading.read(path)], lambda _: PICTURES)
+    html = (path / "report.html").read_text()
+    assert "recovered exactly: 0 of 3, with nothing hidden 3 of 3;" in html
+    own = html[html.index("<caption>") : html.index("</caption>")]
+    assert "random rows" in own and "pictures of noise" not in own
+    assert "25 dB" not in html[: html.index("<caption>")]
