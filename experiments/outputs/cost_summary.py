@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.outputs import statistic
+from experiments.outputs import ciphers, statistic
 from experiments.outputs.records import Cell, RoundRecord
 from experiments.outputs.statistic import Statistic
 
@@ -217,6 +217,7 @@ def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
     everyone = with_agreement(group)
     settled, sent, whole = steady(everyone), as_asked(everyone), completely(everyone)
     settled_plain = steady(plain)
+    encrypts = ciphers.encrypts(ciphers.of(group))
 
     def relative(
         measure: Callable[[RoundRecord], float],
@@ -224,7 +225,7 @@ def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
         others: Sequence[RoundRecord] = plain,
         middle: Callable[[Sequence[float]], Any] = np.median,
     ) -> float | None:
-        if not others or not ours:
+        if not others or not ours or not encrypts:
             return None
         base = float(np.median([measure(record) for record in others]))
         return (
@@ -256,8 +257,12 @@ def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
         relative(_upload_bytes, everyone, middle=np.mean) if whole else None,
         relative(_upload_bytes, whole),
         seconds_unsure=_may_be_chance(settled, settled_plain),
-        ciphertext_bytes=float(np.median([r.ciphertext_bytes for r in sent])),
-        clear_bytes=float(np.median([r.plaintext_bytes for r in sent])),
+        ciphertext_bytes=float(np.median([r.ciphertext_bytes for r in sent]))
+        if encrypts
+        else None,
+        clear_bytes=float(np.median([r.plaintext_bytes for r in sent]))
+        if encrypts
+        else None,
     )
 
 

@@ -4,7 +4,13 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import blind, cost_summary, hidden_share, leakage_summary
+from experiments.outputs import (
+    blind,
+    ciphers,
+    cost_summary,
+    hidden_share,
+    leakage_summary,
+)
 from experiments.outputs import records as records_lib
 from experiments.outputs.cost_summary import PLAIN_RELEASE as PLAIN_RELEASE
 from experiments.outputs.cost_summary import Cost, Setting
@@ -61,7 +67,8 @@ class SummaryRow(NamedTuple):
       hidden_share: m / n: more than was asked for where a mask hides whole rows, blocks
         or tensors, or some entries always.
       leakage: What attacks give.
-      cost: What training rounds give.
+      cost: What training rounds give; no factor where nothing was encrypted.
+      cipher: Of the run; "" where that is not known.
     """
 
     context: Context
@@ -73,6 +80,7 @@ class SummaryRow(NamedTuple):
     hidden_share: float
     leakage: Leakage
     cost: Cost
+    cipher: str = ""
 
     @property
     def percent(self) -> str:
@@ -170,6 +178,7 @@ def _row(
         hidden / parameters,
         leakage,
         cost,
+        ciphers.of(group),
     )
 
 

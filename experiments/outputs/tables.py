@@ -9,7 +9,7 @@ import rich.table
 import rich.text
 
 from attacks.metrics.success import Rate
-from experiments.outputs import blind, blocks, counted, glossary, text_tables
+from experiments.outputs import blind, blocks, ciphers, counted, glossary, text_tables
 from experiments.outputs.blind import Past
 from experiments.outputs.blocks import Sent
 from experiments.outputs.cost_summary import Cost
@@ -93,6 +93,7 @@ def print_tables(
             *_trained_otherwise(group),
             *blocks.falls(_sent(group)),
             *_costs_in_words(group),
+            *dict.fromkeys(filter(None, (ciphers.said(one.cipher) for one in group))),
         ):
             console.print(rich.text.Text(line))
         for line in _without_result(group):

@@ -9,12 +9,14 @@ from experiments.outputs import (
     assumed,
     attackers,
     by_attack,
+    ciphers,
     figures,
     files,
     hindsight,
     reconstructions,
     records,
     results,
+    run_directory,
     searches,
     tables,
     tensorboard,
@@ -92,7 +94,9 @@ def _everything(
     modality: Modality,
     unfinished: str,
 ) -> None:
-    found = results.load(run_folder)
+    found = ciphers.named(
+        results.load(run_folder), run_directory.read_config(run_folder)
+    )
     leaks = told.of(modality.leaks, found)
     rows = summary_lib.summarise(found, leaks)
     csv = tables.to_csv(rows, leaks).encode()
@@ -159,7 +163,9 @@ def summary(
       modality: What an example is.
       stream: Where to.
     """
-    found = results.load(run_folder)
+    found = ciphers.named(
+        results.load(run_folder), run_directory.read_config(run_folder)
+    )
     leaks = told.of(modality.leaks, found)
     rows = summary_lib.summarise(found, leaks)
     attacked = [record for record in found if isinstance(record, AttackRecord)]

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import cost_summary
+from experiments.outputs import ciphers, cost_summary
 from experiments.outputs.cost_summary import PLAIN_RELEASE, Setting
 from experiments.outputs.records import AttackRecord, Record, RoundRecord
 from experiments.outputs.report import outcomes
@@ -108,6 +108,7 @@ class Rounds(NamedTuple):
       not_finite: Rounds whose loss is no number.
       learned: What the model's meters say on the test set after the last round, of each
         seed, by name.
+      cipher: Of the run; "" where that is not known.
     """
 
     setting: Setting
@@ -128,6 +129,7 @@ class Rounds(NamedTuple):
     refused: Mapping[str, int]
     not_finite: int
     learned: Mapping[str, Range]
+    cipher: str = ""
 
     @property
     def total(self) -> float:
@@ -169,11 +171,13 @@ def messages(
 ) -> dict[tuple[Context, str, str, float], Message]:
     """The bytes of a message, by what is attacked, metric, agreement and asked share.
 
-    Records of versions that did not count ciphertexts have none.
+    Records of versions that did not count ciphertexts have none, nor those that
+    encrypt nothing.
     """
     groups: dict[tuple[Context, str, str, float], list[AttackRecord]] = {}
     for one in records:
-        if "ciphertext_bytes" in one.details:
+        # Of one that encrypts nothing they are not those of encryption.
+        if "ciphertext_bytes" in one.details and ciphers.encrypts(ciphers.of([one])):
             cell = one.cell
             place = (cell.metric, cell.agreement, cell.encryption_ratio)
             groups.setdefault((outcomes.context_of(one), *place), []).append(one)
@@ -207,7 +211,12 @@ def rounds(records: Iterable[Record]) -> tuple[Rounds, ...]:
 
 
 def plain_of(one: Rounds, everyone: Iterable[Rounds]) -> Rounds | None:
-    """The rounds without encryption of the same data, model and number of clients."""
+    """The rounds without encryption of the same data, model and number of clients.
+
+    None of rounds that encrypt nothing: there is no cost to compare.
+    """
+    if not ciphers.encrypts(one.cipher):
+        return None
     same = [
         other
         for other in everyone
@@ -257,6 +266,7 @@ def _rounds(setting: Setting, made: Sequence[RoundRecord]) -> Rounds:
         refused=refused,
         not_finite=sum(_not_finite(one) for one in group),
         learned=_learned(group),
+        cipher=ciphers.of(group),
     )
 
 

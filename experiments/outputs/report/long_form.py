@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from experiments.outputs import blind, reconstructions, text_tables, why
+from experiments.outputs import blind, ciphers, reconstructions, text_tables, why
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord, MemberRecord
 from experiments.outputs.report import costs
@@ -44,6 +44,7 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "better": "that measure",
         "better_blind": "that measure of the guess",
         "seconds": "of the attack",
+        "cipher": "of the run; empty if that is not known",
         "cipher_bytes": "ciphertext of the attacked message, as sent",
         "clear_bytes": "its visible entries, 4 bytes each",
         "file": "the reconstruction, in `reconstructions/` of the run",
@@ -112,6 +113,7 @@ def _place(record: AttackRecord, leaks: Leaks) -> dict[str, Any]:
         "attacker": record.attacker,
         "chosen": record.chosen or "",
         "blind": None if math.isnan(guess) else guess,
+        "cipher": ciphers.of([record]),
         "cipher_bytes": sent,
         "clear_bytes": None if sent is None else clear,
     }

@@ -10,7 +10,15 @@ import numpy as np
 
 from attacks.metrics import success
 from attacks.metrics.success import Rate
-from experiments.outputs import at_limit, attackers, blind, counted, hindsight, units
+from experiments.outputs import (
+    at_limit,
+    attackers,
+    blind,
+    ciphers,
+    counted,
+    hindsight,
+    units,
+)
 from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
@@ -85,7 +93,8 @@ def of(
     if context.target == "client":
         masks = [one.mask for each in metrics.values() for one in each]
         sentences += _firsts(context, dict.fromkeys(masks), rounds)
-        sentences.append(_time(metrics.values(), rounds))
+        not_measured = ciphers.said(ciphers.of(mine))
+        sentences.append(not_measured or _time(metrics.values(), rounds))
     return (*sentences, *_sure(list(metrics.values()), mine), _not_tried(own, mine))
 
 

@@ -5,7 +5,13 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from experiments.outputs import files, reconstructions, results, run_directory
+from experiments.outputs import (
+    ciphers,
+    files,
+    reconstructions,
+    results,
+    run_directory,
+)
 from experiments.outputs import plan as plan_lib
 from experiments.outputs import records as records_lib
 from experiments.outputs.plan import Plan
@@ -69,11 +75,12 @@ def read(path: pathlib.Path) -> Run:
     else:
         notes.append(f"{results.FILE_NAME} is missing: there is no result.")
     plan = plan_lib.load(path)
+    made = ciphers.named(found.values(), config)
     return Run(
         path,
         path.resolve().name,
         config,
-        tuple(found.values()),
+        tuple(made),
         plan,
         (
             *notes,

@@ -1,6 +1,7 @@
 """The files of a report."""
 
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -11,7 +12,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from experiments.outputs import reconstructions, records
+from experiments.outputs import reconstructions, records, summary, tables
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.report import (
     folder,
@@ -387,3 +388,33 @@ def test_each_share_has_a_line_of_its_own(tmp_path):
     html = (out / "report.html").read_text().replace("\u00a0", " ")
     assert "<li>Hidden by random: with 10 % hidden" in html
     assert "<li>How sure:" in html
+
+
+def test_a_cipher_that_encrypts_nothing_has_no_factor_of_bytes(tmp_path):
+    made = [
+        dataclasses.replace(one, details={**one.details, "stop": "tolerance"})
+        if isinstance(one, records.AttackRecord)
+        else one
+        for one in folders.found()
+    ]
+    said = (
+        "Bytes and time: not measured (nothing was encrypted: "
+        "--cipher=identity_INSECURE)."
+    )
+    for cipher, encrypts in (("identity_INSECURE", False), ("lattice", True)):
+        path = folders.write(tmp_path / cipher, made, cipher=cipher)
+        runs = [reading.read(path)]
+        writing.write(path, runs, lambda _: PICTURES)
+        (text,) = writing.in_words(runs, lambda _: PICTURES)
+        assert ("bytes of a clear one" in text) == encrypts
+        assert ("x the uploads" in text) == encrypts
+        assert (said in text) != encrypts
+        lines = csv.DictReader(io.StringIO((path / "cells.csv").read_text()))
+        assert {line["cipher"] for line in lines} == {cipher}
+        rows = summary.summarise(runs[0].records)
+        assert {row.cipher for row in rows} == {cipher}
+        factors = {row.cost.relative_bytes is not None for row in rows}
+        assert (True in factors) == encrypts
+        stream = io.StringIO()
+        tables.print_tables(rows, stream, 120)
+        assert (said in " ".join(stream.getvalue().split())) != encrypts
