@@ -276,7 +276,7 @@ def seen(found: Sequence[Decided | None], leaks: Leaks) -> Iterator[tuple[str, s
         )
         part = len(own) < len(found)
         yield (
-            f"{len(own)} of {len(found)} {sentence}" if part else sentence,
+            f"on {len(own)} of {len(found)} examples {sentence}" if part else sentence,
             f"{len(own)} {short}" if part and short else short,
         )
 

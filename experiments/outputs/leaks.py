@@ -92,7 +92,8 @@ class Leaks(NamedTuple):
       drawn: Where a value of `main` is drawn, if it may be infinite.
       exact: What is larger says no more of `main` than that all is known.
       lookups: Attacks that find something like the example and reconstruct nothing.
-      of_rows: How the same is told of rows of tables (`told`); None for as it is.
+      told_as: How the same is told of a kind of examples, by a key in the details of
+        their records (`told`).
       near: Values of `main` closer than this have one label in a figure.
     """
 
@@ -114,7 +115,7 @@ class Leaks(NamedTuple):
     exact: float = math.inf
     lookups: tuple[str, ...] = ()
     seen: Mapping[str, Seen] = MappingProxyType({})
-    of_rows: "Leaks | None" = None
+    told_as: Mapping[str, "Leaks"] = MappingProxyType({})
 
     @property
     def order(self) -> tuple[str, ...]:

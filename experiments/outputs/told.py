@@ -1,12 +1,9 @@
-"""In whose words a modality's results are told: those of pictures, or of rows."""
+"""In whose words a modality's results are told: those of pictures or of rows, say."""
 
 from collections.abc import Iterable
 
 from experiments.outputs.leaks import Leaks
-from experiments.outputs.records import Record
-
-_OF_ROWS = "feature_errors"
-"""In the details of a record: it is of a row of a table."""
+from experiments.outputs.records import AttackRecord, Record
 
 
 def of(leaks: Leaks, records: Iterable[Record]) -> Leaks:
@@ -17,12 +14,14 @@ def of(leaks: Leaks, records: Iterable[Record]) -> Leaks:
       records: Of one run, or of runs of the same settings.
 
     Returns:
-      The words for rows of tables where there are some and every attack that has a
-      result is on one; else `leaks`.
+      The one of `Leaks.told_as` whose key all results have in their details; else `leaks`.
     """
-    if leaks.of_rows is None:
-        return leaks
-    rows = [
-        _OF_ROWS in one.details for one in records if getattr(one, "status", "") == "ok"
+    details = [
+        one.details
+        for one in records
+        if isinstance(one, AttackRecord) and one.status == "ok"
     ]
-    return leaks.of_rows if rows and all(rows) else leaks
+    for key, own in leaks.told_as.items():
+        if details and all(key in one for one in details):
+            return own
+    return leaks

@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 from experiments.outputs.leaks import Leaks, Number, Seen, Share
 
-TEXT = Leaks(
+_TEXT = Leaks(
     modality="text",
     main=Number(
         key="rouge1",
@@ -65,18 +65,46 @@ TEXT = Leaks(
             ),
             "token_accuracy": Seen(
                 "{token_accuracy:.0%} of the tokens of a sentence are found at their "
-                "places, against {guess:.0%} of a blind guess",
+                "places, against {guess:.0%} of a blind guess; ROUGE-1 {rouge1:.2f}",
                 "tokens at their places {token_accuracy:.0%}",
             ),
             "bag_recall": Seen(
                 "{bag_recall:.0%} of the tokens of a sentence are found anywhere in it, "
                 "against {guess:.0%} of a blind guess; {token_accuracy:.0%} at their "
-                "places",
+                "places; ROUGE-1 {rouge1:.2f}",
                 "tokens found {bag_recall:.0%}",
             ),
         }
     ),
 )
+LETTERS = "tokens_are_letters"
+"""In the details of a record: its vocabulary has a token for each letter."""
+
+
+def _of_letters(text: str) -> str:
+    return text.replace("tokens", "letters").replace("Tok.", "Let.")
+
+
+_LETTERS = _TEXT._replace(
+    caption=_of_letters(_TEXT.caption),
+    numbers=tuple(
+        one._replace(
+            words=_of_letters(one.words),
+            heading=_of_letters(one.heading),
+            panel=_of_letters(one.panel),
+        )
+        for one in _TEXT.numbers
+    ),
+    beyond_words=_of_letters(_TEXT.beyond_words),
+    seen=MappingProxyType(
+        {
+            key: Seen(_of_letters(one.sentence), _of_letters(one.short))
+            for key, one in _TEXT.seen.items()
+        }
+    ),
+)
+
+TEXT = _TEXT._replace(told_as=MappingProxyType({LETTERS: _LETTERS}))
 """Measures of a record, all without special tokens (`attacks/metrics/text/`):
 
 * `rouge1`, `rouge2`, `rouge_l`: F1 of words, of pairs, of the longest common

@@ -9,7 +9,7 @@ from attacks.knowledge import Reconstruction
 from attacks.metrics.text import evaluation
 from attacks.metrics.text.evaluation import Scores, SentenceLeakage
 from attacks.text import sentences
-from experiments.modalities.text import token_data
+from experiments.modalities.text import leaks, token_data
 from experiments.study.modality import Measured, Victims
 from selenc_tf.models.text import vocabulary
 
@@ -17,7 +17,9 @@ from selenc_tf.models.text import vocabulary
 def measure(victims: Victims, found: Reconstruction) -> list[Measured]:
     """Measures each true sentence on the found one that belongs to it."""
     told = found.label_source == "known"
-    return [_measured(found, leak, told) for leak in _leakage(victims, found)]
+    words = token_data.checked(victims.dataset).vocabulary
+    more = {leaks.LETTERS: True} if token_data.of_letters(words) else {}
+    return [_measured(found, leak, told, more) for leak in _leakage(victims, found)]
 
 
 def measure_member(victims: Victims, found: Reconstruction) -> list[Mapping[str, Any]]:
@@ -44,7 +46,9 @@ def _leakage(victims: Victims, found: Reconstruction) -> tuple[SentenceLeakage, 
     return evaluation.evaluate(guess, truth, decode, words.special_ids)
 
 
-def _measured(found: Reconstruction, leak: SentenceLeakage, told: bool) -> Measured:
+def _measured(
+    found: Reconstruction, leak: SentenceLeakage, told: bool, more: Mapping[str, Any]
+) -> Measured:
     place = leak.found_index
     nothing = np.full(found.examples.shape[1:], sentences.NO_TOKEN, np.int32)
     named = leak.label_correct is not None and not told and place is not None
@@ -55,7 +59,7 @@ def _measured(found: Reconstruction, leak: SentenceLeakage, told: bool) -> Measu
         measures=_scores(leak.scores),
         recovered_label=int(found.labels[place]) if named else None,
         label_correct=None if told else leak.label_correct,
-        details={"with_special": _scores(leak.with_special)},
+        details={"with_special": _scores(leak.with_special), **more},
     )
 
 

@@ -13,6 +13,9 @@ from experiments.data.text.sentences import Sentences
 from selenc_tf.models.text import vocabulary as vocabulary_lib
 from selenc_tf.models.text.vocabulary import Vocabulary
 
+_MOST_LETTERS, _SHARE = 300, 0.9
+"""A larger vocabulary is none of letters, nor one with fewer of them."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TokenData(Dataset):
@@ -63,6 +66,14 @@ def of_sentences(found: Sentences, language: LanguageModel) -> TokenData:
         rows=found.rows,
         vocabulary=words,
     )
+
+
+def of_letters(words: Vocabulary) -> bool:
+    """Whether tokens are letters, but for a few that stand for no text."""
+    if words.size > _MOST_LETTERS:
+        return False
+    letters = sum(len(words.join([one])) == 1 for one in range(words.size))
+    return letters > _SHARE * words.size
 
 
 def checked(dataset: Dataset) -> TokenData:

@@ -105,7 +105,7 @@ _ROWS = _PICTURES._replace(
     ),
 )
 
-PICTURES = _PICTURES._replace(of_rows=_ROWS)
+PICTURES = _PICTURES._replace(told_as=MappingProxyType({"feature_errors": _ROWS}))
 """Measures of a record:
 
 * `mse`: mean squared error of the reconstruction, numbers in [0, 1]; NaN if the attack

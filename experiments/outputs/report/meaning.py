@@ -124,6 +124,7 @@ def _of_metric(
             )
         else:
             yield f"{blind_anyway}, so this says nothing of what hiding does. {more}"
+        yield from _by_luck(ordered, leaks)
         if near and (cost := costs_of(near)):
             yield f"With {near.text} hidden {cost}."
         return
@@ -167,6 +168,28 @@ def _more_with_more(ordered: Sequence[Compared]) -> Iterator[str]:
                 "that is within what a longer search would change."
             )
             return
+
+
+def _by_luck(ordered: Sequence[Compared], leaks: Leaks) -> Iterator[str]:
+    """Names single results that chance may have given, as nothing hidden gives none."""
+    for key in filter(leaks.seen.__contains__, leaks.by_chance):
+        name = leaks.seen[key].short.partition(" {")[0]
+        counts = [
+            (
+                one,
+                sum(
+                    each is not None and each.key == key for each in one.outcome.decided
+                ),
+            )
+            for one in ordered[1:]
+        ]
+        found = [
+            f"{count} of {one.past.of} {name} at {percent(one.mask.share)} %"
+            for one, count in counts
+            if count == 1
+        ]
+        if found:
+            yield f"{', '.join(found)}, not at 0 %: may be chance."
 
 
 def _published(one: Outcome, leaks: Leaks) -> Iterator[str]:

@@ -338,8 +338,13 @@ def test_below_the_guess_and_a_leak_says_what_sees_it():
     found = outcomes.of_records(made, PICTURES)
     context = found[0].context
     text = " ".join(meaning.of(context, found, made, {}, (), PICTURES))
-    assert "best: lbfgs; 1 of 3 seen by SSIM, 0.44 against 0.15 of a blind" in text
-    assert "1 of 3 identified, nearer to its original than to any other" in text
+    assert (
+        "best: lbfgs; on 1 of 3 examples seen by SSIM, 0.44 against 0.15 of a blind"
+    ) in text
+    assert (
+        "on 1 of 3 examples identified, nearer to its original than to any other"
+        in text
+    )
     shown = printed(made)
     assert "1 seen by SSIM 0.44, 1 identified at random 10 %" in " ".join(shown.split())
     (line,) = [

@@ -427,3 +427,40 @@ def test_rows_of_tables_are_told_in_their_own_words(tmp_path):
     own = html[html.index("<caption>") : html.index("</caption>")]
     assert "random rows" in own and "pictures of noise" not in own
     assert "25 dB" not in html[: html.index("<caption>")]
+
+
+def test_one_that_is_identified_with_more_hidden_may_be_chance(tmp_path):
+    made = [
+        dataclasses.replace(
+            one, measures={**one.measures, "ssim": 0.1, "identified": lucky}
+        )
+        for one in attacks(
+            (0.0, 9.0),
+            (0.05, 9.0),
+            chance={"identified": False, "ssim": 0.9},
+        )
+        for lucky in [one.cell.encryption_ratio > 0 and one.image_index == 1]
+    ]
+    made = [
+        dataclasses.replace(
+            one,
+            details={
+                **one.details,
+                "blind_guess": {
+                    **one.details["blind_guess"],
+                    "measures": {"psnr_db": 12.0, "ssim": 0.1, "identified": False},
+                },
+            },
+        )
+        for one in made
+    ]
+    text = means(tmp_path, made)["client"]
+    assert "1 of 3 identified at 5 %, not at 0 %: may be chance." in text
+    # Rows of tables have no SSIM to be seen by.
+    made = [
+        dataclasses.replace(one, details={**one.details, "feature_errors": [0.0]})
+        for one in made
+    ]
+    path = folders.write(tmp_path / "rows", made)
+    (text,) = writing.in_words([reading.read(path)], lambda _: PICTURES)
+    assert "may be chance" in text
