@@ -89,13 +89,23 @@ def of(
         ]
     mine = [one for one in records if outcomes.context_of(one) == context]
     masks_of = {one.mask for each in metrics.values() for one in each}
-    sentences += at_limit.of(mine).sentences(several_masks=len(masks_of) > 1)
+    sentences += at_limit.of(_not_exact(mine, leaks)).sentences(len(masks_of) > 1)
     if context.target == "client":
         masks = [one.mask for each in metrics.values() for one in each]
         sentences += _firsts(context, dict.fromkeys(masks), rounds)
         not_measured = ciphers.said(ciphers.of(mine))
         sentences.append(not_measured or _time(metrics.values(), rounds))
     return (*sentences, *_sure(list(metrics.values()), mine), _not_tried(own, mine))
+
+
+def _not_exact(records: Sequence[AttackRecord], leaks: Leaks) -> list[AttackRecord]:
+    """Those on what no attack recovers exactly: elsewhere a longer search finds no more."""
+    exact = {
+        (one.cell, one.image_index)
+        for one in records
+        if one.number(leaks.main.key) > leaks.exact
+    }
+    return [one for one in records if (one.cell, one.image_index) not in exact]
 
 
 def _of_metric(

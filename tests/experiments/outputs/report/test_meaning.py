@@ -390,6 +390,10 @@ def test_searches_that_their_limit_ended_say_so_and_what_nothing_hidden_gives(tm
         "5 of 6 searches ended at their limit of 100"
         in means(tmp_path / "some", made)["client"]
     )
+    # Where another one is exact a longer search finds no more.
+    better = [dataclasses.replace(one, attack="exact") for one in attacks((0.0, 90.0))]
+    text = means(tmp_path / "exact", [*made, *better])["client"]
+    assert "Every search ended" in text and "of 6 searches" not in text
     path = folders.write(tmp_path / "tex", made)
     writing.write(path, [reading.read(path)], lambda _: PICTURES)
     assert "5 of 6 searches ended at their limit" in (path / "table.tex").read_text()
