@@ -29,7 +29,7 @@ def are_naive(records: Collection[AttackRecord]) -> bool:
 def missing(records: Collection[AttackRecord]) -> str:
     """What is missing where only naive attackers have a result, as a part of a sentence."""
     tried = any(one.attacker != "naive" for one in records)
-    how = "has a result" if tried else "was run"
+    how = "has a result" if tried else "was run so far"
     return f"{_NONE} {how}, though every server knows it"
 
 
@@ -44,7 +44,7 @@ def of(records: Collection[AttackRecord]) -> Iterator[str]:
         yield (
             f"Only {NAIVE}, have a result here; {missing(partial)}. So this shows what "
             "leaks at least, and is no evidence that hiding protects. Take mask_aware "
-            "into --attackers."
+            "into --attackers, if it is not still to come."
         )
 
 
