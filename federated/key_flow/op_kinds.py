@@ -35,8 +35,8 @@ FIRST_COME = frozenset({"Merge"})
 
 MOVES: Mapping[str, slice] = {
     **dict.fromkeys(
-        "ExpandDims Gather GatherNd GatherV2 ParseTensor Reshape ReverseV2 "
-        "SerializeTensor Slice SplitV Squeeze StridedSlice TensorListConcatV2 "
+        "ExpandDims Gather GatherNd GatherV2 Reshape ReverseV2 Slice SplitV Squeeze "
+        "StridedSlice TensorListConcatV2 "
         "TensorListFromTensor TensorListGetItem TensorListPopBack TensorListStack "
         "Tile Transpose Unpack".split(),
         slice(0, 1),
@@ -51,9 +51,9 @@ MOVES: Mapping[str, slice] = {
     "TensorListSetItem": slice(0, 3, 2),
 }
 """Operations that move whole elements, and the inputs these come from. A place where
-nothing was put holds an empty string or a zero. Strings that were serialised are longer
-than those that went in, so nothing takes them for ciphertexts; and what the cipher made
-are no bytes that anybody could have chosen to be parsed."""
+nothing was put holds an empty string or a zero. What serialises is not among them: it puts
+octets of the caller's choice in front of what the cipher made, and a cipher whose sums are
+longer than its uploads takes that for a sum."""
 
 ELEMENTWISE = frozenset(
     (

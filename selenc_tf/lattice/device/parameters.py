@@ -51,6 +51,9 @@ _MAX_FIELDS = 12
 _COLUMNS = 32
 
 
+_MOST_SUMMANDS, _MOST_COLUMNS, _MOST_VARIANCE = 1 << 20, 1 << 12, 1 << 8
+
+
 @dataclasses.dataclass(frozen=True)
 class RlweParameters:
     """A parameter set; constructing one checks it.
@@ -79,8 +82,15 @@ class RlweParameters:
         """
         validation.check_in("log_n", self.log_n, tuple(PRIMES_OF))
         validation.check_in("bits", self.bits, range(2, MAX_BITS + 1))
-        validation.check_at_least("max_summands", self.max_summands, 1)
-        validation.check_at_least("columns", self.columns, 1)
+        # A text in a graph may ask for anything: what is accepted can be built.
+        for name, value, most in (
+            ("max_summands", self.max_summands, _MOST_SUMMANDS),
+            ("columns", self.columns, _MOST_COLUMNS),
+            ("variance", self.variance, _MOST_VARIANCE),
+        ):
+            validation.check_at_least(name, value, 1)
+            if value > most:
+                raise ValueError(f"`{name}` must be at most {most}, got {value}.")
         if self.variance < SHARED_KEY_VARIANCE:
             raise ValueError(
                 f"`variance` must be at least {SHARED_KEY_VARIANCE} (the security tables "

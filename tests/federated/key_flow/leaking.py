@@ -26,6 +26,7 @@ from tests.federated.key_flow.openings import (
     opened_at_the_clients,
     opens,
     opens_a_header,
+    serialised,
     two_sums_computed_with,
     without_assertions,
 )
@@ -630,6 +631,7 @@ LEAKS = {
     "beside the sum": (opens(beside_the_sum), Label.OPENED_OWN, AGGREGATED),
     "adder's name": (opens(named_like_the_adder), Label.OPENED_OWN, AGGREGATED),
     "chosen ciphertext": (opens(chosen_by_the_server), Label.KEY, AGGREGATED),
+    "serialised": (opens(serialised), Label.KEY, AGGREGATED),
     "header in the middle": (opens(header_in_the_middle), Label.KEY, AGGREGATED),
     "chosen header": (
         lambda path: opened_at_the_clients(

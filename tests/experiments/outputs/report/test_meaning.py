@@ -203,7 +203,8 @@ def test_what_naive_attackers_do_not_get_is_no_protection(tmp_path):
     ) in text
     assert (
         "Tried with a result: lbfgs, by naive attackers, who take hidden entries for "
-        "zeros, only; no attacker who uses the mask was run so far, though every server knows it."
+        "zeros, only; no attacker who uses the mask was run so far, though every server "
+        "knows it."
     ) in text
     runs = [reading.read(tmp_path / "some/run")]
     shown = writing.page_of(writing.families_of(runs, lambda modality: PICTURES), runs)

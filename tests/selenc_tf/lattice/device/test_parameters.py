@@ -1,5 +1,6 @@
 """Parameter sets of the ring-LWE cipher: secure, with room for the noise, or refused."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -88,7 +89,7 @@ def test_a_secret_given_the_sum_of_two():
         ({"primes": (TWO[0], TWO[1] - 2)}, "= 1 mod 4096"),
         ({"primes": ()}, "distinct primes"),
         ({"primes": primes.ntt_primes(11, 27, 3)}, r"at most 2\^54 for 128-bit"),
-        ({"max_summands": 1 << 30}, "to hold sums of"),
+        ({"max_summands": 1 << 20, "bits": 32}, "to hold sums of"),
     ],
 )
 def test_refusals(arguments, text):
@@ -111,3 +112,12 @@ def test_the_digest_tells_parameters_apart():
     ]
     assert len({one.digest() for one in sets}) == 4
     assert sets[0].digest() == parameters.RlweParameters(11, TWO, 16, 16).digest()
+
+
+@pytest.mark.parametrize(
+    "change", [{"variance": 1 << 31}, {"columns": 10**9}, {"max_summands": 10**9}]
+)
+def test_what_could_not_be_built_is_refused(change):
+    chosen = parameters.choose_parameters(4, 16)
+    with pytest.raises(ValueError, match="must be at most"):
+        dataclasses.replace(chosen, **change)
