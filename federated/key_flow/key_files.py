@@ -77,7 +77,7 @@ def find_record(
         return None
 
     def source(of: Any, index: int = 0) -> Any:
-        return by_name.get(of.input[index].split(":")[0])
+        return _source(of, index, by_name)
 
     def number(of: Any, index: int) -> int | None:
         return _integer(source(of, index))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from experiments.outputs import attackers, blind, counted, hindsight
 from experiments.outputs.leaks import Leaks
-from experiments.outputs.report import cost_tables, costs, meaning, outcomes, shares
+from experiments.outputs.report import cost_tables, costs, outcomes, recovered, shares
 from experiments.outputs.report import spread as spread_lib
 from experiments.outputs.report.costs import Message, Rounds
 from experiments.outputs.report.outcomes import (
@@ -116,7 +116,7 @@ def _of_policy(
     if context.target != "client":
         # Only the first of its messages was counted.
         message = None
-    trained = [one for one in rounds if _same(one, mask, context)]
+    trained = [one for one in rounds if costs.is_of(one, context, mask)]
     return Answer(
         about,
         " ".join(said),
@@ -153,7 +153,7 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
         f"{hindsight.counted(best.chosen)}, the best of {_tried(here)}."
     )
     names = dict.fromkeys(name.partition(" ")[0] for name, _ in best.chosen)
-    for said in meaning.lookup(names, leaks):
+    for said in recovered.lookup(names, leaks):
         yield f"{said[:1].upper()}{said[1:]}."
     if not choosing and len(_attacks(here)["result"]) > 1:
         yield "Which one an attacker would choose is not known: no strongest was run."
@@ -251,16 +251,6 @@ def _sure(here: Sequence[Outcome]) -> Iterator[str]:
         count = len(spread.values)
         several = "s" if count > 1 else ""
         yield f"How sure: too few for an interval, {count} {spread.unit}{several}."
-
-
-def _same(one: Rounds, mask: Mask, context: Context) -> bool:
-    setting = one.setting
-    return (
-        setting.dataset,
-        setting.model,
-        setting.metric,
-        setting.encryption_ratio,
-    ) == (context.dataset, context.model, mask.metric, mask.asked)
 
 
 def _otherwise(one: Rounds, mask: Mask) -> str:

@@ -8,6 +8,7 @@ from experiments.outputs import ciphers, cost_summary
 from experiments.outputs.cost_summary import PLAIN_RELEASE, Setting
 from experiments.outputs.records import AttackRecord, Record, RoundRecord
 from experiments.outputs.report import outcomes
+from experiments.outputs.report.outcomes import Mask
 from experiments.outputs.stages import Stage
 from experiments.outputs.summary import Context
 
@@ -208,6 +209,17 @@ def rounds(records: Iterable[Record]) -> tuple[Rounds, ...]:
             ),
         )
     )
+
+
+def is_of(one: Rounds, context: Context, mask: Mask) -> bool:
+    """Whether a training did the work of what was attacked under a mask."""
+    setting = one.setting
+    return (
+        setting.dataset,
+        setting.model,
+        setting.metric,
+        setting.encryption_ratio,
+    ) == (context.dataset, context.model, mask.metric, mask.asked)
 
 
 def plain_of(one: Rounds, everyone: Iterable[Rounds]) -> Rounds | None:

@@ -2,27 +2,21 @@
 
 import functools
 import itertools
-import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from attacks.metrics import success
-from attacks.metrics.success import Rate
 from experiments.outputs import (
     at_limit,
     attackers,
     blind,
     ciphers,
-    counted,
-    hindsight,
     units,
 )
-from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
-from experiments.outputs.report import costs, outcomes, shares
+from experiments.outputs.report import costs_in_words, outcomes, recovered, shares
 from experiments.outputs.report.costs import Message, Rounds
 from experiments.outputs.report.outcomes import (
     CHOOSING,
@@ -75,7 +69,9 @@ def of(
     }
     if not metrics:
         return ()
-    costs_of = functools.partial(_cost, context, messages, rounds)
+    costs_of = functools.partial(
+        costs_in_words.bytes_in_words, context, messages, rounds
+    )
     said: dict[tuple[str, ...], list[str]] = {}
     for (metric, _), of_metric in metrics.items():
         lines = tuple(_of_metric(context, of_metric, costs_of, leaks))
@@ -92,9 +88,9 @@ def of(
     sentences += at_limit.of(_not_exact(mine, leaks)).sentences(len(masks_of) > 1)
     if context.target == "client":
         masks = [one.mask for each in metrics.values() for one in each]
-        sentences += _firsts(context, dict.fromkeys(masks), rounds)
+        sentences += costs_in_words.first_rounds(context, dict.fromkeys(masks), rounds)
         not_measured = ciphers.said(ciphers.of(mine))
-        sentences.append(not_measured or _time(metrics.values(), rounds))
+        sentences.append(not_measured or costs_in_words.time(metrics.values(), rounds))
     return (*sentences, *_sure(list(metrics.values()), mine), _not_tried(own, mine))
 
 
@@ -127,10 +123,10 @@ def _of_metric(
             f"even with nothing hidden the attacks tried are {blind.NO_BETTER}"
         )
         more = "Try other attacks, or longer searches."
-        if _reads_labels(ordered[0].outcome):
+        if recovered.reads_labels(ordered[0].outcome):
             yield (
                 f"{blind_anyway}: they get nothing of the examples themselves. "
-                f"Labels leak: {_labels_alone(ordered)}. {more}"
+                f"Labels leak: {recovered.labels_alone(ordered)}. {more}"
             )
         else:
             yield f"{blind_anyway}, so this says nothing of what hiding does. {more}"
@@ -152,7 +148,7 @@ def _of_metric(
         said = _about_a_tenth(at, costs_of(near), leaks, bare_one)
         yield f"{said[:1].upper()}{said[1:]}" if fails else said
     else:
-        yield f"with nothing hidden {_recovered(found[0], leaks)}."
+        yield f"with nothing hidden {recovered.in_words(found[0], leaks)}."
     if ordered and not fails:
         yield from _protecting(ordered, near, costs_of, leaks)
         yield from _more_with_more(ordered)
@@ -208,12 +204,12 @@ def _published(one: Outcome, leaks: Leaks) -> Iterator[str]:
         helps = "and no blind guess is on record to compare with"
     elif one.past.none:
         helps = "so this run does not show that it leaks"
-    yield f"From what is published {_recovered(one, leaks)}, {helps}."
+    yield f"From what is published {recovered.in_words(one, leaks)}, {helps}."
 
 
 def _about_a_tenth(one: Outcome, cost: str, leaks: Leaks, bare: Outcome | None) -> str:
     where = "" if shares.is_about(one.mask) else ", the measured share nearest to 10 %,"
-    said = f"with {one.mask.text} hidden{where} {_recovered(one, leaks, bare=bare)}"
+    said = f"with {one.mask.text} hidden{where} {recovered.in_words(one, leaks, bare=bare)}"
     return f"{said}; there {cost}." if cost else f"{said}."
 
 
@@ -228,7 +224,7 @@ def _protecting(
     naive = shares.stopped_naive_only([one.outcome for one in ordered])
     if near and leaking and leaking[-1].mask.low > near.low:
         worst = leaking[-1]
-        said = _recovered(worst.outcome, leaks, shortly=True)
+        said = recovered.in_words(worst.outcome, leaks, shortly=True)
         yield f"With {worst.mask.text} hidden {said}."
     measured = ", ".join(percent(one.mask.share) for one in ordered)
     protecting = shares.enough(ordered)
@@ -283,236 +279,6 @@ def _unknown(
     if all(one.mask.high == 0.0 for one in found):
         rest = "" if none else "Nothing was measured with a part hidden: this"
         yield f"{rest or 'So this'} says nothing of what hiding does."
-
-
-def _recovered(
-    one: Outcome, leaks: Leaks, shortly: bool = False, bare: Outcome | None = None
-) -> str:
-    """What attacks recover, and of how many examples it counts as recovered.
-
-    Args:
-      one: The best of each example.
-      leaks: What is measured.
-      shortly: Whether the interval, the best attacks and labels were said before.
-      bare: The same with nothing hidden, to compare with.
-    """
-    named = [] if shortly else list(_labels(one))
-    past = one.past
-    who = "naive attackers" if one.naive_only else "attacks"
-    if past is None:
-        middle = leaks.shown(one.spread.median) if one.spread else "no number"
-        said = f"the median of the best attack on each example is {middle}"
-    elif past.none:
-        said = f"{who} are {blind.NO_BETTER} on any of {_examples(past, one)}"
-        listed = "; ".join([*_bare(bare, leaks), *named])
-        return f"{said} ({listed})" if listed else said
-    else:
-        said = f"{who} recover {_more(past, one)}"
-    parts = [
-        *([] if shortly else [*_interval(one), *_best(one, leaks)]),
-        *(sentence for sentence, _ in blind.seen(one.decided, leaks)),
-        *_rates(one, leaks, bare),
-        *named,
-    ]
-    return f"{said} ({'; '.join(parts)})" if parts else said
-
-
-def _more(past: Past, one: Outcome) -> str:
-    if not past.better:
-        return "a little more than a blind guess has"
-    return f"more than a blind guess, on {past.better} of {_examples(past, one)}"
-
-
-def _examples(past: Past, one: Outcome) -> str:
-    """How many there are, and how many are to come."""
-    said = f"{past.of} example{'s' if past.of > 1 else ''}"
-    return f"{said}, of {one.planned} planned" if one.planned > past.of else said
-
-
-def _interval(one: Outcome) -> Iterator[str]:
-    """Of which share of such examples the same may hold."""
-    independent = one.context.batch_size == 1
-    if one.past and independent and len({each.seed for each in one.samples}) == 1:
-        leaking = np.arange(one.past.of) < one.past.better
-        rate = success.rate(leaking)
-        yield f"95 % interval {100 * rate.low:.0f} to {100 * rate.high:.0f} %"
-
-
-def _best(one: Outcome, leaks: Leaks) -> Iterator[str]:
-    """Which attacks were the best, and what a look-up is."""
-    names: Counter[str] = Counter()
-    for name, count in one.chosen:
-        names[name.partition(" ")[0]] += count
-    if names:
-        yield f"best: {hindsight.counted(names.most_common())}"
-        yield from lookup(names, leaks)
-
-
-def lookup(names: Iterable[str], leaks: Leaks) -> Iterator[str]:
-    """Says what the look-ups among the best attacks are.
-
-    Args:
-      names: Of attacks.
-      leaks: What is measured.
-    """
-    for name in names:
-        if name in leaks.lookups:
-            yield (
-                f"{name} is a look-up: a similar public example was found, nothing was "
-                "reconstructed, and it counts in no share"
-            )
-
-
-def _rates(
-    outcome: Outcome, leaks: Leaks, bare: Outcome | None = None
-) -> Iterator[str]:
-    """How many of the examples count as recovered, and how many with nothing hidden."""
-    counts = _counts(outcome, leaks)
-    before = _counts(bare, leaks) if bare else {}
-    told = _telling([counts, *([before] if before else [])])
-    if before and all(counts[name] == before.get(name) for name in told):
-        listed = ", ".join(f"{name}: {_of(counts[name])}" for name in told)
-        yield from [f"{listed}, as at 0 %"] if told else []
-        return
-    for name in told:
-        than = f", with nothing hidden {_of(before[name])}" if name in before else ""
-        yield f"{name}: {_of(counts[name])}{than}"
-
-
-def _telling(counts: Sequence[Mapping[str, Rate]]) -> list[str]:
-    """The shares that say something: not what follows from all or none being exact."""
-    names = list(counts[0])
-    if len(names) < 2:
-        return names
-    exact = [one[names[0]] for one in counts if names[0] in one]
-    if all(rate.successes == rate.trials for rate in exact):
-        return names[:1]
-    return names[1:] if not any(rate.successes for rate in exact) else names
-
-
-def _counts(outcome: Outcome, leaks: Leaks) -> dict[str, Rate]:
-    """By name, the strictest first."""
-    summary = outcome.summary
-    return dict(counted.rates(summary, leaks)) if summary else {}
-
-
-def _of(rate: Rate) -> str:
-    return f"{rate.successes} of {rate.trials}"
-
-
-def _bare(bare: Outcome | None, leaks: Leaks) -> Iterator[str]:
-    """What is recovered with nothing hidden, beside a share at which nothing is."""
-    if bare is None or bare.past is None:
-        return
-    rates = ", ".join(_rates(bare, leaks))
-    more = f"{bare.past.better} of {bare.past.of}"
-    yield f"with nothing hidden better on {more}{f', {rates}' if rates else ''}"
-
-
-def _labels(outcome: Outcome) -> Iterator[str]:
-    """How many labels one attack names alone, and how often a guess is right."""
-    if outcome.summary and (said := counted.named(outcome.summary)):
-        yield said
-
-
-def _reads_labels(outcome: Outcome) -> bool:
-    """Whether one attack names more labels than a guess would."""
-    summary = outcome.summary
-    if not summary or not summary.labels:
-        return False
-    return summary.labels.rate > 1 / (summary.label_classes or math.inf)
-
-
-def _labels_alone(ordered: Sequence[Compared]) -> str:
-    """What labels leak, where the examples themselves do not."""
-    said: dict[str, list[str]] = {}
-    summaries = [
-        (one, one.outcome.summary) for one in ordered if one.outcome.summary is not None
-    ]
-    for one, summary in summaries:
-        count = "none"
-        if summary.labels:
-            rate = summary.labels
-            count = f"{rate.successes} of {rate.trials} by {counted.reader(summary)}"
-        said.setdefault(count, []).append(percent(one.mask.share))
-    listed = ", ".join(f"{count} with {', '.join(at)} %" for count, at in said.items())
-    guess = counted.guess_is_right(summaries[0][1])
-    return f"{listed} hidden{f' ({guess})' if guess else ''}"
-
-
-def _cost(
-    context: Context,
-    messages: Mapping[tuple[Context, str, str, float], Message],
-    rounds: Sequence[Rounds],
-    mask: Mask,
-) -> str:
-    """Times the bytes of what is in the clear; "" where that was not measured."""
-    parts: list[str] = []
-    message = messages.get((context, mask.metric, mask.agreement, mask.asked))
-    if message and context.target == "client":
-        ratio = message.total.median / message.plain
-        parts.append(f"a client's message takes {ratio:.3g} x the bytes of a clear one")
-    for one in rounds:
-        same = _is_of(one, context, mask)
-        plain = costs.plain_of(one, rounds) if same else None
-        if plain:
-            up, _ = one.over(plain)
-            clear = "" if parts else " of a clear one"
-            parts.append(f"a training round {up:.3g} x the uploads{clear}")
-    return " and ".join(parts)
-
-
-def _firsts(
-    context: Context, masks: Iterable[Mask], rounds: Sequence[Rounds]
-) -> Iterator[str]:
-    """What first rounds take that are encrypted completely, at the shares of a result."""
-    said: dict[str, dict[str, None]] = {}
-    for mask in masks:
-        for one in rounds:
-            plain = costs.plain_of(one, rounds)
-            first = plain and one.first_over(plain)
-            if first and _is_of(one, context, mask):
-                said.setdefault(f"{first[0]:.3g} x", {})[mask.metric] = None
-    for times, metrics in said.items():
-        yield (
-            f"By {' and '.join(metrics)} the first round, encrypted completely, takes "
-            f"{times} the uploads."
-        )
-
-
-def _time(metrics: Iterable[Sequence[Outcome]], rounds: Sequence[Rounds]) -> str:
-    """The time of a round at the share nearest to a tenth, or that it was not measured."""
-    said: dict[tuple[str, str], list[str]] = {}
-    for each in metrics:
-        hiding = [
-            one.mask for one in each if one.attack == HINDSIGHT and one.mask.share > 0
-        ]
-        mask = shares.nearest(hiding) if hiding else None
-        for one in rounds:
-            plain = costs.plain_of(one, rounds)
-            if mask and plain and _is_of(one, each[0].context, mask):
-                times, how = one.time_over(plain)
-                said.setdefault((mask.text, how), []).append(
-                    f"{times} by {mask.metric}"
-                )
-    if not said:
-        return "Time: not measured, as nothing was trained."
-    listed = "; ".join(
-        f"with {hidden} hidden {', '.join(times)}{how}"
-        for (hidden, how), times in said.items()
-    )
-    return f"Time of a round {listed}."
-
-
-def _is_of(one: Rounds, context: Context, mask: Mask) -> bool:
-    """Whether a training did the work of what was attacked."""
-    setting = one.setting
-    return (
-        setting.dataset,
-        setting.model,
-        setting.metric,
-        setting.encryption_ratio,
-    ) == (context.dataset, context.model, mask.metric, mask.asked)
 
 
 def _sure(

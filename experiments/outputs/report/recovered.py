@@ -1,0 +1,170 @@
+"""What attacks recovered of examples and labels, as a part of a sentence."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from attacks.metrics import success
+from attacks.metrics.success import Rate
+from experiments.outputs import blind, counted, hindsight
+from experiments.outputs.blind import Past
+from experiments.outputs.leaks import Leaks
+from experiments.outputs.report.outcomes import Outcome, percent
+from experiments.outputs.report.shares import Compared
+
+
+def in_words(
+    one: Outcome, leaks: Leaks, shortly: bool = False, bare: Outcome | None = None
+) -> str:
+    """What attacks recover, and of how many examples it counts as recovered.
+
+    Args:
+      one: The best of each example.
+      leaks: What is measured.
+      shortly: Whether the interval, the best attacks and labels were said before.
+      bare: The same with nothing hidden, to compare with.
+    """
+    named = [] if shortly else list(_labels(one))
+    past = one.past
+    who = "naive attackers" if one.naive_only else "attacks"
+    if past is None:
+        middle = leaks.shown(one.spread.median) if one.spread else "no number"
+        said = f"the median of the best attack on each example is {middle}"
+    elif past.none:
+        said = f"{who} are {blind.NO_BETTER} on any of {_examples(past, one)}"
+        listed = "; ".join([*_bare(bare, leaks), *named])
+        return f"{said} ({listed})" if listed else said
+    else:
+        said = f"{who} recover {_more(past, one)}"
+    parts = [
+        *([] if shortly else [*_interval(one), *_best(one, leaks)]),
+        *(sentence for sentence, _ in blind.seen(one.decided, leaks)),
+        *_rates(one, leaks, bare),
+        *named,
+    ]
+    return f"{said} ({'; '.join(parts)})" if parts else said
+
+
+def _more(past: Past, one: Outcome) -> str:
+    if not past.better:
+        return "a little more than a blind guess has"
+    return f"more than a blind guess, on {past.better} of {_examples(past, one)}"
+
+
+def _examples(past: Past, one: Outcome) -> str:
+    """How many there are, and how many are to come."""
+    said = f"{past.of} example{'s' if past.of > 1 else ''}"
+    return f"{said}, of {one.planned} planned" if one.planned > past.of else said
+
+
+def _interval(one: Outcome) -> Iterator[str]:
+    """Of which share of such examples the same may hold."""
+    independent = one.context.batch_size == 1
+    if one.past and independent and len({each.seed for each in one.samples}) == 1:
+        leaking = np.arange(one.past.of) < one.past.better
+        rate = success.rate(leaking)
+        yield f"95 % interval {100 * rate.low:.0f} to {100 * rate.high:.0f} %"
+
+
+def _best(one: Outcome, leaks: Leaks) -> Iterator[str]:
+    """Which attacks were the best, and what a look-up is."""
+    names: Counter[str] = Counter()
+    for name, count in one.chosen:
+        names[name.partition(" ")[0]] += count
+    if names:
+        yield f"best: {hindsight.counted(names.most_common())}"
+        yield from lookup(names, leaks)
+
+
+def lookup(names: Iterable[str], leaks: Leaks) -> Iterator[str]:
+    """Says what the look-ups among the best attacks are.
+
+    Args:
+      names: Of attacks.
+      leaks: What is measured.
+    """
+    for name in names:
+        if name in leaks.lookups:
+            yield (
+                f"{name} is a look-up: a similar public example was found, nothing was "
+                "reconstructed, and it counts in no share"
+            )
+
+
+def _rates(
+    outcome: Outcome, leaks: Leaks, bare: Outcome | None = None
+) -> Iterator[str]:
+    """How many of the examples count as recovered, and how many with nothing hidden."""
+    counts = _counts(outcome, leaks)
+    before = _counts(bare, leaks) if bare else {}
+    told = _telling([counts, *([before] if before else [])])
+    if before and all(counts[name] == before.get(name) for name in told):
+        listed = ", ".join(f"{name}: {_of(counts[name])}" for name in told)
+        yield from [f"{listed}, as at 0 %"] if told else []
+        return
+    for name in told:
+        than = f", with nothing hidden {_of(before[name])}" if name in before else ""
+        yield f"{name}: {_of(counts[name])}{than}"
+
+
+def _telling(counts: Sequence[Mapping[str, Rate]]) -> list[str]:
+    """The shares that say something: not what follows from all or none being exact."""
+    names = list(counts[0])
+    if len(names) < 2:
+        return names
+    exact = [one[names[0]] for one in counts if names[0] in one]
+    if all(rate.successes == rate.trials for rate in exact):
+        return names[:1]
+    return names[1:] if not any(rate.successes for rate in exact) else names
+
+
+def _counts(outcome: Outcome, leaks: Leaks) -> dict[str, Rate]:
+    """By name, the strictest first."""
+    summary = outcome.summary
+    return dict(counted.rates(summary, leaks)) if summary else {}
+
+
+def _of(rate: Rate) -> str:
+    return f"{rate.successes} of {rate.trials}"
+
+
+def _bare(bare: Outcome | None, leaks: Leaks) -> Iterator[str]:
+    """What is recovered with nothing hidden, beside a share at which nothing is."""
+    if bare is None or bare.past is None:
+        return
+    rates = ", ".join(_rates(bare, leaks))
+    more = f"{bare.past.better} of {bare.past.of}"
+    yield f"with nothing hidden better on {more}{f', {rates}' if rates else ''}"
+
+
+def _labels(outcome: Outcome) -> Iterator[str]:
+    """How many labels one attack names alone, and how often a guess is right."""
+    if outcome.summary and (said := counted.named(outcome.summary)):
+        yield said
+
+
+def reads_labels(outcome: Outcome) -> bool:
+    """Whether one attack names more labels than a guess would."""
+    summary = outcome.summary
+    if not summary or not summary.labels:
+        return False
+    return summary.labels.rate > 1 / (summary.label_classes or math.inf)
+
+
+def labels_alone(ordered: Sequence[Compared]) -> str:
+    """What labels leak, where the examples themselves do not."""
+    said: dict[str, list[str]] = {}
+    summaries = [
+        (one, one.outcome.summary) for one in ordered if one.outcome.summary is not None
+    ]
+    for one, summary in summaries:
+        count = "none"
+        if summary.labels:
+            rate = summary.labels
+            count = f"{rate.successes} of {rate.trials} by {counted.reader(summary)}"
+        said.setdefault(count, []).append(percent(one.mask.share))
+    listed = ", ".join(f"{count} with {', '.join(at)} %" for count, at in said.items())
+    guess = counted.guess_is_right(summaries[0][1])
+    return f"{listed} hidden{f' ({guess})' if guess else ''}"
