@@ -1,12 +1,16 @@
 """What an encrypted block says of itself, behind the bytes of its ciphertext.
 
-    ciphertext | digest of the parameters | id of the key | how many messages were added
+    ciphertext | digest of the parameters | id of the key | kind | how many messages
+
+of which the kind is an upload's or a sum's,
 
 and a key in front of its secret: the digest of the parameters that it was made for, its id.
 All of it is public. Only `BlockTails` writes it, inside of the functions of a cipher, and
 what it says decides what these functions do: a block that is not a sum, within the bound,
 of messages under this key and these parameters is decrypted as if it were a block of
 zeros. What such a block would decrypt to tells of the key: a sum of too many wraps around.
+So does one that is longer than what the cipher made: an upload with something in front,
+as long as a sum, would be read as one. Its tail says that it is none.
 
 None of that is an assertion, which an optimiser may take out of a graph, or whose failure
 could itself tell.
@@ -34,10 +38,13 @@ _DRAWN_BYTES = 3 * KEY_ID_BYTES // 4
 _COUNT_DIGITS = 9
 """Decimal. As many blocks that say as much add up to less than 2^63."""
 
+_UPLOAD, _SUM = "u", "s"
+"""The kinds."""
+
 _NOTHING_ADDED = 0
 """In place of the number of messages: this is no sum that opens."""
 
-NUM_BYTES = DIGEST_DIGITS + KEY_ID_BYTES + _COUNT_DIGITS
+NUM_BYTES = DIGEST_DIGITS + KEY_ID_BYTES + len(_UPLOAD) + _COUNT_DIGITS
 
 
 class _Said(NamedTuple):
@@ -45,7 +52,8 @@ class _Said(NamedTuple):
 
     Attributes:
       key_id: string.
-      count: int64, 0 of a block that is none of these parameters or opens to nothing.
+      count: int64, 0 of a block that is none of these parameters, is not as long as its
+        kind is, or opens to nothing.
     """
 
     key_id: tf.Tensor
@@ -112,7 +120,7 @@ class BlockTails:
           string [b].
         """
         ones = tf.ones(tf.shape(ciphertexts), tf.int64)
-        return self._join(ciphertexts, key_id_of(secret_key), ones)
+        return self._join(ciphertexts, key_id_of(secret_key), _UPLOAD, ones)
 
     def of_sum(self, summands: tf.Tensor, ciphertexts: tf.Tensor) -> tf.Tensor:
         """Puts tails behind sums.
@@ -133,7 +141,7 @@ class BlockTails:
         total = tf.reduce_sum(said.count, axis=0)
         nothing = tf.constant(_NOTHING_ADDED, tf.int64)
         count = tf.where(few & tf.reduce_all(together, axis=0), total, nothing)
-        return self._join(ciphertexts, key_id, count)
+        return self._join(ciphertexts, key_id, _SUM, count)
 
     def new_key(self, secret: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
         """Makes a key of its secret: puts the digest and a new id in front.
@@ -165,24 +173,33 @@ class BlockTails:
         return tf.where(ours, blocks, tf.constant(bytes(self._sum_ciphertext_bytes)))
 
     def _join(
-        self, ciphertexts: tf.Tensor, key_id: tf.Tensor, count: tf.Tensor
+        self, ciphertexts: tf.Tensor, key_id: tf.Tensor, kind: str, count: tf.Tensor
     ) -> tf.Tensor:
         within = self._within(count)
         counted = tf.strings.as_string(within, width=_COUNT_DIGITS, fill="0")
-        return tf.strings.join([ciphertexts, self.digest, key_id, counted])
+        return tf.strings.join([ciphertexts, self.digest, key_id, kind, counted])
 
     def _read(self, blocks: tf.Tensor) -> _Said:
         lengths = tf.strings.length(blocks)
         start = tf.maximum(lengths - NUM_BYTES, 0)
         tails = tf.strings.substr(blocks, start, tf.fill(tf.shape(blocks), NUM_BYTES))
-        fields = f"[A-Za-z0-9_-]{{{KEY_ID_BYTES}}}[0-9]{{{_COUNT_DIGITS}}}"
-        right = tf.equal(lengths, self.upload_bytes) | tf.equal(lengths, self.sum_bytes)
-        ours = right & tf.strings.regex_full_match(tails, self.digest + fields)
+        ours = self._of_kind(_UPLOAD, self.upload_bytes, lengths, tails)
+        ours |= self._of_kind(_SUM, self.sum_bytes, lengths, tails)
         legible = tf.where(ours, tails, "0" * NUM_BYTES)
         key_id = tf.strings.substr(legible, DIGEST_DIGITS, KEY_ID_BYTES)
         counted = tf.strings.substr(legible, NUM_BYTES - _COUNT_DIGITS, _COUNT_DIGITS)
         count = tf.strings.to_number(counted, tf.int64)
         return _Said(key_id, self._within(count))
+
+    def _of_kind(
+        self, kind: str, num_bytes: int, lengths: tf.Tensor, tails: tf.Tensor
+    ) -> tf.Tensor:
+        """Whether blocks have the length of a kind and a tail that says it."""
+        key_id, count = f"[A-Za-z0-9_-]{{{KEY_ID_BYTES}}}", f"[0-9]{{{_COUNT_DIGITS}}}"
+        legible = tf.strings.regex_full_match(
+            tails, f"{self.digest}{key_id}{kind}{count}"
+        )
+        return tf.equal(lengths, num_bytes) & legible
 
     def _within(self, count: tf.Tensor) -> tf.Tensor:
         # `federated.key_flow` finds the bound here.

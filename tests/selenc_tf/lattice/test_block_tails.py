@@ -68,10 +68,10 @@ def test_what_a_block_says(cipher, key):
     tail = text[-block_tails.NUM_BYTES :].decode()
     assert len(text) == cipher.upload_bytes
     assert tail.startswith(cipher.digest)
-    assert tail == key.numpy()[:96].decode() + "000000001"
+    assert tail == key.numpy()[:96].decode() + "u000000001"
     (total,) = times(cipher, cipher.encrypt(key, row_of(cipher)), 3).numpy()
     assert len(total) == cipher.sum_bytes
-    assert total[-105:-9] == text[-105:-9] and total[-9:] == b"000000003"
+    assert total[-106:-10] == text[-106:-10] and total[-10:] == b"s000000003"
 
 
 def test_keys_have_ids_of_their_own():
@@ -127,7 +127,7 @@ def test_a_forged_count_opens_within_the_bound_only(cipher, key):
 
 def test_more_blocks_than_may_be_say_nothing():
     tails = block_tails.BlockTails("0" * 64, 0, 4)
-    text = tails.digest + "A" * block_tails.KEY_ID_BYTES + "000000001"
+    text = tails.digest + "A" * block_tails.KEY_ID_BYTES + "u000000001"
     for count in range(1, 8):
         (said,) = tails.of_sum(tf.fill([count, 1], text), tf.constant([""])).numpy()
         assert int(said[-9:]) == (count if count <= 4 else 0)
@@ -175,7 +175,7 @@ def test_other_parameters_open_nothing(keys, changes):
     renamed_key = tf.constant(digest + key.numpy()[64:])
     assert not np.any(opened(other, renamed_key, block))
     (text,) = block.numpy()
-    renamed = tf.constant([text[:-105] + digest + text[-41:]])
+    renamed = tf.constant([text[:-106] + digest + text[-42:]])
     assert np.any(opened(other, renamed_key, renamed))
     foreign = other.encrypt(renamed_key, ROW)
     for added in (
@@ -205,9 +205,28 @@ def test_a_key_is_for_its_parameters_only(keys, changes):
                 tf.function(use, autograph=False)()
 
 
+def test_an_upload_as_long_as_a_sum_opens_to_nothing(keys):
+    """With something in front of it: what stood there would be read as c."""
+    key = keys[DEVICE.name]
+    (text,) = DEVICE.encrypt(key, row_of(DEVICE)).numpy()
+    long = bytes(DEVICE.sum_bytes - DEVICE.upload_bytes) + text
+    assert not np.any(opened(DEVICE, key, tf.constant([long])))
+    # Said to be a sum, it is opened: that tells of the key.
+    said = long[:-10] + b"s" + long[-9:]
+    assert np.any(opened(DEVICE, key, tf.constant([said])))
+
+
+def test_a_sum_as_long_as_an_upload_opens_to_nothing(keys):
+    key = keys[DEVICE.name]
+    (text,) = DEVICE.add(DEVICE.encrypt(key, row_of(DEVICE))[tf.newaxis]).numpy()
+    short = text[DEVICE.sum_bytes - DEVICE.upload_bytes :]
+    assert not np.any(opened(DEVICE, key, tf.constant([short])))
+    assert np.any(opened(DEVICE, key, tf.constant([short[:-10] + b"u" + short[-9:]])))
+
+
 def test_damaged_tails_open_to_nothing(cipher, key):
     (text,) = cipher.encrypt(key, row_of(cipher)).numpy()
-    damaged = [text + b"0", text[:-1], b"", text[:10], text[:-105], text[-105:]]
+    damaged = [text + b"0", text[:-1], b"", text[:10], text[:-106], text[-106:]]
     for place in range(1, block_tails.NUM_BYTES + 1, 7):
         spoilt = bytearray(text)
         spoilt[-place] = ord(".")
@@ -217,7 +236,7 @@ def test_damaged_tails_open_to_nothing(cipher, key):
     # Digits, but not ASCII's, and a line that ends before the end.
     damaged.append(text[:-9] + "\u0661".encode() * 4 + b"1")
     damaged.append(text[:-9] + b"00000001\n")
-    damaged.append(text[:-106] + text[-105:] + b"\n")
+    damaged.append(text[:-107] + text[-106:] + b"\n")
     rows = opened(cipher, key, tf.constant([text, *damaged, text]))
     np.testing.assert_array_equal(rows[[0, -1]], np.repeat(row_of(cipher), 2, axis=0))
     assert not np.any(rows[1:-1])
