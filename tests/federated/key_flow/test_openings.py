@@ -40,6 +40,10 @@ OPENS_TO_NOTHING = {
 }
 
 
+def claiming(tensor, shape):
+    return tf.raw_ops.PlaceholderWithDefault(input=tensor, shape=shape)
+
+
 def what_the_server_gets(process):
     crossings = []
     context = runtime.InProcessContext([crossings.append], default_num_clients=2)
@@ -95,6 +99,22 @@ def test_what_is_one_opens(path):
     np.testing.assert_array_equal(
         what_the_server_gets(process), np.full([1, CIPHER.num_slots], 12)
     )
+
+
+@pytest.mark.parametrize(
+    "shape", [[1, None], pytest.param([None, 1], marks=pytest.mark.slow)]
+)
+def test_what_claims_a_size_is_nothing_that_the_cipher_made(path, shape):
+    """Nobody checks the claim, and the adder's loop is as long as it says."""
+    process = opened_at_the_clients(path, lambda b: CIPHER.add(claiming(b, shape)))
+    with pytest.raises(key_flow.KeyLeakError, match="key"):
+        key_flow.check(process, path)
+
+
+def test_what_claims_no_size_opens(path):
+    either = [None, None]
+    process = opened_at_the_clients(path, lambda b: CIPHER.add(claiming(b, either)))
+    key_flow.check(process, path)
 
 
 @pytest.mark.slow
