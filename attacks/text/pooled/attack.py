@@ -1,10 +1,10 @@
 """Words of one sentence by the vector that a classifier makes of it.
 
 BERT's pooling layer and a classifier's head get one vector of a sentence, and of one
-sentence their gradients, or those of the normalisation before them, show it exactly
-(`features.py`), whatever is hidden of kernels and embeddings. Which sentence has this
-vector is then searched (`word_search.py`); the search needs no gradient of a gradient. This
-project.
+sentence their gradients show it exactly, as do those of the normalisation before them and
+of the last block, down to its biases (`features.py`), whatever is hidden of kernels and
+embeddings. Which sentence has this vector is then searched (`word_search.py`); the search
+needs no gradient of a gradient. This project.
 """
 
 import math
@@ -64,7 +64,7 @@ def build_pooled_words(
       The attack, on one sentence of a classifier. Public sentences make it stronger: the
       search starts at the nearest of them, and prefers their words. It raises
       `DoesNotApply` where neither pooling layer nor head nor the normalisation before
-      them are visible enough for their input to be read.
+      them nor the last block's second half are visible enough for their input to be read.
     """
     shared = programs or programs_lib.Programs()
 
@@ -80,8 +80,9 @@ def build_pooled_words(
         if not features:
             raise DoesNotApply(
                 "The kernel of the pooling layer or of the head of `knowledge.model` "
-                f"({model.name}), or gamma and beta of the last normalisation, must be "
-                "visible enough for the input of that layer to be read, but none are."
+                f"({model.name}), gamma and beta of the last normalisation, or of the "
+                "last block the feed-forward layers or their biases, must be visible "
+                "enough for the input of that layer to be read, but none are."
             )
         weights = tuple(tf.constant(one, model.dtype) for one in view.weights)
         order = tuple(one.place for one in features)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from attacks.text import sentences
 from attacks.text.pooled.features import Feature
+from attacks.text.spans import places as places_lib
 from attacks.text.spans.places import Place
 from selenc_tf.models.text.token_model import TokenModel
 from selenc_tf.types import Weights
@@ -76,8 +77,16 @@ def build_engine(model: TokenModel, places: Sequence[Place]) -> Engine:
     def apart(
         weights: Weights, reads: Sequence[Read], embedded: tf.Tensor, real: tf.Tensor
     ) -> tf.Tensor:
+        position = places_lib.pooled_position(model.structure, real)
         each = [
-            _apart(model.inputs_from(weights, embedded, real, *place)[:, 0], one)
+            _apart(
+                tf.gather(
+                    model.inputs_from(weights, embedded, real, *place),
+                    position,
+                    batch_dims=1,
+                ),
+                one,
+            )
             for place, one in zip(places, reads, strict=True)
         ]
         return tf.reduce_mean(tf.stack(each), axis=0)

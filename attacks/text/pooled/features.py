@@ -9,6 +9,10 @@ What enters them is what the last normalisation gives out, at one position, and 
 of that is used: so its gradients are of this position alone, by beta the derivative by the
 output and by gamma that times the normalised vector. Their quotient is the vector again
 (this project), with pooling layer and head hidden.
+
+Of the last block the position above is all that is used. So its attention output and its
+feed-forward layers have one input each, too: their gradients say it like those of the
+layers above, and so do those of their biases alone (`feedforward_biases.py`).
 """
 
 import functools
@@ -19,19 +23,20 @@ import numpy as np
 
 from attacks import target as target_lib
 from attacks.labels import head as head_lib
+from attacks.text.pooled import feedforward_biases
 from attacks.text.spans import places as places_lib
 from attacks.text.spans import subspace
 from attacks.text.spans.places import Place, Shown
-from selenc_tf.models.text.structure import Projection
+from selenc_tf.models.text.structure import Projection, Structure
 from selenc_tf.models.text.token_model import TokenModel
 from selenc_tf.types import Weights
 
 
 class Feature(NamedTuple):
-    """A vector that enters a place above all blocks.
+    """A vector that enters a place where one position of a sentence is used.
 
     Attributes:
-      place: BERT's pooling layer or the head: what enters it.
+      place: BERT's pooling layer, the head, or one of the last block's: what enters it.
       values: float64 [d], zero where unknown.
       known: bool [d].
       exact: Whether its length and sign are known, and not its direction alone.
@@ -56,14 +61,26 @@ def read(
       weights: Of the round.
 
     Returns:
-      They; none where nothing is to be read. Where all of what enters the pooling layer,
-      or without one the head, is known, what else says the same is left out.
+      They; none where nothing is to be read. Where all of one is known, what lies below it
+      is left out, and where all of what enters the pooling layer, or without one the head,
+      what lies above that.
     """
-    first, *rest = places_lib.above(model.structure)
+    structure = model.structure
+    first, *rest = places_lib.above(structure)
+    block, depth = structure.blocks[-1], len(structure.blocks) - 1
+    feedforward = Place(depth, "feedforward")
+    read, of_norm = (
+        functools.partial(way, model, target) for way in (_feature, _of_norm)
+    )
     ways: tuple[Callable[[], Feature | None], ...] = (
-        functools.partial(_feature, model, target, first),
-        functools.partial(_of_norm, model, target, weights, first),
-        *(functools.partial(_feature, model, target, place) for place in rest),
+        functools.partial(read, first),
+        functools.partial(of_norm, weights, structure.last_norm, first),
+        *(functools.partial(read, place) for place in rest),
+        functools.partial(read, Place(depth, "middle")),
+        functools.partial(read, feedforward),
+        functools.partial(of_norm, weights, block.feedforward_norm, feedforward),
+        functools.partial(_of_biases, model, target, weights),
+        functools.partial(read, Place(depth, "mixed")),
     )
     found: list[Feature] = []
     for way in ways:
@@ -75,11 +92,48 @@ def read(
     return tuple(found)
 
 
-def _of_norm(
-    model: TokenModel, target: target_lib.Target, weights: Weights, place: Place
+def _of_biases(
+    model: TokenModel, target: target_lib.Target, weights: Weights
 ) -> Feature | None:
-    """What the last normalisation gives out, from the gradients of gamma and beta."""
-    gamma, beta = model.structure.last_norm
+    """What enters the last block's feed-forward layers, from their biases' gradients."""
+    structure = model.structure
+    block = structure.blocks[-1]
+    first, second = block.feedforward, block.feedforward_output
+    if block.gate is not None or first.bias is None or second.bias is None:
+        return None
+    if first.kernel is None or second.kernel is None:
+        return None
+    slopes, seen = _slopes(model, target, first)
+    after, all_seen = _slopes(model, target, second)
+    if not all_seen.all():
+        return None
+    kernel, behind, bias = (
+        np.asarray(weights[one], np.float64)
+        for one in (first.kernel, second.kernel, first.bias)
+    )
+    known = feedforward_biases.Biases(
+        kernel[:, seen],
+        bias[seen],
+        slopes[seen],
+        behind[seen] @ after,
+        block.activation,
+    )
+    values = feedforward_biases.solve(known)
+    if values is None:
+        return None
+    place = Place(len(structure.blocks) - 1, "feedforward")
+    return Feature(place, values, np.ones(len(values), np.bool_), True)
+
+
+def _of_norm(
+    model: TokenModel,
+    target: target_lib.Target,
+    weights: Weights,
+    norm: tuple[int | None, int | None],
+    place: Place,
+) -> Feature | None:
+    """What a normalisation gives out, from the gradients of gamma and beta."""
+    gamma, beta = norm
     if gamma is None or beta is None:
         return None
     products, seen = _entries(model, target, gamma)
@@ -96,7 +150,7 @@ def _feature(
     model: TokenModel, target: target_lib.Target, place: Place
 ) -> Feature | None:
     structure = model.structure
-    layer = structure.pooler if place.part == "pooler" else structure.head
+    layer = _layer(structure, place)
     if layer is None:
         return None
     shown = places_lib.shown(target, target.matched, model.spec, structure, place)
@@ -116,6 +170,22 @@ def _feature(
     values = np.zeros(len(shown.values))
     values[direction.rows] = direction.basis[:, 0]
     return Feature(place, values, direction.rows, False)
+
+
+def _layer(structure: Structure, place: Place) -> Projection | None:
+    """What multiplies the vector that enters."""
+    match place.part:
+        case "pooler":
+            return structure.pooler
+        case "last":
+            return structure.head
+    block = structure.blocks[place.depth]
+    of_blocks = {
+        "mixed": block.output,
+        "feedforward": block.feedforward,
+        "middle": block.feedforward_output,
+    }
+    return of_blocks[place.part]
 
 
 def _scaled(place: Place, shown: Shown, slopes: np.ndarray) -> Feature | None:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from attacks import target as target_lib
 from selenc_tf import flatten
@@ -78,6 +79,23 @@ def above(structure: Structure) -> tuple[Place, ...]:
     depth = len(structure.blocks)
     pooler = () if structure.pooler is None else (Place(depth, "pooler"),)
     return pooler if structure.head is None else (*pooler, Place(depth, "last"))
+
+
+def pooled_position(structure: Structure, real: tf.Tensor) -> tf.Tensor:
+    """The position of each sentence that a classifier uses.
+
+    Args:
+      structure: Of the model.
+      real: bool [k, L], where a token stands.
+
+    Returns:
+      int32 [k]: the first one, or of a causal model the last token's. Above all blocks
+      `TokenModel.inputs` has the same at all positions.
+    """
+    tokens = tf.reduce_sum(tf.cast(real, tf.int32), axis=1)
+    if structure.blocks[-1].causal:
+        return tf.maximum(tokens - 1, 0)
+    return tf.zeros_like(tokens)
 
 
 def inside(structure: Structure) -> tuple[Place, ...]:

@@ -1,9 +1,10 @@
 """Which tensor of a gradient is which kernel of a Transformer, as data."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import keras
+import tensorflow as tf
 
 from selenc_tf.models.text.parts import Parts
 
@@ -49,6 +50,10 @@ class Block(NamedTuple):
       feedforward: [d, inner].
       gate: [d, inner], or None where there is none.
       feedforward_output: [inner, d].
+      feedforward_norm: Gamma and beta of the normalisation whose results the feed-forward
+        kernel multiplies; None for what there is not.
+      activation: What is applied to the products of the feed-forward kernel, or of the
+        gate where there is one, elementwise.
       causal: Whether a position sees only itself and those before it.
       normalise_first: Whether inputs are normalised before the projections (GPT-2,
         Llama), or results after the sum (BERT).
@@ -61,6 +66,8 @@ class Block(NamedTuple):
     feedforward: Projection
     gate: Projection | None
     feedforward_output: Projection
+    feedforward_norm: tuple[int | None, int | None]
+    activation: Callable[[tf.Tensor], tf.Tensor]
     causal: bool
     normalise_first: bool
 
@@ -141,17 +148,32 @@ def of_parts(parts: Parts) -> Structure:
 def _block(places: Mapping[int, int], parts: Parts, block: Any) -> Block:
     attention = block._self_attention_layer
     gate = getattr(block, "_feedforward_gate_dense", None)
+    feedforward = block._feedforward_intermediate_dense
     return Block(
         query=_dense(places, attention._query_dense),
         key=_dense(places, attention._key_dense),
         value=_dense(places, attention._value_dense),
         output=_dense(places, attention._output_dense, num_inputs=2),
-        feedforward=_dense(places, block._feedforward_intermediate_dense),
+        feedforward=_dense(places, feedforward),
         gate=_dense(places, gate) if gate else None,
         feedforward_output=_dense(places, block._feedforward_output_dense),
+        feedforward_norm=_norm_before_feedforward(places, parts, block),
+        activation=block.activation if gate else feedforward.activation,
         causal=parts.causal,
         normalise_first=parts.normalise_first,
     )
+
+
+def _norm_before_feedforward(
+    places: Mapping[int, int], parts: Parts, block: Any
+) -> tuple[int | None, int | None]:
+    if not parts.normalise_first:
+        layer = block._self_attention_layer_norm
+    elif hasattr(block, "_feedforward_layer_norm"):
+        layer = block._feedforward_layer_norm
+    else:  # As KerasHub's Llama spells it.
+        layer = block._feedforward_layernorm
+    return _place(places, layer, "gamma"), _place(places, layer, "beta")
 
 
 def _last_norm(

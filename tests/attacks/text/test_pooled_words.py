@@ -7,7 +7,15 @@ import tensorflow as tf
 from attacks import catalog, effort, knowledge
 from attacks.knowledge import PublicExamples
 from attacks.text import sentences
-from attacks.text.pooled import attack, engine, features, proposals, word_search
+from attacks.text.pooled import (
+    attack,
+    engine,
+    features,
+    feedforward_biases,
+    proposals,
+    word_search,
+)
+from attacks.text.spans import places
 from attacks.text.spans.places import Place
 from tests.attacks import victims
 from tests.attacks.text import clients
@@ -33,7 +41,8 @@ def entering(model, truth, place):
     found = model.inputs(
         model.initial_weights, tf.constant(ids), tf.constant(real), *place
     )
-    return found.numpy()[0, 0]
+    position = places.pooled_position(model.structure, tf.constant(real))
+    return found.numpy()[0, int(position[0])]
 
 
 def found_in(model, vector, mask, steps, **more):
@@ -111,6 +120,87 @@ def test_the_last_normalisation_says_it_too(name):
     np.testing.assert_allclose(found.values, true, atol=1e-4 * np.abs(true).max())
 
 
+SECOND_HALF = {
+    "feed-forward kernel": ("_2/feedforward_intermediate_dense", "feedforward"),
+    "second feed-forward kernel": ("_2/feedforward_output_dense", "middle"),
+    "attention output": ("_2/.*attention_output", "mixed"),
+    "biases": ("_2/feedforward_(intermediate|output)_dense/bias", "feedforward"),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", SECOND_HALF)
+def test_the_last_block_says_it_too(name, kind):
+    """Of which one position is used, by kernels or by biases alone."""
+    model, truth, vector = one_sentence(name)
+    visible, part = SECOND_HALF[kind]
+    (found,) = read(model, vector, clients.all_but(model, visible))
+    assert found.exact and found.known.all()
+    assert found.place == Place(len(model.structure.blocks) - 1, part)
+    true = entering(model, truth, found.place)
+    np.testing.assert_allclose(found.values, true, atol=1e-3 * np.abs(true).max())
+    distance = engine.build_engine(model, (found.place,)).distance
+    reads = engine.as_tensors([found])
+    wrong = truth.copy()
+    wrong[0, 1] += 1
+    near, far = (
+        distance(model.initial_weights, reads, one)[0] for one in (truth, wrong)
+    )
+    assert near < 1e-6 < far
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_normalisation_before_the_last_feed_forward_layers(name):
+    model, truth, vector = one_sentence(name)
+    norm = "self_attention" if name == "bert" else "feedforward"
+    mask = clients.all_but(model, f"_2/{norm}_layer_norm")
+    (found,) = read(model, vector, mask)
+    true = entering(model, truth, Place(found.place.depth, "feedforward"))
+    np.testing.assert_allclose(found.values, true, atol=1e-4 * np.abs(true).max())
+
+
+def test_biases_of_other_blocks_and_too_few_say_nothing():
+    """Before the last block they are sums over the sentence."""
+    model, _, vector = one_sentence("bert")
+    both = "feedforward_(intermediate|output)_dense/bias"
+    assert not read(model, vector, clients.all_but(model, f"_[01]/{both}"))
+    mask = clients.all_but(model, f"_2/{both}")
+    first = entries(model, "_2/feedforward_intermediate_dense/bias")
+    mask[first[: -(model.structure.width - 1)]] = True
+    assert not read(model, vector, mask)
+
+
+def test_what_no_vector_explains_is_not_read():
+    """Two sentences, noise, or the slopes of an activation that says only signs."""
+    model, _, vector = one_sentence("bert")
+    mask = clients.all_but(model, SECOND_HALF["biases"][0])
+    noise = np.random.default_rng(0).standard_normal(vector.shape).astype(np.float32)
+    assert not read(model, vector + 0.05 * np.abs(vector).mean() * noise, mask)
+    both, classes = clients.batch(model, 2, 0)
+    assert not read(model, clients.gradient(model, both, classes), mask)
+    generator = np.random.default_rng(1)
+    kernel, back = generator.standard_normal((8, 32)), generator.standard_normal(32)
+    entering = generator.standard_normal(8)
+    slopes = back * (entering @ kernel > 0)
+    for activation in (tf.nn.relu, tf.identity):
+        known = feedforward_biases.Biases(
+            kernel, np.zeros(32), slopes, back, activation
+        )
+        assert feedforward_biases.solve(known) is None
+
+
+@pytest.mark.parametrize("activation", [tf.nn.gelu, tf.nn.silu])
+def test_activations_that_bend_are_solved(activation):
+    generator = np.random.default_rng(2)
+    kernel, back = generator.standard_normal((8, 40)) / 3, generator.standard_normal(40)
+    entering, bias = generator.standard_normal(8), 0.1 * generator.standard_normal(40)
+    first, _ = feedforward_biases._derivatives(activation, entering @ kernel + bias)
+    known = feedforward_biases.Biases(kernel, bias, back * first, back, activation)
+    found = feedforward_biases.solve(known)
+    assert found is not None
+    np.testing.assert_allclose(found, entering, atol=1e-6)
+
+
 def test_two_sources_of_one_vector_are_both_compared():
     """Of a pooling layer without its bias the direction, beside some coordinates."""
     model, truth, vector = one_sentence("bert")
@@ -125,7 +215,7 @@ def test_two_sources_of_one_vector_are_both_compared():
 
 def test_nothing_of_these_layers_is_no_case_for_it():
     model, _, vector = one_sentence("bert")
-    mask = ~clients.all_but(model, f"{ABOVE}|{LAST['bert']}")
+    mask = ~clients.all_but(model, f"{ABOVE}|{LAST['bert']}|_2/")
     assert not read(model, vector, mask)
     with pytest.raises(knowledge.DoesNotApply, match="visible enough for the input"):
         found_in(model, vector, mask, 1)
