@@ -11,6 +11,7 @@ whose speed drifts does not favour one side.
 """
 
 import dataclasses
+import pathlib
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,7 +59,12 @@ def _lattice(asked: "Benchmark", stream: TextIO) -> None:
 
 
 def _device(asked: "Benchmark", stream: TextIO) -> None:
-    suites.device.suite.run(suites.device.suite.Request(asked.repetitions), stream)
+    request = suites.device.suite.Request(
+        asked.repetitions,
+        programs=pathlib.Path(asked.save_programs) if asked.save_programs else None,
+        scale=asked.chunk_scale,
+    )
+    suites.device.suite.run(request, stream)
 
 
 def _attack(asked: "Benchmark", stream: TextIO) -> None:
@@ -92,6 +98,8 @@ OF_SUITES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "torch_python": ("attack",),
         "attacked_pictures": ("attack",),
         "attack_cases": ("attack",),
+        "chunk_scale": ("device",),
+        "save_programs": ("device",),
     }
 )
 """The suites that look at a flag of benchmarks; `--suite` is of all."""
@@ -122,6 +130,20 @@ class Benchmark(Settings):
         "How many pictures --suite=attack recovers for the time to a PSNR; at most 3 "
         "of them where one takes a minute.",
         rule=at_least(0),
+    )
+    chunk_scale: int = flag(
+        "chunk_scale",
+        1,
+        "How many times longer the chunks of --suite=device are; accelerators want long "
+        "ones.",
+        rule=at_least(1),
+    )
+    save_programs: str = flag(
+        "save_programs",
+        "",
+        "A folder in which --suite=device saves what XLA compiles, which "
+        "experiments/suites/device/run_programs.py runs where there is JAX and no "
+        "TensorFlow.",
     )
     attack_cases: tuple[str, ...] = flag(
         "attack_cases", tuple(CASES), "What --suite=attack measures.", choices=CASES

@@ -1,5 +1,6 @@
 """Values a second of each step, beside what the device's memory would allow."""
 
+import pathlib
 import statistics
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import tensorflow as tf
 
 from experiments.outputs import environment, text_tables
 from experiments.outputs.table import Table
-from experiments.suites.device import steps
+from experiments.suites.device import saving, steps
 from experiments.suites.device.steps import Side
 from experiments.suites.measurement import progress
 
@@ -25,11 +26,16 @@ class Request(NamedTuple):
       repetitions: Turns of each step.
       rlwe_columns: Polynomials of a chunk.
       pad_columns: Columns of a chunk.
+      programs: A folder in which what XLA compiles is saved, for accelerators; None for
+        none.
+      scale: How many times longer chunks are than that.
     """
 
     repetitions: int
     rlwe_columns: int = 32
     pad_columns: int = 4096
+    programs: pathlib.Path | None = None
+    scale: int = 1
 
 
 class Taken(NamedTuple):
@@ -56,11 +62,15 @@ def run(request: Request, stream: TextIO) -> None:
     """
     print(environment.in_words(environment.describe(_VERSIONS)), file=stream)
     devices = tf.config.list_logical_devices("GPU")
-    groups = _ALL_GROUPS if devices else 1
+    groups = _ALL_GROUPS if devices or request.programs else 1
     builders: dict[str, Callable[[], Side]] = {
-        "shared key": lambda: steps.build_rlwe(False, request.rlwe_columns, groups),
-        "per client": lambda: steps.build_rlwe(True, request.rlwe_columns, groups),
-        "pad": lambda: steps.build_pad(request.pad_columns, groups),
+        "shared key": lambda: steps.build_rlwe(
+            False, request.scale * request.rlwe_columns, groups
+        ),
+        "per client": lambda: steps.build_rlwe(
+            True, request.scale * request.rlwe_columns, groups
+        ),
+        "pad": lambda: steps.build_pad(request.scale * request.pad_columns, groups),
     }
     rows: list[tuple[str, ...]] = []
     for name, build in builders.items():
@@ -75,10 +85,17 @@ def run(request: Request, stream: TextIO) -> None:
         seconds = time.perf_counter() - began
         print(f"{side.name}: {seconds:.1f} s to trace and compile", file=stream)
         for step, work in side.steps.items():
-            rows.append(_row(side, step, _timed(work, request.repetitions)))
+            rows.append(_row(side, step, _timed(work.work, request.repetitions)))
+            if request.programs is not None:
+                saving.save(request.programs, side, step)
     rows.append(_bandwidth(request.repetitions))
     headings = ("", "", "ms a million", "CPU", "million/s", "bytes a value")
     where = devices[0].name if devices else "the processor"
+    if request.programs is not None:
+        print(
+            f"Programs, with what they were given and gave: {request.programs}",
+            file=stream,
+        )
     title = f"On {where}, a chunk at a time; medians of {request.repetitions}"
     text_tables.show(Table(title, headings, rows), stream)
 
