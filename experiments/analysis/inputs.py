@@ -1,5 +1,6 @@
 """What an analysis works on: the pictures behind each gradient, and what they take."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TextIO
 
@@ -64,9 +65,10 @@ def load(
     learned = after_rounds.of(
         PICTURES, first, asked.training, asked.seed, data, stream, asked.output.dry_run
     )
-    public = order[len(batches) * asked.batch_size :]
+    public = clients.public(dataset, order, len(batches) * asked.batch_size)
+    dataset = dataclasses.replace(dataset, note=f"{dataset.note} {public.note}".strip())
     return Inputs(
-        study_lib.build_study(asked, dataset, learned.model, public),
+        study_lib.build_study(asked, dataset, learned.model, public.rows),
         batches,
         facts | learned.facts,
         learned.note,

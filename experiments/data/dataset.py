@@ -1,7 +1,7 @@
 """Labelled examples that know what they are and where they came from."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -182,6 +182,27 @@ def take(
         clients=None if dataset.clients is None else dataset.clients[indices],
         rows=indices if dataset.rows is None else dataset.rows[indices],
     )
+
+
+def equal_to(
+    dataset: Dataset, rows: Iterable[int] | NDArray[np.integer]
+) -> Callable[[int], bool]:
+    """Tells which examples are equal to some of the data, number by number.
+
+    Args:
+      dataset: The whole.
+      rows: Indices of those that are compared with.
+
+    Returns:
+      `(index) -> bool`, whatever the label; true of the rows themselves.
+    """
+
+    def written(row: int) -> bytes:
+        # Adding 0 makes one zero of -0 and 0.
+        return np.ascontiguousarray(dataset.examples[row] + 0).tobytes()
+
+    found = {written(int(row)) for row in rows}
+    return lambda row: written(row) in found
 
 
 def of_own(own: OwnData, inputs_specs: Any) -> Dataset:

@@ -1,9 +1,11 @@
 """The clients of a training: who has which examples, and who was not among them."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from experiments.data import dataset as dataset_lib
 from experiments.data import splits
 from experiments.data.dataset import Dataset
 from experiments.study.flag_table import SettingsError
@@ -57,7 +59,7 @@ def order(
 
     Returns:
       Rows of the whole; with `--weights_after_rounds` none that was trained on, nor
-      another of its group.
+      another of its group or equal to it.
     """
     rows = np.random.default_rng(seed).permutation(len(dataset))
     if asked.weights_after_rounds:
@@ -66,8 +68,64 @@ def order(
             seen[client.rows] = True
         if dataset.groups is not None:
             seen = np.isin(dataset.groups, dataset.groups[seen])
-        rows = rows[~seen[rows]]
+        trained = dataset_lib.equal_to(dataset, np.flatnonzero(seen))
+        rows = rows[[not (seen[row] or trained(row)) for row in rows]]
     return tuple(rows.tolist())
+
+
+class Public(NamedTuple):
+    """Examples that attackers have.
+
+    Attributes:
+      rows: Their indices in the whole.
+      note: How many of those beside the attacked were left out; "" if none.
+    """
+
+    rows: tuple[int, ...]
+    note: str
+
+
+def public(
+    dataset: Dataset, order: Sequence[int], attacked: int, count: int | None = None
+) -> Public:
+    """Which examples attackers have: none that is equal to an attacked one.
+
+    An attack would otherwise find its victim ready-made, and its success say nothing of
+    the message. Sentences are compared as the model takes them, cut to their length.
+
+    Args:
+      dataset: The whole.
+      order: Its rows, in the order in which they are taken.
+      attacked: How many of them are attacked: the first ones.
+      count: How many to take at most; None for all.
+
+    Returns:
+      The next ones, and what to say of those left out on the way.
+
+    Raises:
+      SettingsError: If some are asked for, and all there are were left out.
+    """
+    is_attacked = dataset_lib.equal_to(dataset, order[:attacked])
+    most = len(order) if count is None else count
+    rows: list[int] = []
+    left_out = 0
+    for row in order[attacked:]:
+        if len(rows) >= most:
+            break
+        if is_attacked(row):
+            left_out += 1
+        else:
+            rows.append(row)
+    if left_out and not rows:
+        raise SettingsError(
+            f"Attackers have other examples than those they look for "
+            f"(`--attack_public_images`), but the {left_out} of {dataset.name} beside the "
+            f"{attacked} attacked are each equal to one of these as the model takes them. "
+            "Give other examples (of sentences a larger `--max_tokens` may tell more "
+            "apart), or attack fewer with `--num_images`."
+        )
+    note = f"{left_out:,} public examples left out: equal to an attacked one."
+    return Public(tuple(rows), note if left_out else "")
 
 
 def left_over(asked: Federation) -> str:

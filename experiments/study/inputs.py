@@ -1,5 +1,6 @@
 """What a run works on: examples, shared out, and a model."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TextIO
 
@@ -80,8 +81,9 @@ def load(settings: Settings, modality: Modality, stream: TextIO) -> Inputs:
             f"`--attack_batch_size` ask for {wanted} pictures, but {dataset.name} has "
             f"{len(order)}{clients.left_over(asked)}. Lower them."
         )
-    others = order[wanted : wanted + settings.attack.public_images]
-    if settings.attack.rounds > 1 and not others:
+    public = clients.public(dataset, order, wanted, settings.attack.public_images)
+    dataset = dataclasses.replace(dataset, note=f"{dataset.note} {public.note}".strip())
+    if settings.attack.rounds > 1 and not public.rows:
         raise SettingsError(
             f"`--attack_rounds={settings.attack.rounds}` moves the weights between rounds "
             f"by a step on other clients' examples, but beside the {wanted} that are "
@@ -99,7 +101,7 @@ def load(settings: Settings, modality: Modality, stream: TextIO) -> Inputs:
         dataset,
         data,
         order[:wanted],
-        others,
+        public.rows,
         facts | learned.facts,
         _weights_note(facts, learned.note),
     )

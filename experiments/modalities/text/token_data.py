@@ -1,6 +1,7 @@
 """Sentences as arrays of tokens, and the vocabulary that says what they are."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def of_sentences(found: Sentences, language: LanguageModel) -> TokenData:
     note = (
         f"{found.note} Cut into tokens ({words.name}), at most {model.length} a sentence, "
         f"special ones included: {cut:,} sentences were longer and lost their end."
-        f"{_unknown(examples, words)}"
+        f"{_unknown(examples, words)}{_alike(examples, found.texts)}"
     )
     return TokenData(
         name=found.name,
@@ -62,7 +63,7 @@ def of_sentences(found: Sentences, language: LanguageModel) -> TokenData:
         licence=found.licence,
         citation=found.citation,
         note=note,
-        groups=_groups(found) if has_classes else None,
+        groups=_groups(examples, labels) if has_classes else None,
         rows=found.rows,
         vocabulary=words,
     )
@@ -101,9 +102,19 @@ def _unknown(tokens: NDArray[Any], words: Vocabulary) -> str:
     )
 
 
-def _groups(found: Sentences) -> NDArray[np.int32]:
-    """Equal sentences of one class have one number: a split keeps those together."""
-    numbers: dict[tuple[str, int], int] = {}
-    labels = found.labels if found.labels is not None else ()
-    pairs = zip(found.texts, map(int, labels), strict=True)
+def _alike(tokens: NDArray[Any], texts: Sequence[str]) -> str:
+    """How many sentences are equal only as they were cut; empty if none are."""
+    count = len(tokens) - len(np.unique(tokens, axis=0))
+    if count <= len(texts) - len(set(texts)):
+        return ""
+    return f" So cut, {count:,} of the sentences repeat another."
+
+
+def _groups(tokens: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.int32]:
+    """Equal sentences of one class have one number: a split keeps those together.
+
+    They are compared as a client sends them: without what was cut off.
+    """
+    numbers: dict[tuple[bytes, int], int] = {}
+    pairs = zip((one.tobytes() for one in tokens), map(int, labels), strict=True)
     return np.array([numbers.setdefault(one, len(numbers)) for one in pairs], np.int32)

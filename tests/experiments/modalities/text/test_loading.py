@@ -58,6 +58,69 @@ def test_rounds_without_other_clients_are_refused(monkeypatch):
         inputs.load(settings, TEXT, io.StringIO())
 
 
+ALIKE = "".join(f"Account number {number:02}.\tbank\n" for number in range(12))
+LINES = f"{ALIKE}Hello.\tother\nBye.\tother\n"
+
+
+def load_lines(tmp_path, *flags, lines=LINES, task="classes"):
+    path = tmp_path / "mine.txt"
+    path.write_text(lines)
+    less = ("--aggregate_clients=0", "--num_images=2", "--rounds=0")
+    flags = (f"--text_file={path}", GPT2, f"--text_task={task}", *less, *flags)
+    return inputs.load(parse(*flags), TEXT, io.StringIO())
+
+
+class TestEqualAfterTheCut:
+    @pytest.mark.parametrize("task", ["classes", "next_token"])
+    def test_none_of_the_attacked_is_public(self, tmp_path, task):
+        found = load_lines(tmp_path, "--max_tokens=12", task=task)
+        tokens = found.dataset.examples
+        attacked = {tokens[row].tobytes() for row in found.attacked_rows}
+        assert attacked.isdisjoint(tokens[row].tobytes() for row in found.public_rows)
+        out = 14 - 2 - len(found.public_rows)
+        assert out >= 10 and found.dataset.note.endswith(
+            f"So cut, 11 of the sentences repeat another. {out} public examples left out: "
+            "equal to an attacked one."
+        )
+        whole = load_lines(tmp_path, "--max_tokens=20", task=task)
+        assert len(whole.public_rows) == 12 and "repeat" not in whole.dataset.note
+        assert "left out" not in whole.dataset.note
+
+    def test_it_is_refused_if_no_other_is_left(self, tmp_path):
+        alike = ALIKE.replace("\tbank", "")
+        with pytest.raises(
+            SettingsError, match=r"the 10 of mine beside the 2 attacked"
+        ):
+            load_lines(tmp_path, "--max_tokens=12", lines=alike, task="next_token")
+        none = ("--max_tokens=12", "--attack_public_images=0")
+        assert not load_lines(
+            tmp_path, *none, lines=alike, task="next_token"
+        ).public_rows
+
+    def test_they_are_one_group(self, tmp_path):
+        groups = load_lines(tmp_path, "--max_tokens=12").dataset.groups
+        assert groups.tolist() == [0] * 12 + [1, 2]
+
+    def test_none_that_was_trained_on_is_attacked(self, tmp_path):
+        found = load_lines(
+            tmp_path,
+            "--max_tokens=12",
+            "--weights_after_rounds=1",
+            "--num_clients=2",
+            "--min_clients=2",
+            "--client_examples=3",
+            "--num_images=1",
+            "--attack_public_images=0",
+            "--attacks=dager",
+            lines=LINES + "Of its own.\tother\n" * 3,
+            task="next_token",
+        )
+        tokens = found.dataset.examples
+        trained = [tokens[row] for one in found.training.clients for row in one.rows]
+        for row in found.attacked_rows:
+            assert not any(np.array_equal(tokens[row], one) for one in trained)
+
+
 def test_what_the_vocabulary_cannot_write_is_counted():
     language = made_up.model("bert_tiny_random", 10, num_classes=2)
     words = language.vocabulary
