@@ -3,7 +3,10 @@
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+EXACT = "exact"
+"""The name of the share of examples that are recovered exactly, in every modality."""
 
 
 class Number(NamedTuple):
@@ -94,6 +97,7 @@ class Leaks(NamedTuple):
       lookups: Attacks that find something like the example and reconstruct nothing.
       told_as: How the same is told of a kind of examples, by a key in the details of
         their records (`told`).
+      retold: `(text) -> text`: what is said of the modality, of such examples.
       near: Values of `main` closer than this have one label in a figure.
     """
 
@@ -116,12 +120,30 @@ class Leaks(NamedTuple):
     lookups: tuple[str, ...] = ()
     seen: Mapping[str, Seen] = MappingProxyType({})
     told_as: Mapping[str, "Leaks"] = MappingProxyType({})
+    retold: Callable[[str], str] = str
 
     @property
     def order(self) -> tuple[str, ...]:
         """The measures by which reconstructions of one example are compared, in turn."""
         own = (self.main.key, *(key for key, _ in self.beyond))
         return tuple(dict.fromkeys(own))
+
+    def is_exact(self, measures: Mapping[str, Any]) -> bool | None:
+        """Whether measures are of an example that is recovered exactly, or wholly.
+
+        Args:
+          measures: Of a record or a member.
+
+        Returns:
+          What the share "exact" counts; None where there is none, or it was not measured.
+        """
+        share = next((one for one in self.shares if one.name == EXACT), None)
+        if share is None or measures.get(share.key) is None:
+            return None
+        value = measures[share.key]
+        if share.at_least is None:
+            return bool(value)
+        return float(value) >= share.at_least
 
     @property
     def recovered(self) -> tuple[Share, ...]:

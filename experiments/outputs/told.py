@@ -1,6 +1,7 @@
 """In whose words a modality's results are told: those of pictures or of rows, say."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord, Record
@@ -21,6 +22,11 @@ def of(leaks: Leaks, records: Iterable[Record]) -> Leaks:
         for one in records
         if isinstance(one, AttackRecord) and one.status == "ok"
     ]
+    return of_details(leaks, details)
+
+
+def of_details(leaks: Leaks, details: Sequence[Mapping[str, Any]]) -> Leaks:
+    """The same of the details of results."""
     for key, own in leaks.told_as.items():
         if details and all(key in one for one in details):
             return own

@@ -36,4 +36,6 @@ def in_words(reason: str) -> str:
     text = re.sub(
         r"(?<![\d.,])1 (example|picture|client|round|sentence)s\b", r"1 \1", text
     )
+    # What a language model learns is a flag's choice.
+    text = re.sub(r"(?<=, got )next_token\b", "next_token (`--text_task`)", text)
     return text[:1].upper() + text[1:] if reason.startswith("`") else text

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from attacks import catalog as attack_catalog
+from experiments.outputs import why
 from experiments.study import (
     attacking,
     encryption,
@@ -139,7 +140,7 @@ def why_not(
       names: Of attacks of the modality.
 
     Returns:
-      For each its reason, or None.
+      For each its reason in words for people, or None.
     """
     asked = settings.attack
     attackers = attacking.attackers(
@@ -154,9 +155,10 @@ def why_not(
             if asked.rounds > 1:
                 # Earlier rounds are there once they have been run.
                 entry = dataclasses.replace(entry, needs=entry.needs - {"earlier"})
-            found[name] = attack_catalog.why_not(entry, knowledge)
+            reason = attack_catalog.why_not(entry, knowledge)
         except ValueError as error:
-            found[name] = str(error)
+            reason = str(error)
+        found[name] = reason and why.in_words(reason)
     return found
 
 

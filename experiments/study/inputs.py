@@ -78,7 +78,7 @@ def load(settings: Settings, modality: Modality, stream: TextIO) -> Inputs:
     if wanted > len(order):
         raise SettingsError(
             "`--num_images`, `--aggregate_clients`, `--cohort_clients` and "
-            f"`--attack_batch_size` ask for {wanted} pictures, but {dataset.name} has "
+            f"`--attack_batch_size` ask for {wanted} examples, but {dataset.name} has "
             f"{len(order)}{clients.left_over(asked)}. Lower them."
         )
     public = clients.public(dataset, order, wanted, settings.attack.public_images)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from attacks import effort, envelope
 from attacks import knowledge as knowledge_lib
-from experiments.outputs import blind
+from experiments.outputs import blind, told
 from experiments.outputs.records import Cell, Target
 from experiments.study import attack_records, attacking
 from experiments.study import views as study_views
@@ -104,7 +104,13 @@ def _blind(
         return [blind.details(guess.made_of, visible=visible, zero=zero)] * len(rows)
     measured = modality.measure(subject.victims, guess.reconstruction)
     return [
-        blind.details(guess.made_of, one.measures, _control(study, row), visible, zero)
+        blind.details(
+            told.of_details(modality.leaks, [one.details]).retold(guess.made_of),
+            one.measures,
+            _control(study, row),
+            visible,
+            zero,
+        )
         for row, one in zip(rows, measured, strict=True)
     ]
 

@@ -238,8 +238,9 @@ def _attack(
 ) -> Iterator[str]:
     if entry.one_example and asked.batch_size > 1:
         yield (
-            f"`--attacks={method}` is for one picture, so it needs "
-            f"`--attack_batch_size=1`, got {asked.batch_size}. Use `--attacks=dlg`."
+            f"`--attacks={method}` is for one example, so it needs "
+            f"`--attack_batch_size=1`, got {asked.batch_size}. Use "
+            f"`--attacks={'dlg_text' if entry.inputs == words.TOKENS else 'dlg'}`."
         )
     if asked.attackers and not set(entry.modes).intersection(asked.attackers):
         yield (
@@ -248,7 +249,7 @@ def _attack(
         )
     if "public_examples" in entry.needs and not asked.public_images:
         yield (
-            f"`--attacks={method}` needs pictures from elsewhere, but "
+            f"`--attacks={method}` needs examples from elsewhere, but "
             "`--attack_public_images` is 0. Set it to 500, for example."
         )
     if entry.sees == "rounds" and asked.rounds < 2:

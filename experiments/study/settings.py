@@ -347,7 +347,7 @@ class Messages:
         rule=at_least(0),
     )
     batch_size: int = flag(
-        "attack_batch_size", 1, "Pictures behind such a gradient.", rule=at_least(1)
+        "attack_batch_size", 1, "Examples behind such a gradient.", rule=at_least(1)
     )
 
 
@@ -401,13 +401,13 @@ class AttackSettings(Messages):
     public_images: int = flag(
         "attack_public_images",
         500,
-        "Pictures of the data set that attackers have, other than the attacked ones.",
+        "Examples of the data set that attackers have, other than the attacked ones.",
         rule=at_least(0),
     )
     rounds: int = flag(
         "attack_rounds",
         1,
-        "Rounds in which a client sends the same pictures.",
+        "Rounds in which a client sends the same examples.",
         rule=at_least(1),
     )
     local_epochs: int = flag(
@@ -419,7 +419,7 @@ class AttackSettings(Messages):
     local_batch_size: int = flag(
         "attack_local_batch_size",
         0,
-        "Pictures of a local step; 0 for all.",
+        "Examples of a local step; 0 for all.",
         rule=at_least(0),
     )
     local_learning_rate: float = flag(

@@ -21,6 +21,7 @@ _PROJECTIONS = re.compile(
     r"/(kernel|lora_kernel_[ab])$"
 )
 _POOLER = re.compile(r"(^|/)pooled_dense/(kernel|bias)$")
+_MOST_NAMES = 12
 
 Selector: TypeAlias = Callable[[FlatSpec], tuple[int, ...]]
 """Finds tensors in a layout, by their indices; raises ValueError if it finds none."""
@@ -212,10 +213,18 @@ def _matching(spec: FlatSpec, pattern: re.Pattern[str]) -> list[int]:
 def _some(spec: FlatSpec, what: str, found: list[int]) -> list[int]:
     if not found:
         raise ValueError(
-            f"The model must have {what} to hide it, but its tensors are: "
-            f"{', '.join(spec.names)}."
+            f"The model must have {what} to hide it, but its {_kinds(spec.names)}."
         )
     return found
+
+
+def _kinds(names: Sequence[str]) -> str:
+    """The tensors that there are; of many their kinds, without places and numbers."""
+    if len(names) <= _MOST_NAMES:
+        return f"tensors are: {', '.join(names)}"
+    ends = ("/".join(name.split("/")[-2:]) for name in names)
+    kinds = dict.fromkeys(re.sub(r"_?\d+", "", end) for end in ends)
+    return f"{len(names)} tensors are of these kinds: {', '.join(kinds)}"
 
 
 def _compile(pattern: str) -> re.Pattern[str]:

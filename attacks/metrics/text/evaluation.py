@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 from attacks.metrics.text import agreement, matching, rouge
 
+_LOST = -1
+"""Equal to no token."""
+
 
 class SentenceTruth(NamedTuple):
     """What was really in the batch. Never given to an attack.
@@ -80,6 +83,7 @@ def evaluate(
     truth: SentenceTruth,
     decode: Callable[[Sequence[int]], str],
     special: Collection[int],
+    unknown: int | None = None,
 ) -> tuple[SentenceLeakage, ...]:
     """Measures every true sentence against the found one that is matched to it.
 
@@ -90,6 +94,8 @@ def evaluate(
       truth: The batch, in any order.
       decode: The text of tokens, special ones written out.
       special: The tokens that stand for no text.
+      unknown: The token for what the vocabulary cannot write. What stood there was lost
+        before any attack: where it is found, nothing is, and its sentence is never whole.
 
     Returns:
       One record for each true sentence, in the order of `truth`. They are matched by
@@ -108,13 +114,17 @@ def evaluate(
     def own(sentence: Sequence[int]) -> list[int]:
         return [token for token in sentence if token not in special]
 
+    lost = None if unknown in special else unknown
+    guesses = [
+        [_LOST if token == lost else token for token in one] for one in found.sentences
+    ]
     order = matching.match_sentences(
-        [own(one) for one in found.sentences], [own(one) for one in truth.sentences]
+        [own(one) for one in guesses], [own(one) for one in truth.sentences]
     )
     records = []
     for index, place in enumerate(order):
         true = truth.sentences[index]
-        guess = [] if place is None else found.sentences[place]
+        guess = [] if place is None else guesses[place]
         records.append(
             SentenceLeakage(
                 true_index=index,
@@ -133,7 +143,7 @@ def score(
     """Scores one sentence.
 
     Args:
-      found: Its tokens as found.
+      found: Its tokens as found; a negative number is none, and equal to none.
       truth: Its true tokens.
       decode: The text of tokens.
 
@@ -145,7 +155,7 @@ def score(
         agreement.bag_recall(found, truth),
         agreement.bag_f1(found, truth),
         list(found) == list(truth),
-        *rouge.score(decode(found), decode(truth)),
+        *rouge.score(decode([one for one in found if one >= 0]), decode(truth)),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from attacks.knowledge import Reconstruction
 from attacks.metrics import evaluation
 from experiments.modalities.pictures import examples, metrics
+from experiments.outputs.pictures.leaks import WIDE_ROW
 from experiments.study.modality import Measured, Victims
 
 MAX_FEATURES = 100
@@ -85,12 +86,12 @@ def _measured(
     )
 
 
-def _feature_errors(
-    victims: Victims, row: int, found: np.ndarray
-) -> dict[str, list[float]]:
-    """Of a table that is not too wide: how far off each feature is, in its own units."""
+def _feature_errors(victims: Victims, row: int, found: np.ndarray) -> dict[str, Any]:
+    """How far off each feature of a row is, in its own units, if they are not too many."""
     truth, units = victims.dataset.examples[row], victims.model.value_range
-    if truth.ndim != 1 or len(truth) > MAX_FEATURES:
+    if truth.ndim != 1:
         return {}
+    if len(truth) > MAX_FEATURES:
+        return {WIDE_ROW: True}
     errors = np.abs(units.from_unit(found) - units.from_unit(truth))
     return {"feature_errors": [float(error) for error in errors]}

@@ -1,8 +1,9 @@
 """The leakage of sentences: ROUGE, tokens, and sentences found whole."""
 
+import re
 from types import MappingProxyType
 
-from experiments.outputs.leaks import Leaks, Number, Seen, Share
+from experiments.outputs.leaks import EXACT, Leaks, Number, Seen, Share
 
 _TEXT = Leaks(
     modality="text",
@@ -43,7 +44,7 @@ _TEXT = Leaks(
     shares=(
         Share(
             key="exact",
-            name="exact",
+            name=EXACT,
             words="share of whole sentences",
             heading="Exact %",
             caption="Exact: share of sentences that the best attack on each has whole",
@@ -82,7 +83,9 @@ LETTERS = "tokens_are_letters"
 
 
 def _of_letters(text: str) -> str:
-    return text.replace("tokens", "letters").replace("Tok.", "Let.")
+    """The same text of letters, but for special tokens, which are none."""
+    text = re.sub(r"(?<!special )\btoken(s?)\b", r"letter\1", text)
+    return text.replace("Tok.", "Let.")
 
 
 _LETTERS = _TEXT._replace(
@@ -95,6 +98,15 @@ _LETTERS = _TEXT._replace(
         )
         for one in _TEXT.numbers
     ),
+    shares=tuple(
+        one._replace(
+            words=_of_letters(one.words),
+            heading=_of_letters(one.heading),
+            caption=_of_letters(one.caption),
+            panel=_of_letters(one.panel),
+        )
+        for one in _TEXT.shares
+    ),
     beyond_words=_of_letters(_TEXT.beyond_words),
     seen=MappingProxyType(
         {
@@ -102,6 +114,7 @@ _LETTERS = _TEXT._replace(
             for key, one in _TEXT.seen.items()
         }
     ),
+    retold=_of_letters,
 )
 
 TEXT = _TEXT._replace(told_as=MappingProxyType({LETTERS: _LETTERS}))

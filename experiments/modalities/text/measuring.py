@@ -43,7 +43,9 @@ def _leakage(victims: Victims, found: Reconstruction) -> tuple[SentenceLeakage, 
     def decode(ids: Sequence[int]) -> str:
         return vocabulary.decode(words, ids, special=True)
 
-    return evaluation.evaluate(guess, truth, decode, words.special_ids)
+    return evaluation.evaluate(
+        guess, truth, decode, words.special_ids, words.special.unknown
+    )
 
 
 def _measured(

@@ -20,6 +20,7 @@ from experiments.outputs import (
     hindsight,
     reconstructions,
     records,
+    told,
     tries,
     why,
 )
@@ -146,7 +147,8 @@ def _compared(record: AttackRecord) -> str:
         return ""
     if past.none:
         return f" ({blind.NO_BETTER})"
-    by = blind.seen([blind.decided(record, record.measures, TEXT)], TEXT)
+    leaks = told.of(TEXT, [record])
+    by = blind.seen([blind.decided(record, record.measures, leaks)], leaks)
     return "".join(f" ({short})" for _, short in by if short)
 
 
@@ -171,7 +173,8 @@ def _recovered(
         return plain("(nothing)")
     pieces = marking.pieces(found, truth, data.vocabulary.join)
     missing = len(truth) - len(found)
-    end = plain(f" ({missing} tokens fewer)") if missing > 0 else ""
+    said = told.of(TEXT, [record]).retold("token" if missing == 1 else "tokens")
+    end = plain(f" ({missing} {said} fewer)") if missing > 0 else ""
     return marking.written(pieces, marked, plain).strip() + end
 
 

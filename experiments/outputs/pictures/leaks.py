@@ -1,8 +1,9 @@
 """The leakage of pictures, and of rows of tables: PSNR, and what it does not tell."""
 
+import functools
 from types import MappingProxyType
 
-from experiments.outputs.leaks import Leaks, Number, Seen, Share
+from experiments.outputs.leaks import EXACT, Leaks, Number, Seen, Share
 from experiments.outputs.pictures import decibels
 
 _PICTURES = Leaks(
@@ -31,7 +32,7 @@ _PICTURES = Leaks(
     shares=(
         Share(
             key="psnr_db",
-            name="exact",
+            name=EXACT,
             words="recovered exactly",
             at_least=decibels.EXACT_DB,
             told=True,
@@ -82,30 +83,52 @@ _PICTURES = Leaks(
         }
     ),
 )
-_ROWS = _PICTURES._replace(
-    caption="PSNR: leakage in dB of values scaled to [0, 1], median over rows, higher = "
-    "more leaked; exact = closer than rounding to 8 bits of each column's range",
-    # How well a picture can be seen at so many decibels says nothing of a row.
-    shares=tuple(
-        one._replace(words="", heading="", caption="", panel="")
-        if one.name == "success_25db"
-        else one
-        for one in _PICTURES.shares
-    ),
-    beyond_words="more than 1 dB of PSNR above it, nor identified (nearer to its original "
-    "than to any other row) where neither the guess nor random rows are",
-    seen=MappingProxyType(
-        {
-            "identified": Seen(
-                "identified, nearer to its original than to any other row, and not better "
-                "by PSNR",
-                "identified",
-            )
-        }
-    ),
-)
 
-PICTURES = _PICTURES._replace(told_as=MappingProxyType({"feature_errors": _ROWS}))
+
+def _of_rows(exact: float) -> Leaks:
+    """The same of rows, of which every column is exact from so many decibels on."""
+    return _PICTURES._replace(
+        axis=f"median PSNR in dB (higher = more leaked; {exact:.1f} = exact)",
+        caption="PSNR: leakage in dB of values scaled to [0, 1], median over rows, higher "
+        "= more leaked; exact = every column closer than rounding to 8 bits of its range",
+        # How well a picture can be seen at so many decibels says nothing of a row.
+        shares=tuple(
+            one._replace(
+                at_least=exact if one.name == EXACT else None,
+                panel=one.panel.replace("picture", "row"),
+            )
+            for one in _PICTURES.shares
+            if not one.name.startswith("success_")
+        ),
+        shown=functools.partial(decibels.in_words, exact=exact),
+        short=functools.partial(decibels.short, exact=exact),
+        drawn=functools.partial(decibels.drawable, exact=exact),
+        exact=exact,
+        beyond_words="more than 1 dB of PSNR above it, nor identified (nearer to its "
+        "original than to any other row) where neither the guess nor random rows are",
+        seen=MappingProxyType(
+            {
+                "identified": Seen(
+                    "identified, nearer to its original than to any other row, and not "
+                    "better by PSNR",
+                    "identified",
+                )
+            }
+        ),
+    )
+
+
+WIDE_ROW = "wide_row"
+"""In the details of a record: its example is a row of more than 100 columns."""
+
+PICTURES = _PICTURES._replace(
+    told_as=MappingProxyType(
+        {
+            "feature_errors": _of_rows(decibels.EXACT_ROW_DB),
+            WIDE_ROW: _of_rows(decibels.EXACT_WIDE_ROW_DB),
+        }
+    )
+)
 """Measures of a record:
 
 * `mse`: mean squared error of the reconstruction, numbers in [0, 1]; NaN if the attack

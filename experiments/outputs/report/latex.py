@@ -2,10 +2,21 @@ r"""`table.tex`: the tables for a paper, in LaTeX with booktabs, to be `\input`.
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+import string
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+from experiments.outputs import blind
 from experiments.outputs.report.grid import Grid, Row
+
+WIDTH_PT = 505.0
+"""The text of a page of two columns, in points; widths are shares of it."""
+
+_FIRST, _MOST_OF_A_CELL, _GAP_PT = 0.22, 0.3, 8.0
+"""Of the attacks' names, of any other column, and between columns."""
+
+_MOST_COLUMNS, _MOST_ROWS = 6, 14
+"""More are another table."""
 
 _SPECIAL: Mapping[str, str] = MappingProxyType(
     {
@@ -38,9 +49,11 @@ def escaped(text: str) -> str:
 
 
 def table(grid: Grid, title: str, legend: str) -> str:
-    """A table of one context: attacks down, the shares hidden across.
+    """Tables of one context: attacks down, the shares hidden across.
 
-    Attacks that another one only tried are left out: `cells.csv` has them.
+    They fit a page of two columns: cells break, what is said behind numbers stands below,
+    and many shares or rows are several tables. Attacks that another one only tried are
+    left out: `cells.csv` has them.
 
     Args:
       grid: The table.
@@ -48,34 +61,91 @@ def table(grid: Grid, title: str, legend: str) -> str:
       legend: What its numbers are; follows the title.
 
     Returns:
-      A `table*` environment.
+      One or more `table*` environments.
     """
-    columns = "l" + "r" * len(grid.columns)
-    shares = " & ".join(escaped(each) for each in grid.columns)
+    rows = [row for row in grid.rows if row.kind != "member"]
+    pages = [rows[at : at + _MOST_ROWS] for at in range(0, len(rows), _MOST_ROWS)]
+    said = f"{title}. {legend} In italics: {blind.NO_BETTER}."
+    captions = [said, *[f"{title}, continued."] * (len(pages) - 1)]
+    return "\n".join(
+        _page(grid, page, caption)
+        for page, caption in zip(pages, captions, strict=True)
+    )
+
+
+def _page(grid: Grid, rows: Sequence[Row], caption: str) -> str:
+    """One `table*`: a `tabular` for so many shares each, and below them the notes."""
+    notes: dict[str, str] = {}
     lines = [
         r"\begin{table*}",
-        r"  \centering\small",
-        f"  \\caption{{{escaped(title)}. {escaped(legend)}}}",
-        f"  \\begin{{tabular}}{{{columns}}}",
-        r"    \toprule",
-        f"    Entries hidden & {shares} \\\\",
+        rf"  \centering\small\setlength{{\tabcolsep}}{{{_GAP_PT / 2:g}pt}}",
+        f"  \\caption{{{escaped(caption)}}}",
     ]
-    rows = [row for row in grid.rows if row.kind != "member"]
-    for metric, group in itertools.groupby(rows, key=lambda row: row.metric):
-        lines += [
-            r"    \midrule",
-            f"    \\multicolumn{{{1 + len(grid.columns)}}}{{l}}"
-            f"{{\\emph{{{escaped(metric)}}}}} \\\\",
-        ]
-        lines += [_line(row) for row in group]
-    lines += [r"    \bottomrule", r"  \end{tabular}"]
-    lines += [
-        rf"  \par\smallskip{{\raggedright\footnotesize [{number}] {escaped(reason)}\par}}"
+    for first in range(0, len(grid.columns), _MOST_COLUMNS):
+        lines += _tabular(grid, rows, slice(first, first + _MOST_COLUMNS), notes)
+    below = [
+        rf"\textsuperscript{{{mark}}} {escaped(note)}" for note, mark in notes.items()
+    ]
+    below += [
+        f"[{number}] {escaped(reason)}"
         for number, reason in enumerate(grid.reasons, 1)
         # Of what another attack tried the rows are not here, nor is what points to it.
         if any(f"[{number}]" in cell for row in rows for cell in row.cells)
     ]
+    lines += [
+        rf"  \par\smallskip{{\raggedright\footnotesize {note}\par}}" for note in below
+    ]
     return "\n".join([*lines, r"\end{table*}", ""])
+
+
+def _tabular(
+    grid: Grid, rows: Sequence[Row], part: slice, notes: dict[str, str]
+) -> list[str]:
+    """A `tabular` of some columns; adds to the notes what stands behind their numbers."""
+    columns = grid.columns[part]
+    space = 1.0 - _FIRST - len(columns) * _GAP_PT / WIDTH_PT
+    width = min(space / len(columns), _MOST_OF_A_CELL)
+    form = "".join(
+        rf"p{{{each:.3f}\textwidth}}" for each in (_FIRST, *[width] * len(columns))
+    )
+    lines = [
+        rf"  \begin{{tabular}}{{@{{}}{form}@{{}}}}",
+        r"    \toprule",
+        _line("Entries hidden", map(escaped, columns)),
+    ]
+    for metric, group in itertools.groupby(rows, key=lambda row: row.metric):
+        lines += [
+            r"    \midrule",
+            rf"    \multicolumn{{{1 + len(columns)}}}{{@{{}}l@{{}}}}"
+            rf"{{\emph{{{escaped(metric)}}}}} \tabularnewline",
+        ]
+        lines += [
+            _line(row.attack, [_cell(each, notes) for each in row.cells[part]])
+            for row in group
+        ]
+    return [*lines, r"    \bottomrule", r"  \end{tabular}"]
+
+
+def _cell(text: str, notes: dict[str, str]) -> str:
+    """A cell as it is set: numbers, and letters for the notes of what else it says."""
+    first, *rest = text.split("; ")
+    if first.startswith(f"{blind.NO_BETTER} ("):
+        values = first.removeprefix(f"{blind.NO_BETTER} (").removesuffix(")")
+        shown = rf"\textit{{{escaped(values)}}}"
+    else:
+        shown = escaped(first)
+    # What points to a reason is short, and is read with the numbers.
+    here = [one for one in rest if one.endswith("]") or one.endswith(" diverged")]
+    below = [one for one in rest if one not in here]
+    marks = ",".join(notes.setdefault(one, _mark(len(notes))) for one in below)
+    raised = rf"\textsuperscript{{{marks}}}" if marks else ""
+    return "; ".join([f"{shown}{raised}", *map(escaped, here)])
+
+
+def _mark(number: int) -> str:
+    """a, b, .., z, aa, ab, .."""
+    before, last = divmod(number, len(string.ascii_lowercase))
+    return (_mark(before - 1) if before else "") + string.ascii_lowercase[last]
 
 
 def document(tables: Sequence[str]) -> str:
@@ -85,6 +155,8 @@ def document(tables: Sequence[str]) -> str:
     )
 
 
-def _line(row: Row) -> str:
-    cells = " & ".join(escaped(each) for each in row.cells)
-    return f"    {escaped(row.attack)} & {cells} \\\\"
+def _line(first: str, cells: Iterable[str]) -> str:
+    """A line whose cells break where a word ends."""
+    return " & ".join(
+        rf"    \raggedright {each}" for each in (escaped(first), *cells)
+    ) + (r" \tabularnewline")

@@ -37,8 +37,8 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "reason": "why there is no number",
         "chosen": "what an attack that chooses believed",
         "measure": "what `leak` is",
-        "leak": "the main measure, larger = more leaked; inf for an exact picture",
-        "exact": "1 if it is better than 8 bits can hold, of pictures",
+        "leak": "the main measure, larger = more leaked; inf for equal pictures or rows",
+        "exact": "1 if recovered exactly (sentences: whole), else 0; empty if not measured",
         "blind": "the same measure of a guess that is made without a gradient",
         "better_by": "the measure by which it is better than that guess; empty if none",
         "better": "that measure",
@@ -125,13 +125,13 @@ def _measured(
     by = blind.decided(record, one.measures, leaks) if one.status == "ok" else None
     value = float(one.measures.get(leaks.main.key, math.nan))
     status = "diverged" if one.status == "ok" and math.isnan(value) else one.status
-    exact = status == "ok" and leaks.short(value, leaks.main.form) == "exact"
+    exact = leaks.is_exact(one.measures) if status == "ok" else None
     return {
         "status": status,
         "reason": why.in_words(one.reason),
         "measure": leaks.main.key,
         "leak": value if status == "ok" else None,
-        "exact": int(exact) if status == "ok" else None,
+        "exact": None if exact is None else int(exact),
         "better_by": by.key if by else "",
         "better": float(by.measures[by.key]) if by else None,
         "better_blind": by.guess if by else None,

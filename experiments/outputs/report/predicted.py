@@ -5,8 +5,8 @@ import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import blind, files, hindsight
-from experiments.outputs.pictures import decibels
+from experiments.outputs import blind, files, hindsight, told
+from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.records import AttackRecord, Record
 from experiments.outputs.table import Table
 
@@ -71,7 +71,7 @@ def load(run_folder: pathlib.Path) -> list[Predicted]:
     ]
 
 
-def beside(found: Sequence[Predicted], records: Iterable[Record]) -> list[Table]:
+def beside(found: Sequence[Predicted], records: Sequence[Record]) -> list[Table]:
     """What is predicted beside what was measured, so that nobody takes one for the other.
 
     Args:
@@ -82,6 +82,7 @@ def beside(found: Sequence[Predicted], records: Iterable[Record]) -> list[Table]
       A table of the examples that have both, if there are some.
     """
     levels, groups = _attacked(found, records)
+    leaks = told.of(PICTURES, records)
     rows = []
     for place in sorted(groups, key=lambda one: (one.metric, one.asked, one.example)):
         guess = next(blind.value(one, _PSNR) for one in groups[place])
@@ -91,9 +92,9 @@ def beside(found: Sequence[Predicted], records: Iterable[Record]) -> list[Table]
                 place.metric,
                 f"{100 * place.asked:g} %",
                 str(place.example),
-                decibels.in_words(levels[place]),
-                decibels.in_words(best[0].number(_PSNR)) if best else "no result",
-                "not on record" if math.isnan(guess) else decibels.in_words(guess),
+                leaks.shown(levels[place]),
+                leaks.shown(best[0].number(_PSNR)) if best else "no result",
+                "not on record" if math.isnan(guess) else leaks.shown(guess),
             )
         )
     headings = (
@@ -107,7 +108,7 @@ def beside(found: Sequence[Predicted], records: Iterable[Record]) -> list[Table]
     return [Table(BESIDE, headings, rows)] if rows else []
 
 
-def passed(found: Sequence[Predicted], records: Iterable[Record]) -> Iterator[str]:
+def passed(found: Sequence[Predicted], records: Sequence[Record]) -> Iterator[str]:
     """Says which predictions were too low, if any.
 
     Args:
@@ -119,11 +120,12 @@ def passed(found: Sequence[Predicted], records: Iterable[Record]) -> Iterator[st
       `TOLERANCE_DB`. What is exact on both sides is equal.
     """
     levels, groups = _attacked(found, records)
+    leaks = told.of(PICTURES, records)
     above = []
     for place, group in groups.items():
         for best in hindsight.by_measure(group, _PSNR):
-            reached = decibels.drawable(best.number(_PSNR))
-            more = reached - decibels.drawable(levels[place])
+            reached = leaks.drawn(best.number(_PSNR))
+            more = reached - leaks.drawn(levels[place])
             if not math.isnan(more) and more > TOLERANCE_DB:
                 above.append((more, place, best))
     if above:
@@ -133,13 +135,13 @@ def passed(found: Sequence[Predicted], records: Iterable[Record]) -> Iterator[st
             f"Past the prediction: {len(above)} of {len(groups)} attacked examples and "
             f"masks were recovered better than predicted, at most by {more:.1f} dB "
             f"(example {place.example}, {place.metric} at {100 * place.asked:g} %: "
-            f"{decibels.in_words(best.number(_PSNR))} by {best.attack}, "
-            f"{decibels.in_words(level)} predicted). What is predicted of one example is "
+            f"{leaks.shown(best.number(_PSNR))} by {best.attack}, "
+            f"{leaks.shown(level)} predicted). What is predicted of one example is "
             "no bound."
         )
 
 
-def fell_short(found: Sequence[Predicted], records: Iterable[Record]) -> Iterator[str]:
+def fell_short(found: Sequence[Predicted], records: Sequence[Record]) -> Iterator[str]:
     """Says where attacks recovered clearly less than predicted with nothing hidden.
 
     Args:
@@ -151,6 +153,7 @@ def fell_short(found: Sequence[Predicted], records: Iterable[Record]) -> Iterato
       `CLEAR_DB`: then a low number under a mask may come from the attacks.
     """
     levels, groups = _attacked(found, records)
+    leaks = told.of(PICTURES, records)
     # With nothing hidden all metrics have the same mask.
     level: dict[int, float] = {}
     bare: list[AttackRecord] = []
@@ -160,8 +163,8 @@ def fell_short(found: Sequence[Predicted], records: Iterable[Record]) -> Iterato
             bare += group
     below, count = [], 0
     for one in hindsight.by_measure(bare, _PSNR):
-        reached = decibels.drawable(one.number(_PSNR))
-        less = decibels.drawable(level[one.record.image_index]) - reached
+        reached = leaks.drawn(one.number(_PSNR))
+        less = leaks.drawn(level[one.record.image_index]) - reached
         count += not math.isnan(less)
         if less > CLEAR_DB:
             below.append((less, one))
@@ -171,8 +174,8 @@ def fell_short(found: Sequence[Predicted], records: Iterable[Record]) -> Iterato
         yield (
             f"With nothing hidden the attacks fell short of the prediction on {len(below)} "
             f"of {count} attacked examples, at most by {less:.1f} dB (example "
-            f"{example}: {decibels.in_words(worst.number(_PSNR))} by {worst.attack}, "
-            f"{decibels.in_words(level[example])} predicted). A better attack may recover "
+            f"{example}: {leaks.shown(worst.number(_PSNR))} by {worst.attack}, "
+            f"{leaks.shown(level[example])} predicted). A better attack may recover "
             "more, under a mask too."
         )
 

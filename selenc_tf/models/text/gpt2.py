@@ -11,7 +11,7 @@ from selenc_tf.models.text.sizes import TINY, Sizes
 from selenc_tf.models.text.token_model import TokenModel
 from selenc_tf.models.text.tokens import SpecialTokens
 
-_TINY_SPECIAL = SpecialTokens(start=2, end=2, pad=0, unknown=None)
+_TINY_SPECIAL = SpecialTokens(start=2, end=2, pad=0, unknown=1)
 
 
 def gpt2_tiny_random(length: int, num_classes: int, seed: int) -> TokenModel:

@@ -12,6 +12,8 @@ IN_WORDS = "The model must have a dense layer, has 1 picture"
 def test_reasons_have_no_names_of_code():
     assert why.in_words(REASON) == IN_WORDS
     assert why.no_result("does_not_apply", REASON) == f"does not apply: {IN_WORDS}"
+    task = "`knowledge.model` must learn classes for this attack, got next_token"
+    assert why.in_words(task).endswith("got next_token (`--text_task`)")
     assert why.in_words("out of memory") == "out of memory"
 
 

@@ -69,8 +69,11 @@ def test_parts_are_those_of_the_structure(name):
         pooler = structure.pooler
         assert parts.pooler(spec) == (pooler.kernel, pooler.bias)
     else:
-        with pytest.raises(ValueError, match="pooled_dense/kernel"):
+        with pytest.raises(ValueError, match="pooled_dense/kernel") as refused:
             parts.pooler(spec)
+        # Each kind once, not each block's.
+        assert str(refused.value).count("query/kernel") == 1
+        assert "tensors are of these kinds" in str(refused.value)
     scales = parts.normalisation(spec)
     assert all(len(spec.shapes[place]) == 1 for place in scales)
     rest = set(range(len(spec.names))) - set(scales) - set(parts.biases(spec))

@@ -145,6 +145,27 @@ def test_what_is_missing_scores_nothing():
     assert lost.label_correct is there.label_correct is False
 
 
+def test_what_the_vocabulary_lost_is_not_found():
+    words = ("[CLS]", "[SEP]", "[UNK]", *WORDS[3:])
+    truth = SentenceTruth([[0, 2, 3, 1]], None)
+    found = FoundSentences([[0, 2, 3, 1]], None)
+
+    def measured(special, unknown):
+        def join(ids):
+            return " ".join(words[one] for one in ids)
+
+        (leak,) = evaluation.evaluate(found, truth, join, special, unknown)
+        return leak
+
+    scores = measured(SPECIAL, 2).scores
+    assert (scores.position_accuracy, scores.bag_recall) == (0.5, 0.5)
+    assert not scores.exact and scores.rouge1 == pytest.approx(2 / 3)
+    assert measured(SPECIAL, 2).with_special.position_accuracy == 0.75
+    # Where it is a special token, as the end in some vocabularies, it is left out.
+    assert measured(SPECIAL | {2}, 2).scores.exact
+    assert measured(SPECIAL, None).scores.exact
+
+
 def test_without_classes_there_is_no_accuracy():
     truth = SentenceTruth([[2, 3]], None)
     records = evaluation.evaluate(

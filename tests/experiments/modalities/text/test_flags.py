@@ -93,6 +93,13 @@ def test_one_misfit_is_one_line(lines):
     assert line.strip().startswith("`--dataset` must not be given with `--text_file`")
 
 
+def test_an_attack_on_batches_of_the_same_modality_is_advised(lines):
+    flags = (lines, "--model=bert_tiny_random", "--attack_batch_size=2")
+    (line,) = wrong(*flags, "--attacks=pooled_words", "--aggregate_clients=0")
+    assert "is for one example" in line and line.endswith("Use `--attacks=dlg_text`.")
+    rules.check(parse(*flags, "--attacks=dlg_text", "--aggregate_clients=0"))
+
+
 def test_no_attack_that_takes_no_sentences_is_advised():
     (line,) = wrong(*MINILM, "--attack_local_epochs=2")
     assert line.endswith("`--attack_local_epochs` and `--attack_local_batch_size`.")

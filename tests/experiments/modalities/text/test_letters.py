@@ -29,3 +29,17 @@ def test_what_is_found_is_told_in_letters_and_by_rouge():
         )
         ((said, _),) = blind.seen([found, None], leaks)
         assert said.startswith(f"on 1 of 2 examples 80 % of the {what} of")
+
+
+def test_nothing_is_told_in_tokens_but_special_ones():
+    own = told.of(TEXT, [attack(details={LETTERS: True})])
+    said = " ".join(
+        [own.axis, own.caption, own.beyond_words]
+        + [one.words + one.heading + one.panel for one in own.numbers]
+        + [one.words + one.heading + one.panel + one.caption for one in own.shares]
+        + [one.sentence + one.short for one in own.seen.values()]
+    ).replace("{token_accuracy", "")
+    assert "special tokens left out" in said
+    assert "token" not in said.replace("special tokens", "")
+    assert own.retold("the 12 most frequent tokens") == "the 12 most frequent letters"
+    assert TEXT.retold("the 12 most frequent tokens") == "the 12 most frequent tokens"

@@ -7,7 +7,7 @@ import pytest
 
 from attacks.knowledge import Reconstruction
 from experiments.data import dataset as dataset_lib
-from experiments.data.text import tiny
+from experiments.data.text import models, tiny
 from experiments.modalities.text import loading, measuring, token_data
 from experiments.modalities.text.modality import TEXT
 from experiments.study import inputs
@@ -121,16 +121,36 @@ class TestEqualAfterTheCut:
             assert not any(np.array_equal(tokens[row], one) for one in trained)
 
 
-def test_what_the_vocabulary_cannot_write_is_counted():
-    language = made_up.model("bert_tiny_random", 10, num_classes=2)
-    words = language.vocabulary
-    special = words.special._replace(unknown=words.split("&")[0])
-    words = words._replace(special=special)
-    made = token_data.of_sentences(
-        made_up.sentences(), language._replace(vocabulary=words)
-    )
-    count = int((made.examples == special.unknown).sum())
+@pytest.mark.parametrize("name", [one for one in models.MODELS if "tiny" in one])
+@pytest.mark.parametrize("classes", [None, 2])
+def test_what_the_vocabulary_cannot_write_is_told_and_not_found(name, classes):
+    if classes is None and not models.MODELS[name].predicts:
+        pytest.skip("It has classes.")
+    language = made_up.model(name, 20, num_classes=classes)
+    # "|", "<" and ">" are no letters of the alphabet.
+    made = token_data.of_sentences(made_up.sentences(), language)
+    unknown = language.vocabulary.special.unknown
+    count = int((made.examples == unknown).sum())
     assert count >= 1 and f" {count} of the tokens are the unknown one" in made.note
+    row = int(np.flatnonzero((made.examples == unknown).any(axis=1))[0])
+    found = Reconstruction(
+        examples=made.examples[[row]],
+        labels=made.labels[[row]],
+        label_source="known",
+        objective=0.0,
+        start_objectives=(0.0,),
+        iterations=1,
+        evaluations=1,
+        seconds=0.0,
+        converged=False,
+        stop="inconsistent",
+        matched_entries=0,
+    )
+    (one,) = measuring.measure(Victims(made, (row,), language.model, ()), found)
+    lost = int((made.examples[row] == unknown).sum())
+    own = sum(int(token) > 3 for token in made.examples[row])
+    assert one.measures["bag_recall"] == pytest.approx(own / (own + lost))
+    assert not one.measures["exact"]
 
 
 def test_adapters_are_all_that_is_trained(tmp_path):

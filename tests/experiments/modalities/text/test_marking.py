@@ -90,4 +90,7 @@ def test_the_recovered_sentence_is_that_of_the_best_on_all_screens():
     ]
     assert showing._strongest(made) == [made[2]]
     assert showing._compared(made[2]) == " (tokens found 90 %)"
+    details = {**made[2].details, "tokens_are_letters": True}
+    spelt = dataclasses.replace(made[2], details=details)
+    assert showing._compared(spelt) == " (letters found 90 %)"
     assert showing._compared(made[0]) == " (no better than a blind guess)"

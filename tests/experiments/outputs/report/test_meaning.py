@@ -1,7 +1,11 @@
 """The first paragraph: from which share on nothing leaks, its cost, how sure that is."""
 
+import csv
 import dataclasses
+import io
 import math
+
+import pytest
 
 from experiments.outputs import by_attack, summary
 from experiments.outputs.pictures.leaks import PICTURES
@@ -423,15 +427,37 @@ def test_labels_that_leak_where_examples_do_not(tmp_path):
 def test_rows_of_tables_are_told_in_their_own_words(tmp_path):
     made = [
         dataclasses.replace(one, details={**one.details, "feature_errors": [0.0]})
-        for one in attacks((0.0, 70.0), (0.1, 30.0))
+        for one in attacks((0.0, 90.0), (0.1, 30.0))
     ]
     path = folders.write(tmp_path / "rows", made)
     writing.write(path, [reading.read(path)], lambda _: PICTURES)
     html = (path / "report.html").read_text()
     assert "recovered exactly: 0 of 3, with nothing hidden 3 of 3;" in html
+    assert "25 dB" not in (path / "table.tex").read_text()
     own = html[html.index("<caption>") : html.index("</caption>")]
     assert "random rows" in own and "pictures of noise" not in own
     assert "25 dB" not in html[: html.index("<caption>")]
+
+
+@pytest.mark.parametrize("kind, exact", [("feature_errors", 78.9), ("wide_row", 98.9)])
+def test_a_row_is_exact_where_every_column_is(tmp_path, kind, exact):
+    """One column as far off as rounding to 8 bits, and no other, is not exact."""
+    columns = 100 if kind == "feature_errors" else 10_000
+    alone = 10 * math.log10(columns * 12 * 255**2)
+    assert alone == pytest.approx(exact, abs=0.05)
+    made = [
+        dataclasses.replace(one, details={**one.details, kind: [0.0]})
+        for one in attacks((0.0, alone + 0.1), (0.1, alone - 3.0), (0.5, 9.0))
+    ]
+    path = folders.write(tmp_path / "rows", made)
+    writing.write(path, [reading.read(path)], lambda _: PICTURES)
+    rows = list(csv.DictReader(io.StringIO((path / "cells.csv").read_text())))
+    assert {one["exact"] for one in rows if one["asked"] == "0.0"} == {"1"}
+    assert {one["exact"] for one in rows if one["asked"] != "0.0"} == {"0"}
+    tex = (path / "table.tex").read_text()
+    assert "every column closer than rounding to 8 bits" in tex
+    # Examples of one seed have equal PSNR but for their numbers.
+    assert f"{alone - 3.0:.1f}"[:3] in tex
 
 
 def test_one_that_is_identified_with_more_hidden_may_be_chance(tmp_path):
