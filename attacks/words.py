@@ -7,6 +7,8 @@ Mode: TypeAlias = Literal["naive", "mask_aware"]
 
 `naive` takes them for zeros and matches all n entries, as most published evaluations
 do: it is a baseline that flatters the defence. `mask_aware` compares only what it sees.
+Naive attacks are the published ones; what this project adds is in mask-aware ones alone,
+so that the two may differ with nothing hidden.
 """
 
 MODES: tuple[Mode, ...] = ("naive", "mask_aware")

@@ -9,7 +9,12 @@ or, of a Keras model and arrays that are there:
 
 It is `experiments.run` with other defaults, after the prediction of
 `experiments.analyse`: no training, every attack that fits at a few ratios, in about
-`--minutes`. Started again with the same flags, it goes on where it stopped.
+`--minutes`. Started again with the same flags, it goes on where it stopped. It has one
+seed; audits of several are one report by
+
+    python -m experiments.audit .. --seed=0 --run_name=first
+    python -m experiments.audit .. --seed=1 --run_name=second
+    python -m experiments.report runs/first runs/second --run_name=both
 """
 
 import dataclasses

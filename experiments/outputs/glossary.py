@@ -31,8 +31,9 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "reveal_aggregate": "the average of a round is published",
         "plain": "rounds without encryption",
         # Who attacks.
-        "naive": "the attacker takes hidden entries for zeros",
-        "mask-aware": "the attacker compares only what it sees, in short aware",
+        "naive": "as published, hidden entries as zeros; lacks our additions at 0 % hidden "
+        "too",
+        "mask-aware": "with our additions, compares only what it sees; in short aware",
     }
 )
 

@@ -40,7 +40,7 @@ class Leakage(NamedTuple):
 
     Attributes:
       naive: The modality's main measure: of each example the best attack that takes
-        hidden entries for zeros.
+        hidden entries for zeros; as published, also with nothing hidden.
       mask_aware: The same of the attacks that know the mask.
       best: The same of all.
       blind: The same of the guess that is made without a gradient.

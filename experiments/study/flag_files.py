@@ -7,12 +7,23 @@ that begin with # or // are left out.
 
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from absl import flags
 
 _FLAG = "--flagfile"
+
+_SOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "dataset": ("text_file", "data"),
+        "text_file": ("dataset", "data"),
+        "data": ("dataset", "text_file"),
+        "data_dir": ("text_file", "data"),
+    }
+)
+"""Of each flag that says what the data are those that say it otherwise."""
 
 
 class Argument(NamedTuple):
@@ -36,7 +47,9 @@ def expanded(arguments: Sequence[str]) -> list[Argument]:
       arguments: The program and what it was given.
 
     Returns:
-      The program and all arguments; what stands behind a `--` is left as it is.
+      The program and all arguments, but for lines of files that cannot be together with
+      what follows them on the command line itself, which wins as it does of one flag;
+      what stands behind a `--` is left as it is.
 
     Raises:
       flags.Error: If a file is not there, is no text, or leads back to itself.
@@ -45,16 +58,27 @@ def expanded(arguments: Sequence[str]) -> list[Argument]:
     end = given.index("--") if "--" in given else len(given)
     first = [Argument(one) for one in given[:end]]
     last = [Argument(one) for one in given[end:]]
-    return [Argument(program), *_expanded(first, ()), *last]
+    return [Argument(program), *_without_losers([*_expanded(first, ())]), *last]
 
 
 def place_of(arguments: Sequence[Argument], name: str) -> str:
     """Where a flag stands in the files, in words; empty if it is in none of them."""
     for one in arguments:
-        said = one.text.removeprefix("-").removeprefix("-").partition("=")[0]
+        said = _name(one)
         if one.file and said in (name, f"no{name}"):
             return f"\nIt stands in {one.file}, line {one.line}."
     return ""
+
+
+def _without_losers(given: Sequence[Argument]) -> Iterator[Argument]:
+    for place, one in enumerate(given):
+        later = {_name(other) for other in given[place + 1 :] if not other.file}
+        if not one.file or not later.intersection(_SOURCES.get(_name(one), ())):
+            yield one
+
+
+def _name(one: Argument) -> str:
+    return one.text.removeprefix("-").removeprefix("-").partition("=")[0]
 
 
 def _expanded(given: list[Argument], above: tuple[str, ...]) -> Iterator[Argument]:

@@ -77,6 +77,7 @@ PICTURES = Modality(
     visible=lambda dataset: "pictures" if showing.drawable(dataset) else "",
     blind=prior_pictures.blind_guess,
     chance=chance.control,
+    tables=showing.tables,
 )
 
 

@@ -8,14 +8,22 @@ import numpy as np
 from experiments.data.dataset import Dataset
 from experiments.outputs import (
     files,
+    hindsight,
     reconstructions,
     records,
     tensorboard,
     text_tables,
+    told,
+    tries,
     why,
 )
 from experiments.outputs import panels as panels_lib
+from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.records import AttackRecord
+from experiments.outputs.table import Table
+
+_MOST_COLUMNS = 20
+"""Of a row that is shown."""
 
 
 def show(
@@ -60,6 +68,74 @@ def texts(
     )
     table = text_tables.Table("", headings, lines)
     return {"errors by feature": text_tables.to_markdown(table)}
+
+
+def tables(
+    run_folder: pathlib.Path, dataset: Dataset, found: Sequence[AttackRecord]
+) -> list[Table]:
+    """Of a table one row: its true values beside what was recovered of it.
+
+    Args:
+      run_folder: The folder of the run.
+      dataset: Of the run.
+      found: The records of its attacks.
+
+    Returns:
+      One table, columns of the data down, the shares hidden by the first metric across:
+      of each the best attack on that row in hindsight. None where nothing was recovered,
+      or the examples are no rows.
+    """
+    kept = [
+        (one, values)
+        for one in found
+        if len(dataset.example_shape) == 1 and one.target == "client"
+        if (values := reconstructions.load(run_folder, one.key)) is not None
+    ]
+    if not kept:
+        return []
+    first = kept[0][0]
+    places: dict[float, list[tuple[AttackRecord, np.ndarray]]] = {}
+    for one, values in kept:
+        if (one.image_index, one.cell.metric, one.cell.seed) == (
+            first.image_index,
+            first.cell.metric,
+            first.cell.seed,
+        ):
+            places.setdefault(one.hidden_share, []).append((one, values))
+    leaks = told.of(PICTURES, [first])
+    best = [
+        max(
+            places[share],
+            key=lambda pair: hindsight.order(next(tries.of(pair[0])), leaks),
+        )
+        for share in sorted(places)
+    ]
+    units = dataset.value_range
+    columns = [
+        _numbers(units.from_unit(values))
+        for values in (dataset.examples[first.image_index], *(each for _, each in best))
+    ]
+    names = dataset.feature_names or [
+        f"column {at + 1}" for at in range(len(columns[0]))
+    ]
+    left = len(names) - _MOST_COLUMNS
+    more = f"; {left} more columns in the files of {reconstructions.FOLDER_NAME}/"
+    title = (
+        f"One row, {dataset.name} {first.image_index}, hidden by {first.cell.metric}: its "
+        "true values and what the best attack on it recovered, in hindsight"
+        f"{more if left > 0 else ''}"
+    )
+    headings = (
+        "Column",
+        "True",
+        *(f"{one.percent} % hidden,\n{one.attack} {one.attacker}" for one, _ in best),
+    )
+    lines = list(zip(names, *columns, strict=True))[:_MOST_COLUMNS]
+    return [Table(title, headings, lines)]
+
+
+def _numbers(values: np.ndarray) -> list[str]:
+    return [f"{value:.4g}" for value in values]
 
 
 def drawable(dataset: Dataset) -> bool:

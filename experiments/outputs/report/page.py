@@ -54,8 +54,9 @@ LEGEND = (
     "message. A value is one example; of several seeds it is the median of one seed. A "
     "number in square brackets behind a word points to the reason below. Best of each "
     "example in hindsight: the best attack on each, picked with the original, which no "
-    "attacker has. Naive attackers take hidden entries for zeros; mask-aware ones compare "
-    "only what they see."
+    "attacker has. Naive attackers make the attack as published, with zeros for hidden "
+    "entries; they lack our additions, so that they may differ with nothing hidden too. "
+    "Mask-aware ones compare only what they see."
 )
 
 THREAT_MODEL = (

@@ -70,3 +70,18 @@ def test_a_flag_is_found_where_it_stands(tmp_path):
     assert flag_files.place_of(line, "dry_run").endswith(f"{inner}, line 3.")
     assert flag_files.place_of(line, "rounds").endswith(f"{outer}, line 2.")
     assert flag_files.place_of(line, "seed") == ""
+
+
+def test_data_of_the_command_line_win_over_those_of_a_file_before_them(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("--dataset=vader_movies\n--max_tokens=16\n")
+    named = f"--flagfile={file}"
+    assert texts(named, "--text_file=a.txt") == ["--max_tokens=16", "--text_file=a.txt"]
+    assert texts(named, "-data", "a.csv") == ["--max_tokens=16", "-data", "a.csv"]
+    # What stands before the file does not, nor does what both can have.
+    assert texts("--text_file=a.txt", named)[1] == "--dataset=vader_movies"
+    assert texts(named, "--dataset=cola")[0] == "--dataset=vader_movies"
+    both = ["--dataset=cola", "--text_file=a.txt"]
+    assert texts(*both) == both
+    file.write_text("--text_file=a.txt\n--seed=1\n")
+    assert texts(named, "--dataset=cola") == ["--seed=1", "--dataset=cola"]

@@ -74,7 +74,9 @@ def set_text(cell):
 def test_it_is_no_wider_than_the_page(grid):
     made = latex.table(grid, "Title", "Legend.")
     gap = 2 * float(re.search(r"tabcolsep}{([\d.]+)pt}", made).group(1))
-    tabulars = re.findall(r"\\begin{tabular}{([^\n]*)}\n(.*?)\\end{tabular}", made, re.S)
+    tabulars = re.findall(
+        r"\\begin{tabular}{([^\n]*)}\n(.*?)\\end{tabular}", made, re.S
+    )
     assert tabulars
     for form, body in tabulars:
         widths = [
