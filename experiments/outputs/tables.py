@@ -405,10 +405,11 @@ def _caption(rows: Sequence[SummaryRow], width: int, leaks: Leaks) -> str:
     roomy = width >= _ROOMY_COLUMNS
     shares = "".join(f"{one}{sure}. " for one in captions if roomy)
     return (
-        f"{leaks.caption}{quartiles}; aware = the attacker uses the mask. Best: of each "
-        "example the attack that leaks most of it, in hindsight: picked with the original, "
-        "which no attacker has, first what is better than a blind guess; (n) = of how many "
-        f"examples it is. {shares}"
+        f"{leaks.caption}{quartiles}; naive = the attack as published, hidden entries as "
+        "zeros, without our additions at 0 % hidden too; aware = the attacker uses the "
+        "mask. Best: of each example the attack that leaks most of it, in hindsight: "
+        "picked with the original, which no attacker has, first what is better than a "
+        f"blind guess; (n) = of how many examples it is. {shares}"
         "Bytes (up: all that clients send; both: and receive), time: of a training round, "
         "x = times those of a round without encryption (~: may be chance). "
         "'-' = not measured."

@@ -157,6 +157,5 @@ def document(tables: Sequence[str]) -> str:
 
 def _line(first: str, cells: Iterable[str]) -> str:
     """A line whose cells break where a word ends."""
-    return " & ".join(
-        rf"    \raggedright {each}" for each in (escaped(first), *cells)
-    ) + (r" \tabularnewline")
+    set_cells = " & ".join(rf"\raggedright {each}" for each in (escaped(first), *cells))
+    return rf"    {set_cells} \tabularnewline"

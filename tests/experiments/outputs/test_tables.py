@@ -405,3 +405,12 @@ def test_no_number_is_cut_and_no_column_left_out(width):
         assert part in shown
     assert "…" not in shown
     assert all(word in shown for word in " ".join(headings).split())
+
+
+def test_naive_is_told_as_the_published_attack():
+    stream = io.StringIO()
+    tables.print_tables(example_rows(), stream, 80)
+    said = " ".join(stream.getvalue().split())
+    assert (
+        "naive = the attack as published, hidden entries as zeros, without our" in said
+    )
