@@ -1,6 +1,7 @@
 r"""`table.tex`: the tables for a paper, in LaTeX with booktabs, to be `\input`."""
 
 import itertools
+import math
 import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,14 +10,12 @@ from types import MappingProxyType
 from experiments.outputs import blind
 from experiments.outputs.report.grid import Grid, Row
 
-WIDTH_PT = 505.0
-"""The text of a page of two columns, in points; widths are shares of it."""
-
-_FIRST, _MOST_OF_A_CELL, _GAP_PT = 0.22, 0.3, 8.0
-"""Of the attacks' names, of any other column, and between columns."""
+_FIRST, _MOST_OF_A_CELL, _GAP = 0.22, 0.3, 0.016
+"""Of the attacks' names, at most of another column, and between columns: shares of the
+width of the text, whatever the page."""
 
 _MOST_COLUMNS, _MOST_ROWS = 6, 14
-"""More are another table."""
+"""More are another table; of several for the columns the rows of all are counted."""
 
 _SPECIAL: Mapping[str, str] = MappingProxyType(
     {
@@ -64,7 +63,8 @@ def table(grid: Grid, title: str, legend: str) -> str:
       One or more `table*` environments.
     """
     rows = [row for row in grid.rows if row.kind != "member"]
-    pages = [rows[at : at + _MOST_ROWS] for at in range(0, len(rows), _MOST_ROWS)]
+    most = max(1, _MOST_ROWS // math.ceil(len(grid.columns) / _MOST_COLUMNS))
+    pages = [rows[at : at + most] for at in range(0, len(rows), most)]
     said = f"{title}. {legend} In italics: {blind.NO_BETTER}."
     captions = [said, *[f"{title}, continued."] * (len(pages) - 1)]
     return "\n".join(
@@ -78,7 +78,7 @@ def _page(grid: Grid, rows: Sequence[Row], caption: str) -> str:
     notes: dict[str, str] = {}
     lines = [
         r"\begin{table*}",
-        rf"  \centering\small\setlength{{\tabcolsep}}{{{_GAP_PT / 2:g}pt}}",
+        rf"  \centering\small\setlength{{\tabcolsep}}{{{_GAP / 2:g}\textwidth}}",
         f"  \\caption{{{escaped(caption)}}}",
     ]
     for first in range(0, len(grid.columns), _MOST_COLUMNS):
@@ -103,7 +103,7 @@ def _tabular(
 ) -> list[str]:
     """A `tabular` of some columns; adds to the notes what stands behind their numbers."""
     columns = grid.columns[part]
-    space = 1.0 - _FIRST - len(columns) * _GAP_PT / WIDTH_PT
+    space = 1.0 - _FIRST - len(columns) * _GAP
     width = min(space / len(columns), _MOST_OF_A_CELL)
     form = "".join(
         rf"p{{{each:.3f}\textwidth}}" for each in (_FIRST, *[width] * len(columns))
