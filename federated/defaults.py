@@ -21,7 +21,7 @@ BITS = 16
 """Of an encrypted value."""
 
 CIPHER = "tf_shell_bgv"
-"""Of the catalogue; `cipher=catalog.cipher("device_rlwe", 64, 16)` takes the other."""
+"""Of the catalogue; `cipher=catalog.cipher("device_rlwe", 64, 16)` takes another."""
 
 CLIENTS = 64
 """The largest cohort for which lattice parameters are chosen."""

@@ -162,6 +162,10 @@ CIPHERS: Mapping[str, CipherEntry] = MappingProxyType(
             "selenc_tf.lattice.device_cipher:of_sums",
             "selenc_tf.lattice.device_cipher:build_device_cipher",
         ),
+        "additive_pad": CipherEntry(
+            "selenc_tf.lattice.device.pad_parameters:choose_parameters",
+            "selenc_tf.lattice.pad_cipher:build_pad_cipher",
+        ),
         "identity_INSECURE": CipherEntry(
             "selenc_tf.lattice.parameters:choose_parameters",
             "selenc_tf.lattice.identity_cipher:of_sizes_INSECURE",

@@ -4,15 +4,16 @@ import dataclasses
 import enum
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from federated.key_flow import bodies
-from selenc_tf.lattice import device_cipher, parameters, shell_cipher
+from selenc_tf.lattice import device_cipher, pad_cipher, parameters, shell_cipher
 from selenc_tf.lattice.cipher import Cipher
+from selenc_tf.lattice.device import pad_parameters
 from selenc_tf.lattice.device import parameters as device_parameters
 
 
@@ -75,8 +76,8 @@ class CipherOps:
         """
         graphs = list(graphs)
         shells = map(_shell_cipher, sorted(_parameters_in(graphs), key=repr))
-        devices = map(_device_cipher, sorted(_device_parameters_in(graphs), key=repr))
-        return cls.of(*shells, *devices)
+        spelled = map(_spelled_cipher, sorted(_texts_in(graphs)))
+        return cls.of(*shells, *filter(None, spelled))
 
 
 _ROLES = {
@@ -106,35 +107,39 @@ def _shell_cipher(chosen: parameters.Parameters) -> Cipher:
     return shell_cipher.build_shell_cipher(chosen)
 
 
+# The ciphers that spell their parameters out in their graphs: how they read them.
+_BY_TEXT: Mapping[str, Callable[[str], Cipher]] = {
+    device_parameters.NAME: lambda text: device_cipher.build_device_cipher(
+        device_parameters.RlweParameters.from_text(text)
+    ),
+    pad_parameters.NAME: lambda text: pad_cipher.build_pad_cipher(
+        pad_parameters.PadParameters.from_text(text)
+    ),
+}
+
+
+def _texts_in(graphs: Iterable[tf.compat.v1.GraphDef]) -> set[bytes]:
+    """What may spell parameters out in functions of the graphs."""
+    begins = tuple(f"{name} ".encode() for name in _BY_TEXT)
+    return {
+        text
+        for graph in graphs
+        for function in graph.library.function
+        for node in function.node_def
+        if node.op == "Const"
+        for text in node.attr["value"].tensor.string_val
+        if text.startswith(begins)
+    }
+
+
 @functools.lru_cache(maxsize=8)
-def _device_cipher(chosen: device_parameters.RlweParameters) -> Cipher:
-    return device_cipher.build_device_cipher(chosen)
-
-
-def _device_parameters_in(
-    graphs: Iterable[tf.compat.v1.GraphDef],
-) -> set[device_parameters.RlweParameters]:
-    """Parameters that are spelled out in functions of the graphs."""
-    begins = device_parameters.TEXT_BEGINS.encode()
-    found = set()
-    for graph in graphs:
-        for function in graph.library.function:
-            for node in function.node_def:
-                texts = (
-                    node.attr["value"].tensor.string_val if node.op == "Const" else ()
-                )
-                for text in texts:
-                    if text.startswith(begins):
-                        found |= _device_parameters(text)
-    return found
-
-
-def _device_parameters(text: bytes) -> set[device_parameters.RlweParameters]:
-    """The parameters in a text, if they are some and are secure."""
+def _spelled_cipher(text: bytes) -> Cipher | None:
+    """The cipher of the parameters in a text, if they are some and are secure."""
     try:
-        return {device_parameters.RlweParameters.from_text(text.decode())}
+        spelled = text.decode()
+        return _BY_TEXT[spelled.split(" ", 1)[0]](spelled)
     except ValueError:
-        return set()
+        return None
 
 
 def _parameters_in(

@@ -122,12 +122,18 @@ class BlockTails:
         ones = tf.ones(tf.shape(ciphertexts), tf.int64)
         return self._join(ciphertexts, key_id_of(secret_key), _UPLOAD, ones)
 
-    def of_sum(self, summands: tf.Tensor, ciphertexts: tf.Tensor) -> tf.Tensor:
+    def of_sum(
+        self,
+        summands: tf.Tensor,
+        ciphertexts: tf.Tensor,
+        whole: tf.Tensor | bool = True,
+    ) -> tf.Tensor:
         """Puts tails behind sums.
 
         Args:
           summands: string [k, b], the blocks that were added.
           ciphertexts: string [b], their sums.
+          whole: bool [b], what else tells whether it is a sum that opens.
 
         Returns:
           string [b]. What sums up other things than messages under one key and these
@@ -140,7 +146,7 @@ class BlockTails:
         few = tf.less_equal(tf.shape(summands)[0], self.max_summands)
         total = tf.reduce_sum(said.count, axis=0)
         nothing = tf.constant(_NOTHING_ADDED, tf.int64)
-        count = tf.where(few & tf.reduce_all(together, axis=0), total, nothing)
+        count = tf.where(few & whole & tf.reduce_all(together, axis=0), total, nothing)
         return self._join(ciphertexts, key_id, _SUM, count)
 
     def new_key(self, secret: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
@@ -171,6 +177,18 @@ class BlockTails:
         said = self._read(blocks)
         ours = tf.equal(said.key_id, key_id_of(secret_key)) & (said.count >= 1)
         return tf.where(ours, blocks, tf.constant(bytes(self._sum_ciphertext_bytes)))
+
+    def counts(self, blocks: tf.Tensor) -> tf.Tensor:
+        """Of how many messages blocks say that they are the sum.
+
+        Args:
+          blocks: string [...], whatever they are.
+
+        Returns:
+          int64 [...], from 0 to `max_summands`; 0 of a block that is none of these
+          parameters or opens to nothing.
+        """
+        return self._read(blocks).count
 
     def _join(
         self, ciphertexts: tf.Tensor, key_id: tf.Tensor, kind: str, count: tf.Tensor

@@ -45,7 +45,7 @@ class Cipher(NamedTuple):
       decrypt: `(secret_key, string [b]) -> int64 [b, num_slots]` of sums, and of uploads
         too; zeros in the place of a block that does not say that it is such a sum, under
         this key. Runs on: client.
-      group_blocks: The blocks that are worked on together; fewer take as long.
+      group_blocks: As many blocks are best encrypted at a time; a few take as long.
     """
 
     name: str

@@ -18,12 +18,16 @@ own part of what they expand to.
                             -> noise of every block          (secret)
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import tensorflow as tf
 
-from selenc_tf.lattice import block_checks, block_tails, chunks, cipher, traced_once
+from selenc_tf.lattice import (
+    block_checks,
+    block_tails,
+    cipher,
+    traced_once,
+    word_strings,
+)
+from selenc_tf.lattice import groups as groups_lib
 from selenc_tf.lattice.device import blocks as blocks_lib
 from selenc_tf.lattice.device import entropy, parameters, rlwe
 
@@ -89,69 +93,35 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
     # In every graph: by it the analysis of key flow finds the parameters.
     spelled = chosen.text()
 
-    encrypt_group = _compiled(groups.encrypt, residues, seed, seed, number, integers)
-    open_group = _compiled(groups.open, residues, polynomials, words)
-    expand = _compiled(groups.mixed, seeds, flags, words)
-    unpack = _compiled(groups.unpack, words)
-    pack = _compiled(groups.pack, polynomials)
-    add_polynomials = _compiled(scheme.add, polynomials, polynomials)
+    encrypt_group = groups_lib.compiled(
+        groups.encrypt, residues, seed, seed, number, integers
+    )
+    open_group = groups_lib.compiled(groups.open, residues, polynomials, words)
+    expand = groups_lib.compiled(groups.mixed, seeds, flags, words)
+    unpack = groups_lib.compiled(groups.unpack, words)
+    pack = groups_lib.compiled(groups.pack, polynomials)
+    add_polynomials = groups_lib.compiled(scheme.add, polynomials, polynomials)
     # Compiled: its thousands of operations on a few words take long one by one.
-    mix = _compiled(entropy.mix_words, tf.TensorSpec([entropy.DRAWN_WORDS], tf.uint32))
+    mix = groups_lib.compiled(
+        entropy.mix_words, tf.TensorSpec([entropy.DRAWN_WORDS], tf.uint32)
+    )
 
     def secret_in(secret_key: tf.Tensor) -> tf.Tensor:
-        """The secret of a key that is one of these parameters: uint32 [P, N].
-
-        Others fail, by an index (an assertion would see the key, and is waited for by all
-        that is in the graph) whose name says why.
-        """
-        front = block_tails.KEY_FRONT_BYTES
-        num_bytes = front + key_words * _WORD_BYTES
-        surplus = tf.strings.length(secret_key) - num_bytes
-        name = f"the_secret_key_must_have_{num_bytes}_bytes_but_differs_by"
-        whole = tf.gather([secret_key], surplus, name=name)
-        digest = tf.strings.substr(whole, 0, block_tails.DIGEST_DIGITS)
-        others = tf.cast(tf.not_equal(digest, tails.digest), tf.int32)
-        name = "the_secret_key_must_be_of_the_same_parameters_but_is_of_others"
-        checked = tf.gather([whole], others, name=name)
-        written = tf.strings.substr(checked, front, key_words * _WORD_BYTES)
-        return tf.reshape(_words_in(written, key_words), shape)
+        """The secret of a key that is one of these parameters: uint32 [P, N]."""
+        return tf.reshape(word_strings.secret_of(tails, secret_key, key_words), shape)
 
     def publics_of(blocks: tf.Tensor) -> tf.Tensor:
         """The a of a group of blocks, whatever they are: uint32 [P, N, B]."""
         uploaded = tf.equal(tf.strings.length(blocks), tails.upload_bytes)
-        behind = _part(blocks, half_bytes, half_bytes)
-        sent = _words_in(behind, half_words)
+        behind = word_strings.part(blocks, half_bytes, half_bytes)
+        sent = word_strings.words_in(behind, half_words)
         return tf.cond(
             tf.reduce_any(uploaded),
-            lambda: expand(_words_in(behind, entropy.SEED_WORDS), uploaded, sent),
+            lambda: expand(
+                word_strings.words_in(behind, entropy.SEED_WORDS), uploaded, sent
+            ),
             lambda: unpack(sent),
         )
-
-    def in_groups(
-        function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-        blocks: tf.Tensor,
-        of_a_block: tf.TensorSpec,
-    ) -> tf.Tensor:
-        """Applies a function of a group and its number to [b, ...], whatever b is."""
-        b, size = tf.shape(blocks)[0], chosen.columns
-        number_of_groups = -(-b // size)
-        missing = [[number_of_groups * size - b], tf.shape(blocks)[1:]]
-        nothing = tf.zeros(tf.concat(missing, axis=0), blocks.dtype)
-        filled = tf.concat([blocks, nothing], axis=0)
-
-        def of_one(index: tf.Tensor) -> tf.Tensor:
-            part = filled[index * size : (index + 1) * size]
-            return function(tf.ensure_shape(part, [size, *blocks.shape[1:]]), index)
-
-        made = tf.map_fn(
-            of_one,
-            tf.range(number_of_groups),
-            fn_output_signature=tf.TensorSpec(
-                [size, *of_a_block.shape], of_a_block.dtype
-            ),
-            parallel_iterations=chunks.CHUNKS_AT_ONCE,
-        )
-        return tf.reshape(made, [-1, *of_a_block.shape])[:b]
 
     # Functions: they run as fast when called eagerly as inside of a graph.
     @traced_once.traced_once([])
@@ -161,7 +131,9 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
             coefficients = scheme.secret_coefficients(entropy.draw_seed())
             secret = tf.reshape(scheme.secret_values(coefficients), [1, key_words])
             drawn = entropy.draw_seed()[tf.newaxis]
-            return tails.new_key(_text_of(secret)[0], _text_of(drawn)[0])
+            return tails.new_key(
+                word_strings.text_of(secret)[0], word_strings.text_of(drawn)[0]
+            )
 
     @traced_once.traced_once([key_spec, tf.TensorSpec([None, slots], tf.int64)])
     def encrypt(secret_key: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
@@ -172,9 +144,9 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
 
             def group(part: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
                 made = encrypt_group(secret, root, noise_seed, index, part)
-                return _text_of(tf.concat(made, axis=1))
+                return word_strings.text_of(tf.concat(made, axis=1))
 
-            ciphertexts = in_groups(group, values, text)
+            ciphertexts = groups_lib.in_groups(group, chosen.columns, values, text)
             return tails.of_one(secret_key, ciphertexts)
 
     @traced_once.traced_once([tf.TensorSpec([None, None], tf.string)])
@@ -188,24 +160,22 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
                 tails.sum_bytes,
             )
 
-            def group(part: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-                del index
+            def one_more(
+                masked: tf.Tensor, publics: tf.Tensor, blocks: tf.Tensor
+            ) -> tuple[tf.Tensor, tf.Tensor]:
+                new = unpack(word_strings.words_in(blocks, half_words))
+                return (
+                    add_polynomials(masked, new),
+                    add_polynomials(publics, publics_of(blocks)),
+                )
 
-                def one_more(
-                    total: tuple[tf.Tensor, tf.Tensor], blocks: tf.Tensor
-                ) -> tuple[tf.Tensor, tf.Tensor]:
-                    masked = unpack(_words_in(blocks, half_words))
-                    return (
-                        add_polynomials(total[0], masked),
-                        add_polynomials(total[1], publics_of(blocks)),
-                    )
+            def finish(*total: tf.Tensor) -> tf.Tensor:
+                return word_strings.text_of(tf.concat([*map(pack, total)], axis=1))
 
-                zeros = tf.zeros(polynomials.shape, polynomials.dtype)
-                rows = tf.ensure_shape(tf.transpose(part), [None, chosen.columns])
-                total = tf.foldl(one_more, rows, (zeros, zeros), parallel_iterations=1)
-                return _text_of(tf.concat([pack(one) for one in total], axis=1))
-
-            sums = in_groups(group, tf.transpose(counted), text)
+            zeros = tf.zeros(polynomials.shape, polynomials.dtype)
+            sums = groups_lib.folded(
+                one_more, (zeros, zeros), finish, chosen.columns, counted, text
+            )
             return tails.of_sum(counted, sums)
 
     @traced_once.traced_once([key_spec, tf.TensorSpec([None], tf.string)])
@@ -216,11 +186,13 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
 
             def group(part: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
                 del index
-                masked = _words_in(part, half_words)
+                masked = word_strings.words_in(part, half_words)
                 return open_group(secret, publics_of(part), masked)
 
             readable = tails.readable(secret_key, blocks)
-            return in_groups(group, readable, tf.TensorSpec([slots], tf.int64))
+            return groups_lib.in_groups(
+                group, chosen.columns, readable, tf.TensorSpec([slots], tf.int64)
+            )
 
     return cipher.Cipher(
         name="device_rlwe",
@@ -237,47 +209,3 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
         decrypt=decrypt,
         group_blocks=chosen.columns,
     )
-
-
-def _compiled(
-    function: Callable[..., Any], *signature: tf.TensorSpec
-) -> Callable[..., Any]:
-    """The function compiled by XLA; traced once, so that it is compiled once."""
-    # Outside of whatever graph is being traced.
-    with tf.init_scope():
-        traced = tf.function(
-            function, input_signature=signature, autograph=False, jit_compile=True
-        )
-        return traced.get_concrete_function()  # type: ignore[no-any-return]
-
-
-def _part(texts: tf.Tensor, begin: int, num_bytes: int) -> tf.Tensor:
-    """Bytes of each string, as many as there are: string [b]."""
-    begins = tf.minimum(tf.strings.length(texts), begin)
-    return tf.strings.substr(texts, begins, tf.fill(tf.shape(texts), num_bytes))
-
-
-def _words_in(texts: tf.Tensor, count: int) -> tf.Tensor:
-    """The first words of each string, of which missing ones are zeros.
-
-    Args:
-      texts: string [...].
-      count: w.
-
-    Returns:
-      uint32 [..., w].
-    """
-    raw = tf.io.decode_raw(texts, tf.int32, fixed_length=count * _WORD_BYTES)
-    return tf.bitcast(raw, tf.uint32)
-
-
-def _text_of(words: tf.Tensor) -> tf.Tensor:
-    """The inverse of `_words_in`: uint32 [b, w] to string [b]."""
-    num_bytes = words.shape[1] * _WORD_BYTES
-    serialised = tf.map_fn(
-        tf.io.serialize_tensor,
-        tf.bitcast(words, tf.int32),
-        fn_output_signature=tf.TensorSpec([], tf.string),
-    )
-    # A serialised tensor ends with its content.
-    return tf.strings.substr(serialised, -num_bytes, num_bytes)

@@ -29,7 +29,11 @@ def files(folder):
 
 
 @pytest.mark.parametrize(
-    "name", ["tf_shell_bgv", pytest.param("device_rlwe", marks=pytest.mark.slow)]
+    "name",
+    [
+        "tf_shell_bgv",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ciphers.COMPILED),
+    ],
 )
 def test_from_the_holder_to_a_process(tmp_path, name):
     """The key of `make` is that of `selective_encryption` with the same numbers."""

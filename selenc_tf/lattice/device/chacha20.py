@@ -74,17 +74,19 @@ def blocks(key: tf.Tensor, nonce: tf.Tensor, counters: tf.Tensor) -> tf.Tensor:
     """The blocks with given numbers: the block function of RFC 8439, section 2.3.
 
     Args:
-      key: uint32 [8].
-      nonce: uint32 [3].
+      key: uint32 [8], or [8, b]: one of each block.
+      nonce: uint32 [3], or [3, b].
       counters: uint32 [b].
 
     Returns:
       uint32 [16, b].
     """
     like = tf.zeros_like(counters)[tf.newaxis]
-    fixed = tf.concat([tf.constant(_CONSTANTS, tf.uint32), key], axis=0)
-    last = tf.concat([counters[tf.newaxis], nonce[:, tf.newaxis] + like], axis=0)
-    state = (*tf.split(fixed[:, tf.newaxis] + like, 3), last)
+    constants = tf.constant(_CONSTANTS, tf.uint32)[:, tf.newaxis] + like
+    keys = (key if key.shape.rank == 2 else key[:, tf.newaxis]) + like
+    nonces = (nonce if nonce.shape.rank == 2 else nonce[:, tf.newaxis]) + like
+    last = tf.concat([counters[tf.newaxis], nonces], axis=0)
+    state = (constants, *tf.split(keys, 2), last)
     # A loop: written out, the rounds take many seconds to compile.
     _, *mixed = tf.while_loop(
         lambda done, *_: done < _DOUBLE_ROUNDS,
@@ -128,10 +130,25 @@ def derive(key: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
     Returns:
       uint32 [8].
     """
-    parts = tf.reshape(inputs, [inputs.shape[0] // INPUT_WORDS, INPUT_WORDS])
+    return derive_all(key, inputs[:, tf.newaxis])[:, 0]
+
+
+def derive_all(key: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
+    """`derive` of many inputs together.
+
+    Args:
+      key: uint32 [8].
+      inputs: uint32 [4 i, b].
+
+    Returns:
+      uint32 [8, b].
+    """
+    steps, b = inputs.shape[0] // INPUT_WORDS, inputs.shape[1]
+    parts = tf.reshape(inputs, [steps, INPUT_WORDS, b])
+    begin = tf.broadcast_to(key[:, tf.newaxis], [KEY_WORDS, b])
     # A loop: a graph with every step written out takes a second to optimise.
     return tf.foldl(
-        lambda now, part: blocks(now, part[1:], part[:1])[:KEY_WORDS, 0], parts, key
+        lambda now, part: blocks(now, part[1:], part[0])[:KEY_WORDS], parts, begin
     )
 
 

@@ -6,15 +6,17 @@ takes them away. There is no lattice, and no byte more than a sum needs: w bits 
 
     c = (m + F(key, message seed, position)) mod 2^w,      w = ceil(log2(k 2^b))
 
+Pads are added to packed words: of the key stream w bits a value are used.
+
 F is ChaCha20 under a key that is derived from the shared key and the message's seed, so
 that the pads of two messages are independent as long as their seeds differ; those come
 from the operating system, 256 bits each. The seed is public. Two messages under one seed
 would show their difference: no function here takes a seed twice by itself, and who
 encrypts must draw one for each message (`entropy.py`).
 
-A vector is cut into chunks of one shape (`layout.py`). Pads belong to rows and columns, and
-packing to columns alone (`field_words.py`), so that a short chunk is a full one without its
-last columns.
+A vector is cut into chunks of one shape (`layout.py`). Pads belong to words in rows and
+columns, and packing to columns alone (`field_words.py`), so that a short chunk is a full
+one without its last columns.
 
 References:
   Castelluccia, Mykletun, Tsudik, "Efficient aggregation of encrypted data in wireless
@@ -33,8 +35,10 @@ from selenc_tf.lattice.device.layout import Layout
 MAX_WIDTH = 62
 """Sums of two stay positive in int64."""
 
+TAG = 0x50414453
+"""In nonces, "PADS": what the key stream is for."""
+
 _NARROW = 32
-_PADS = 0x50414453  # "PADS": what the key stream is for.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,30 +106,50 @@ class Pad:
         """An eighth of w, without seed and header."""
         return self.width / 8
 
+    @property
+    def stream_words(self) -> int:
+        """The words of the key stream for one chunk."""
+        return self.width * self.columns * int(self.dtype.size) // 4
+
     def pads(self, message_key: tf.Tensor, chunk: tf.Tensor) -> tf.Tensor:
-        """The pads of a chunk of one message.
+        """The pads of a chunk of one message, packed.
 
         Args:
           message_key: uint32 [8], from `message_key`.
           chunk: int32 scalar, the number of the chunk in the message.
 
         Returns:
-          The words' dtype, [rows, columns]; uniform in every bit, above the w-th too.
+          The words' dtype, [w, columns]; uniform.
         """
         number = tf.cast(chunk, tf.uint32)
-        nonce = tf.stack([tf.constant(_PADS, tf.uint32), number, tf.zeros_like(number)])
-        num_words = self.chunk_values * int(self.dtype.size) // 4
-        stream = chacha20.words(message_key, nonce, 0, num_words, self.groups_at_once)
-        halves = tf.reshape(stream, [-1, self.rows, self.columns])
+        nonce = tf.stack([tf.constant(TAG, tf.uint32), number, tf.zeros_like(number)])
+        stream = chacha20.words(
+            message_key, nonce, 0, self.stream_words, self.groups_at_once
+        )
+        return self.words_of(stream)
+
+    def words_of(self, stream: tf.Tensor) -> tf.Tensor:
+        """The key stream as packed pads.
+
+        Args:
+          stream: uint32 [..., `stream_words`]; of wide words the lower halves come first.
+
+        Returns:
+          The words' dtype, [..., w, columns].
+        """
+        shape = [*stream.shape[:-1], self.width, self.columns]
         if self.dtype == tf.uint32:
-            return halves[0]
-        low, high = tf.cast(halves[0], tf.uint64), tf.cast(halves[1], tf.uint64)
+            return tf.reshape(stream, shape)
+        low, high = (
+            tf.cast(tf.reshape(half, shape), tf.uint64)
+            for half in tf.split(stream, 2, axis=-1)
+        )
         return low + tf.bitwise.left_shift(high, tf.constant(32, tf.uint64))
 
     def encrypt(
         self, message_key: tf.Tensor, chunk: tf.Tensor, codes: tf.Tensor
     ) -> tf.Tensor:
-        """Adds the pads and packs.
+        """Packs and adds the pads.
 
         Runs on: client.
 
@@ -137,9 +161,21 @@ class Pad:
         Returns:
           The words' dtype, [w, columns].
         """
+        return self.add(self.packed(codes), self.pads(message_key, chunk))
+
+    def packed(self, codes: tf.Tensor, axis: int = 0) -> tf.Tensor:
+        """Codes modulo 2^w, packed.
+
+        Args:
+          codes: int32 or int64 [rows, ...].
+          axis: Where the rows stand, if not in front.
+
+        Returns:
+          The words' dtype, [w, ...].
+        """
         # A cast from signed to unsigned is modulo a power of two.
-        padded = tf.cast(codes, self.dtype) + self.pads(message_key, chunk)
-        return field_words.pack(field_words.lowest(padded, self.width), self.width)
+        fields = field_words.lowest(tf.cast(codes, self.dtype), self.width)
+        return field_words.pack(fields, self.width, axis)
 
     def add(self, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
         """The sum of two encrypted chunks, or of their sums.
@@ -171,10 +207,28 @@ class Pad:
         Returns:
           int64 [rows, columns], the sums of codes. Under other keys: uniform numbers.
         """
-        padded = field_words.unpack(total, self.width)
-        bare = tf.foldl(
-            lambda rest, key: rest - self.pads(key, chunk), message_keys, padded
+        pads = tf.foldl(
+            lambda so_far, key: self.add(so_far, self.pads(key, chunk)),
+            message_keys,
+            tf.zeros_like(total),
         )
+        return self.opened(total, pads)
+
+    def opened(self, total: tf.Tensor, pads: tf.Tensor, axis: int = 0) -> tf.Tensor:
+        """Takes the sum of pads away.
+
+        Args:
+          total: The words' dtype, [w, ...].
+          pads: Likewise, of all summands together.
+          axis: Where w stands, if not in front.
+
+        Returns:
+          int64 [rows, ...], the sums of codes.
+        """
+        padded, taken = (
+            field_words.unpack(one, self.width, axis) for one in (total, pads)
+        )
+        bare = padded - taken
         # Up, and down again with the sign.
         unused = self.rows - self.width
         shift = tf.constant(unused, self.dtype)

@@ -27,8 +27,6 @@ References:
 
 import dataclasses
 import functools
-import hashlib
-import json
 import math
 from fractions import Fraction
 
@@ -36,7 +34,7 @@ import sympy
 
 from selenc_tf import validation
 from selenc_tf.lattice import parameters as standard
-from selenc_tf.lattice.device import ntt, residues
+from selenc_tf.lattice.device import ntt, residues, spelled
 from selenc_tf.lattice.device import primes as prime_search
 
 # The rings and their numbers of primes.
@@ -44,8 +42,8 @@ PRIMES_OF = {11: 2, 12: 4}
 SHARED_KEY_VARIANCE = standard.MIN_NOISE_VARIANCE
 PER_CLIENT_VARIANCE = 2 * standard.MIN_NOISE_VARIANCE
 MAX_BITS = 32
-TEXT_BEGINS = "device_rlwe "
-"""What a parameter set begins with in writing."""
+NAME = "device_rlwe"
+"""Of the cipher."""
 
 _MAX_FIELDS = 12
 _COLUMNS = 32
@@ -213,11 +211,11 @@ class RlweParameters:
         Args:
           digits: Of how many hex digits, at most 64.
         """
-        return hashlib.sha256(self.text().encode()).hexdigest()[:digits]
+        return spelled.digest(self.text(), digits)
 
     def text(self) -> str:
         """All of it in one line, which `from_text` reads."""
-        return TEXT_BEGINS + json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return spelled.text(NAME, self)
 
     @classmethod
     def from_text(cls, text: str) -> "RlweParameters":
@@ -227,15 +225,11 @@ class RlweParameters:
           ValueError: If it is no parameter set.
         """
         try:
-            fields = json.loads(text.removeprefix(TEXT_BEGINS))
-            primes = tuple(fields.pop("primes"))
-            if any(type(number) is not int for number in (*fields.values(), *primes)):
-                raise TypeError("all of it must be integers")
-            found = cls(primes=primes, **fields)
-        except (KeyError, TypeError, OverflowError, RecursionError) as error:
-            raise ValueError(f"No parameters of device_rlwe: {error}.") from None
+            found = cls(**spelled.fields(NAME, text))
+        except TypeError as error:
+            raise ValueError(f"No parameters of {NAME}: {error}.") from None
         if found.text() != text:
-            raise ValueError("Parameters of device_rlwe are written in one way only.")
+            raise ValueError(f"Parameters of {NAME} are written in one way only.")
         return found
 
     @property

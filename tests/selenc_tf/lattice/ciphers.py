@@ -17,3 +17,11 @@ def shell(num_summands, bits):
 
 def device(num_summands, bits):
     return named("device_rlwe", num_summands, bits)
+
+
+def pad(num_summands, bits):
+    return named("additive_pad", num_summands, bits)
+
+
+COMPILED = ("device_rlwe", "additive_pad")
+"""By XLA, which takes seconds, once a process."""

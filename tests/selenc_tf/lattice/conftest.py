@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.selenc_tf.lattice.ciphers import COMPILED
+
 
 def pytest_generate_tests(metafunc):
     ciphers = getattr(metafunc.module, "CIPHERS", None)
@@ -12,7 +14,7 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize(
             "cipher",
             [
-                pytest.param(one, marks=slow if one.name == "device_rlwe" else [])
+                pytest.param(one, marks=slow if one.name in COMPILED else [])
                 for one in ciphers
             ],
             ids=lambda cipher: cipher.name,

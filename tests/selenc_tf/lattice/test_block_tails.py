@@ -22,7 +22,8 @@ CHOSEN = parameters.choose_parameters(4, 16)
 SHELL = ciphers.shell(4, 16)
 IDENTITY = identity_cipher.of_sizes_INSECURE(CHOSEN)
 DEVICE = ciphers.device(4, 16)
-CIPHERS = (SHELL, IDENTITY, DEVICE)
+PAD = ciphers.pad(4, 16)
+CIPHERS = (SHELL, IDENTITY, DEVICE, PAD)
 N = SHELL.num_slots
 ROW = np.full([1, N], 3)
 
@@ -103,8 +104,9 @@ def test_a_sum_of_too_many_opens_to_nothing(cipher, key, count, stripped):
         # And so does what it is added to.
         for others in ([total, block], [block, total], [total]):
             assert not np.any(opened(cipher, key, cipher.add(tf.stack(others))))
-    # Were it counted as one, it would not be nothing: that tells of the noise.
-    assert np.any(opened(cipher, key, counted_as(total, 1)))
+    # Were it counted as one, it would not be nothing: that tells of the noise. (Where seeds
+    # are counted, too, it may be nothing then.)
+    assert cipher is PAD or np.any(opened(cipher, key, counted_as(total, 1)))
 
 
 def test_too_many_at_once_without_assertions(cipher, key):
@@ -119,9 +121,10 @@ def test_too_many_at_once_without_assertions(cipher, key):
 
 def test_a_forged_count_opens_within_the_bound_only(cipher, key):
     block = cipher.encrypt(key, row_of(cipher))
-    for count in (1, 4):
+    believed = (1,) if cipher is PAD else (1, 4)
+    for count in believed:
         assert np.all(opened(cipher, key, counted_as(block, count)) == row_of(cipher))
-    for count in (0, 5, 10**8):
+    for count in {0, 4, 5, 10**8} - {*believed}:
         assert not np.any(opened(cipher, key, counted_as(block, count)))
 
 

@@ -22,7 +22,8 @@ IDENTITY = identity_cipher.build_identity_cipher_INSECURE(
     SHELL.num_slots, SHELL.plaintext_modulus, SUMMANDS
 )
 DEVICE = ciphers.device(SUMMANDS, 16)
-CIPHERS = (SHELL, IDENTITY, DEVICE)
+PAD = ciphers.pad(SUMMANDS, 16)
+CIPHERS = (SHELL, IDENTITY, DEVICE, PAD)
 WITH_XLA = (
     "test_what_is_declared",
     "test_round_trip",
@@ -66,6 +67,9 @@ def test_bytes_of_a_block():
     half = chosen.bytes_per_value * DEVICE.num_slots
     assert DEVICE.upload_bytes == half + 32 + block_tails.NUM_BYTES
     assert DEVICE.sum_bytes == 2 * half + block_tails.NUM_BYTES
+    words = 18 * PAD.num_slots // 8
+    assert PAD.upload_bytes == words + 32 + block_tails.NUM_BYTES
+    assert PAD.sum_bytes == words + SUMMANDS * 32 + block_tails.NUM_BYTES
 
 
 def test_only_the_insecure_one_says_so():

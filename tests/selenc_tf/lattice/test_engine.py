@@ -48,7 +48,14 @@ DEVICE = Engine(
     ciphers.device(4, 16),
     chunk_blocks=2,
 )
-ENGINES = {"identity": IDENTITY, "shell": SHELL, "device": DEVICE}
+# Likewise: 8188 in a block.
+PAD = Engine(
+    FixedPointCodec(16),
+    ciphers.pad(4, 16),
+    chunk_blocks=2,
+)
+ENGINES = {"identity": IDENTITY, "shell": SHELL, "device": DEVICE, "pad": PAD}
+COMPILED = {"device": DEVICE, "pad": PAD}
 
 
 @functools.cache
@@ -139,7 +146,7 @@ class Party(NamedTuple):
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(name, marks=[pytest.mark.slow] if name == "device" else [])
+        pytest.param(name, marks=[pytest.mark.slow] if name in COMPILED else [])
         for name in ENGINES
     ],
 )
@@ -185,6 +192,7 @@ def test_sizes_are_as_computed_by_hand():
     assert IDENTITY.codes_per_block == 60 and SHELL.codes_per_block == 8190
     assert DEVICE.packing.values_per_slot == 1 and DEVICE.check_slots == 4
     assert DEVICE.codes_per_block == 5 * 4096 - 4
+    assert PAD.codes_per_block == 8192 - 4
     assert [IDENTITY.num_blocks(n) for n in (0, 1, 60, 61, 120)] == [0, 1, 1, 2, 2]
     # With 8 bits, one code counts up to 127.
     counted = {0: 0, 1: 1, 9: 1, 127: 1, 128: 2, 128**2: 3}
@@ -585,17 +593,19 @@ def test_chunks_where_nobody_says_another_size():
         dataclasses.replace(engine, chunk_blocks=None).blocks_at_a_time
         for engine in ENGINES.values()
     ]
-    assert sizes == [40, 40, DEVICE.cipher.group_blocks] and sizes[2] > 1
+    groups = [engine.cipher.group_blocks for engine in COMPILED.values()]
+    assert sizes == [40, 40, *groups] and min(groups) > 1
 
 
 @pytest.mark.slow
-def test_what_clients_send_is_no_sum_and_a_sum_is_not_what_they_send():
-    party = Party(DEVICE, DEVICE.cipher.keygen())
-    context, blocks = party.context(10), DEVICE.num_blocks(party.context(10).values)
+@pytest.mark.parametrize("engine", COMPILED.values(), ids=COMPILED)
+def test_what_clients_send_is_no_sum_and_a_sum_is_not_what_they_send(engine):
+    party = Party(engine, engine.cipher.keygen())
+    context, blocks = party.context(10), engine.num_blocks(party.context(10).values)
     sent = party.seal(uniform(10))
     for sealed, upload in ((sent, True), (party.add([sent], context), False)):
         verdicts = [
-            Refusal(int(engine_lib.judge(DEVICE, sealed, context, 1, 0, blocks, as_)))
+            Refusal(int(engine_lib.judge(engine, sealed, context, 1, 0, blocks, as_)))
             for as_ in (upload, not upload)
         ]
         other = Refusal.TRUNCATED if upload else Refusal.CORRUPTED

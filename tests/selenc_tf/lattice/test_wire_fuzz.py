@@ -55,6 +55,11 @@ DEVICE = Engine(
     ciphers.device(4, 16),
     chunk_blocks=2,
 )
+PAD = Engine(
+    FixedPointCodec(16),
+    ciphers.pad(4, 16),
+    chunk_blocks=2,
+)
 
 Parts = list[bytes]
 
@@ -422,9 +427,10 @@ def test_encrypted_blocks():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("upload", [True, False])
-def test_blocks_that_are_polynomials(upload):
-    """One coefficient is changed unseen there: the header's checksum alone is of it."""
-    real = wire(DEVICE, 45_000, upload)
+@pytest.mark.parametrize(("engine", "m"), [(DEVICE, 45_000), (PAD, 20_000)])
+def test_blocks_that_xla_makes(engine, m, upload):
+    """One number is changed unseen there: the header's checksum alone is of it."""
+    real = wire(engine, m, upload)
     assert len(real.blocks) == 3
     assert verdict_on(real, real.original) is Refusal.ACCEPTED
     counts = count_verdicts(real, MUTATIONS, 50)
