@@ -60,12 +60,12 @@ def bars_table(verdicts: Sequence[Verdict]) -> Table:
     """One row for each bar and length."""
     return Table(
         "Ratios: of the medians (smallest, largest of a turn)",
-        ("values", "compared", "times less", "bar", ""),
+        ("values", "compared", "found", "bar", ""),
         tuple(
             (
                 f"{item.num_values:,}",
                 item.what,
-                f"{item.ratio:.2f}x"
+                f"{item.ratio:.2f}{item.unit}"
                 + (
                     f" ({item.low:.2f}, {item.high:.2f})" if item.kind == "time" else ""
                 ),

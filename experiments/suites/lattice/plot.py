@@ -8,7 +8,14 @@ import matplotlib.figure
 import matplotlib.ticker
 
 from experiments.outputs import style
-from experiments.suites.lattice.side import BEST, OURS_8, OURS_16, OURS_DEVICE, PEERS
+from experiments.suites.lattice.side import (
+    BEST,
+    OURS_8,
+    OURS_16,
+    OURS_DEVICE,
+    OURS_PAD,
+    PEERS,
+)
 from experiments.suites.lattice.timing import Times
 
 # Ours solid, TenSEAL's dashed.
@@ -16,6 +23,7 @@ _STYLES = {
     OURS_16: (style.BLUE, "o", "-"),
     OURS_8: (style.SKY, "s", "-"),
     OURS_DEVICE: (style.GREEN, "v", "-"),
+    OURS_PAD: (style.PURPLE, "P", "-"),
     PEERS: (style.VERMILION, "^", "--"),
     BEST: (style.ORANGE, "D", "--"),
 }

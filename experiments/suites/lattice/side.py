@@ -19,6 +19,7 @@ ADDED = 10
 OURS_16 = "selenc-tf, 16 bits"
 OURS_8 = "selenc-tf, 8 bits"
 OURS_DEVICE = "selenc-tf, device_rlwe, 16 bits"
+OURS_PAD = "selenc-tf, additive_pad, 16 bits"
 PEERS = "TenSEAL, peers' setting"
 BEST = "TenSEAL, best setting"
 

@@ -37,6 +37,7 @@ from experiments.suites.lattice.side import (
     OURS_8,
     OURS_16,
     OURS_DEVICE,
+    OURS_PAD,
     PEERS,
     SUMMANDS,
     Side,
@@ -96,7 +97,10 @@ def run(request: Request, stream: TextIO) -> None:
                 tenseal.build(PEERS, tenseal.PEERS_SETTING),
                 tenseal.build(BEST, chosen),
             ]
-        sides.append(ours.build(OURS_DEVICE, 16, "device_rlwe"))
+        sides += [
+            ours.build(OURS_DEVICE, 16, "device_rlwe"),
+            ours.build(OURS_PAD, 16, "additive_pad"),
+        ]
         for size in sorted(request.sizes):
             times = timing.measure(sides, size, request.repetitions, progress)
             memories = [_memory(side, size) for side in sides]

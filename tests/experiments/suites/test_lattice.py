@@ -73,8 +73,10 @@ def test_without_tenseal(tmp_path, monkeypatch, quick):
         "selenc-tf, 16 bits",
         "selenc-tf, 8 bits",
         "selenc-tf, device_rlwe, 16 bits",
+        "selenc-tf, additive_pad, 16 bits",
     ]
-    check_row(rows[2])
+    for row in rows[2:]:
+        check_row(row)
     for row, bits in zip(rows[:2], (16, 8), strict=True):
         check_row(row)
         chosen = parameters.choose_parameters(side_lib.SUMMANDS, bits)
@@ -150,6 +152,28 @@ def test_bars_compare_medians_and_turns():
     assert (client.ratio, client.low, client.high) == (11.5, 11.5, 15.0)
     assert not client.met and bytes_.met and bytes_.ratio == 11.5
     assert last.bar == "at most 3x" and not last.met
+
+
+@pytest.mark.parametrize(
+    ("side", "num_bytes", "opening", "met"),
+    [
+        (side_lib.OURS_PAD, 275, 10.0, (True, True)),
+        (side_lib.OURS_PAD, 276, 10.1, (False, False)),
+        (side_lib.OURS_DEVICE, 340, 1.0, (True, True)),
+        (side_lib.OURS_DEVICE, 341, 1.1, (False, False)),
+    ],
+)
+def test_limits_are_of_a_value_and_of_an_encryption(side, num_bytes, opening, met):
+    client = timing.Stage(100, (1.0, 2.0, 4.0), (0.0, 0.0, 0.0))
+    # Of half as many values.
+    seconds = tuple(opening * one / 2 for one in client.seconds)
+    open_ = timing.Stage(50, seconds, (0.0, 0.0, 0.0))
+    named = build_ours(side_lib.OURS_16, 16)._replace(name=side)
+    times = timing.Times(named, 100, num_bytes, client, client, open_, 0.0)
+    found = bars.judge([times], [None])
+    assert [item.kind for item in found] == ["bytes", "time"]
+    assert tuple(item.met for item in found) == met
+    assert [item.ratio for item in found] == pytest.approx([num_bytes / 100, opening])
 
 
 def test_candidates_have_128_bit_security():
