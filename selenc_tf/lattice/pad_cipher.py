@@ -50,7 +50,7 @@ _HOST = "/device:CPU:0"
 _SEED_WORDS = entropy.SEED_WORDS
 _SEED_BYTES = _SEED_WORDS * word_strings.WORD_BYTES
 
-# Drawing a root takes a fifth of the time of encrypting a group.
+# Drawing a root takes as long as encrypting a few blocks.
 _GROUPS_AT_A_TIME = 4
 
 KEY_WORDS = 288

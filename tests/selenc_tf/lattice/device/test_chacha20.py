@@ -71,6 +71,34 @@ def test_the_oracle_has_the_vectors_too():
         assert bytes_of(np.array(found, np.uint32)).hex() == expected
 
 
+def test_blocks_of_a_key_and_a_nonce_each():
+    rng = np.random.default_rng(0)
+    keys, nonces, counters = (
+        rng.integers(0, 1 << 32, shape) for shape in ([8, 3], [3, 3], [3])
+    )
+    found = chacha20.blocks(
+        *(tf.constant(one, tf.uint32) for one in (keys, nonces, counters))
+    )
+    for place in range(3):
+        expected = rfc8439.block(
+            keys[:, place].tolist(), nonces[:, place].tolist(), int(counters[place])
+        )
+        assert found[:, place].numpy().tolist() == expected
+
+
+def test_derived_together():
+    inputs = np.random.default_rng(1).integers(0, 1 << 32, [8, 3])
+    key = list(range(8))
+    found = chacha20.derive_all(
+        tf.constant(key, tf.uint32), tf.constant(inputs, tf.uint32)
+    )
+    for column in range(3):
+        words, now = inputs[:, column].tolist(), key
+        for part in (words[:4], words[4:]):
+            now = rfc8439.block(now, part[1:], part[0])[:8]
+        assert found[:, column].numpy().tolist() == now
+
+
 @pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(

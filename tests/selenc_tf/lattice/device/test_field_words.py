@@ -80,6 +80,23 @@ def test_compiled():
     np.testing.assert_array_equal(doubled, (2 * groups % (1 << 22)).astype(np.uint32))
 
 
+@pytest.mark.parametrize(("bits", "width"), [(32, 22), (64, 38)])
+def test_along_another_axis(bits, width):
+    """Groups of groups, as blocks have them: what is in front is not mixed."""
+    groups = [tensor(random_groups(bits, width, 6, seed), bits) for seed in range(3)]
+    fields = tf.stack(groups)
+    packed = field_words.pack(fields, width, axis=1)
+    doubled = field_words.add(packed, packed, width, axis=1)
+    for place, group in enumerate(groups):
+        alone = field_words.pack(group, width)
+        np.testing.assert_array_equal(packed[place], alone)
+        np.testing.assert_array_equal(
+            doubled[place], field_words.add(alone, alone, width)
+        )
+    unpacked = field_words.unpack(packed, width, axis=1)
+    np.testing.assert_array_equal(unpacked, fields)
+
+
 @pytest.mark.parametrize("width", [0, 33])
 def test_a_width_that_no_word_has(width):
     with pytest.raises(ValueError, match="width"):
