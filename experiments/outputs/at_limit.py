@@ -13,9 +13,12 @@ from experiments.outputs.records import AttackRecord
 _LIMITS = ("iterations", "seconds")
 _NO_SEARCH = (
     *("closed_form", "inconsistent", "nothing_visible", "prior_only", "retrieved"),
-    "trained",
+    *("partly_determined", "rank_deficient", "prior", "trained"),
 )
 """Why a reconstruction ended (`attacks.knowledge.Reconstruction.stop`)."""
+
+_NAMED = 4
+"""Attacks that are named; of more it is said how many."""
 
 
 class AtLimit(NamedTuple):
@@ -24,14 +27,17 @@ class AtLimit(NamedTuple):
     Attributes:
       ended: Those.
       of: All searches: what is looked up, or computed in closed form, is none.
-      iterations: Of the shortest and of the longest of those, all their starts together.
+      iterations: Of the shortest and of the longest of those, all their starts together;
+        zeros where no record says.
       seconds: How many of them the time ended.
+      attacks: Whose they are.
     """
 
     ended: int = 0
     of: int = 0
     iterations: tuple[int, int] = (0, 0)
     seconds: int = 0
+    attacks: tuple[str, ...] = ()
 
     @property
     def share(self) -> float | None:
@@ -45,12 +51,15 @@ class AtLimit(NamedTuple):
             return ""
         least, most = self.iterations
         steps = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-        what = f"limit of {steps} iterations"
+        what = f"limit of {steps} iterations" if most else "limit"
         if self.seconds:
-            what = f"limit, after {steps} iterations"
+            what = f"limit, after {steps} iterations" if most else "limit"
         every = self.ended == self.of
         who = "every search" if every else f"{self.ended} of {self.of} searches"
-        return f"{who} ended at {'its' if every else 'their'} {what}"
+        names = ", ".join(self.attacks)
+        if len(self.attacks) > _NAMED:
+            names = f"{len(self.attacks)} attacks"
+        return f"{who} (of {names}) ended at {'its' if every else 'their'} {what}"
 
     def sentences(self, several_masks: bool) -> Iterator[str]:
         """Says what follows from it, too; nothing where nothing does."""
@@ -59,21 +68,43 @@ class AtLimit(NamedTuple):
             yield f"{said[:1].upper()}{said[1:]}: this is the least that leaks{masks}."
 
 
+class _Search(NamedTuple):
+    attack: str
+    stop: str
+    iterations: int
+
+
 def of(records: Iterable[AttackRecord]) -> AtLimit:
-    """Counts them; where nothing is visible there is nothing to search for."""
-    stops = [
-        (one, one.details["stop"])
-        for one in records
-        if one.status == "ok" and "stop" in one.details and not blind.shows_nothing(one)
+    """Counts them; where nothing is visible there is nothing to search for.
+
+    Of an attack that is made of several every one counts, whichever it believed.
+    """
+    searched = [
+        one
+        for record in records
+        if record.status == "ok" and not blind.shows_nothing(record)
+        for one in _searches(record)
+        if one.stop not in _NO_SEARCH
     ]
-    searched = [(one, stop) for one, stop in stops if stop not in _NO_SEARCH]
-    ended = [(one, stop) for one, stop in searched if stop in _LIMITS]
+    ended = [one for one in searched if one.stop in _LIMITS]
     if not ended:
         return AtLimit(of=len(searched))
-    steps = [one.iterations for one, _ in ended]
+    steps = [one.iterations for one in ended if one.iterations]
     return AtLimit(
         len(ended),
         len(searched),
-        (min(steps), max(steps)),
-        sum(stop == "seconds" for _, stop in ended),
+        (min(steps, default=0), max(steps, default=0)),
+        sum(one.stop == "seconds" for one in ended),
+        tuple(sorted({one.attack for one in ended})),
     )
+
+
+def _searches(record: AttackRecord) -> Iterator[_Search]:
+    members = [one for one in record.members if one.stop]
+    for one in members:
+        yield _Search(one.name, one.stop, one.iterations)
+    if not members and "stop" in record.details:
+        # Earlier versions kept the stop of what was believed, and the steps of all.
+        steps = 0 if record.members else record.iterations
+        name = record.chosen or record.attack
+        yield _Search(name, record.details["stop"], steps)

@@ -100,6 +100,9 @@ class MemberRecord:
       rehearsal: Its mean score on messages that the attacker made itself; None if it
         was not rehearsed.
       seconds: Wall-clock time, rehearsals included.
+      stop: Why its search ended (`attacks.knowledge.Reconstruction.stop`); "" without a
+        reconstruction, and in records of versions that did not say.
+      iterations: Its own steps, of all starts together, without rehearsals.
     """
 
     name: str
@@ -109,6 +112,8 @@ class MemberRecord:
     visible_error: float | None
     rehearsal: float | None
     seconds: float
+    stop: str = ""
+    iterations: int = 0
 
     def __post_init__(self) -> None:
         """Checks the word that other code compares.

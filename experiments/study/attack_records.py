@@ -117,8 +117,9 @@ def _member(
     modality: Modality, victims: Victims, member: knowledge_lib.Member
 ) -> list[MemberRecord]:
     leaks: Sequence[Mapping[str, Any]] = [{}] * len(victims.rows)
-    if member.reconstruction is not None:
-        leaks = modality.measure_member(victims, member.reconstruction)
+    found = member.reconstruction
+    if found is not None:
+        leaks = modality.measure_member(victims, found)
     return [
         MemberRecord(
             name=member.name,
@@ -128,6 +129,8 @@ def _member(
             visible_error=_number(member.visible_error),
             rehearsal=_number(member.rehearsal),
             seconds=member.seconds,
+            stop=found.stop if found else "",
+            iterations=found.iterations if found else 0,
         )
         for measures in leaks
     ]

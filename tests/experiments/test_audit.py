@@ -202,6 +202,9 @@ def test_the_command_says_what_it_would_do_does_it_and_goes_on(tmp_path, capfd):
     records = (runs / "mine" / "results.jsonl").read_bytes()
     found = results.load(runs / "mine")
     assert [record.attack for record in found] == ["strongest"] * 2
+    of_members = [one for record in found for one in record.members]
+    assert all(bool(one.stop) == (one.status == "ok") for one in of_members)
+    assert any(one.iterations for one in of_members)
     flags = json.loads((runs / "mine" / "config.json").read_text())["flags"]
     assert flags["attack_iterations"] == 20
     with (runs / "mine" / "cells.csv").open() as file:

@@ -238,8 +238,47 @@ def test_the_share_of_searches_that_their_limit_ended():
     (row,) = summary.summarise(made)
     assert row.leakage.searches_at_limit == 0.5
     assert at_limit.of(made).text == (
-        "2 of 4 searches ended at their limit, after 300 iterations"
+        "2 of 4 searches (of lbfgs) ended at their limit, after 300 iterations"
     )
     blind_search = attack(0, details={"stop": "iterations", "shows_something": False})
     (row,) = summary.summarise([blind_search, attack(1)])
     assert row.leakage.searches_at_limit is None
+
+
+def member(name, stop, iterations=60, status="ok"):
+    reason = "" if status == "ok" else "for a reason"
+    return records_lib.MemberRecord(
+        name, status, reason, {}, None, None, 1.0, stop, iterations
+    )
+
+
+def test_every_search_behind_strongest_counts_whatever_it_believed():
+    """It believed what no search gave, after two that their limit ended."""
+    members = (
+        member("mean_picture", "prior_only", 0),
+        member("dlg", "iterations"),
+        member("idlg", "iterations"),
+        member("quick_inversion", "tolerance", 48),
+        member("peeling", "", 0, "does_not_apply"),
+        member("features", "partly_determined", 5),
+    )
+    one = attack(
+        0,
+        attack="strongest",
+        chosen="mean_picture",
+        members=members,
+        iterations=235,
+        details={"stop": "prior_only"},
+    )
+    (row,) = summary.summarise([one])
+    assert row.leakage.searches_at_limit == pytest.approx(2 / 3)
+    assert at_limit.of([one]).text == (
+        "2 of 3 searches (of dlg, idlg) ended at their limit of 60 iterations"
+    )
+    # Records of earlier versions say how the believed one ended, and all steps together.
+    members = tuple(
+        dataclasses.replace(each, stop="", iterations=0) for each in members
+    )
+    details = {"stop": "iterations"}
+    earlier = dataclasses.replace(one, chosen="dlg", members=members, details=details)
+    assert at_limit.of([earlier]).text == "every search (of dlg) ended at its limit"

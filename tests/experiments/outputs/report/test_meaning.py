@@ -385,23 +385,24 @@ def test_searches_that_their_limit_ended_say_so_and_what_nothing_hidden_gives(tm
     ]
     text = means(tmp_path / "all", made)["client"]
     assert (
-        "Every search ended at its limit of 100 iterations: this is the least that leaks, "
-        "and no comparison of masks."
+        "Every search (of lbfgs) ended at its limit of 100 iterations: this is the least "
+        "that leaks, and no comparison of masks."
     ) in text
     assert "share >= 25 dB: 0 of 3, with nothing hidden 3 of 3" in text
     done = {**made[0].details, "stop": "tolerance"}
     made[0] = dataclasses.replace(made[0], details=done)
     assert (
-        "5 of 6 searches ended at their limit of 100"
+        "5 of 6 searches (of lbfgs) ended at their limit of 100"
         in means(tmp_path / "some", made)["client"]
     )
     # Where another one is exact a longer search finds no more.
     better = [dataclasses.replace(one, attack="exact") for one in attacks((0.0, 90.0))]
     text = means(tmp_path / "exact", [*made, *better])["client"]
-    assert "Every search ended" in text and "of 6 searches" not in text
+    assert "Every search (of" in text and "of 6 searches" not in text
     path = folders.write(tmp_path / "tex", made)
     writing.write(path, [reading.read(path)], lambda _: PICTURES)
-    assert "5 of 6 searches ended at their limit" in (path / "table.tex").read_text()
+    text = (path / "table.tex").read_text()
+    assert "5 of 6 searches (of lbfgs) ended at their limit" in text
 
 
 def test_labels_that_leak_where_examples_do_not(tmp_path):
