@@ -5,6 +5,7 @@ attacks are, and stands in the details of their records. A recovery that is no b
 tells nothing of the message.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,6 +20,16 @@ NAME = "blind guess"
 NO_BETTER = f"no better than a {NAME}"
 """What an attack is called that recovers no more."""
 
+SEVERAL = 2
+"""From so many attacks on, what one of them reaches by chance is told."""
+
+UNCONTROLLED = (
+    "of records of earlier versions it is not known what random public examples reach, so "
+    "that what is better may be so by chance"
+)
+"""Of records without a control of the main measure."""
+
+_SURE = 0.95
 _DETAIL = "blind_guess"
 _VISIBLE = "shows_something"
 _ZERO = "gradient_is_zero"
@@ -31,11 +42,20 @@ class Past(NamedTuple):
       better: Examples of which it is better by a measure of `Leaks.beyond`.
       of: Examples that have both.
       sure: Whether the 95 % interval of the median difference is above zero.
+      by_chance: Of how many of them something may be better though no gradient went into
+        it, with 95 %: by as many tries as were made of each, of which each is above the
+        control in one of all cases. None where a record has no control.
+      tries: The most attacks that were made on one example; 0 without a control.
+      looked_up: Further examples of which a look-up found a similar public one: nothing
+        of those was recovered.
     """
 
     better: int
     of: int
     sure: bool
+    by_chance: int | None = None
+    tries: int = 0
+    looked_up: int = 0
 
     @property
     def none(self) -> bool:
@@ -50,6 +70,20 @@ class Past(NamedTuple):
         if not self.better:
             return f"a little better than a {NAME} on the median of {self.of}"
         return f"better than a {NAME} on {self.better} of {self.of}"
+
+    @property
+    def chance_text(self) -> str:
+        """What chance alone may give of several attacks; "" where that is nothing."""
+        if not self.by_chance or self.tries < SEVERAL or not self.better:
+            return ""
+        return f"by chance up to {self.by_chance}, of {self.tries} attacks"
+
+    @property
+    def looked_up_text(self) -> str:
+        """What was looked up and not recovered; "" for nothing."""
+        if not self.looked_up:
+            return ""
+        return f"a look-up found a similar public example for {self.looked_up} more"
 
 
 class Decided(NamedTuple):
@@ -141,9 +175,58 @@ def value(record: AttackRecord, key: str) -> float:
 
 
 def chance(record: AttackRecord, key: str) -> float:
-    """What chance reaches of a measure; NaN where no control is on record."""
-    measures = record.details.get(_DETAIL, {}).get("chance", {}).get("measures", {})
-    return float(files.number_from_json(measures.get(key, math.nan)))
+    """What chance reaches of a measure; NaN where no control is on record.
+
+    That is the most of what noise reaches and of what random public examples do: of the
+    example's own class where the attacker knows it or names it.
+    """
+    found = [
+        float(files.number_from_json(one["measures"].get(key, math.nan)))
+        for one in _controls(record)
+    ]
+    return max((one for one in found if not math.isnan(one)), default=math.nan)
+
+
+def uncontrolled(records: Iterable[AttackRecord], leaks: Leaks) -> bool:
+    """Whether some record has a guess, and no control though its modality makes one."""
+    key = leaks.main.key
+    return bool(leaks.by_chance) and any(
+        not math.isnan(value(one, key)) and math.isnan(chance(one, key))
+        for one in records
+    )
+
+
+def _controls(record: AttackRecord) -> list[Mapping[str, Any]]:
+    """Of noise, and of random public examples, where they are on record."""
+    found = record.details.get(_DETAIL, {}).get("chance", {})
+    known = record.details.get("label_source") == "known" or record.label_correct
+    names = ("public_of_class", "public") if known else ("public",)
+    public = next((found[name] for name in names if name in found), None)
+    return [one for one in (found, public) if one]
+
+
+def _share_by_chance(record: AttackRecord, attacks: int, key: str) -> float:
+    """How often the best of so many that no gradient went into is above the control."""
+    if shows_nothing(record):
+        return 0.0
+    tries = [one["tries"] for one in _controls(record) if key in one["measures"]]
+    if not tries:
+        return math.nan
+    return 1.0 - (1.0 - 1.0 / (1 + min(tries))) ** attacks
+
+
+def _by_chance(shares: Sequence[float]) -> int | None:
+    """The count that is not passed with 95 %, of events with these probabilities."""
+    if any(map(math.isnan, shares)):
+        return None
+    counts = [1.0]
+    for share in shares:
+        counts = [
+            fewer * share + as_many * (1.0 - share)
+            for fewer, as_many in zip([0.0, *counts], [*counts, 0.0], strict=True)
+        ]
+    below = itertools.accumulate(counts)
+    return next((n for n, sum_ in enumerate(below) if sum_ >= _SURE), len(shares))
 
 
 def of_examples(records: Iterable[AttackRecord], key: str) -> list[AttackRecord]:
@@ -179,13 +262,28 @@ def past(
             count += better(record, measures, leaks)
     if not records:
         return None
-    return Past(count, len(above), _sure(records, above))
+    chances = [_share_by_chance(one, 1, leaks.main.key) for one in records]
+    return _past(count, above, records, chances, [1])
+
+
+def _past(
+    count: int,
+    above: Sequence[float],
+    records: Sequence[AttackRecord],
+    chances: Sequence[float],
+    attacks: Sequence[int],
+    looked_up: int = 0,
+) -> Past:
+    limit = _by_chance(chances)
+    most = 0 if limit is None else max(attacks)
+    return Past(count, len(above), _sure(records, above), limit, most, looked_up)
 
 
 def past_of_any(records: Iterable[AttackRecord], leaks: Leaks) -> Past | None:
     """The same of everything that was tried on an example: better is what some of it is.
 
-    What has the most of the main measure need not be what is better by another one.
+    What has the most of the main measure need not be what is better by another one. A
+    look-up recovers nothing: an example on that only look-ups are better is none.
 
     Args:
       records: Of one setting.
@@ -198,19 +296,39 @@ def past_of_any(records: Iterable[AttackRecord], leaks: Leaks) -> Past | None:
     for record in records:
         place = (record.cell.seed, record.image_index)
         places.setdefault(place, []).extend(tries.of(record))
-    count, compared, above = 0, [], []
+    compared, above, chances, attacks = [], [], [], []
+    count = looked_up = 0
     for tried in places.values():
-        pairs = [(one.record, one.measures) for one in tried]
         more = [
-            found
-            for record, measures in pairs
-            if not math.isnan(found := _more(record, measures, leaks))
+            (one, found)
+            for one in tried
+            if not math.isnan(found := _more(one.record, one.measures, leaks))
         ]
-        if more:
-            compared.append(pairs[0][0])
-            above.append(max(more))
-            count += any(better(record, found, leaks) for record, found in pairs)
-    return Past(count, len(above), _sure(compared, above)) if compared else None
+        if not more:
+            continue
+        made = [pair for pair in more if pair[0].attack not in leaks.lookups]
+        names = {(one.attack, one.record.attacker) for one, _ in made}
+        first = more[0][0].record
+        compared.append(first)
+        above.append(max((found for _, found in made), default=0.0))
+        attacks.append(len(names))
+        # An attacker who names the class meets the control of that class.
+        chances.append(
+            max(
+                _share_by_chance(one.record, len(names), leaks.main.key)
+                for one, _ in more
+            )
+        )
+        who = {
+            one.attack in leaks.lookups
+            for one in tried
+            if better(one.record, one.measures, leaks)
+        }
+        count += False in who
+        looked_up += who == {True}
+    if not compared:
+        return None
+    return _past(count, above, compared, chances, attacks, looked_up)
 
 
 def better(record: AttackRecord, measures: Mapping[str, Any], leaks: Leaks) -> bool:
@@ -223,8 +341,10 @@ def decided(
 ) -> Decided | None:
     """By what a result is more than the guess.
 
-    A measure that only one of the two has says nothing, nor does one that chance can reach
-    where no control is on record. Where nothing is visible no result is better.
+    A measure that only one of the two has says nothing, nor does one that chance reaches
+    (`chance`), or can reach (`Leaks.by_chance`) where no control is on record. What is
+    exact needs none: only a look-up hits it by chance. Where nothing is visible no result
+    is better.
 
     Args:
       record: Of the example.
@@ -241,13 +361,22 @@ def decided(
     for place, (key, margin) in enumerate(leaks.beyond or ((main, 0.0),)):
         drawn = leaks.drawn if key == main else float
         above = _above(record, measures, key, drawn)
-        if not above > margin:
-            continue
-        if key not in leaks.by_chance or float(measures[key]) > chance(record, key):
+        if above > margin and _is_no_chance(record, measures, key, leaks):
             found.append(Decided(key, place, above, value(record, key), measures))
     if not found:
         return None
     return max(found, key=lambda one: one.above) if leaks.alike else found[0]
+
+
+def _is_no_chance(
+    record: AttackRecord, measures: Mapping[str, Any], key: str, leaks: Leaks
+) -> bool:
+    reached, limit = float(measures[key]), chance(record, key)
+    if key == leaks.main.key and reached > leaks.exact:
+        return True
+    if math.isnan(limit):
+        return key not in leaks.by_chance
+    return reached > limit
 
 
 def seen(found: Sequence[Decided | None], leaks: Leaks) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ attack that failed while another one did not.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from experiments.outputs import blind, tries
@@ -17,21 +17,22 @@ from experiments.outputs.tries import Try
 NAME = "best of each example in hindsight"
 """What it is called, wherever it is shown."""
 
+BLIND = "blind"
+"""In place of an attack: the best is no better than a blind guess."""
 
-def of_examples(
-    records: Iterable[AttackRecord], leaks: Leaks, last: Collection[str] = ()
-) -> list[Try]:
+
+def of_examples(records: Iterable[AttackRecord], leaks: Leaks) -> list[Try]:
     """The best of each example and seed, of everything that was tried on it.
 
     Args:
       records: Of one setting.
-      leaks: What is measured; `order` is by it.
-      last: Attacks that are the best only where nothing else was tried.
+      leaks: What is measured; `order` is by it. A look-up is the best only where nothing
+        else was tried: it recovers nothing.
 
     Returns:
       One for each example and seed that has a reconstruction, diverged or not.
     """
-    return _best(records, lambda one: (one.attack not in last, *order(one, leaks)))
+    return _best(records, lambda one: order(one, leaks))
 
 
 def by_measure(records: Iterable[AttackRecord], key: str) -> list[Try]:
@@ -42,16 +43,17 @@ def by_measure(records: Iterable[AttackRecord], key: str) -> list[Try]:
 def order(one: Try, leaks: Leaks) -> tuple[Any, ...]:
     """By what tries of one example are compared; the largest leaks most.
 
-    What is better than the blind guess comes before what is not: a mean picture can have
-    more decibels than a digit that can be read. Then how far it is better, by the measure
-    that decided (`blind.decided`; of measures of several scales what an earlier one
-    decided comes first). Then the main measure, then the others in their order, then the
-    first name.
+    A look-up comes last. What is better than the blind guess comes before what is not: a
+    mean picture can have more decibels than a digit that can be read. Then how far it is
+    better, by the measure that decided (`blind.decided`; of measures of several scales
+    what an earlier one decided comes first). Then the main measure, then the others in
+    their order, then the first name.
     """
     found = blind.decided(one.record, one.measures, leaks)
     measures = (_number(one, key) for key in leaks.order)
     name = (one.attack, one.record.attacker)
     return (
+        one.attack not in leaks.lookups,
         found is not None,
         -found.place if found and not leaks.alike else 0,
         found.above if found else 0.0,
@@ -69,12 +71,33 @@ def counted(found: Sequence[tuple[str, int]]) -> str:
     return ", ".join(f"{name} ({count})" for name, count in found)
 
 
-def names(best: Iterable[Try], key: str) -> tuple[tuple[tuple[str, str], int], ...]:
-    """Which attack and attacker were the best of how many examples, most often first."""
-    finished = (one for one in best if not math.isnan(one.number(key)))
-    return tuple(
-        Counter((one.attack, one.record.attacker) for one in finished).most_common()
+def names(best: Iterable[Try], leaks: Leaks) -> tuple[tuple[tuple[str, str], int], ...]:
+    """Which attack and attacker were the best of how many examples, most often first.
+
+    Where a blind guess is on record an attack is named of what it has beyond that: of the
+    other examples none is, and they stand last, under `BLIND` and no attacker.
+    """
+    key = leaks.main.key
+    finished = [one for one in best if not math.isnan(one.number(key))]
+    counts: Counter[tuple[str, str]] = Counter(
+        (one.attack, one.record.attacker) for one in finished if _is_named(one, leaks)
     )
+    found = counts.most_common()
+    if blind_ := len(finished) - sum(counts.values()):
+        found.append(((BLIND, ""), blind_))
+    return tuple(found)
+
+
+def decided(one: Try, leaks: Leaks) -> blind.Decided | None:
+    """By what it is more than the blind guess; a look-up never is."""
+    if one.attack in leaks.lookups:
+        return None
+    return blind.decided(one.record, one.measures, leaks)
+
+
+def _is_named(one: Try, leaks: Leaks) -> bool:
+    guessed = not math.isnan(blind.value(one.record, leaks.main.key))
+    return not guessed or decided(one, leaks) is not None
 
 
 def _best(

@@ -55,7 +55,8 @@ class Leakage(NamedTuple):
       shares: By `Share.name`; a sample on which every attack diverged is a failure, and
         so is one of which only something similar was looked up.
       best_attack: The attacks and attackers behind `best`, and of how many examples
-        each; an only one without a number.
+        each; an only one without a number. Those that are no better than a blind guess
+        stand together as `hindsight.BLIND`.
       better_by: By what they are better than the guess, where that is not the main
         measure alone (`Leaks.seen`), with medians.
       label_accuracy: Share of the examples whose label the best attack on labels names.
@@ -120,8 +121,7 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
         [bool(one.label_correct) for one in reader.records], reader.records
     )
     numbers = {one.name: _statistic(finished, one.key, leaks) for one in leaks.numbers}
-    made = hindsight.of_examples(records, leaks, leaks.lookups)
-    shares = {one.name: _share(made, one, leaks) for one in leaks.shares}
+    shares = {one.name: _share(best, one, leaks) for one in leaks.shares}
     return Leakage(
         naive=_main(by_attacker["naive"], leaks),
         mask_aware=_main(by_attacker["mask_aware"], leaks),
@@ -135,14 +135,14 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
         shares={name: found for name, found in shares.items() if found},
         best_attack=hindsight.counted(
             [
-                (f"{attack} {_SHORT.get(attacker, attacker)}", count)
-                for (attack, attacker), count in hindsight.names(best, key)
+                (f"{attack} {_SHORT.get(attacker, attacker)}".strip(), count)
+                for (attack, attacker), count in hindsight.names(best, leaks)
             ]
         ),
         better_by=tuple(
             short
             for _, short in blind.seen(
-                [blind.decided(one.record, one.measures, leaks) for one in best], leaks
+                [hindsight.decided(one, leaks) for one in best], leaks
             )
             if short
         ),

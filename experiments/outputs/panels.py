@@ -162,4 +162,5 @@ def _show(axis: matplotlib.axes.Axes, image: NDArray[np.floating], below: str) -
 
 def _order(panel: Panel) -> tuple[Any, ...]:
     psnr_db = -math.inf if math.isnan(panel.psnr_db) else panel.psnr_db
-    return not panel.is_blind, panel.order, psnr_db
+    # First of the order is whether it is no look-up.
+    return panel.order[:1], not panel.is_blind, panel.order, psnr_db

@@ -177,8 +177,13 @@ def _blind(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]:
         f"{blind.NAME.capitalize()}: {made_of}. It needs no gradient; {_NO_BETTER} = "
         f"{blind.NO_BETTER}: on no example {leaks.beyond_words}.{hidden}"
     )
+    if leaks.by_chance and any(
+        past.by_chance is None for row in rows if (past := row.leakage.best_past_blind)
+    ):
+        yield f"{blind.UNCONTROLLED[:1].upper()}{blind.UNCONTROLLED[1:]}."
     some = [
         f"{past.better} of {past.of} at {row.metric} {row.percent} %"
+        f"{f' ({past.chance_text})' if past.chance_text else ''}"
         for row in rows
         if (past := row.leakage.best_past_blind)
         and not past.none
@@ -186,6 +191,16 @@ def _blind(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]:
     ]
     if some:
         yield f"Better than it on a part of the examples: {', '.join(some)}."
+    looked_up = [
+        f"{past.looked_up} at {row.metric} {row.percent} %"
+        for row in rows
+        if (past := row.leakage.best_past_blind) and past.looked_up
+    ]
+    if looked_up:
+        yield (
+            "A look-up found a similar public example, which counts in no share, for "
+            f"further examples: {', '.join(looked_up)}."
+        )
     by: dict[str, dict[str, list[str]]] = {}
     for row in rows:
         if row.leakage.better_by:

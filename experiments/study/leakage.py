@@ -121,7 +121,7 @@ def _control(study: Study, row: int) -> Mapping[str, Any]:
     if row not in known:
         attackers = study.attackers
         known[row] = attackers.modality.chance(
-            study.rounds.dataset, row, attackers.public_examples
+            study.rounds.dataset, row, attackers.public_examples, study.seed
         )
     return known[row]
 

@@ -107,9 +107,9 @@ class Modality(NamedTuple):
       visible: `(dataset) -> word` for what can be looked at there ("pictures"), or "".
       blind: `(knowledge) -> BlindGuess`, the best one that needs no gradient; by default
         there is none.
-      chance: `(dataset, row, public examples or None) -> mapping`: what examples that no
-        gradient went into reach by chance, as `experiments.outputs.blind.details` takes
-        it; by default that is not known.
+      chance: `(dataset, row, public examples or None, seed) -> mapping`: what examples
+        that no gradient went into reach by chance, as
+        `experiments.outputs.blind.details` takes it; by default that is not known.
       tables: `(run folder, dataset, records) -> tables` for the terminal, below that of
         the run; none by default.
     """
@@ -133,8 +133,8 @@ class Modality(NamedTuple):
     blind: Callable[[Knowledge[Any]], BlindGuess] = lambda knowledge: BlindGuess(
         None, "none, as nothing is known of such examples without a gradient"
     )
-    chance: Callable[[Dataset, int, PublicExamples | None], Mapping[str, Any]] = (
-        lambda dataset, row, public: {}
+    chance: Callable[[Dataset, int, PublicExamples | None, int], Mapping[str, Any]] = (
+        lambda dataset, row, public, seed: {}
     )
     tables: Callable[
         [pathlib.Path, Dataset, Sequence[AttackRecord]], Sequence[Table]

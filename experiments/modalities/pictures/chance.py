@@ -1,8 +1,9 @@
 """What pictures reach by chance that no gradient went into: the control of a result.
 
 A picture of noise can be more alike a small original than its blind guess is, or happen
-to be nearer to it than to any other. So what an attack reached is compared with what many
-such pictures reach on the same example, measured by the same code.
+to be nearer to it than to any other; and a public example that has nothing to do with the
+message can have more decibels than the mean of all. So what an attack reached is compared
+with what many such pictures reach on the same example, measured by the same code.
 """
 
 import math
@@ -18,7 +19,7 @@ from experiments.data.dataset import Dataset
 from experiments.modalities.pictures import metrics
 
 TRIES = 99
-"""Pictures of noise for each example: one more is above them all in 1 % of cases."""
+"""Pictures of each kind for each example: one more is above them all in 1 % of cases."""
 
 _BY_CHANCE = 2
 """So many that are identified say that it happens by chance."""
@@ -32,9 +33,9 @@ _BINARY = 0.3
 
 
 def control(
-    dataset: Dataset, row: int, public: PublicExamples | None
+    dataset: Dataset, row: int, public: PublicExamples | None, seed: int = 0
 ) -> Mapping[str, Any]:
-    """What chance reaches on an example; it is the same in every run.
+    """What chance reaches on an example; of noise it is the same in every run.
 
     Runs on: the experiment. Sees: the truth.
 
@@ -43,20 +44,61 @@ def control(
       row: Which of them is attacked.
       public: Of which noise gets its spectrum, its mean and its spread; without them the
         data set's.
+      seed: Of the draw of public examples.
 
     Returns:
-      "tries"; "identified", how many of them are; and "measures": the highest SSIM (only
-      of pictures of 11x11 and larger), and whether being identified happens by chance.
+      Of noise "tries"; "identified", how many of them are; and "measures": the highest
+      SSIM (only of pictures of 11x11 and larger), whether being identified happens by
+      chance, and without public examples the highest PSNR. Of random public examples, of
+      any class and of the example's own, "public" and "public_of_class": "tries", at most
+      `TRIES` and all there are where fewer, and "measures": their highest PSNR and SSIM.
     """
     truth, others = dataset.examples[row], metrics.references(dataset)
     known = others if public is None else public.examples
     noise = pictures(np.random.default_rng((_SEED, row)), known, truth.shape)
     count = identifiability.count_identified(noise, truth, others)
     measures: dict[str, Any] = {"identified": count >= _BY_CHANCE}
+    reached = _highest(noise, truth)
+    if public is not None:
+        del reached["psnr_db"]
+    return {
+        "tries": TRIES,
+        "identified": count,
+        "measures": {**measures, **reached},
+        **_of_public(dataset, row, public, np.random.default_rng((_SEED, row, seed))),
+    }
+
+
+def _of_public(
+    dataset: Dataset,
+    row: int,
+    public: PublicExamples | None,
+    generator: np.random.Generator,
+) -> dict[str, Any]:
+    """What public examples reach, drawn without looking: of any and of the same class."""
+    if public is None:
+        return {}
+    pools = {"public": public.examples}
+    if public.labels.ndim == 1:
+        label = dataset.labels[row]
+        same = public.labels == (np.argmax(label) if np.ndim(label) else label)
+        if np.any(same):
+            pools["public_of_class"] = public.examples[same]
+    found = {}
+    for name, pool in pools.items():
+        drawn = generator.permutation(len(pool))[:TRIES]
+        reached = _highest(pool[drawn], dataset.examples[row])
+        found[name] = {"tries": len(drawn), "measures": reached}
+    return found
+
+
+def _highest(images: NDArray[Any], truth: NDArray[Any]) -> dict[str, float]:
+    """The highest PSNR and, where it is measured, SSIM of [r, *shape] on an example."""
+    wanted = np.broadcast_to(truth, images.shape)
+    found = {"psnr_db": float(np.max(image_quality.psnr(images, wanted)))}
     if truth.ndim == 3 and min(truth.shape[:2]) >= image_quality.SSIM_WINDOW:
-        alike = image_quality.ssim(noise, np.broadcast_to(truth, noise.shape))
-        measures["ssim"] = float(np.max(alike))
-    return {"tries": TRIES, "identified": count, "measures": measures}
+        found["ssim"] = float(np.max(image_quality.ssim(images, wanted)))
+    return found
 
 
 def pictures(

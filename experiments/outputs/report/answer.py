@@ -147,12 +147,18 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
         yield f"{blind.NO_BETTER.capitalize()}, so nothing of it is leakage."
     if best.naive_only:
         yield f"Only of {attackers.NAIVE}: no attacker who uses the mask has a result."
+    who = [(name, count) for name, count in best.chosen if name != blind.NO_BETTER]
+    rest = sum(count for _, count in best.chosen) - sum(count for _, count in who)
+    it_was = [f"It was {hindsight.counted(who)}"] if who else []
+    if who and rest:
+        it_was = [f"Of what is better it was {hindsight.counted(who)}"]
     yield (
         f"{measure} of the {HINDSIGHT}: "
-        f"{spread_lib.in_words(best.spread, leaks)}. It was "
-        f"{hindsight.counted(best.chosen)}, the best of {_tried(here)}."
+        f"{spread_lib.in_words(best.spread, leaks)}. "
+        f"{', '.join([*it_was, 'the best of' if who else 'Tried were'])} "
+        f"{_tried(here)}."
     )
-    names = dict.fromkeys(name.partition(" ")[0] for name, _ in best.chosen)
+    names = dict.fromkeys(name.partition(" ")[0] for name, _ in who)
     for said in recovered.lookup(names, leaks):
         yield f"{said[:1].upper()}{said[1:]}."
     if not choosing and len(_attacks(here)["result"]) > 1:
@@ -189,11 +195,15 @@ def _counted(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
             f"{spread_lib.in_words(one.spread, leaks)}."
         )
         past = best.past
+        if past and past.looked_up:
+            said = past.looked_up_text
+            yield f"{said[:1].upper()}{said[1:]}; that counts in no share."
         if past and not past.none:
             by = "; ".join(one for one, _ in blind.seen(best.decided, leaks))
             yield (
                 f"What attacks recovered is {past.text} "
                 f"example{'s' if past.of > 1 else ''}"
+                f"{f' ({past.chance_text})' if past.chance_text else ''}"
                 f"{f': {by}' if by else ''}."
             )
 

@@ -284,8 +284,11 @@ def _hindsight(
         if (value := _value(one.measures, leaks)) is not None
     )
     who = tuple(
-        (f"{attack} {attacker.replace('_', '-')}", count)
-        for (attack, attacker), count in hindsight.names(best, leaks.main.key)
+        (
+            f"{attack} {attacker.replace('_', '-')}" if attacker else blind.NO_BETTER,
+            count,
+        )
+        for (attack, attacker), count in hindsight.names(best, leaks)
     )
     past = blind.past_of_any(group, leaks)
     summary = leakage_summary.summarise(group, leaks)
@@ -302,6 +305,10 @@ def _hindsight(
         past,
         summary,
         attackers.are_naive(group),
-        _decided([(one.record, one.measures) for one in best], leaks),
+        tuple(
+            hindsight.decided(one, leaks)
+            for one in best
+            if leaks.main.key in one.measures
+        ),
         leaks.exact,
     )

@@ -202,13 +202,14 @@ def of(
             said.setdefault(note, []).append(run.name)
     first = [*notes, *(f"{', '.join(whose)}: {note}" for note, whose in said.items())]
     first += [note for family, _ in families for note in family.notes]
-    for family, _ in families:
+    for family, leaks in families:
         whose = f"{family.name}: " if family.name else ""
         first += [
             f"{whose}{line}"
             for line in (
                 *attackers.of(_attacks(family)),
                 *assumed.of(family.records),
+                *_uncontrolled(family, leaks),
             )
         ]
     captions = dict.fromkeys(f"{group.leaks.caption}." for group in groups)
@@ -323,6 +324,11 @@ def _outcomes(family: Family, leaks: Leaks) -> list[Outcome]:
         every = planned.get((setting, context.target, context.batch_size), set())
         found.append(one._replace(planned=len(every - nothing)))
     return found
+
+
+def _uncontrolled(family: Family, leaks: Leaks) -> Iterator[str]:
+    if blind.uncontrolled(_attacks(family), leaks):
+        yield f"{blind.UNCONTROLLED[:1].upper()}{blind.UNCONTROLLED[1:]}."
 
 
 def _groups(family: Family, leaks: Leaks) -> list[Group]:

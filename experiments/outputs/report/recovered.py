@@ -34,12 +34,16 @@ def in_words(
         said = f"the median of the best attack on each example is {middle}"
     elif past.none:
         said = f"{who} are {blind.NO_BETTER} on any of {_examples(past, one)}"
-        listed = "; ".join([*_bare(bare, leaks), *named])
+        looked_up = filter(None, [past.looked_up_text])
+        listed = "; ".join([*looked_up, *_bare(bare, leaks), *named])
         return f"{said} ({listed})" if listed else said
     else:
         said = f"{who} recover {_more(past, one)}"
     parts = [
-        *([] if shortly else [*_interval(one), *_best(one, leaks)]),
+        *filter(None, [past.chance_text] if past else []),
+        *([] if shortly else _interval(one)),
+        *_best(one, leaks),
+        *filter(None, [past.looked_up_text] if past else []),
         *(sentence for sentence, _ in blind.seen(one.decided, leaks)),
         *_rates(one, leaks, bare),
         *named,
@@ -69,10 +73,11 @@ def _interval(one: Outcome) -> Iterator[str]:
 
 
 def _best(one: Outcome, leaks: Leaks) -> Iterator[str]:
-    """Which attacks were the best, and what a look-up is."""
+    """Which attacks were the best of what is recovered, and what a look-up is."""
     names: Counter[str] = Counter()
     for name, count in one.chosen:
-        names[name.partition(" ")[0]] += count
+        if name != blind.NO_BETTER:
+            names[name.partition(" ")[0]] += count
     if names:
         yield f"best: {hindsight.counted(names.most_common())}"
         yield from lookup(names, leaks)

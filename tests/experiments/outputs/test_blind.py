@@ -77,6 +77,86 @@ def test_a_picture_that_can_be_read_is_better_whatever_its_psnr():
     assert better(identified=True) == 0
 
 
+def controlled(image=0, psnr=20.0, *, public=18.0, own=None, tries=99, **changes):
+    """A record with what random public examples reach, and those of its class."""
+    control = {"tries": 99, "measures": CHANCE}
+    control["public"] = {"tries": tries, "measures": {"psnr_db": public}}
+    if own is not None:
+        control["public_of_class"] = {"tries": tries, "measures": {"psnr_db": own}}
+    details = blind.details("the mean", {"psnr_db": 12.0}, control)
+    details |= changes.pop("details", {})
+    return attack(image, psnr=psnr, details=details, **changes)
+
+
+def test_more_than_the_mean_is_no_more_than_a_random_public_example():
+    def better(record):
+        return blind.better(record, record.measures, PICTURES)
+
+    assert not better(controlled(psnr=18.0)) and better(controlled(psnr=18.1))
+    # Who names the class, or is told it, could draw from it.
+    named = {"own": 25.0, "psnr": 20.0}
+    assert not better(controlled(**named))
+    assert better(controlled(**named, label_correct=False))
+    told = {"label_correct": None, "details": {"label_source": "known"}}
+    assert not better(controlled(**named, **told))
+    # Only a look-up is exact by chance, and that is none.
+    assert better(controlled(psnr=math.inf, public=math.inf))
+    assert not better(controlled(psnr=30.0, public=math.inf))
+
+
+def test_how_many_chance_alone_gives_is_told_beside_how_many_are_better(tmp_path):
+    names = ("dlg", "idlg", "lbfgs", "peeling", "prior", "tv", "quick", "slow")
+    made = [
+        controlled(image, 30.0 if image < 2 else 9.0, attack=name)
+        for image in range(10)
+        for name in names
+    ]
+    found = blind.past_of_any(made, PICTURES)
+    # Eight tries at 1 % each: of ten examples 3 or more have a probability of 3.6 %.
+    assert (found.better, found.of, found.by_chance, found.tries) == (2, 10, 2, 8)
+    assert blind.past_of_any(made[:8], PICTURES).by_chance == 1
+    few = [controlled(image, tries=9, attack="dlg") for image in range(10)]
+    assert blind.past_of_any(few, PICTURES).by_chance == 3
+    said = "by chance up to 2, of 8 attacks"
+    (one,) = {one.context for one in outcomes.of_records(made, PICTURES)}
+    every = outcomes.of_records(made, PICTURES)
+    assert said in " ".join(meaning.of(one, every, made, {}, (), PICTURES))
+    assert said in answer.of(one, every, {}, (), PICTURES)[0].leaks
+    shown = " ".join(printed(made).split())
+    assert f"2 of 10 at random 10 % ({said})" in shown
+    assert "earlier versions" not in shown
+    rows = csv.DictReader(io.StringIO(tables.to_csv(summary.summarise(made))))
+    assert [row["best_past_blind_by_chance"] for row in rows] == ["2"]
+    # One attack on few examples gives none, nor is it said where none is better.
+    alone = [one for one in made if one.attack == "dlg"][:3]
+    assert blind.past_of_any(alone, PICTURES).chance_text == ""
+
+
+def test_records_of_earlier_versions_have_no_control_and_say_so():
+    earlier = [attack(image, psnr=14.0, blind=12.0) for image in range(3)]
+    assert blind.past_of_any(earlier, PICTURES) == blind.Past(3, 3, False)
+    assert blind.uncontrolled(earlier, PICTURES)
+    assert not blind.uncontrolled([controlled()], PICTURES)
+    assert "Of records of earlier versions it is not known" in " ".join(
+        printed(earlier).split()
+    )
+
+
+def test_a_look_up_is_no_example_of_what_is_better():
+    looked_up = [controlled(image, attack="retrieval") for image in range(3)]
+    others = [controlled(image, 9.0 + 20 * (image < 1)) for image in range(3)]
+    found = blind.past_of_any([*looked_up, *others], PICTURES)
+    assert (found.better, found.of, found.looked_up, found.tries) == (1, 3, 2, 1)
+    (row,) = summary.summarise([*looked_up, *others])
+    assert row.leakage.best.median == 9.0
+    assert "further examples: 2 at random 10 %" in " ".join(
+        printed([*looked_up, *others]).split()
+    )
+    # Believed by an attack that chooses it is one, too.
+    chosen = dataclasses.replace(looked_up[0], attack="strongest", chosen="retrieval")
+    assert blind.past_of_any([chosen], PICTURES).none
+
+
 def test_where_nothing_is_visible_no_result_is_better():
     said = attack(0, blind=12.0, visible=False)
     earlier = attack(0, cell=cell(1.0), details=attack(0, blind=12.0).details)
