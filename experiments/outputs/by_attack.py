@@ -48,6 +48,7 @@ class AttackRow(NamedTuple):
       searches_at_limit: Share of its searches that their limit ended.
       labels_right: How many labels it names.
       labels_read: Of how many that it reads from what is visible.
+      labels_asked: Of how many one was to be named.
     """
 
     context: Context
@@ -67,6 +68,7 @@ class AttackRow(NamedTuple):
     searches_at_limit: float | None = None
     labels_right: int = 0
     labels_read: int = 0
+    labels_asked: int = 0
 
     @property
     def name(self) -> str:
@@ -110,6 +112,7 @@ def _row(group: Sequence[AttackRecord], leaks: Leaks) -> AttackRow:
     ended = [one for one in group if one.status == "ok"]
     values = [one.number(leaks.main.key) for one in ended]
     of, independent = units.of_records(ended)
+    read = [one for one in labels.read(ended) if not one.is_member]
     context = Context(
         *setting[:4], first.target, first.batch_size, first.weights_after_rounds
     )
@@ -141,8 +144,9 @@ def _row(group: Sequence[AttackRecord], leaks: Leaks) -> AttackRow:
             if short
         ),
         searches_at_limit=at_limit.of(ended).share,
-        labels_right=labels.right(labels.read(ended)),
-        labels_read=len(labels.read(ended)),
+        labels_right=sum(one.right for one in read),
+        labels_read=len(read),
+        labels_asked=len(labels.asked(ended)),
     )
 
 
@@ -155,7 +159,8 @@ def to_csv(rows: Sequence[AttackRow]) -> str:
         *(f"leak_{part}" for part in Statistic._fields),
         *("diverged", "chosen", "without_result", "attack_seconds_median"),
         *(f"past_blind_{part}" for part in Past._fields),
-        *("better_by", "searches_at_limit", "labels_right", "labels_read"),
+        *("better_by", "searches_at_limit"),
+        *("labels_right", "labels_read", "labels_asked"),
     )
     lines = [
         (
@@ -173,6 +178,7 @@ def to_csv(rows: Sequence[AttackRow]) -> str:
             row.searches_at_limit,
             row.labels_right,
             row.labels_read,
+            row.labels_asked,
         )
         for row in rows
     ]

@@ -8,7 +8,9 @@ from experiments.outputs.leakage_summary import Leakage
 from experiments.outputs.leaks import Leaks
 
 LABELS = "label named by one attack alone"
+TARGETS = "target number to within 5 % by one attack alone"
 UNREAD = "no attack reads a label"
+NO_TARGET = "target number: not read"
 
 
 def rates(leakage: Leakage, leaks: Leaks) -> Iterator[tuple[str, Rate]]:
@@ -26,11 +28,13 @@ def labels(leakage: Leakage) -> Iterator[tuple[str, str]]:
     """
     if not leakage.label_by:
         return
+    name = TARGETS if leakage.label_numbers else LABELS
     by_chance = f" ({guess})" if (guess := guess_is_right(leakage)) else ""
     if not leakage.labels:
-        yield f"{LABELS}{by_chance}", labels_lib.NONE
+        yield f"{name}{by_chance}", labels_lib.NONE
         return
-    yield f"{LABELS}{by_chance}", f"{reader(leakage)} {in_words(leakage.labels)}"
+    right = f"{in_words(leakage.labels)}{unread(leakage)}"
+    yield f"{name}{by_chance}", f"{reader(leakage)} {right}"
 
 
 def reader(leakage: Leakage) -> str:
@@ -43,18 +47,38 @@ def named(leakage: Leakage) -> str:
     if not leakage.label_by:
         return ""
     if not leakage.labels:
-        return UNREAD
+        return NO_TARGET if leakage.label_numbers else UNREAD
     rate = leakage.labels
-    said = f"label: {reader(leakage)} alone names {rate.successes} of {rate.trials}"
+    count = f"{rate.successes} of {rate.trials}"
+    if leakage.label_numbers:
+        within = f"{reader(leakage)} alone has {count} to within 5 %"
+        return f"target number: {within}{unread(leakage)}"
+    said = f"label: {reader(leakage)} alone names {count}{unread(leakage)}"
     guess = guess_is_right(leakage)
     return f"{said}, {guess}" if guess else said
 
 
+def unread(leakage: Leakage) -> str:
+    """Of how many examples the best attack on labels reads none; "" where of each one."""
+    return f", {leakage.labels_unread} not read" if leakage.labels_unread else ""
+
+
 def guess_is_right(leakage: Leakage) -> str:
     """How often a guess of a label is right, in words; "" where that is not known."""
-    if not leakage.label_classes:
+    if leakage.label_numbers:
         return ""
-    return f"a guess is right in {100 / leakage.label_classes:.3g} %"
+    if leakage.label_guess is not None:
+        return f"a guess is right in {100 * leakage.label_guess:.3g} %"
+    if leakage.label_classes:
+        return f"a uniform guess is right in {100 / leakage.label_classes:.3g} %"
+    return ""
+
+
+def share_by_guess(leakage: Leakage) -> float:
+    """The same as a share; 0 where it is not known."""
+    if leakage.label_guess is not None:
+        return leakage.label_guess
+    return 1 / leakage.label_classes if leakage.label_classes else 0.0
 
 
 def in_words(rate: Rate) -> str:

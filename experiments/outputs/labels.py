@@ -4,8 +4,10 @@ That one of several is right says little: they guess independently. Who gives ev
 label, whatever the message, reads none.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from experiments.outputs import blind
 from experiments.outputs.records import AttackRecord
@@ -13,8 +15,35 @@ from experiments.outputs.records import AttackRecord
 NONE = "none"
 """Who reads labels where no attack can: nothing is visible, or all only guess."""
 
+CLASSES = "classes"
+"""In the details of a record: among how many its label was to be named."""
+
+NUMBERS = "numbers_as_labels"
+"""In the details of a record: its label is no class, but numbers."""
+
+_GUESS = "label_guess"
+"""In the details of a record: how often a guess is right that uses no message."""
+
 _WITHOUT_MESSAGE = frozenset({"prior_only", "nothing_visible", "retrieved"})
 _GUESSED = "guessed"
+
+
+class Reading(NamedTuple):
+    """A label that one attack named by the message.
+
+    Attributes:
+      attack: Its name.
+      attacker: "naive" or "mask_aware".
+      record: Of the attack, or of the one that tried it among others.
+      right: Whether it is the true one.
+      is_member: Whether another attack tried it.
+    """
+
+    attack: str
+    attacker: str
+    record: AttackRecord
+    right: bool
+    is_member: bool = False
 
 
 class Reader(NamedTuple):
@@ -23,43 +52,98 @@ class Reader(NamedTuple):
     Attributes:
       attack: Its name.
       attacker: "naive" or "mask_aware".
-      records: Where it named one, right or wrong.
+      right: For each example of which a label was to be named, whether it is right; what
+        it does not read is not.
+      unread: How many those are.
     """
 
     attack: str
     attacker: str
-    records: tuple[AttackRecord, ...]
+    right: tuple[bool, ...]
+    unread: int
 
 
-def asked(records: Iterable[AttackRecord]) -> bool:
-    """Whether a label was to be named, which attackers were not told."""
-    return any(one.status == "ok" and one.label_correct is not None for one in records)
+def details(labels: Any) -> dict[str, float]:
+    """What a record's details have of a guess: the most frequent label.
+
+    Args:
+      labels: [k] or [k, width] of the attacker's public examples, k >= 1.
+
+    Returns:
+      The share of the most frequent one.
+    """
+    _, counts = np.unique(np.asarray(labels), axis=0, return_counts=True)
+    return {_GUESS: float(counts.max() / counts.sum())}
 
 
-def read(records: Iterable[AttackRecord]) -> list[AttackRecord]:
-    """Those that name a label by the message: not by chance, a prior, or a look-up."""
-    return [
-        one
+def guess(records: Iterable[AttackRecord]) -> float | None:
+    """The share of labels that a guess has right; None where it is not on record."""
+    shares = [one.details[_GUESS] for one in records if _GUESS in one.details]
+    return max(shares, default=None)
+
+
+def are_numbers(records: Iterable[AttackRecord]) -> bool:
+    """Whether what was to be named is numbers, as of a regression, and no class."""
+    return any(
+        one.details.get(
+            NUMBERS,
+            # Earlier versions did not say it.
+            one.label_correct is not None
+            and one.label is None
+            and one.recovered_label is None
+            and CLASSES not in one.details,
+        )
         for one in records
         if one.status == "ok"
-        and one.label_correct is not None
-        and not blind.shows_nothing(one)
-        and one.details.get("stop") not in _WITHOUT_MESSAGE
-        and one.details.get("label_source") != _GUESSED
+    )
+
+
+def asked(records: Iterable[AttackRecord]) -> dict[tuple[int, int], AttackRecord]:
+    """A record of each example and seed of which a label was to be named."""
+    return {
+        (one.cell.seed, one.image_index): one
+        for one in records
+        if one.status == "ok" and one.label_correct is not None
+    }
+
+
+def read(records: Iterable[AttackRecord]) -> list[Reading]:
+    """Those that name a label by the message: not by chance, a prior, or a look-up."""
+    return [
+        reading
+        for one in records
+        if one.status == "ok" and not blind.shows_nothing(one)
+        for reading in _of_record(one)
     ]
 
 
-def best(records: Iterable[AttackRecord]) -> Reader | None:
+def _of_record(one: AttackRecord) -> Iterator[Reading]:
+    source = str(one.details.get("label_source"))
+    if one.label_correct is not None and _reads(one.details.get("stop"), source):
+        yield Reading(one.attack, one.attacker, one, one.label_correct)
+    for each in one.members:
+        if each.label_correct is not None and _reads(each.stop, each.label_source):
+            yield Reading(each.name, one.attacker, one, each.label_correct, True)
+
+
+def _reads(stop: str | None, source: str) -> bool:
+    return stop not in _WITHOUT_MESSAGE and source != _GUESSED
+
+
+def best(records: Sequence[AttackRecord]) -> Reader | None:
     """The attack that is right most often; of equal ones the first name."""
-    of_attack: dict[tuple[str, str], list[AttackRecord]] = {}
-    for one in read(records):
-        of_attack.setdefault((one.attack, one.attacker), []).append(one)
+    of_attack: dict[tuple[str, str], dict[tuple[int, int], bool]] = {}
+    for one in sorted(read(records), key=lambda one: one.is_member):
+        place = (one.record.cell.seed, one.record.image_index)
+        named = of_attack.setdefault((one.attack, one.attacker), {})
+        # Tried by another attack, too, it counts once.
+        named.setdefault(place, one.right)
     if not of_attack:
         return None
-    name = min(of_attack, key=lambda name: (-right(of_attack[name]), name))
-    return Reader(*name, tuple(of_attack[name]))
-
-
-def right(records: Iterable[AttackRecord]) -> int:
-    """How many labels are right."""
-    return sum(bool(one.label_correct) for one in records)
+    name = min(of_attack, key=lambda name: (-sum(of_attack[name].values()), name))
+    named, places = of_attack[name], asked(records)
+    return Reader(
+        *name,
+        tuple(named.get(place, False) for place in places),
+        sum(place not in named for place in places),
+    )

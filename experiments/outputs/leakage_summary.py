@@ -26,9 +26,6 @@ from experiments.outputs.tries import Try
 
 _SHORT = {"mask_aware": "aware"}
 
-CLASSES = "classes"
-"""In the details of a record: among how many its label was to be named."""
-
 
 class Leakage(NamedTuple):
     """What attacks on one setting give; None where nothing was measured.
@@ -59,12 +56,17 @@ class Leakage(NamedTuple):
         stand together as `hindsight.BLIND`.
       better_by: By what they are better than the guess, where that is not the main
         measure alone (`Leaks.seen`), with medians.
-      label_accuracy: Share of the examples whose label the best attack on labels names.
+      label_accuracy: Share of the examples whose label the best attack on labels names:
+        of all of which one was to be named.
       labels: The same with its interval; None also where no attack reads a label.
+      labels_unread: Of how many of them it reads none.
+      label_numbers: Whether what was to be named is numbers, and no class.
       label_by: That attack and its attacker; `labels.NONE` where no attack reads a label,
         "" where none was to be named.
-      label_classes: Among how many classes they name it: one guess in so many is right by
-        chance; None where records do not say.
+      label_guess: How often a guess is right: the share of the most frequent class among
+        the attacker's public examples; None without any, or where records do not say.
+      label_classes: Among how many classes they name it: of a uniform guess one in so
+        many is right; None where records do not say.
       diverged: Number of attacks that ended without a number; they count as failures
         in the shares above, and not in the medians.
       without_result: Attacks that do not apply or failed, and members that failed of
@@ -88,7 +90,10 @@ class Leakage(NamedTuple):
     better_by: tuple[str, ...] = ()
     label_accuracy: float | None = None
     labels: Rate | None = None
+    labels_unread: int = 0
+    label_numbers: bool = False
     label_by: str = ""
+    label_guess: float | None = None
     label_classes: int | None = None
     diverged: int = 0
     without_result: tuple[str, ...] = ()
@@ -117,9 +122,7 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
     best = hindsight.of_examples(records, leaks)
     finished = _finished(best, key)
     reader = labels.best(group)
-    right = reader and _rate(
-        [bool(one.label_correct) for one in reader.records], reader.records
-    )
+    right = reader and _rate(reader.right, list(labels.asked(group).values()))
     numbers = {one.name: _statistic(finished, one.key, leaks) for one in leaks.numbers}
     shares = {one.name: _share(best, one, leaks) for one in leaks.shares}
     return Leakage(
@@ -148,9 +151,16 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
         ),
         label_accuracy=right and right.rate,
         labels=right,
+        labels_unread=reader.unread if reader else 0,
+        label_numbers=labels.are_numbers(group),
         label_by=_label_by(reader, group),
+        label_guess=labels.guess(group),
         label_classes=max(
-            (one.details[CLASSES] for one in group if CLASSES in one.details),
+            (
+                one.details[labels.CLASSES]
+                for one in group
+                if labels.CLASSES in one.details
+            ),
             default=None,
         ),
         diverged=sum(math.isnan(record.number(key)) for record in group),
@@ -169,7 +179,7 @@ def _main(group: Iterable[AttackRecord], leaks: Leaks) -> Statistic | None:
     return _statistic(_finished(hindsight.of_examples(group, leaks), key), key, leaks)
 
 
-def _label_by(reader: labels.Reader | None, group: Iterable[AttackRecord]) -> str:
+def _label_by(reader: labels.Reader | None, group: Sequence[AttackRecord]) -> str:
     if reader is None:
         return labels.NONE if labels.asked(group) else ""
     return f"{reader.attack} {_SHORT.get(reader.attacker, reader.attacker)}"

@@ -103,6 +103,9 @@ class MemberRecord:
       stop: Why its search ended (`attacks.knowledge.Reconstruction.stop`); "" without a
         reconstruction, and in records of versions that did not say.
       iterations: Its own steps, of all starts together, without rehearsals.
+      label_correct: Whether its label is the true one; None where it names none, was told
+        it, or records do not say.
+      label_source: Where it has it from (`attacks.knowledge.Reconstruction`).
     """
 
     name: str
@@ -114,6 +117,8 @@ class MemberRecord:
     seconds: float
     stop: str = ""
     iterations: int = 0
+    label_correct: bool | None = None
+    label_source: str = ""
 
     def __post_init__(self) -> None:
         """Checks the word that other code compares.

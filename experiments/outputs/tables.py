@@ -453,7 +453,8 @@ def _recovered_shares(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]
             )
             parts.setdefault(listed, []).append(metric)
         said = "; ".join(f"{', '.join(of)}: {listed}" for listed, of in parts.items())
-        first = "" if name.startswith(counted.LABELS) else "Best of each, "
+        of_labels = name.startswith((counted.LABELS, counted.TARGETS))
+        first = "" if of_labels else "Best of each, "
         text = f"{first}{name}: {said}."
         yield f"{text[:1].upper()}{text[1:]}"
 

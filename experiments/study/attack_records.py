@@ -5,7 +5,7 @@ This is where reconstructions meet the truth.
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,9 +13,9 @@ import numpy as np
 from attacks import coupling, words
 from attacks import knowledge as knowledge_lib
 from experiments.data.dataset import Dataset
-from experiments.outputs import leakage_summary
+from experiments.outputs import labels
 from experiments.outputs.records import AttackRecord, MemberRecord
-from experiments.study.modality import Measured, Modality, Victims
+from experiments.study.modality import Measured, MemberMeasured, Modality, Victims
 from experiments.study.tasks import Task
 from federated import views
 from selenc_tf.models.any_model import AnyModel
@@ -116,23 +116,28 @@ def _members(
 def _member(
     modality: Modality, victims: Victims, member: knowledge_lib.Member
 ) -> list[MemberRecord]:
-    leaks: Sequence[Mapping[str, Any]] = [{}] * len(victims.rows)
+    leaks = [MemberMeasured({})] * len(victims.rows)
     found = member.reconstruction
     if found is not None:
-        leaks = modality.measure_member(victims, found)
+        leaks = [
+            one if isinstance(one, MemberMeasured) else MemberMeasured(one)
+            for one in modality.measure_member(victims, found)
+        ]
     return [
         MemberRecord(
             name=member.name,
             status=member.status,
             reason=member.reason,
-            measures=measures,
+            measures=one.measures,
             visible_error=_number(member.visible_error),
             rehearsal=_number(member.rehearsal),
             seconds=member.seconds,
             stop=found.stop if found else "",
             iterations=found.iterations if found else 0,
+            label_correct=one.label_correct,
+            label_source=found.label_source if found else "",
         )
-        for measures in leaks
+        for one in leaks
     ]
 
 
@@ -174,11 +179,13 @@ def _record(
     )
 
 
-def _classes(subject: Subject) -> dict[str, int]:
+def _classes(subject: Subject) -> dict[str, Any]:
     """Among how many a label is to be named, where it is a class."""
-    if not subject.dataset.has_classes:
-        return {}
-    return {leakage_summary.CLASSES: subject.dataset.num_classes}
+    if subject.dataset.has_classes:
+        return {labels.CLASSES: subject.dataset.num_classes}
+    if subject.model.kind == "classes":
+        return {labels.CLASSES: subject.model.num_classes}
+    return {labels.NUMBERS: True}
 
 
 def _guessed(model: AnyModel) -> dict[str, str]:

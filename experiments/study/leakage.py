@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from attacks import effort, envelope
 from attacks import knowledge as knowledge_lib
 from experiments.outputs import blind, told
+from experiments.outputs import labels as labels_lib
 from experiments.outputs.records import Cell, Target
 from experiments.study import attack_records, attacking
 from experiments.study import views as study_views
@@ -63,6 +64,7 @@ def run(
     observe = _observer(study.rounds, cell_tasks[0].cell, cell_tasks[0].target)
     seen: dict[tuple[int, ...], tuple[views.ServerView, ...]] = {}
     guesses: dict[tuple[int, ...], Sequence[Mapping[str, Any]]] = {}
+    named = _label_guess(study)
     for task in cell_tasks:
         if task.rows not in seen:
             seen[task.rows] = observe(task.rows)
@@ -71,7 +73,7 @@ def run(
         yield (
             task,
             [
-                attack_records.beside(result, guess)
+                attack_records.beside(result, {**guess, **named})
                 for result, guess in zip(found, guesses[task.rows], strict=True)
             ],
         )
@@ -113,6 +115,15 @@ def _blind(
         )
         for row, one in zip(rows, measured, strict=True)
     ]
+
+
+def _label_guess(study: Study) -> Mapping[str, float]:
+    """How often a class is right that is guessed of public examples."""
+    attackers, dataset = study.attackers, study.rounds.dataset
+    public = attackers.public_examples
+    if public is None or not (dataset.has_classes or attackers.model.kind == "classes"):
+        return {}
+    return labels_lib.details(public.labels)
 
 
 def _control(study: Study, row: int) -> Mapping[str, Any]:

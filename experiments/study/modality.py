@@ -80,6 +80,18 @@ class Measured(NamedTuple):
     details: Mapping[str, Any]
 
 
+class MemberMeasured(NamedTuple):
+    """The same in short, of one of several attacks.
+
+    Attributes:
+      measures: By the names of `Leaks`.
+      label_correct: As in `Measured`.
+    """
+
+    measures: Mapping[str, Any]
+    label_correct: bool | None = None
+
+
 class Modality(NamedTuple):
     """Examples of one kind, as a study needs them. Models are of its own type.
 
@@ -100,7 +112,8 @@ class Modality(NamedTuple):
       units: `(model) -> arrays` on which the model's gradients depend and that neither
         its weights nor its examples show.
       measure: `(victims, reconstruction) -> Measured` of each row.
-      measure_member: The same in short, for one of several attacks: measures alone.
+      measure_member: The same in short, for one of several attacks: `MemberMeasured`, or
+        measures alone.
       show: `(run folder, dataset, records)`: writes what TensorBoard shows of single
         reconstructions, beside the texts.
       texts: `(run folder, dataset, records) -> Markdown by title` for TensorBoard.
@@ -126,7 +139,9 @@ class Modality(NamedTuple):
     at_weights: Callable[[Any, Weights | Sequence[Any], Sequence[Any]], Any]
     units: Callable[[Any], Sequence[np.ndarray]]
     measure: Callable[[Victims, Reconstruction], Sequence[Measured]]
-    measure_member: Callable[[Victims, Reconstruction], Sequence[Mapping[str, Any]]]
+    measure_member: Callable[
+        [Victims, Reconstruction], Sequence[MemberMeasured | Mapping[str, Any]]
+    ]
     show: Callable[[pathlib.Path, Dataset, Sequence[AttackRecord]], None]
     texts: Callable[[pathlib.Path, Dataset, Sequence[AttackRecord]], Mapping[str, str]]
     visible: Callable[[Dataset], str]

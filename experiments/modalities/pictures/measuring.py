@@ -1,15 +1,12 @@
 """Reconstructed pictures, or rows of a table, against the true ones."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from attacks.knowledge import Reconstruction
 from attacks.metrics import evaluation
 from experiments.modalities.pictures import examples, metrics
 from experiments.outputs.pictures.leaks import WIDE_ROW
-from experiments.study.modality import Measured, Victims
+from experiments.study.modality import Measured, MemberMeasured, Victims
 
 MAX_FEATURES = 100
 """Of a table whose errors are recorded feature by feature."""
@@ -44,10 +41,14 @@ def measure(victims: Victims, found: Reconstruction) -> list[Measured]:
     ]
 
 
-def measure_member(victims: Victims, found: Reconstruction) -> list[Mapping[str, Any]]:
-    """PSNR and SSIM of each true example, for one of several attacks."""
+def measure_member(victims: Victims, found: Reconstruction) -> list[MemberMeasured]:
+    """PSNR, SSIM and the label of each true example, for one of several attacks."""
+    told = found.label_source == "known"
     return [
-        {"psnr_db": leak.psnr, "ssim": leak.ssim}
+        MemberMeasured(
+            {"psnr_db": leak.psnr, "ssim": leak.ssim},
+            None if told else leak.label_correct,
+        )
         for leak in evaluation.evaluate(found, _truth(victims))
     ]
 

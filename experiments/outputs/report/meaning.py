@@ -126,7 +126,7 @@ def _of_metric(
         if recovered.reads_labels(ordered[0].outcome):
             yield (
                 f"{blind_anyway}: they get nothing of the examples themselves. "
-                f"Labels leak: {recovered.labels_alone(ordered)}. {more}"
+                f"{recovered.labels_alone(ordered)}. {more}"
             )
         else:
             yield f"{blind_anyway}, so this says nothing of what hiding does. {more}"

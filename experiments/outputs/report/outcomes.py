@@ -87,6 +87,8 @@ class Outcome(NamedTuple):
       exact: What is larger is exact.
       planned: Of `HINDSIGHT`: examples that are to be attacked, of all seeds; 0 where that
         is not known.
+      beside: Of `HINDSIGHT`: medians to compare it with, of attacks that choose without the
+        original and of the blind guess, by their names.
       naive_only: Of `HINDSIGHT`: whether no attacker who uses the mask has a result,
         though a part is hidden and a part visible (`attackers`).
     """
@@ -106,6 +108,7 @@ class Outcome(NamedTuple):
     decided: tuple[blind.Decided | None, ...] = ()
     exact: float = math.inf
     planned: int = 0
+    beside: tuple[tuple[str, float], ...] = ()
 
     @property
     def is_attack(self) -> bool:
@@ -164,11 +167,18 @@ def of_records(records: Iterable[AttackRecord], leaks: Leaks) -> tuple[Outcome, 
         place = (context_of(one), cell.metric, cell.agreement, cell.encryption_ratio)
         groups.setdefault(place, []).append(one)
     ordered = sorted(groups, key=lambda place: (place[0].target != "client", place))
+    made = [list(_of_mask(place[0], groups[place], leaks)) for place in ordered]
     return tuple(
-        outcome
-        for place in ordered
-        for outcome in _of_mask(place[0], groups[place], leaks)
+        one._replace(beside=tuple(_beside(of_mask))) if one.attack == HINDSIGHT else one
+        for of_mask in made
+        for one in of_mask
     )
+
+
+def _beside(of_mask: Iterable[Outcome]) -> Iterator[tuple[str, float]]:
+    for one in of_mask:
+        if one.attack in (CHOOSING, BLIND) and one.spread:
+            yield one.name, one.spread.median
 
 
 def _of_mask(

@@ -1,6 +1,5 @@
 """What attacks recovered of examples and labels, as a part of a sentence."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -11,7 +10,7 @@ from attacks.metrics.success import Rate
 from experiments.outputs import blind, counted, hindsight
 from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
-from experiments.outputs.report.outcomes import Outcome, percent
+from experiments.outputs.report.outcomes import BLIND, Outcome, percent
 from experiments.outputs.report.shares import Compared
 
 
@@ -40,8 +39,9 @@ def in_words(
     else:
         said = f"{who} recover {_more(past, one)}"
     parts = [
-        *filter(None, [past.chance_text] if past else []),
         *([] if shortly else _interval(one)),
+        *filter(None, [past.chance_text] if past else []),
+        *(_amounts(one, leaks, shortly) if past else []),
         *_best(one, leaks),
         *filter(None, [past.looked_up_text] if past else []),
         *(sentence for sentence, _ in blind.seen(one.decided, leaks)),
@@ -49,6 +49,24 @@ def in_words(
         *named,
     ]
     return f"{said} ({'; '.join(parts)})" if parts else said
+
+
+def _amounts(one: Outcome, leaks: Leaks, shortly: bool) -> Iterator[str]:
+    """The median in hindsight, which no attacker has, beside what one has who chooses.
+
+    Shortly, nothing of an exact one: how many are exact is said behind it.
+    """
+    if one.spread is None or (shortly and one.spread.median > leaks.exact):
+        return
+    choosing = [pair for pair in one.beside if pair[0] != BLIND]
+    said = [f"{leaks.shown(one.spread.median)} in hindsight"]
+    for name, median in choosing:
+        who = name.partition(" ")[0] if len(choosing) == 1 else name
+        said.append(f"{leaks.shown(median)} for who must choose ({who})")
+    said += [
+        f"{leaks.shown(median)} blind" for name, median in one.beside if name == BLIND
+    ]
+    yield f"median {leaks.main.words.partition(',')[0]} {', '.join(said)}"
 
 
 def _more(past: Past, one: Outcome) -> str:
@@ -155,7 +173,7 @@ def reads_labels(outcome: Outcome) -> bool:
     summary = outcome.summary
     if not summary or not summary.labels:
         return False
-    return summary.labels.rate > 1 / (summary.label_classes or math.inf)
+    return summary.labels.rate > counted.share_by_guess(summary)
 
 
 def labels_alone(ordered: Sequence[Compared]) -> str:
@@ -169,7 +187,10 @@ def labels_alone(ordered: Sequence[Compared]) -> str:
         if summary.labels:
             rate = summary.labels
             count = f"{rate.successes} of {rate.trials} by {counted.reader(summary)}"
+            count += counted.unread(summary)
         said.setdefault(count, []).append(percent(one.mask.share))
     listed = ", ".join(f"{count} with {', '.join(at)} %" for count, at in said.items())
     guess = counted.guess_is_right(summaries[0][1])
-    return f"{listed} hidden{f' ({guess})' if guess else ''}"
+    numbers = any(summary.label_numbers for _, summary in summaries)
+    what = "Target numbers, to within 5 %," if numbers else "Labels"
+    return f"{what} leak: {listed} hidden{f' ({guess})' if guess else ''}"

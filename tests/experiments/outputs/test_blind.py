@@ -396,7 +396,10 @@ def test_what_decided_is_shown_with_its_numbers_on_every_screen():
         "91 % of the tokens of a sentence are found anywhere in it, against 32 % of a"
     )
     text = " ".join(meaning.of(context, found, SENTENCES, {}, (), TEXT))
-    assert "on 1 of 1 example (95 % interval 3 to 100 %; best: bag_of_words;" in text
+    assert (
+        "on 1 of 1 example (95 % interval 3 to 100 %; median ROUGE-1 0.00 in hindsight, "
+        "0.00 blind; best: bag_of_words;"
+    ) in text
     assert f"; {said}" in text
     (one,) = answer.of(context, found, {}, (), TEXT)
     assert f"on 1 of 1 example: {said}" in one.leaks

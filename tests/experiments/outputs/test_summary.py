@@ -3,10 +3,10 @@ import math
 
 import pytest
 
-from experiments.outputs import at_limit, counted, summary
+from experiments.outputs import at_limit, by_attack, counted, summary
 from experiments.outputs import records as records_lib
 from experiments.outputs.pictures.leaks import PICTURES
-from experiments.outputs.report import outcomes
+from experiments.outputs.report import outcomes, recovered
 from tests.experiments.outputs.example_records import attack, cell, rounds, training
 
 
@@ -195,7 +195,7 @@ def test_labels_are_those_of_one_attack_alone():
     (row,) = summary.summarise(records)
     assert row.leakage.labels[:2] == (1, 2) and row.leakage.label_by == "lbfgs aware"
     ((name, count),) = counted.labels(row.leakage)
-    assert name == "label named by one attack alone (a guess is right in 25 %)"
+    assert name == "label named by one attack alone (a uniform guess is right in 25 %)"
     assert count.startswith("lbfgs 1 of 2 (95 % interval")
     (row,) = summary.summarise(records[-1:])
     assert row.leakage.label_by == "" and not list(counted.labels(row.leakage))
@@ -282,3 +282,86 @@ def test_every_search_behind_strongest_counts_whatever_it_believed():
     details = {"stop": "iterations"}
     earlier = dataclasses.replace(one, chosen="dlg", members=members, details=details)
     assert at_limit.of([earlier]).text == "every search (of dlg) ended at its limit"
+
+
+def test_labels_are_counted_of_all_examples_and_a_guess_is_that_of_the_public_ones():
+    """Of two of ten it believed a mean picture, which reads none."""
+    made = [
+        attack(
+            image,
+            attack="strongest",
+            details={
+                "stop": "prior_only" if image > 7 else "tolerance",
+                "classes": 2,
+                "label_guess": 0.75,
+            },
+        )
+        for image in range(10)
+    ]
+    (row,) = summary.summarise(made)
+    assert row.leakage.labels[:3] == (8, 10, 0.8) and row.leakage.labels_unread == 2
+    assert row.leakage.label_accuracy == 0.8 and row.leakage.label_guess == 0.75
+    said = "label: strongest alone names 8 of 10, 2 not read, a guess is right in 75 %"
+    assert counted.named(row.leakage) == said
+    ((name, count),) = counted.labels(row.leakage)
+    assert "a guess is right in 75 %" in name
+    assert count == "strongest 8 of 10 (95 % interval 44 to 97 %), 2 not read"
+    (outcome,) = (
+        one for one in outcomes.of_records(made, PICTURES) if one.summary is not None
+    )
+    assert recovered.reads_labels(outcome)
+    most = [
+        dataclasses.replace(one, details={**one.details, "label_guess": 0.8})
+        for one in made
+    ]
+    assert not recovered.reads_labels(outcomes.of_records(most, PICTURES)[-1])
+    # Earlier versions: as if all classes were as frequent.
+    for one in made:
+        del one.details["label_guess"]
+    (row,) = summary.summarise(made)
+    assert counted.guess_is_right(row.leakage) == "a uniform guess is right in 50 %"
+    (line,) = by_attack.summarise(made, PICTURES)
+    assert (line.labels_right, line.labels_read, line.labels_asked) == (8, 8, 10)
+
+
+def test_labels_of_what_was_tried_and_not_believed_count():
+    idlg = dataclasses.replace(
+        member("idlg", "iterations"), label_correct=True, label_source="inferred"
+    )
+    guessed = dataclasses.replace(idlg, name="dlg", label_source="guessed")
+    one = attack(
+        0,
+        attack="strongest",
+        members=(idlg, guessed),
+        details={"stop": "prior_only", "classes": 2},
+    )
+    (row,) = summary.summarise([one])
+    assert row.leakage.label_by == "idlg aware" and row.leakage.labels[:2] == (1, 1)
+    # With one that was made by itself, too, it counts once.
+    alone = attack(0, attack="idlg", label_correct=False, details={"stop": "tolerance"})
+    (row,) = summary.summarise([one, alone])
+    assert row.leakage.labels[:2] == (0, 1)
+    (line, _) = by_attack.summarise([one, alone], PICTURES)
+    assert line.labels_read == 0
+
+
+def test_numbers_as_labels_are_called_so():
+    of = {"label": None, "recovered_label": None}
+    for details in ({"numbers_as_labels": True}, {}):
+        made = [
+            attack(
+                image,
+                label_correct=image < 2,
+                details={"stop": "tolerance", **details},
+                **of,
+            )
+            for image in range(3)
+        ]
+        (row,) = summary.summarise(made)
+        assert counted.named(row.leakage) == (
+            "target number: lbfgs alone has 2 of 3 to within 5 %"
+        )
+        ((name, count),) = counted.labels(row.leakage)
+        assert name == counted.TARGETS and count.startswith("lbfgs 2 of 3")
+    (row,) = summary.summarise([attack(details={"stop": "prior_only"}, **of)])
+    assert counted.named(row.leakage) == "target number: not read"

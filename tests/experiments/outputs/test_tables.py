@@ -48,7 +48,8 @@ def test_csv_has_the_columns_and_values_of_earlier_versions():
             "weights_after_rounds", "relative_mean_upload_bytes",
             "relative_first_upload_bytes", "trained_agreement",
             "seconds_unsure", "ciphertext_bytes", "clear_bytes",
-        "label_by", "label_classes", "better_by", "searches_at_limit", "cipher",
+        "label_by", "label_classes", "label_guess", "label_numbers",
+            "better_by", "searches_at_limit", "cipher",
         *(name for name in now[0] if name.startswith(("labels_", "exact_"))),
         *(name for name in now[0] if name.startswith("test_loss_") or "blind" in name),
     )  # fmt: skip

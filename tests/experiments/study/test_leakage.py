@@ -9,7 +9,7 @@ import tensorflow as tf
 from attacks import knowledge
 from attacks.programs import Programs
 from experiments.modalities.pictures.modality import PICTURES as MODALITY
-from experiments.outputs import blind, results
+from experiments.outputs import blind, labels, results
 from experiments.study import attacking, leakage, tasks
 from experiments.study import views as study_views
 from federated import views
@@ -137,6 +137,9 @@ def test_the_strongest_has_every_members_own_result(run, tmp_path):
     own = by_name[strongest.chosen]
     assert strongest.number("psnr_db") == own.measures["psnr_db"]
     assert strongest.number("psnr_db") >= completion.number("psnr_db")
+    assert own.stop == strongest.details["stop"] and own.iterations >= 0
+    assert own.label_correct is strongest.label_correct is not None
+    assert own.label_source == strongest.details["label_source"]
     assert own.rehearsal is None and own.visible_error == pytest.approx(0, abs=1e-6)
     # What did not run because another was exact has no number.
     later = by_name["completion"]
@@ -168,6 +171,9 @@ def test_whether_anything_is_visible_and_among_how_many_classes_is_on_record(run
     (found,) = run("completion")
     assert found.record.details["shows_something"] is True
     assert found.record.details["classes"] == 3
+    # Without public examples nothing is known of which class is the most frequent.
+    assert "label_guess" not in found.record.details
+    assert labels.details([0, 1, 1, 2]) == {"label_guess": 0.5}
     nothing = seen.messages[0]._replace(plain=np.zeros([0], np.float32))
     hidden = seen._replace(messages=(nothing,), mask=np.ones_like(seen.mask))
     assert not study_views.shows_something(hidden)
