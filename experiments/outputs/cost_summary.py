@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.outputs import ciphers, statistic
+from experiments.outputs import chance_accuracy, ciphers, statistic
 from experiments.outputs.records import Cell, RoundRecord
 from experiments.outputs.statistic import Statistic
 
@@ -57,6 +57,9 @@ class Cost(NamedTuple):
         session left out, as in the next.
       round_seconds: Time of a round, the first of each session left out (it compiles).
       accuracy: Test accuracy after the last measured round, over seeds.
+      accuracy_by_guess: What always naming the most frequent class has right, where the
+        accuracy is no better than that (`chance_accuracy`): then it shows no cost. None
+        elsewhere.
       test_loss: Loss on the test set after the last measured round, over seeds.
       measures: What else the model's meters say after the last measured round, each with
         its name and its median over seeds.
@@ -91,6 +94,7 @@ class Cost(NamedTuple):
     seconds_unsure: bool = False
     ciphertext_bytes: float | None = None
     clear_bytes: float | None = None
+    accuracy_by_guess: float | None = None
 
 
 def setting_of(cell: Cell) -> Setting:
@@ -263,6 +267,7 @@ def _cost(group: Sequence[RoundRecord], plain: Sequence[RoundRecord]) -> Cost:
         clear_bytes=float(np.median([r.plaintext_bytes for r in sent]))
         if encrypts
         else None,
+        accuracy_by_guess=chance_accuracy.of(last.values()),
     )
 
 

@@ -53,7 +53,9 @@ def figure(
     across = {share: place for place, share in enumerate(_shares(own))}
     down = max(1, math.ceil(len(panels) / _COLUMNS))
     made = matplotlib.figure.Figure(figsize=(11, 0.9 + 3 * down), layout="constrained")
-    made.suptitle(f"Over the share of entries that was hidden\n{context.title}")
+    made.suptitle(
+        f"Over the share of entries that was hidden\n{context.title}{_examples(own)}"
+    )
     axes = made.subplots(down, _COLUMNS, squeeze=False)
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
@@ -84,6 +86,15 @@ def figure(
         ncols=_COLUMNS,
     )
     return made
+
+
+def _examples(rows: Sequence[SummaryRow]) -> str:
+    """How many examples are behind a point."""
+    counts = [row.leakage.best.n for row in rows if row.leakage.best]
+    if not counts:
+        return ""
+    least, most = min(counts), max(counts)
+    return f", n={least}" if least == most else f", n={least} to {most}"
 
 
 def _metrics(names: Iterable[str]) -> list[Line2D]:

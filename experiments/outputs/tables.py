@@ -9,7 +9,15 @@ import rich.table
 import rich.text
 
 from attacks.metrics.success import Rate
-from experiments.outputs import blind, blocks, ciphers, counted, glossary, text_tables
+from experiments.outputs import (
+    blind,
+    blocks,
+    chance_accuracy,
+    ciphers,
+    counted,
+    glossary,
+    text_tables,
+)
 from experiments.outputs.blind import Past
 from experiments.outputs.blocks import Sent
 from experiments.outputs.cost_summary import Cost
@@ -93,6 +101,7 @@ def print_tables(
             *_trained_otherwise(group),
             *blocks.falls(_sent(group)),
             *_costs_in_words(group),
+            *_learned_nothing(group),
             *dict.fromkeys(filter(None, (ciphers.said(one.cipher) for one in group))),
         ):
             console.print(rich.text.Text(line))
@@ -338,6 +347,21 @@ def _costs_in_words(rows: Sequence[SummaryRow]) -> Iterator[str]:
             )
         if row.cost.refused:
             yield f"Warning: {name}: the server refused {row.cost.refused} upload(s)."
+
+
+def _learned_nothing(rows: Sequence[SummaryRow]) -> Iterator[str]:
+    """Accuracies that show no cost, because the model is no better than a guess."""
+    of: dict[str, dict[str, None]] = {}
+    guesses = [row for row in rows if row.cost.accuracy_by_guess is not None]
+    for row in guesses:
+        of.setdefault(row.metric, {})[row.percent] = None
+    if guesses:
+        listed = "; ".join(f"{metric} {', '.join(at)} %" for metric, at in of.items())
+        share = max(row.cost.accuracy_by_guess or 0.0 for row in guesses)
+        yield (
+            f"Accuracy of {listed}: {chance_accuracy.SAYS} (that has "
+            f"{100 * share:.3g} %)."
+        )
 
 
 def _without_result(rows: Sequence[SummaryRow]) -> Iterator[str]:

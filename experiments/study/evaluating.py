@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
 from experiments.data.dataset import Dataset
+from experiments.outputs import chance_accuracy
 from experiments.study.modality import Modality
 from federated import restoring
 from selenc_tf.models import labels as labels_lib
@@ -54,6 +56,23 @@ def on(
         }
 
     return evaluate
+
+
+def by_guess(model: AnyModel, test: Dataset) -> dict[str, float]:
+    """What who always names the most frequent class is right in, for records of rounds.
+
+    Args:
+      model: What is trained.
+      test: The examples.
+
+    Returns:
+      `chance_accuracy.GUESS` and `chance_accuracy.OF`; empty where labels are no classes.
+    """
+    if not test.has_classes or model.kind not in ("classes", "binary"):
+        return {}
+    _, counts = np.unique(test.labels, return_counts=True)
+    share = float(counts.max() / len(test))
+    return {chance_accuracy.GUESS: share, chance_accuracy.OF: len(test)}
 
 
 def _batch_size(model: AnyModel) -> int:

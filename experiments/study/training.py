@@ -213,6 +213,7 @@ def train(
         for client in data.clients
     ]
     evaluate = evaluating.on(modality, model, data.test)
+    by_guess = evaluating.by_guess(model, data.test)
     parameters = layouts.of_task(model.task).spec.size
     state = process.initialize()
     recorder.take()
@@ -246,6 +247,7 @@ def train(
             measures=measures,
             details={
                 "stage_seconds": stages,
+                **by_guess,
                 **_agreement_details(agreed, number),
                 **(_counted(measured) if measured else {}),
             },

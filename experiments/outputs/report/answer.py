@@ -104,8 +104,9 @@ def _of_policy(
         said = [*_leaks(here, leaks), *_counted(here, leaks), *_sure(here)]
         return Answer(about, " ".join(said), "", "")
     about = f"{mask.text} hidden by {mask.metric}"
-    if not shares.is_about(mask):
-        about = f"Nothing was measured at about 10 % hidden; the nearest is {about}"
+    if what := shares.where(mask, masks):
+        what = what.replace("the measured share nearest to 10 %", "the nearest")
+        about = f"Nothing was measured at about 10 % hidden; {what} is {about}"
     said = [
         *_leaks(here, leaks),
         *_counted(here, leaks),

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import ciphers, cost_summary
+from experiments.outputs import chance_accuracy, ciphers, cost_summary
 from experiments.outputs.cost_summary import PLAIN_RELEASE, Setting
 from experiments.outputs.records import AttackRecord, Record, RoundRecord
 from experiments.outputs.report import outcomes
@@ -110,6 +110,7 @@ class Rounds(NamedTuple):
       learned: What the model's meters say on the test set after the last round, of each
         seed, by name.
       cipher: Of the run; "" where that is not known.
+      accuracy_by_guess: As `Cost` has it: None where the model learned something.
     """
 
     setting: Setting
@@ -131,6 +132,7 @@ class Rounds(NamedTuple):
     not_finite: int
     learned: Mapping[str, Range]
     cipher: str = ""
+    accuracy_by_guess: float | None = None
 
     @property
     def total(self) -> float:
@@ -279,6 +281,7 @@ def _rounds(setting: Setting, made: Sequence[RoundRecord]) -> Rounds:
         not_finite=sum(_not_finite(one) for one in group),
         learned=_learned(group),
         cipher=ciphers.of(group),
+        accuracy_by_guess=chance_accuracy.of(_last(group)),
     )
 
 
@@ -291,13 +294,18 @@ def _stages(group: Sequence[RoundRecord]) -> dict[Stage, Range]:
     }
 
 
-def _learned(group: Sequence[RoundRecord]) -> dict[str, Range]:
+def _last(group: Sequence[RoundRecord]) -> list[RoundRecord]:
+    """The last round of each seed."""
     last: dict[int, RoundRecord] = {}
     for one in group:
         if one.cell.seed not in last or one.round > last[one.cell.seed].round:
             last[one.cell.seed] = one
+    return list(last.values())
+
+
+def _learned(group: Sequence[RoundRecord]) -> dict[str, Range]:
     values: dict[str, list[float]] = {}
-    for one in last.values():
+    for one in _last(group):
         # Records of earlier versions have the accuracy alone.
         older = {} if one.accuracy is None else {"accuracy": one.accuracy}
         for name, value in (older | dict(one.measures)).items():

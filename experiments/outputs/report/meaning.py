@@ -23,7 +23,6 @@ from experiments.outputs.report.outcomes import (
     HINDSIGHT,
     Mask,
     Outcome,
-    percent,
 )
 from experiments.outputs.report.shares import Compared
 from experiments.outputs.summary import Context
@@ -145,7 +144,8 @@ def _of_metric(
     if near:
         (at,) = (one for one in found if one.mask == near)
         bare_one = next((one for one in found if one.mask.high == 0.0), None)
-        said = _about_a_tenth(at, costs_of(near), leaks, bare_one)
+        masks = [one.mask for one in own]
+        said = _about_a_tenth(at, masks, costs_of(near), leaks, bare_one)
         yield f"{said[:1].upper()}{said[1:]}" if fails else said
     else:
         yield f"with nothing hidden {recovered.in_words(found[0], leaks)}."
@@ -190,7 +190,7 @@ def _by_luck(ordered: Sequence[Compared], leaks: Leaks) -> Iterator[str]:
             for one in ordered[1:]
         ]
         found = [
-            f"{count} of {one.past.of} {name} at {percent(one.mask.share)} %"
+            f"{count} of {one.past.of} {name} at {one.mask.percent} %"
             for one, count in counts
             if count == 1
         ]
@@ -207,8 +207,11 @@ def _published(one: Outcome, leaks: Leaks) -> Iterator[str]:
     yield f"From what is published {recovered.in_words(one, leaks)}, {helps}."
 
 
-def _about_a_tenth(one: Outcome, cost: str, leaks: Leaks, bare: Outcome | None) -> str:
-    where = "" if shares.is_about(one.mask) else ", the measured share nearest to 10 %,"
+def _about_a_tenth(
+    one: Outcome, masks: Sequence[Mask], cost: str, leaks: Leaks, bare: Outcome | None
+) -> str:
+    what = shares.where(one.mask, masks)
+    where = f", {what}," if what else ""
     said = f"with {one.mask.text} hidden{where} {recovered.in_words(one, leaks, bare=bare)}"
     return f"{said}; there {cost}." if cost else f"{said}."
 
@@ -226,7 +229,7 @@ def _protecting(
         worst = leaking[-1]
         said = recovered.in_words(worst.outcome, leaks, shortly=True)
         yield f"With {worst.mask.text} hidden {said}."
-    measured = ", ".join(percent(one.mask.share) for one in ordered)
+    measured = ", ".join(one.mask.percent for one in ordered)
     protecting = shares.enough(ordered)
     if naive:
         yield naive
@@ -234,7 +237,7 @@ def _protecting(
         if near and not ordered[-1].past.none:
             none = any(one.past.none for one in ordered)
             which = (
-                f"The largest measured share, {percent(ordered[-1].mask.share)} %, did not"
+                f"The largest measured share, {ordered[-1].mask.percent} %, did not"
                 if none
                 else f"None of the measured shares ({measured} %)"
             )

@@ -60,6 +60,11 @@ class Mask(NamedTuple):
         return (self.low + self.high) / 2
 
     @property
+    def percent(self) -> str:
+        """The same in percent, as `text` begins: what was asked for where that is it."""
+        return self.text.partition(" %")[0]
+
+    @property
     def text(self) -> str:
         """The share that was really hidden, and the one asked for if it is another."""
         return hidden_in_words(self.asked, self.low, self.high, self.entries)

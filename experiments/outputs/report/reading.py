@@ -1,8 +1,10 @@
 """Reads the folder of a run: all that can be read, and a sentence for what cannot."""
 
 import json
+import math
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from experiments.outputs import (
@@ -15,7 +17,7 @@ from experiments.outputs import (
 from experiments.outputs import plan as plan_lib
 from experiments.outputs import records as records_lib
 from experiments.outputs.plan import Plan
-from experiments.outputs.records import Key, Record
+from experiments.outputs.records import AttackKey, Key, Record
 from experiments.outputs.report import kept, limits, predicted
 
 _NAMED = 5
@@ -213,14 +215,28 @@ def _unfinished(plan: Plan | None, found: Mapping[Key, Record]) -> Iterator[str]
         ("attacks", left.attacks, plan.attacks),
     ):
         if missing:
-            done = len(planned) - len(missing)
+            done, every = _pieces(planned) - _pieces(missing), _pieces(planned)
             yield (
-                f"Unfinished: {done} of {len(planned)} {what} are there. The same "
+                f"Unfinished: {done} of {every} {what} are there. The same "
                 "command goes on."
             )
     to_come = _to_come(plan, left)
     if to_come:
         yield f"Nothing is there yet of {to_come}."
+
+
+def _pieces(work: Iterable[Key]) -> int:
+    """How much work that is, as a terminal counts it: all examples of a batch are one."""
+    batches: Counter[Key] = Counter()
+    for key in work:
+        if isinstance(key, AttackKey):
+            batches[key._replace(image_index=0)] += 1
+        else:
+            batches[key] += 1
+    return sum(
+        math.ceil(count / key.batch_size) if isinstance(key, AttackKey) else count
+        for key, count in batches.items()
+    )
 
 
 def _to_come(plan: Plan, left: Plan) -> str:

@@ -10,7 +10,7 @@ from attacks.metrics.success import Rate
 from experiments.outputs import blind, counted, hindsight
 from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
-from experiments.outputs.report.outcomes import BLIND, Outcome, percent
+from experiments.outputs.report.outcomes import BLIND, Outcome
 from experiments.outputs.report.shares import Compared
 
 
@@ -37,7 +37,7 @@ def in_words(
         listed = "; ".join([*looked_up, *_bare(bare, leaks), *named])
         return f"{said} ({listed})" if listed else said
     else:
-        said = f"{who} recover {_more(past, one)}"
+        said = f"{who} recover {_more(past, one, shortly)}"
     parts = [
         *([] if shortly else _interval(one)),
         *filter(None, [past.chance_text] if past else []),
@@ -54,11 +54,13 @@ def in_words(
 def _amounts(one: Outcome, leaks: Leaks, shortly: bool) -> Iterator[str]:
     """The median in hindsight, which no attacker has, beside what one has who chooses.
 
-    Shortly, nothing of an exact one: how many are exact is said behind it.
+    Nothing of an exact one that stands alone: how many are exact is said behind it.
     """
-    if one.spread is None or (shortly and one.spread.median > leaks.exact):
+    if one.spread is None:
         return
     choosing = [pair for pair in one.beside if pair[0] != BLIND]
+    if one.spread.median > leaks.exact and (shortly or not choosing):
+        return
     said = [f"{leaks.shown(one.spread.median)} in hindsight"]
     for name, median in choosing:
         who = name.partition(" ")[0] if len(choosing) == 1 else name
@@ -69,10 +71,11 @@ def _amounts(one: Outcome, leaks: Leaks, shortly: bool) -> Iterator[str]:
     yield f"median {leaks.main.words.partition(',')[0]} {', '.join(said)}"
 
 
-def _more(past: Past, one: Outcome) -> str:
+def _more(past: Past, one: Outcome, shortly: bool) -> str:
     if not past.better:
         return "a little more than a blind guess has"
-    return f"more than a blind guess, on {past.better} of {_examples(past, one)}"
+    of = f"{past.of}" if shortly else _examples(past, one)
+    return f"more than a blind guess, on {past.better} of {of}"
 
 
 def _examples(past: Past, one: Outcome) -> str:
@@ -188,7 +191,7 @@ def labels_alone(ordered: Sequence[Compared]) -> str:
             rate = summary.labels
             count = f"{rate.successes} of {rate.trials} by {counted.reader(summary)}"
             count += counted.unread(summary)
-        said.setdefault(count, []).append(percent(one.mask.share))
+        said.setdefault(count, []).append(one.mask.percent)
     listed = ", ".join(f"{count} with {', '.join(at)} %" for count, at in said.items())
     guess = counted.guess_is_right(summaries[0][1])
     numbers = any(summary.label_numbers for _, summary in summaries)

@@ -53,7 +53,7 @@ def stopped_naive_only(found: Iterable[Outcome]) -> str:
       found: Of one metric.
     """
     open_ = [
-        percent(one.mask.low)
+        one.mask.percent
         for one in sorted(found, key=lambda one: one.mask.low)
         if one.attack == HINDSIGHT and one.naive_only and one.past and one.past.none
     ]
@@ -76,6 +76,23 @@ def compared(found: Sequence[Outcome]) -> list[Compared]:
         ),
         key=lambda one: one.mask.low,
     )
+
+
+def where(mask: Mask, masks: Sequence[Mask]) -> str:
+    """What a mask that is nearest to `ABOUT` is, where it is not about as much; or "".
+
+    With nothing hidden measured, and nearer, it is the smallest above that.
+
+    Args:
+      mask: The nearest of those that hide something.
+      masks: All that were measured.
+    """
+    if is_about(mask):
+        return ""
+    bare = any(one.share == 0.0 for one in masks)
+    if bare and ABOUT < abs(mask.share - ABOUT):
+        return "the smallest measured share above 0"
+    return "the measured share nearest to 10 %"
 
 
 def nearest(masks: Sequence[Mask]) -> Mask:
@@ -109,9 +126,7 @@ def in_words(own: Sequence[Outcome], leaks: Leaks) -> str:
             "said: everything hidden was not measured."
         )
     naive = [
-        percent(one.mask.low)
-        for one in own
-        if one.attack == HINDSIGHT and one.naive_only
+        one.mask.percent for one in own if one.attack == HINDSIGHT and one.naive_only
     ]
     if naive:
         return (
@@ -163,10 +178,10 @@ def _by_guess(pairs: Sequence[Compared]) -> str:
             return ""
         where = "every measured share"
         if any(one.past.none for one in pairs):
-            where = f"the largest measured share, {percent(last.mask.low)} %,"
+            where = f"the largest measured share, {last.mask.percent} %,"
         return f"At {where} some attack is better than a blind guess."
     said = (
-        f"From the measured share of {percent(found.mask.low)} % on no attack tried is "
+        f"From the measured share of {found.mask.percent} % on no attack tried is "
         "better than a blind guess"
     )
     if found is least:

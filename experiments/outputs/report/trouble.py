@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from experiments.outputs import chance_accuracy
 from experiments.outputs.report.costs import Rounds
 from experiments.outputs.report.outcomes import HINDSIGHT, Outcome, percent
 
@@ -36,6 +37,15 @@ def of(found: Iterable[Outcome], rounds: Sequence[Rounds]) -> Iterator[str]:
                 f"{name}: rounds with a loss or measure that is no finite number: "
                 f"{one.not_finite}. Lower --client_learning_rate."
             )
+    at_chance = [one for one in rounds if one.accuracy_by_guess is not None]
+    if at_chance:
+        listed = ", ".join(
+            f"{one.setting.metric} at {one.hidden_in_words} hidden" for one in at_chance
+        )
+        yield (
+            f"Accuracy after training with {listed}: {chance_accuracy.SAYS}. More "
+            "--rounds, or another --client_learning_rate."
+        )
     for outcome in found:
         if outcome.diverged and outcome.attack != HINDSIGHT:
             where = f"{outcome.mask.metric} at {outcome.mask.text} hidden"

@@ -10,12 +10,12 @@ CELL = records.Cell("mnist-5k", "lenet", "random", "public", 0.1, "server_blind"
 
 MEANING = (
     "Hidden by magnitude or random: with 10 % hidden attacks recover more than a blind "
-    "guess, on 3 of 3 examples (95 % interval 29 to 100 %; median PSNR exact in "
-    "hindsight, 10.8 dB blind; best: idlg; recovered exactly: 3 of 3, as at 0 %; label: "
-    "idlg alone names 3 of 3, a guess is right in 10 %); there a client's message takes "
-    "1.25 x the bytes of a clear one and a training round 1.68 x the uploads.",
-    "With 50 % hidden attacks recover more than a blind guess, on 3 of 3 examples (best: "
-    "idlg; recovered exactly: 3 of 3).",
+    "guess, on 3 of 3 examples (95 % interval 29 to 100 %; best: idlg; recovered exactly: "
+    "3 of 3, as at 0 %; label: idlg alone names 3 of 3, a guess is right in 10 %); there "
+    "a client's message takes 1.25 x the bytes of a clear one and a training round 1.68 x "
+    "the uploads.",
+    "With 50 % hidden attacks recover more than a blind guess, on 3 of 3 (best: idlg; "
+    "recovered exactly: 3 of 3).",
     "With 100 % hidden no attack tried gets past a blind guess (measured: 0, 1, 10, 50, "
     "100 %); there a client's message takes 2.42 x the bytes of a clear one and a "
     "training round 3.2 x the uploads.",

@@ -12,6 +12,7 @@ from experiments.outputs import (
     tradeoff,
 )
 from experiments.outputs.pictures import decibels
+from experiments.outputs.pictures.leaks import PICTURES
 from tests.experiments.outputs.example_records import (
     attack,
     cell,
@@ -239,3 +240,22 @@ def test_times_within_the_spread_of_the_rounds_are_hollow(seconds):
     ]
     said = any("hollow" in text.get_text() for text in made.legends[0].get_texts())
     assert bool(hollow) == said == (seconds == 1.0)
+
+
+def test_the_figure_over_the_ratio_says_of_how_many_examples_and_of_what():
+    measured = {"identified": True, "blind": 12.0}
+    made = [
+        attack(image, psnr=20.0, cell=cell(ratio), **measured)
+        for ratio, count in ((0.1, 3), (0.5, 2))
+        for image in range(count)
+    ]
+    rows = summary.summarise(made)
+    figure = over_ratio.figure(rows[0].context, rows)
+    assert figure.get_suptitle().endswith(", n=2 to 3")
+    told_as = PICTURES.told_as["feature_errors"]
+    titles = [
+        axis.get_title()
+        for axis in over_ratio.figure(rows[0].context, rows, told_as).axes
+    ]
+    assert "share nearer to its original than to any other row (IIP)" in titles
+    assert not any("picture" in title for title in titles)

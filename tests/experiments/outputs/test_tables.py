@@ -47,7 +47,7 @@ def test_csv_has_the_columns_and_values_of_earlier_versions():
         "hidden_share", "without_result", "measures", "saturated_share", "refused",
             "weights_after_rounds", "relative_mean_upload_bytes",
             "relative_first_upload_bytes", "trained_agreement",
-            "seconds_unsure", "ciphertext_bytes", "clear_bytes",
+            "seconds_unsure", "ciphertext_bytes", "clear_bytes", "accuracy_by_guess",
         "label_by", "label_classes", "label_guess", "label_numbers",
             "better_by", "searches_at_limit", "cipher",
         *(name for name in now[0] if name.startswith(("labels_", "exact_"))),

@@ -169,7 +169,8 @@ def test_what_is_far_from_a_tenth_is_not_called_so():
     records = [attack(0, cell=cell(ratio)) for ratio in (0.0, 0.5)]
     (found,) = answers(records)
     assert found.about == (
-        "Nothing was measured at about 10 % hidden; the nearest is 50 % hidden by random"
+        "Nothing was measured at about 10 % hidden; the smallest measured share above 0 is "
+        "50 % hidden by random"
     )
     # Hidden is what counts, not what was asked for.
     wide = [attack(0, cell=cell(0.1), hidden=44)]

@@ -123,14 +123,45 @@ def test_a_tenth_comes_first_and_is_called_so_where_it_is_none(tmp_path):
         "Hidden by random: with 10 % hidden attacks are no better than a blind guess on "
         "any of 3 examples (with nothing hidden better on 3 of 3, recovered exactly: 3 of "
         "3; label: lbfgs alone names 3 of 3). With 50 % hidden attacks recover more than "
-        "a blind guess, on 3 of 3 examples (median PSNR 30.0 dB in hindsight, 12.0 dB "
+        "a blind guess, on 3 of 3 (median PSNR 30.0 dB in hindsight, 12.0 dB "
         "blind; best: lbfgs; share >= 25 dB: 3 of 3). "
         "With 100 % hidden no attack tried gets"
     )
     text = of("far", (0.0, 90.0), (0.5, 30.0), (1.0, 9.0))
     assert (
-        "with 50 % hidden, the measured share nearest to 10 %, attacks recover" in text
+        "with 50 % hidden, the smallest measured share above 0, attacks recover" in text
     )
+
+
+def test_the_smallest_share_above_nothing_is_called_so(tmp_path):
+    """98.9 % is not nearer to 10 % than nothing hidden is."""
+    text = means(tmp_path / "a", attacks((0.0, 90.0), (0.9, 30.0)))["client"]
+    assert "with 90 % hidden, the smallest measured share above 0, attacks" in text
+    found = outcomes.of_records(attacks((0.0, 90.0), (0.9, 30.0)), PICTURES)
+    (one,) = answer.of(found[0].context, found, {}, (), PICTURES)
+    assert one.about == (
+        "Nothing was measured at about 10 % hidden; the smallest measured share above 0 is "
+        "90 % hidden by random"
+    )
+    text = means(tmp_path / "b", attacks((0.9, 30.0)))["client"]
+    assert "with 90 % hidden, the measured share nearest to 10 %, attacks" in text
+
+
+def test_one_share_has_one_number(tmp_path):
+    """134 of 13,426 entries are 0.998 %, and 1 % that was asked for."""
+    made = [
+        dataclasses.replace(
+            one,
+            hidden=134 if one.cell.encryption_ratio < 0.5 else 13426,
+            parameters=13426,
+        )
+        for one in attacks((0.01, 9.0), (1.0, 6.0))
+    ]
+    text = means(tmp_path / "a", made)["client"]
+    found = outcomes.of_records(made, PICTURES)
+    (one,) = answer.of(found[0].context, found, {}, (), PICTURES)
+    assert "0.998" not in text + one.leaks
+    assert "From the measured share of 1 % on" in one.leaks
 
 
 def test_without_a_guess_it_says_what_the_answer_says(tmp_path):

@@ -4,6 +4,7 @@ import pytest
 
 from experiments.outputs import plan, results
 from experiments.outputs.report import kept, reading
+from tests.experiments.outputs.example_records import attack
 from tests.experiments.outputs.report import folders
 
 
@@ -23,6 +24,15 @@ def test_an_unfinished_run_says_how_much_is_there(tmp_path):
         "Unfinished: 5 of 18 attacks are there. The same command goes on.",
         "Nothing is there yet of random at 10, 100 %.",
     )
+
+
+def test_attacks_are_counted_as_the_terminal_counts_them(tmp_path):
+    """The examples of a batch are attacked together."""
+    made = [attack(image, batch_size=2, target="aggregate") for image in range(4)]
+    made += [attack(image) for image in range(3)]
+    path = folders.write(tmp_path / "a", [*made[:2], *made[4:]], planned=made)
+    (note,) = reading.read(path).notes
+    assert note.startswith("Unfinished: 4 of 5 attacks are there.")
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", '{"trainings": [1]}'])

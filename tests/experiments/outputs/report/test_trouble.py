@@ -1,7 +1,9 @@
 """What went wrong is told with what to change, and bytes are told as counted."""
 
+import io
 import math
 
+from experiments.outputs import summary, tables
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.report import costs, outcomes, trouble
 from tests.experiments.outputs.example_records import attack, cell, training
@@ -40,6 +42,23 @@ def test_everything_wrong_is_told_once_with_what_to_change():
     assert "no finite number: 1. Lower" in loss
     assert "no finite numbers: 1." in diverged
     assert "failed (1 x): x. That" in failed
+
+
+def test_an_accuracy_of_a_guess_shows_no_cost():
+    """Of 100 examples a guess of a class that half of them have may be right in 58."""
+    details = {"accuracy_by_guess": 0.5, "test_examples": 100}
+    for accuracy, counts in ((0.58, True), (0.59, False)):
+        made = [training(1, accuracy=accuracy, details=details)]
+        lines = told(made)
+        assert bool(lines) == counts
+        assert not counts or "shows no cost of hiding" in lines[0]
+        (row,) = summary.summarise(made)
+        assert row.cost.accuracy_by_guess == (0.5 if counts else None)
+        stream = io.StringIO()
+        tables.print_tables([row], stream, 80)
+        text = " ".join(stream.getvalue().split())
+        assert ("Accuracy of random 10 %: no better than always" in text) == counts
+    assert told([training(1, accuracy=0.1)]) == []
 
 
 def test_an_attack_that_does_not_apply_is_no_trouble():
