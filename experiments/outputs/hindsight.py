@@ -35,9 +35,13 @@ def of_examples(records: Iterable[AttackRecord], leaks: Leaks) -> list[Try]:
     return _best(records, lambda one: order(one, leaks))
 
 
-def by_measure(records: Iterable[AttackRecord], key: str) -> list[Try]:
-    """The same by one measure alone, of which more is more leakage; NaN loses."""
-    return _best(records, lambda one: (_number(one, key),))
+def by_measure(records: Iterable[AttackRecord], leaks: Leaks) -> list[Try]:
+    """The same by the main measure alone; NaN loses, and a look-up is not among them."""
+    best = _best(
+        records,
+        lambda one: (one.attack not in leaks.lookups, _number(one, leaks.main.key)),
+    )
+    return [one for one in best if one.attack not in leaks.lookups]
 
 
 def order(one: Try, leaks: Leaks) -> tuple[Any, ...]:

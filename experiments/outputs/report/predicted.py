@@ -86,7 +86,7 @@ def beside(found: Sequence[Predicted], records: Sequence[Record]) -> list[Table]
     rows = []
     for place in sorted(groups, key=lambda one: (one.metric, one.asked, one.example)):
         guess = next(blind.value(one, _PSNR) for one in groups[place])
-        best = hindsight.by_measure(groups[place], _PSNR)
+        best = hindsight.by_measure(groups[place], PICTURES)
         rows.append(
             (
                 place.metric,
@@ -123,7 +123,7 @@ def passed(found: Sequence[Predicted], records: Sequence[Record]) -> Iterator[st
     leaks = told.of(PICTURES, records)
     above = []
     for place, group in groups.items():
-        for best in hindsight.by_measure(group, _PSNR):
+        for best in hindsight.by_measure(group, leaks):
             reached = leaks.drawn(best.number(_PSNR))
             more = reached - leaks.drawn(levels[place])
             if not math.isnan(more) and more > TOLERANCE_DB:
@@ -162,7 +162,7 @@ def fell_short(found: Sequence[Predicted], records: Sequence[Record]) -> Iterato
             level[place.example] = levels[place]
             bare += group
     below, count = [], 0
-    for one in hindsight.by_measure(bare, _PSNR):
+    for one in hindsight.by_measure(bare, leaks):
         reached = leaks.drawn(one.number(_PSNR))
         less = leaks.drawn(level[one.record.image_index]) - reached
         count += not math.isnan(less)

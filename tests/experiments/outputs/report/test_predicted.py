@@ -46,6 +46,9 @@ def test_predictions_are_read_as_they_were_kept(tmp_path):
     assert predicted.load(tmp_path) == kept
     assert predicted.load(tmp_path / "other") == []
     assert list(predicted.passed(kept, [attack(7, psnr=9.0, cell=cell(1.0))])) == []
+    # What is looked up is not recovered better than predicted.
+    looked_up = attack(7, psnr=30.0, attack="retrieval", cell=cell(1.0))
+    assert list(predicted.passed(kept, [looked_up])) == []
     # Of a batch the prediction is another one.
     batch = attack(7, psnr=30.0, cell=cell(1.0), batch_size=2)
     assert list(predicted.passed(kept, [batch])) == []
