@@ -259,7 +259,9 @@ def past(
         if not math.isnan(more):
             records.append(record)
             above.append(more)
-            count += better(record, measures, leaks)
+            # Who chooses a look-up has recovered nothing.
+            looked_up = record.chosen in leaks.lookups and measures is record.measures
+            count += better(record, measures, leaks) and not looked_up
     if not records:
         return None
     chances = [_share_by_chance(one, 1, leaks.main.key) for one in records]

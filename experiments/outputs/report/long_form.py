@@ -40,7 +40,8 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "leak": "the main measure, larger = more leaked; inf for equal pictures or rows",
         "exact": "1 if recovered exactly (sentences: whole), else 0; empty if not measured",
         "blind": "the same measure of a guess that is made without a gradient",
-        "better_by": "the measure by which it is better than that guess; empty if none",
+        "better_by": "the measure by which it is better than that guess; empty if none, "
+        "and of look-ups",
         "better": "that measure",
         "better_blind": "that measure of the guess",
         "seconds": "of the attack",
@@ -122,7 +123,10 @@ def _place(record: AttackRecord, leaks: Leaks) -> dict[str, Any]:
 def _measured(
     record: AttackRecord, one: AttackRecord | MemberRecord, leaks: Leaks
 ) -> dict[str, Any]:
-    by = blind.decided(record, one.measures, leaks) if one.status == "ok" else None
+    name = one.name if isinstance(one, MemberRecord) else one.chosen or one.attack
+    by = None
+    if one.status == "ok" and name not in leaks.lookups:
+        by = blind.decided(record, one.measures, leaks)
     value = float(one.measures.get(leaks.main.key, math.nan))
     status = "diverged" if one.status == "ok" and math.isnan(value) else one.status
     exact = leaks.is_exact(one.measures) if status == "ok" else None

@@ -155,6 +155,7 @@ def test_a_look_up_is_no_example_of_what_is_better():
     # Believed by an attack that chooses it is one, too.
     chosen = dataclasses.replace(looked_up[0], attack="strongest", chosen="retrieval")
     assert blind.past_of_any([chosen], PICTURES).none
+    assert blind.past([(chosen, chosen.measures)], PICTURES).better == 0
 
 
 def test_where_nothing_is_visible_no_result_is_better():

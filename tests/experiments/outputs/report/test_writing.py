@@ -418,3 +418,16 @@ def test_a_cipher_that_encrypts_nothing_has_no_factor_of_bytes(tmp_path):
         stream = io.StringIO()
         tables.print_tables(rows, stream, 120)
         assert (said in " ".join(stream.getvalue().split())) != encrypts
+
+
+def test_a_look_up_is_better_by_nothing_in_the_cells(tmp_path):
+    of = {"blind": 12.0, "psnr": 30.0}
+    made = [
+        attack(0, attack="retrieval", **of),
+        attack(0, attack="strongest", chosen="retrieval", **of),
+        attack(0, attack="dlg", **of),
+    ]
+    out = report(tmp_path, folders.write(tmp_path / "run", made))
+    with (out / "cells.csv").open() as file:
+        found = {row["attack"]: row["better_by"] for row in csv.DictReader(file)}
+    assert found == {"retrieval": "", "strongest": "", "dlg": "psnr_db"}
