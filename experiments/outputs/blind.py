@@ -44,7 +44,8 @@ class Past(NamedTuple):
       sure: Whether the 95 % interval of the median difference is above zero.
       by_chance: Of how many of them something may be better though no gradient went into
         it, with 95 %: by as many tries as were made of each, of which each is above the
-        control in one of all cases. None where a record has no control.
+        control in one of all cases; of what is exact none, as chance does not reach that.
+        None where a record has no control.
       tries: The most attacks that were made on one example; 0 without a control.
       looked_up: Further examples of which a look-up found a similar public one: nothing
         of those was recovered.
@@ -253,18 +254,23 @@ def past(
     """
     records: list[AttackRecord] = []
     above: list[float] = []
+    exactly: list[bool] = []
     count = 0
     for record, measures in pairs:
         more = _more(record, measures, leaks)
         if not math.isnan(more):
             records.append(record)
             above.append(more)
+            exactly.append(float(measures[leaks.main.key]) > leaks.exact)
             # Who chooses a look-up has recovered nothing.
             looked_up = record.chosen in leaks.lookups and measures is record.measures
             count += better(record, measures, leaks) and not looked_up
     if not records:
         return None
-    chances = [_share_by_chance(one, 1, leaks.main.key) for one in records]
+    chances = [
+        _share_by_chance(one, 0 if exact else 1, leaks.main.key)
+        for one, exact in zip(records, exactly, strict=True)
+    ]
     return _past(count, above, records, chances, [1])
 
 
@@ -314,11 +320,12 @@ def past_of_any(records: Iterable[AttackRecord], leaks: Leaks) -> Past | None:
         compared.append(first)
         above.append(max((found for _, found in made), default=0.0))
         attacks.append(len(names))
+        exact = any(one.number(leaks.main.key) > leaks.exact for one, _ in made)
+        by_luck = 0 if exact else len(names)
         # An attacker who names the class meets the control of that class.
         chances.append(
             max(
-                _share_by_chance(one.record, len(names), leaks.main.key)
-                for one, _ in more
+                _share_by_chance(one.record, by_luck, leaks.main.key) for one, _ in more
             )
         )
         who = {

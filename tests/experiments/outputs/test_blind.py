@@ -127,6 +127,14 @@ def test_how_many_chance_alone_gives_is_told_beside_how_many_are_better(tmp_path
     assert "earlier versions" not in shown
     rows = csv.DictReader(io.StringIO(tables.to_csv(summary.summarise(made))))
     assert [row["best_past_blind_by_chance"] for row in rows] == ["2"]
+    # Chance does not reach what is exact.
+    exact = [
+        controlled(image, math.inf, attack=name)
+        for image in range(10)
+        for name in names
+    ]
+    found = blind.past_of_any(exact, PICTURES)
+    assert (found.better, found.by_chance, found.chance_text) == (10, 0, "")
     # One attack on few examples gives none, nor is it said where none is better.
     alone = [one for one in made if one.attack == "dlg"][:3]
     assert blind.past_of_any(alone, PICTURES).chance_text == ""
