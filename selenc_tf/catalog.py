@@ -17,6 +17,7 @@ from selenc_tf import validation
 
 if TYPE_CHECKING:
     from selenc_tf.lattice.cipher import Cipher
+    from selenc_tf.lattice.per_client import PerClientCipher
     from selenc_tf.lattice.scales import ScalePolicy
     from selenc_tf.masks.parts import Selector
     from selenc_tf.masks.policy import MaskPolicy
@@ -55,10 +56,13 @@ class CipherEntry(NamedTuple):
     Attributes:
       choose: Where the function `(num_summands, quantisation_bits) -> parameters` is.
       build: Where its builder `parameters -> Cipher` is.
+      per_client: The same without a shared key, whose builder gives a `PerClientCipher`;
+        None if there is no such form.
     """
 
     choose: str
     build: str
+    per_client: CipherEntry | None = None
 
 
 _METRICS = "selenc_tf.significance"
@@ -161,6 +165,10 @@ CIPHERS: Mapping[str, CipherEntry] = MappingProxyType(
         "device_rlwe": CipherEntry(
             "selenc_tf.lattice.device_cipher:of_sums",
             "selenc_tf.lattice.device_cipher:build_device_cipher",
+            CipherEntry(
+                "selenc_tf.lattice.device_per_client:of_sums",
+                "selenc_tf.lattice.device_per_client:build_per_client_cipher",
+            ),
         ),
         "additive_pad": CipherEntry(
             "selenc_tf.lattice.device.pad_parameters:choose_parameters",
@@ -245,22 +253,25 @@ def scales(name: str, bound: float) -> ScalePolicy:
     return _resolved(_entry("scales", name, SCALES))(bound)
 
 
-def cipher_parameters(name: str, num_summands: int, quantisation_bits: int) -> Any:
+def cipher_parameters(
+    name: str, num_summands: int, quantisation_bits: int, per_client: bool = False
+) -> Any:
     """The cheapest parameters of a cipher of `CIPHERS`.
 
     Args:
       name: Of the cipher.
       num_summands: How many messages are added at most.
       quantisation_bits: Of a value.
+      per_client: Whether there is no shared key.
 
     Returns:
       What the cipher is built of.
 
     Raises:
-      ValueError: If there is none of that name, or no parameters hold such sums.
+      ValueError: If there is none of that name or form, or no parameters hold such sums.
     """
-    choose = _resolved(_entry("cipher", name, CIPHERS).choose)
-    return choose(num_summands, quantisation_bits)
+    entry = _cipher_entry(name, per_client)
+    return _resolved(entry.choose)(num_summands, quantisation_bits)
 
 
 def cipher(name: str, num_summands: int, quantisation_bits: int) -> Cipher:
@@ -280,6 +291,41 @@ def cipher(name: str, num_summands: int, quantisation_bits: int) -> Cipher:
     """
     chosen = cipher_parameters(name, num_summands, quantisation_bits)
     return _resolved(CIPHERS[name].build)(chosen)
+
+
+def per_client_cipher(
+    name: str, num_summands: int, quantisation_bits: int
+) -> PerClientCipher:
+    """Builds a cipher of `CIPHERS` without a shared key.
+
+    Args:
+      name: Of the cipher.
+      num_summands: How many messages are added at most.
+      quantisation_bits: Of a value.
+
+    Returns:
+      The cipher.
+
+    Raises:
+      ValueError: If there is none of that name or none without a shared key, or no
+        parameters hold such sums.
+      RuntimeError: If it does not run on this machine.
+    """
+    chosen = cipher_parameters(name, num_summands, quantisation_bits, per_client=True)
+    return _resolved(_cipher_entry(name, per_client=True).build)(chosen)
+
+
+def _cipher_entry(name: str, per_client: bool) -> CipherEntry:
+    entry: CipherEntry = _entry("cipher", name, CIPHERS)
+    if not per_client:
+        return entry
+    if entry.per_client is None:
+        have = ", ".join(one for one, entry in CIPHERS.items() if entry.per_client)
+        raise ValueError(
+            f"`cipher` must work without a shared key where every client has secrets of "
+            f"its own, as {have} does, got {name!r}."
+        )
+    return entry.per_client
 
 
 def _entry(kind: str, name: str, table: Mapping[str, Any]) -> Any:

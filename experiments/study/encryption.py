@@ -88,21 +88,22 @@ def fresh_keys(
     numbers = itertools.count()
     # One for all trainings: every new one would be traced anew.
     cohort = engine(asked, training.num_clients)
+    cipher = cohort.keyed_cipher
     with key_folders.temporary() as folder:
 
         def for_training() -> Lattice:
             target = folder / f"training-{next(numbers)}"
             keys = (
-                key_store.create_series(target, cohort.cipher, max(training.rounds, 1))
+                key_store.create_series(target, cipher, max(training.rounds, 1))
                 if asked.key_rotation == "round"
-                else key_store.create(target, cohort.cipher)
+                else key_store.create(target, cipher)
             )
             # Clients multiply by their weight before they encode.
             return Lattice(cohort, asked.codec_bound * max(weight, 1), keys)
 
         def for_scores() -> Lattice:
             target = folder / f"scores-{next(numbers)}"
-            return Lattice(cohort, 1.0, key_store.create(target, cohort.cipher))
+            return Lattice(cohort, 1.0, key_store.create(target, cipher))
 
         study = engine(asked, max(attack.aggregate_clients, attack.cohort_clients))
         yield Lattices(
@@ -111,7 +112,7 @@ def fresh_keys(
             study=Lattice(
                 study,
                 asked.codec_bound,
-                key_store.create(folder / "study.key", study.cipher),
+                key_store.create(folder / "study.key", study.keyed_cipher),
             ),
         )
 
@@ -142,7 +143,7 @@ def selective(
             names=names,
             codec=lattice.engine.codec,
             scales=catalog.scales(asked.scales, lattice.bound),
-            cipher=lattice.engine.cipher,
+            cipher=lattice.engine.keyed_cipher,
             keys=lattice.keys,
             min_clients=min_clients,
             damaged=aggregators.Damaged(asked.damaged),

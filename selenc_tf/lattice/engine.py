@@ -11,6 +11,7 @@ codes, slots and noise of one chunk are gone before the next but one begins.
 
 import dataclasses
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -23,6 +24,7 @@ from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.header import Context
 from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.lattice.packing import Packing
+from selenc_tf.lattice.per_client import PerClientCipher, PerClientKeys
 from selenc_tf.lattice.refusal import Refusal, must_be_accepted
 
 _CHUNK_BLOCKS = 40
@@ -45,7 +47,7 @@ class Engine:
     """
 
     codec: FixedPointCodec
-    cipher: Cipher
+    cipher: Cipher | PerClientCipher
     chunk_blocks: int | None = None
     more_codes: int = 0
 
@@ -70,6 +72,36 @@ class Engine:
                 f"{cipher.max_abs_plaintext}, but packs them to {largest}. Choose the "
                 "parameters for as many bits as the codec has."
             )
+
+    @property
+    def keyed_cipher(self) -> Cipher:
+        """The cipher, for those who need one with a key that clients share.
+
+        Raises:
+          TypeError: If it has none.
+        """
+        if isinstance(self.cipher, PerClientCipher):
+            raise TypeError(
+                "`engine.cipher` must have a key that clients share where clients open "
+                "a sum, but its messages have secrets of their own. Take "
+                "`catalog.cipher`."
+            )
+        return self.cipher
+
+    @property
+    def own_cipher(self) -> PerClientCipher:
+        """The cipher, for those who need one without a shared key.
+
+        Raises:
+          TypeError: If it has one.
+        """
+        if not isinstance(self.cipher, PerClientCipher):
+            raise TypeError(
+                "`engine.cipher` must be a `PerClientCipher` where there is no key, got "
+                f"{self.cipher.name} with a shared one. Take "
+                "`catalog.per_client_cipher`."
+            )
+        return self.cipher
 
     @property
     def blocks_at_a_time(self) -> int:
@@ -157,7 +189,7 @@ class Engine:
 
     def context(
         self,
-        keys: KeySet,
+        keys: KeySet | PerClientKeys,
         packed_mask: tf.Tensor,
         round_number: tf.Tensor,
         hidden: tf.Tensor,
@@ -167,7 +199,7 @@ class Engine:
         """What all messages of a round are of; every party computes it for itself.
 
         Args:
-          keys: The public name of the keys.
+          keys: The public name of the keys, or that there are none.
           packed_mask: uint8 [ceil(n / 8)].
           round_number: int64.
           hidden: m, the number of hidden entries.
@@ -219,30 +251,77 @@ def seal(
     Raises:
       InvalidArgumentError: When run, if a value is not finite or a bound not positive.
     """
-    m = tf.size(values)
-    total = engine.num_codes(m)
-    per_chunk = engine.codes_per_block * engine.blocks_at_a_time
-    counted = digits.to_digits(
-        engine.codec.saturated(values, bound), engine.codec.max_abs_code
-    )[: total - m - engine.more_codes]
-    none = tf.zeros([0], tf.int64)
-    others = tf.concat([counted, none if more is None else more], axis=0)
+    rows, chunks = _rows_in_chunks(engine, values, bound, context, seed, more)
+    cipher = engine.keyed_cipher
+    return _message_in_chunks(
+        lambda chunk: cipher.encrypt(secret_key, rows(chunk)), chunks, context
+    )
 
-    def encrypt(chunk: tf.Tensor) -> tf.Tensor:
-        first, end = chunk * per_chunk, (chunk + 1) * per_chunk
-        codes = engine.codec.encode(
-            values[first:end],
-            bound if bound.shape.rank == 0 else bound[first:end],
-            seed + tf.stack([tf.constant(0, tf.int64), tf.cast(chunk, tf.int64)]),
-        )
-        behind = others[tf.maximum(first - m, 0) : tf.maximum(end - m, 0)]
-        padding = -(tf.size(codes) + tf.size(behind)) % engine.codes_per_block
-        codes = tf.concat([codes, behind, tf.zeros([padding], tf.int64)], axis=0)
-        return _encrypt_chunk(
-            engine, secret_key, codes, chunk * engine.blocks_at_a_time, context
-        )
 
-    return _message_in_chunks(encrypt, -(-total // per_chunk), context)
+class Own(NamedTuple):
+    """A message under a secret of its own.
+
+    Attributes:
+      message: string [1 + b].
+      secret: int32 [N], for `PerClientCipher.release` and nothing else.
+    """
+
+    message: tf.Tensor
+    secret: tf.Tensor
+
+
+def seal_own(
+    engine: Engine,
+    values: tf.Tensor,
+    bound: tf.Tensor,
+    context: Context,
+    seed: tf.Tensor,
+    more: tf.Tensor | None = None,
+    there: tf.Tensor | None = None,
+) -> Own:
+    """Encodes and encrypts a vector as `seal`, under a secret that is drawn for it.
+
+    Runs on: client. Sees: its own vector.
+
+    Args:
+      engine: The engine, with a `PerClientCipher`.
+      values: As for `seal`, and the next four.
+      bound: Likewise.
+      context: Likewise.
+      seed: Likewise.
+      more: Likewise.
+      there: bool, whether there is something to encrypt; True by default. If not, the
+        message is empty, and the secret that of no message.
+
+    Returns:
+      The message and its secret.
+
+    Raises:
+      InvalidArgumentError: As `seal`.
+    """
+    cipher, slots = engine.own_cipher, engine.cipher.num_slots
+    there = tf.constant(True) if there is None else there
+
+    def all_rows() -> tf.Tensor:
+        rows, chunks = _rows_in_chunks(engine, values, bound, context, seed, more)
+        # The narrowest integers: all of them are there at once, a whole message.
+        flat = in_chunks(
+            lambda chunk: tf.cast(tf.reshape(rows(chunk), [-1]), cipher.code_dtype),
+            chunks,
+            cipher.code_dtype,
+        )
+        return tf.reshape(flat, [-1, slots])
+
+    none = tf.zeros([0, slots], cipher.code_dtype)
+    blocks, secret = cipher.encrypt(
+        tf.stack(context), tf.cond(there, all_rows, lambda: none)
+    )
+    sealed = tf.cond(
+        there,
+        lambda: message.assemble(context, tf.constant(1), tf.constant(0), blocks),
+        lambda: tf.zeros([0], tf.string),
+    )
+    return Own(sealed, secret)
 
 
 def judge(
@@ -306,55 +385,137 @@ def open_codes(
         name of the `Refusal`. Nothing is decrypted then, or, for `GARBLED`, nothing of
         what was decrypted is given out.
     """
-    verdict = judge(engine, sealed, context, summands, first_block, blocks, upload)
+    cipher = engine.keyed_cipher
+    return _open_in_chunks(
+        lambda part, _: cipher.decrypt(secret_key, part),
+        engine,
+        sealed,
+        context,
+        summands,
+        first_block,
+        blocks,
+        judge(engine, sealed, context, summands, first_block, blocks, upload),
+    )
+
+
+def open_released(
+    engine: Engine,
+    released: tf.Tensor,
+    sealed: tf.Tensor,
+    context: Context,
+    summands: tf.Tensor,
+) -> tf.Tensor:
+    """Opens a whole sum by the sum of what its clients released, after judging it.
+
+    Runs on: server. Sees: the sum that the message is of.
+
+    Args:
+      engine: The engine, with a `PerClientCipher`.
+      released: int32 [N], the sum.
+      sealed: string [1 + b].
+      context: Of the round.
+      summands: int32, how many messages it must be the sum of.
+
+    Returns:
+      int64 [codes], sums of codes, without the padding of the last block.
+
+    Raises:
+      InvalidArgumentError: When run, as `open_codes`; `SECRET_MISSING` if what was
+        released does not open the sum.
+    """
+    cipher, first = engine.own_cipher, tf.constant(0)
+    known, blocks = tf.stack(context), engine.num_blocks(context.values)
+    return _open_in_chunks(
+        lambda part, at: cipher.open(known, released, summands, at, part),
+        engine,
+        sealed,
+        context,
+        summands,
+        first,
+        blocks,
+        judge(engine, sealed, context, summands, first, blocks),
+        Refusal.SECRET_MISSING,
+    )
+
+
+def _open_in_chunks(
+    decrypt: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    engine: Engine,
+    sealed: tf.Tensor,
+    context: Context,
+    summands: tf.Tensor,
+    first_block: tf.Tensor,
+    blocks: tf.Tensor,
+    verdict: tf.Tensor,
+    unless: Refusal = Refusal.GARBLED,
+) -> tf.Tensor:
+    """Opens a judged message by a function of some blocks and the first one's place."""
     with tf.control_dependencies([must_be_accepted(verdict)]):
         to_open = message.blocks_of(tf.identity(sealed))
     first = tf.cast(first_block, tf.int32)
-    size = engine.blocks_at_a_time
+    size, slots = engine.blocks_at_a_time, engine.slots_per_block
 
-    def decrypt(chunk: tf.Tensor) -> tf.Tensor:
-        part = to_open[chunk * size : (chunk + 1) * size]
-        return _decrypt_chunk(
-            engine, secret_key, part, first + chunk * size, context, summands
-        )
+    def codes_of(chunk: tf.Tensor) -> tf.Tensor:
+        part, at = to_open[chunk * size : (chunk + 1) * size], first + chunk * size
+        rows = decrypt(part, at)
+        checks = _check_values(engine, context, at, tf.size(part), summands)
+        fits = tf.reduce_all(tf.equal(rows[:, slots:], checks))
+        found = tf.where(fits, int(Refusal.ACCEPTED), int(unless))
+        with tf.control_dependencies([must_be_accepted(found)]):
+            packed = tf.identity(rows[:, :slots])
+        return engine.packing.unpack(tf.reshape(packed, [-1]))
 
     # Judged to be as many as there are.
     chunks = -(-tf.cast(blocks, tf.int32) // size)
-    codes = in_chunks(decrypt, chunks, tf.int64)
+    codes = in_chunks(codes_of, chunks, tf.int64)
     left = tf.cast(context.values, tf.int32) - first * engine.codes_per_block
     return codes[: tf.maximum(left, 0)]
 
 
-def _encrypt_chunk(
+def _rows_in_chunks(
     engine: Engine,
-    secret_key: tf.Tensor,
-    codes: tf.Tensor,
-    first_block: tf.Tensor,
+    values: tf.Tensor,
+    bound: tf.Tensor,
     context: Context,
-) -> tf.Tensor:
-    """Encrypts consecutive codes that fill whole blocks: string [blocks]."""
-    rows = tf.reshape(engine.packing.pack(codes), [-1, engine.slots_per_block])
-    checks = _check_values(engine, context, first_block, tf.shape(rows)[0], 1)
-    return engine.cipher.encrypt(secret_key, tf.concat([rows, checks], axis=1))
+    seed: tf.Tensor,
+    more: tf.Tensor | None,
+) -> tuple[Callable[[tf.Tensor], tf.Tensor], tf.Tensor]:
+    """What of a vector is encrypted.
 
+    Returns:
+      From the number of a chunk, int32, to int64 [blocks, `num_slots`]: codes with the
+      check values behind them. And how many chunks there are.
+    """
+    m = tf.size(values)
+    total = engine.num_codes(m)
+    per_chunk = engine.codes_per_block * engine.blocks_at_a_time
+    counted = digits.to_digits(
+        engine.codec.saturated(values, bound), engine.codec.max_abs_code
+    )[: total - m - engine.more_codes]
+    none = tf.zeros([0], tf.int64)
+    others = tf.concat([counted, none if more is None else more], axis=0)
 
-def _decrypt_chunk(
-    engine: Engine,
-    secret_key: tf.Tensor,
-    blocks: tf.Tensor,
-    first_block: tf.Tensor,
-    context: Context,
-    summands: tf.Tensor,
-) -> tf.Tensor:
-    """Decrypts consecutive blocks whose check values hold: int64 [codes]."""
-    rows = engine.cipher.decrypt(secret_key, blocks)
-    checks = _check_values(engine, context, first_block, tf.size(blocks), summands)
-    slots = engine.slots_per_block
-    fits = tf.reduce_all(tf.equal(rows[:, slots:], checks))
-    verdict = tf.where(fits, int(Refusal.ACCEPTED), int(Refusal.GARBLED))
-    with tf.control_dependencies([must_be_accepted(verdict)]):
-        packed = tf.identity(rows[:, :slots])
-    return engine.packing.unpack(tf.reshape(packed, [-1]))
+    def rows(chunk: tf.Tensor) -> tf.Tensor:
+        first, end = chunk * per_chunk, (chunk + 1) * per_chunk
+        codes = engine.codec.encode(
+            values[first:end],
+            bound if bound.shape.rank == 0 else bound[first:end],
+            seed + tf.stack([tf.constant(0, tf.int64), tf.cast(chunk, tf.int64)]),
+        )
+        behind = others[tf.maximum(first - m, 0) : tf.maximum(end - m, 0)]
+        padding = -(tf.size(codes) + tf.size(behind)) % engine.codes_per_block
+        codes = tf.concat([codes, behind, tf.zeros([padding], tf.int64)], axis=0)
+        packed = tf.reshape(engine.packing.pack(codes), [-1, engine.slots_per_block])
+        checks = _check_values(
+            engine,
+            context,
+            chunk * engine.blocks_at_a_time,
+            tf.shape(packed)[0],
+            1,
+        )
+        return tf.concat([packed, checks], axis=1)
+
+    return rows, -(-total // per_chunk)
 
 
 def _check_values(

@@ -31,6 +31,7 @@ class Refusal(enum.IntEnum):
     CROWDED_OUT = 16
     GARBLED = 17
     DUPLICATE = 18
+    SECRET_MISSING = 19
 
 
 EXPLANATIONS = {
@@ -59,6 +60,10 @@ EXPLANATIONS = {
         "ciphertexts than the header says, or noise beyond the budget"
     ),
     Refusal.DUPLICATE: "an upload with its nonce was taken before it",
+    Refusal.SECRET_MISSING: (
+        "the sum does not open with what its clients released: one of them left after its "
+        "upload, or its ciphertext is damaged; run the round again, with new secrets"
+    ),
 }
 """What each verdict means, to follow "the message is refused because ..."."""
 

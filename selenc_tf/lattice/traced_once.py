@@ -12,8 +12,8 @@ import tensorflow as tf
 
 def traced_once(
     signature: Sequence[tf.TensorSpec],
-) -> Callable[[Callable[..., tf.Tensor]], Any]:
-    """Decorates a pure function of at most two tensors.
+) -> Callable[[Callable[..., Any]], Any]:
+    """Decorates a pure function of at most five tensors.
 
     Args:
       signature: Of its arguments.
@@ -23,16 +23,19 @@ def traced_once(
       call of the body. Where it is made, the body is traced, in a graph of its own.
     """
 
-    def decorate(function: Callable[..., tf.Tensor]) -> Any:
+    def decorate(function: Callable[..., Any]) -> Any:
         # Outside of whatever graph is being traced.
         with tf.init_scope():
             body = tf.function(function, input_signature=signature, autograph=False)
             concrete = body.get_concrete_function()
         # TFF takes functions with named arguments only.
-        calls: tuple[Callable[..., tf.Tensor], ...] = (
+        calls: tuple[Callable[..., Any], ...] = (
             lambda: concrete(),
-            lambda first: concrete(first),
-            lambda first, second: concrete(first, second),
+            lambda a: concrete(a),
+            lambda a, b: concrete(a, b),
+            lambda a, b, c: concrete(a, b, c),
+            lambda a, b, c, d: concrete(a, b, c, d),
+            lambda a, b, c, d, e: concrete(a, b, c, d, e),
         )
         call = calls[len(signature)]
         return tf.function(call, input_signature=signature, autograph=False)

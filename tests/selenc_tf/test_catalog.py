@@ -15,6 +15,12 @@ PLACES = [
     *catalog.SCALES.values(),
     *(entry.choose for entry in catalog.CIPHERS.values()),
     *(entry.build for entry in catalog.CIPHERS.values()),
+    *(
+        place
+        for entry in catalog.CIPHERS.values()
+        if entry.per_client
+        for place in (entry.per_client.choose, entry.per_client.build)
+    ),
 ]
 
 

@@ -45,7 +45,7 @@ def build(name: str, bits: int, cipher: str = "tf_shell_bgv") -> Side:
       The side.
     """
     engine = build_engine(bits, cipher)
-    key = engine.cipher.keygen()
+    key = engine.keyed_cipher.keygen()
     text = tf.TensorSpec([None], tf.string)
     number = tf.TensorSpec([], tf.int64)
 

@@ -44,7 +44,7 @@ def profile(bits: int, num_values: int, repetitions: int) -> tuple[Piece, ...]:
       The steps in order.
     """
     engine = ours.build_engine(bits)
-    key = engine.cipher.keygen()
+    key = engine.keyed_cipher.keygen()
     context = ours.round_context(engine, tf.constant(num_values, tf.int64))
     blocks = engine.num_blocks(context.values)
     generator = np.random.default_rng(0)
@@ -56,11 +56,11 @@ def profile(bits: int, num_values: int, repetitions: int) -> tuple[Piece, ...]:
     rows = tf.pad(
         tf.reshape(engine.packing.pack(padded), [int(blocks), -1]), [[0, 0], [0, 1]]
     )
-    encrypted = engine.cipher.encrypt(key, rows)
+    encrypted = engine.keyed_cipher.encrypt(key, rows)
     sealed = message_lib.assemble(context, tf.constant(1), tf.constant(0), encrypted)
     ten = tf.stack([encrypted] * ADDED)
     total = engine.cipher.add(ten)
-    slots = tf.reshape(engine.cipher.decrypt(key, total)[:, :-1], [-1])
+    slots = tf.reshape(engine.keyed_cipher.decrypt(key, total)[:, :-1], [-1])
     steps: Sequence[tuple[str, str, Callable[..., Any], tuple[tf.Tensor, ...]]] = (
         (
             "client",
@@ -75,7 +75,7 @@ def profile(bits: int, num_values: int, repetitions: int) -> tuple[Piece, ...]:
             (values,),
         ),
         ("client", "pack codes into slots", engine.packing.pack, (padded,)),
-        ("client", "encrypt and serialise", engine.cipher.encrypt, (key, rows)),
+        ("client", "encrypt and serialise", engine.keyed_cipher.encrypt, (key, rows)),
         (
             "client",
             "fingerprints and header",
@@ -97,7 +97,7 @@ def profile(bits: int, num_values: int, repetitions: int) -> tuple[Piece, ...]:
             lambda x: engine_lib.judge(engine, x, context, 1, 0, blocks),
             (sealed,),
         ),
-        ("decryption", "parse and decrypt", engine.cipher.decrypt, (key, total)),
+        ("decryption", "parse and decrypt", engine.keyed_cipher.decrypt, (key, total)),
         ("decryption", "unpack slots", engine.packing.unpack, (slots,)),
         (
             "decryption",

@@ -73,22 +73,60 @@ class Blocks:
           What is sent.
         """
         chosen = self.scheme.parameters
-        largest = chosen.max_abs_plaintext
-        codes = tf.clip_by_value(codes, -largest, largest)
         number = tf.cast(group, tf.uint32)
         tag = tf.constant(_SEEDS, tf.uint32)
         nonce = tf.stack([tag, number, tf.zeros_like(number)])
         shape = [chosen.columns, entropy.SEED_WORDS]
         seeds = tf.reshape(chacha20.words(root, nonce, 0, shape[0] * shape[1]), shape)
+        words = self._masked(
+            secret, self.scheme.publics(seeds), noise_seed, group, codes
+        )
+        return Encrypted(words, seeds)
+
+    def encrypt_in_round(
+        self,
+        secret: tf.Tensor,
+        round_seed: tf.Tensor,
+        noise_seed: tf.Tensor,
+        group: tf.Tensor,
+        codes: tf.Tensor,
+    ) -> tf.Tensor:
+        """Encrypts a group under the a that all messages of a round have.
+
+        Runs on: client.
+
+        Args:
+          secret: uint32 [P, N], of this message alone.
+          round_seed: uint32 [8], public.
+          noise_seed: uint32 [8], secret, of this message alone.
+          group: int32 scalar, the number of the group in the message.
+          codes: Integers [B, v N], cut off as by `encrypt`.
+
+        Returns:
+          uint32 [B, `half_words`], c.
+        """
+        publics = self.scheme.publics_from(
+            round_seed, group * self.scheme.parameters.columns
+        )
+        return self._masked(secret, publics, noise_seed, group, codes)
+
+    def _masked(
+        self,
+        secret: tf.Tensor,
+        publics: tf.Tensor,
+        noise_seed: tf.Tensor,
+        group: tf.Tensor,
+        codes: tf.Tensor,
+    ) -> tf.Tensor:
+        """The c of a group: uint32 [B, `half_words`]."""
+        chosen = self.scheme.parameters
+        largest = chosen.max_abs_plaintext
+        codes = tf.clip_by_value(codes, -largest, largest)
         fields = tf.reshape(codes, [chosen.columns, chosen.fields, chosen.degree])
         ciphertext = self.scheme.encrypt(
-            secret,
-            self.scheme.publics(seeds),
-            noise_seed,
-            group,
-            tf.transpose(fields, [1, 2, 0]),
+            secret, publics, noise_seed, group, tf.transpose(fields, [1, 2, 0])
         )
-        return Encrypted(self.pack(ciphertext), seeds)
+        return self.pack(ciphertext)
 
     def open(
         self, secret: tf.Tensor, publics: tf.Tensor, words: tf.Tensor

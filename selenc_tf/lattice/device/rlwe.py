@@ -33,6 +33,7 @@ import dataclasses
 import functools
 import math
 import operator
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -141,17 +142,23 @@ class Rlwe:
           uint32 [P, N, B], below p: of each seed what `public` gives for a first chunk of
           one column.
         """
-        parameters = self.parameters
-        words = sampling.uniform_words(parameters.moduli)
-        shape = [words, parameters.degree]
+        return self._columns(lambda seed: (seed, 0), seeds)
 
-        def of_one(seed: tf.Tensor) -> tf.Tensor:
-            stream = self._stream(seed, _PUBLIC, 0, shape)
-            return sampling.uniform(parameters.moduli, stream)
+    def publics_from(self, seed: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
+        """Consecutive polynomials `a` of one seed, as values of the transform.
 
-        # One at a time: the key stream of one stays in a cache.
-        made = tf.map_fn(of_one, seeds, fn_output_signature=tf.uint32)
-        return tf.transpose(made, [1, 2, 0])
+        Runs on: everybody.
+
+        Args:
+          seed: uint32 [8], public: of a round.
+          first: int32 scalar, the number of the first of them.
+
+        Returns:
+          uint32 [P, N, B], below p: of each number what `public` gives for a chunk of one
+          column.
+        """
+        numbers = first + tf.range(self.parameters.columns)
+        return self._columns(lambda number: (seed, number), numbers)
 
     def encrypt(
         self,
@@ -265,6 +272,25 @@ class Rlwe:
         groups = tf.transpose(rows, [1, 0, 2])
         shape = [len(parameters.primes), parameters.degree, parameters.columns]
         return parameters.moduli.once(tf.reshape(groups, shape))
+
+    def _columns(
+        self,
+        seed_and_chunk: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor | int]],
+        elements: tf.Tensor,
+    ) -> tf.Tensor:
+        """A polynomial `a` for each of B elements: uint32 [P, N, B]."""
+        parameters = self.parameters
+        words = sampling.uniform_words(parameters.moduli)
+        shape = [words, parameters.degree]
+
+        def of_one(element: tf.Tensor) -> tf.Tensor:
+            seed, chunk = seed_and_chunk(element)
+            stream = self._stream(seed, _PUBLIC, chunk, shape)
+            return sampling.uniform(parameters.moduli, stream)
+
+        # One at a time: the key stream of one stays in a cache.
+        made = tf.map_fn(of_one, elements, fn_output_signature=tf.uint32)
+        return tf.transpose(made, [1, 2, 0])
 
     def _stream(
         self, key: tf.Tensor, purpose: int, chunk: tf.Tensor | int, shape: list[int]

@@ -25,3 +25,9 @@ def pad(num_summands, bits):
 
 COMPILED = ("device_rlwe", "additive_pad")
 """By XLA, which takes seconds, once a process."""
+
+
+@functools.cache
+def per_client(num_summands, bits):
+    """The cipher without a shared key."""
+    return catalog.per_client_cipher("device_rlwe", num_summands, bits)
