@@ -5,6 +5,7 @@ from .averaging import build_weighted_fed_avg as build_weighted_fed_avg
 from .checking import check_model as check_model
 from .counts import uncounted as uncounted
 from .metric_sums import encrypted_metrics as encrypted_metrics
+from .own_secrets import PerClientKeys as PerClientKeys
 from .restoring import to_keras as to_keras
 from .runtime import install as install
 from .tff_models import tff_model as tff_model

@@ -21,9 +21,8 @@ from federated.round import (
     client,
     collecting,
     drawing,
-    opening,
+    revealing,
     server,
-    upload_phase,
     weight_limit,
     wiring,
 )
@@ -35,6 +34,7 @@ from selenc_tf.lattice.cipher import Cipher
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
+from selenc_tf.lattice.per_client import PerClientCipher, PerClientKeys
 from selenc_tf.lattice.scales import ScalePolicy
 from selenc_tf.masks import wire
 from selenc_tf.masks.agreement import MaskAgreement
@@ -73,7 +73,8 @@ class SelectiveEncryption:
       scales: Decides, in public, the codec's bounds.
       cipher: Encrypts integers.
       keys: Names the key, or the series of keys, in each client's own key store. The
-        server needs none: the computation holds the path and the public id.
+        server needs none: the computation holds the path and the public id. Or
+        `PerClientKeys()`, with a `PerClientCipher`: nobody has a key.
       min_clients: The smallest cohort whose sum clients are willing to decrypt. Those
         count who contribute: with a positive, finite weight and a finite value; in sums
         and unweighted means, a value that is not zero. Others are left out.
@@ -96,8 +97,8 @@ class SelectiveEncryption:
     agreement: MaskAgreement
     codec: FixedPointCodec
     scales: ScalePolicy
-    cipher: Cipher
-    keys: KeySet
+    cipher: Cipher | PerClientCipher
+    keys: KeySet | PerClientKeys
     min_clients: int = 2
     damaged: Damaged = Damaged.DROP
     names: tuple[str, ...] | None = None
@@ -109,8 +110,16 @@ class SelectiveEncryption:
 
         Raises:
           ValueError: If the cipher cannot hold the codec's sums, or the cohort may be
-            so small that its sum is a single client's vector.
+            so small that its sum is a single client's vector, or cipher and keys do not
+            go together.
         """
+        own = isinstance(self.cipher, PerClientCipher)
+        if own is not isinstance(self.keys, PerClientKeys):
+            raise ValueError(
+                "`cipher` and `keys` must go together: `PerClientKeys()` with a cipher of "
+                "`catalog.per_client_cipher`, a `KeySet` with one of `catalog.cipher`; got "
+                f"{type(self.cipher).__name__} and {type(self.keys).__name__}."
+            )
         validation.check_count("min_clients", self.min_clients, 2)
         if self.cipher.max_summands < self.min_clients:
             raise ValueError(
@@ -268,9 +277,9 @@ def _build(
     """Builds the process for a structure of float32 tensors.
 
     This is the release mode `reveal_aggregate`: clients decrypt the sum, each a share of
-    it, and the server learns the sum. What crosses between the parties is drawn in
-    `upload_phase.run` and `opening.in_shares`; afterwards the server's state observes
-    the sum.
+    it, or without a shared key add up their secrets, and the server learns the sum. What
+    crosses between the parties is drawn in `upload_phase.run` and `opening.in_shares`, or
+    in `per_client.run`; afterwards the server's state observes the sum.
 
     Args:
       encryption: The parts.
@@ -331,10 +340,10 @@ def _build(
         announced: Announcement,
         largest: tf.Tensor,
         total: server.CipherSum,
-        opened: client.OpenedShare,
+        codes: tf.Tensor,
     ) -> Any:
         terms = announcement.terms_of(announced, rules)
-        summed = server.assemble(total, opened, terms.mask, terms.bound, rules.engine)
+        summed = server.assemble(total, codes, terms.mask, terms.bound, rules.engine)
         measurements = collections.OrderedDict(
             hidden=summed.hidden,
             saturated=summed.saturated,
@@ -377,17 +386,15 @@ def _build(
         if by_weight:
             largest = weight_limit.largest_weight(weight, rounded_up=hides_weights)
             announced = wiring.apply(_times, announced, largest)
-        uploaded = upload_phase.run(
+        revealed = revealing.sum_up(
             announced,
             tff.federated_broadcast(announced),
             wiring.apply(contribute, value, weight),
             rules,
+            encryption.min_clients,
         )
-        opened = opening.in_shares(uploaded, rules, encryption.min_clients)
         return tff.templates.MeasuredProcessOutput(
-            *wiring.apply(
-                finish, next_state, announced, largest, uploaded.total, opened
-            )
+            *wiring.apply(finish, next_state, announced, largest, *revealed)
         )
 
     placed_state = init_fn.type_signature.result

@@ -14,6 +14,7 @@ from selenc_tf.lattice import (
 from selenc_tf.lattice.cipher import Cipher
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.key_store import KeySet
+from selenc_tf.lattice.per_client import PerClientCipher, PerClientKeys
 from selenc_tf.masks import agreement, always_hide, policy
 from selenc_tf.masks.agreement import MaskAgreement
 
@@ -22,6 +23,9 @@ BITS = 16
 
 CIPHER = "tf_shell_bgv"
 """Of the catalogue; `cipher=catalog.cipher("device_rlwe", 64, 16)` takes another."""
+
+PER_CLIENT_CIPHER = "device_rlwe"
+"""Likewise, where clients have secrets of their own: `keys=PerClientKeys()`."""
 
 CLIENTS = 64
 """The largest cohort for which lattice parameters are chosen."""
@@ -64,8 +68,8 @@ class Parts(NamedTuple):
     agreement: MaskAgreement
     codec: FixedPointCodec
     scales: scales.ScalePolicy
-    cipher: Cipher
-    keys: KeySet
+    cipher: Cipher | PerClientCipher
+    keys: KeySet | PerClientKeys
 
 
 def parts(asked: Asked, given: dict[str, Any]) -> Parts:
@@ -94,13 +98,14 @@ def parts(asked: Asked, given: dict[str, Any]) -> Parts:
         bits=BITS if asked.bits is None else asked.bits
     )
     clients = CLIENTS if asked.max_clients is None else asked.max_clients
-    cipher = given.get("cipher") or catalog.cipher(CIPHER, clients, codec.bits)
+    keys = given.get("keys")
+    cipher = given.get("cipher") or _cipher(keys, clients, codec.bits)
     return Parts(
         chosen,
         codec,
         given.get("scales") or scales.previous_aggregate(INITIAL_BOUND),
         cipher,
-        given.get("keys") or _keys_of_this_process(cipher),
+        keys or _keys_of_this_process(cipher),
     )
 
 
@@ -127,8 +132,21 @@ def _agreement(asked: Asked) -> MaskAgreement:
     )
 
 
-def _keys_of_this_process(cipher: Cipher) -> KeySet:
-    """A key for a simulation, deleted when the process ends."""
+def _cipher(
+    keys: KeySet | PerClientKeys | None, clients: int, bits: int
+) -> Cipher | PerClientCipher:
+    """That of the default, or of secrets of the clients' own if these were asked for."""
+    if isinstance(keys, PerClientKeys):
+        return catalog.per_client_cipher(PER_CLIENT_CIPHER, clients, bits)
+    return catalog.cipher(CIPHER, clients, bits)
+
+
+def _keys_of_this_process(
+    cipher: Cipher | PerClientCipher,
+) -> KeySet | PerClientKeys:
+    """A key for a simulation, deleted when the process ends; none where none is needed."""
+    if isinstance(cipher, PerClientCipher):
+        return PerClientKeys()
     folder = key_folders.make()
     atexit.register(folder.delete)
     warnings.warn(

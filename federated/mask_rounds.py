@@ -131,8 +131,10 @@ def build_score_sum(
       The round. Clients without examples or with scores that are not finite have no say.
 
     Raises:
-      ValueError: If a single client's scores could be the sum.
+      ValueError: If a single client's scores could be the sum, or there is no shared
+        key.
     """
+    opening.check_shared("The mask round `score_sum`", keys, engine)
     validation.check_count("min_clients", min_clients, 2)
     spec = scoring.model.spec
     rules = collecting.Rules(engine, keys, (spec.size,), fail)

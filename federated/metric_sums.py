@@ -22,11 +22,9 @@ import tensorflow_federated as tff
 from federated.aggregators import Damaged, SelectiveEncryption, encryption_of
 from federated.round import (
     announcement,
-    client,
     drawing,
-    opening,
+    revealing,
     server,
-    upload_phase,
     wiring,
 )
 from federated.round.announcement import Announcement
@@ -35,6 +33,7 @@ from federated.round.upload_phase import Contribution
 from selenc_tf.lattice import exact_integers, exact_numbers
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.engine import Engine
+from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.masks import wire
 
 _BITS = 9
@@ -80,7 +79,7 @@ def encrypted_metrics(
             f"{type(encryption).__name__}. If it is inside another factory, pass it here "
             "by itself."
         )
-    if parts.keys.rotates:
+    if isinstance(parts.keys, KeySet) and parts.keys.rotates:
         raise ValueError(
             f"`encryption` must have one key for all rounds, but {parts.keys.path} is a "
             "series, and TFF's builders do not tell metrics the round. Use "
@@ -140,25 +139,25 @@ def encrypted_sums(
         )
 
     def finish(
-        announced: Announcement, total: server.CipherSum, opened: client.OpenedShare
+        announced: Announcement, total: server.CipherSum, codes: tf.Tensor
     ) -> Any:
         terms = announcement.terms_of(announced, rules)
-        summed = server.assemble(total, opened, terms.mask, terms.bound, rules.engine)
-        codes = tf.cast(tf.round(summed.vector), tf.int64)
-        return tf.nest.pack_sequence_as(structure, _decode(codes, leaves, largest))
+        summed = server.assemble(total, codes, terms.mask, terms.bound, rules.engine)
+        sums = tf.cast(tf.round(summed.vector), tf.int64)
+        return tf.nest.pack_sequence_as(structure, _decode(sums, leaves, largest))
 
     begun = wiring.apply(
         lambda number: MetricsBroadcast(drawing.draw(), number), round_number
     )
     announced = wiring.apply(everything, begun)
-    uploaded = upload_phase.run(
+    revealed = revealing.sum_up(
         announced,
         wiring.apply(everything, tff.federated_broadcast(begun)),
         wiring.apply(contribute, values),
         rules,
+        encryption.min_clients,
     )
-    opened = opening.in_shares(uploaded, rules, encryption.min_clients)
-    return wiring.apply(finish, announced, uploaded.total, opened)
+    return wiring.apply(finish, announced, *revealed)
 
 
 def finalize(finalizers: Any, sums: tff.Value) -> tff.Value:

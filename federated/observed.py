@@ -75,12 +75,13 @@ def server_view(
     came = _same(
         _calls(one for one in seen if _has(one, "rank", "codes")), uploads, number
     )
+    secrets = _same([[one] for one in seen if _is_secret(one)], uploads, number)
     accepted = (
         None if cohort is None else set(np.ravel(cohort.value["cohort"]).tolist())
     )
     messages = [_message(upload, hidden_weights) for upload in sent]
     total = {} if cohort is None else cohort.value
-    known = {id(one) for one in (*models, *sent, *asked, *cut, *came)}
+    known = {id(one) for one in (*models, *sent, *asked, *cut, *came, *secrets)}
     view = views.ServerView(
         weights=_tensors(models[0].value, "weights", "trainable"),
         statistics=_tensors(models[0].value, "non_trainable"),
@@ -107,13 +108,16 @@ def server_view(
             )
             for one in came
         ),
+        secret_sum=secrets[0].value if secrets else None,
         measurements=dict(measurements or {}),
         multiplied=multiplied,
     )
     return view._replace(
         others=tuple(
             views.Crossed(
-                one.client, one.direction is Direction.CLIENTS_TO_SERVER, one.value
+                one.client,
+                one.direction is not Direction.SERVER_TO_CLIENTS,
+                one.value,
             )
             for one in seen
             if id(one) not in known and not _told(one, view)
@@ -223,6 +227,12 @@ def _is_rank(crossing: Crossing) -> bool:
 def _is_share(crossing: Crossing) -> bool:
     to_clients = crossing.direction is Direction.SERVER_TO_CLIENTS
     return to_clients and crossing.intrinsic == "federated_select"
+
+
+def _is_secret(crossing: Crossing) -> bool:
+    """Whether it is a secure sum of whole numbers in a row, as secrets are."""
+    summed = crossing.direction is Direction.SECURE_SUM_TO_SERVER
+    return summed and np.ndim(crossing.value) == 1
 
 
 def _tensors(model: Mapping[str, Any], *fields: str) -> tuple[np.ndarray, ...]:

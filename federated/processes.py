@@ -150,7 +150,11 @@ def build_server_blind_round(
 
     Returns:
       The round. `next` returns a `BlindResult`; the average is unweighted.
+
+    Raises:
+      ValueError: If there is no shared key.
     """
+    opening.check_shared("The server-blind round", keys, engine)
     spec = model.spec
     masks = (
         _own_masks(mask_source, model, bound)

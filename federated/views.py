@@ -85,6 +85,8 @@ class ServerView(NamedTuple):
       ranks: int32 [clients], which share each client asked for.
       shares: The parts of the encrypted sum that the server sent, in that order.
       opened: What came back.
+      secret_sum: int32 [N], where there is no shared key: the sum of what the clients of
+        the cohort released of their secrets. It opens the sum.
       measurements: Of the process: `saturated` entries, uploads `refused` and
         `refusals` by reason, `clients` and `idle` ones, `hidden` entries.
       others: All else on the wire: metrics in the clear or in encrypted messages of
@@ -109,6 +111,7 @@ class ServerView(NamedTuple):
     ranks: tuple[int, ...] = ()
     shares: tuple[bytes, ...] = ()
     opened: tuple[OpenedShare, ...] = ()
+    secret_sum: np.ndarray | None = None
     measurements: Mapping[str, Any] = _NONE
     others: tuple[Crossed, ...] = ()
     multiplied: bool = False

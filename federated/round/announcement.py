@@ -81,4 +81,4 @@ def read_key(announced: Announcement, rules: Rules) -> tf.Tensor:
     Returns:
       A scalar string, as `key_store.read`.
     """
-    return key_store.read(rules.keys, rules.engine.keyed_cipher, announced.round)
+    return key_store.read(rules.shared_keys, rules.engine.keyed_cipher, announced.round)

@@ -91,11 +91,7 @@ def protect(
     Raises:
       InvalidArgumentError: When run, if a weight to be encrypted is out of range.
     """
-    contributes = positive(weight) & tf.reduce_all(tf.math.is_finite(vector))
-    hidden_weight = None
-    if engine.more_codes:
-        hidden_weight = engine.number_codes(_exact(weight, contributes))
-        weight = tf.ones_like(weight)
+    contributes, weight, number = _what_counts(vector, weight, engine)
     # Rounding is no secret: its seed may be known to whoever sees the upload.
     seed = tf.stack([nonce, context.round])
 
@@ -107,7 +103,7 @@ def protect(
             bound,
             context,
             seed,
-            hidden_weight,
+            number,
         )
         return tf.boolean_mask(vector, tf.logical_not(mask)), sealed
 
@@ -115,6 +111,88 @@ def protect(
         return tf.zeros([0]), tf.zeros([0], tf.string)
 
     plain, ciphertext = tf.cond(contributes, split, nothing)
+    return _upload(plain, ciphertext, weight, nonce, contributes)
+
+
+class OwnUpload(NamedTuple):
+    """An upload under a secret of its own, which stays with the client.
+
+    Attributes:
+      upload: What the client sends.
+      secret: int32 [N], for `PerClientCipher.release` and nothing else.
+    """
+
+    upload: Upload
+    secret: tf.Tensor
+
+
+def protect_own(
+    vector: Vector,
+    weight: tf.Tensor,
+    mask: Mask,
+    bound: tf.Tensor,
+    context: Context,
+    nonce: tf.Tensor,
+    engine: Engine,
+) -> OwnUpload:
+    """As `protect`, without a key: under a secret that is drawn for this upload.
+
+    Runs on: client. Sees: its own vector.
+
+    Args:
+      vector: As for `protect`, and all others.
+      weight: Likewise.
+      mask: Likewise.
+      bound: Likewise.
+      context: Likewise.
+      nonce: Likewise.
+      engine: Likewise, with a `PerClientCipher`.
+
+    Returns:
+      The upload and its secret.
+
+    Raises:
+      InvalidArgumentError: As by `protect`.
+    """
+    contributes, weight, number = _what_counts(vector, weight, engine)
+    seed = tf.stack([nonce, context.round])
+    # Not in a branch: what a branch gives out is not known to be a secret as it was drawn.
+    sealed, secret = engine_lib.seal_own(
+        engine,
+        tf.boolean_mask(vector, mask),
+        bound,
+        context,
+        seed,
+        number,
+        contributes,
+    )
+    plain = tf.cond(
+        contributes,
+        lambda: tf.boolean_mask(vector, tf.logical_not(mask)),
+        lambda: tf.zeros([0]),
+    )
+    return OwnUpload(_upload(plain, sealed, weight, nonce, contributes), secret)
+
+
+def _what_counts(
+    vector: Vector, weight: tf.Tensor, engine: Engine
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+    """Whether a client contributes, its weight in the clear, and what of it is hidden."""
+    contributes = positive(weight) & tf.reduce_all(tf.math.is_finite(vector))
+    if not engine.more_codes:
+        return contributes, weight, None
+    number = engine.number_codes(_exact(weight, contributes))
+    return contributes, tf.ones_like(weight), number
+
+
+def _upload(
+    plain: tf.Tensor,
+    ciphertext: tf.Tensor,
+    weight: tf.Tensor,
+    nonce: tf.Tensor,
+    contributes: tf.Tensor,
+) -> Upload:
+    """What is sent, with numbers of zero if nothing is contributed."""
     return sealed_upload(
         plain,
         ciphertext,

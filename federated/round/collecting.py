@@ -27,6 +27,7 @@ from selenc_tf.lattice import message
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.header import Context, digest_number
 from selenc_tf.lattice.key_store import KeySet
+from selenc_tf.lattice.per_client import PerClientKeys
 from selenc_tf.lattice.refusal import Refusal, must_be_accepted
 
 _BATCH = 8
@@ -85,14 +86,14 @@ class Rules(NamedTuple):
 
     Attributes:
       engine: What messages are made with.
-      keys: The public name of the keys.
+      keys: The public name of the keys, or that there are none.
       groups: Lengths of the consecutive groups of entries that share a bound; they add
         up to n.
       fail: Whether a refused upload fails the round instead of being left out.
     """
 
     engine: Engine
-    keys: KeySet
+    keys: KeySet | PerClientKeys
     groups: tuple[int, ...]
     fail: bool
 
@@ -100,6 +101,20 @@ class Rules(NamedTuple):
     def num_parameters(self) -> int:
         """The number of entries, n."""
         return sum(self.groups)
+
+    @property
+    def shared_keys(self) -> KeySet:
+        """The name of the keys that clients share.
+
+        Raises:
+          TypeError: If they share none.
+        """
+        if isinstance(self.keys, PerClientKeys):
+            raise TypeError(
+                "`keys` must name a key that clients share where clients open the sum, "
+                "got `PerClientKeys`. Take a `KeySet`."
+            )
+        return self.keys
 
 
 def nothing_collected() -> Collected:

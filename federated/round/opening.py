@@ -11,6 +11,9 @@ from federated.round import announcement, client, server, wiring
 from federated.round.announcement import Announcement
 from federated.round.collecting import Rules
 from federated.round.upload_phase import Uploaded
+from selenc_tf.lattice import engine as engine_lib
+from selenc_tf.lattice.key_store import KeySet
+from selenc_tf.lattice.per_client import PerClientCipher, PerClientKeys
 
 
 class CohortBroadcast(NamedTuple):
@@ -27,6 +30,28 @@ class SumBroadcast(NamedTuple):
     cohort: Any
 
 
+def check_shared(
+    what: str, keys: KeySet | PerClientKeys, engine: engine_lib.Engine
+) -> None:
+    """Checks, where a round is built, that its clients share a key.
+
+    Args:
+      what: Which round it is, in words.
+      keys: What was given.
+      engine: Likewise.
+
+    Raises:
+      ValueError: If they do not.
+    """
+    own = isinstance(engine.cipher, PerClientCipher)
+    if own or isinstance(keys, PerClientKeys):
+        raise ValueError(
+            f"{what} needs a key that clients share: the sum of secrets of their own "
+            "ends at the server, and no client could open. Take a `KeySet` and "
+            "`catalog.cipher`."
+        )
+
+
 def in_shares(uploaded: Uploaded, rules: Rules, min_clients: int) -> tff.Value:
     """Clients open a share each, for the server: together they decrypt once.
 
@@ -35,7 +60,7 @@ def in_shares(uploaded: Uploaded, rules: Rules, min_clients: int) -> tff.Value:
     sorted nonces of who is in the sum -----|-> rank (or refusal: too few clients)
     a share of the sum for each rank <------|-- rank
                                    ---------|-> share -> judge, decrypt
-    the shares, for `server.assemble` <-----|-- OpenedShare
+    the shares, joined <--------------------|-- OpenedShare
     ```
 
     Args:
@@ -44,7 +69,7 @@ def in_shares(uploaded: Uploaded, rules: Rules, min_clients: int) -> tff.Value:
       min_clients: The smallest cohort whose sum clients are willing to open.
 
     Returns:
-      A `client.OpenedShare` of all shares, at the server.
+      The sums of codes, of `client.sum_dtype`, at the server.
     """
 
     def tell(total: server.CipherSum) -> Any:
@@ -88,12 +113,17 @@ def in_shares(uploaded: Uploaded, rules: Rules, min_clients: int) -> tff.Value:
         sent,
         uploaded.told,
     )
-    return wiring.aggregate(
+    came = wiring.aggregate(
         opened,
         server.no_shares,
         server.collect_share,
         server.join_shares,
     )
+
+    def join(total: server.CipherSum, came: client.OpenedShare) -> tf.Tensor:
+        return server.join_codes(total, came, rules.engine)
+
+    return wiring.apply(join, uploaded.total, came)
 
 
 def by_everyone(

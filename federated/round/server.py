@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from federated.round import client, collecting
 from federated.round.collecting import Collected, Rules
+from selenc_tf.lattice import engine as engine_lib
 from selenc_tf.lattice import message, shares
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.header import Context
@@ -133,26 +134,20 @@ def pick_share(total: CipherSum, rank: tf.Tensor) -> tf.Tensor:
     return shares.cut(total.ciphertext, share)
 
 
-def assemble(
-    total: CipherSum,
-    opened: client.OpenedShare,
-    mask: Mask,
-    bound: tf.Tensor,
-    engine: Engine,
-) -> OpenedSum:
-    """Puts the opened shares and the visible sum together.
+def join_codes(
+    total: CipherSum, opened: client.OpenedShare, engine: Engine
+) -> tf.Tensor:
+    """Puts the opened shares of a sum together.
 
     Runs on: server. Sees: the published aggregate.
 
     Args:
       total: The encrypted sum.
       opened: The opened shares of all clients, `rank` [k] and `codes` [k].
-      mask: bool [n].
-      bound: float32 [] or [m].
       engine: As at encryption.
 
     Returns:
-      The decrypted sum.
+      `client.sum_dtype` [codes], the sums of codes.
 
     Raises:
       InvalidArgumentError: When run, if a share is missing.
@@ -179,18 +174,66 @@ def assemble(
     with tf.control_dependencies([op for op in (complete,) if op is not None]):
         in_order = tf.gather(opened.codes, tf.argsort(opened.rank))
     dtype = client.sum_dtype(engine)
-    codes = tf.map_fn(
+    return tf.map_fn(
         lambda text: tf.io.parse_tensor(text, dtype),
         in_order,
         fn_output_signature=tf.RaggedTensorSpec([None], dtype, ragged_rank=0),
     ).values
+
+
+def open_released(
+    total: CipherSum, released: tf.Tensor, context: Context, engine: Engine
+) -> tf.Tensor:
+    """Opens a sum whose messages have secrets of their own.
+
+    Runs on: server. Sees: the published aggregate, and the sum of the secrets.
+
+    Args:
+      total: The encrypted sum.
+      released: int32 [N], the sum of what the clients in it released.
+      context: Of the round.
+      engine: As at encryption.
+
+    Returns:
+      `client.sum_dtype` [codes], the sums of codes.
+
+    Raises:
+      InvalidArgumentError: When run, if a client of the sum released nothing.
+    """
+    codes = engine_lib.open_released(
+        engine, released, total.ciphertext, context, tf.size(total.cohort)
+    )
+    return tf.cast(codes, client.sum_dtype(engine))
+
+
+def assemble(
+    total: CipherSum,
+    codes: tf.Tensor,
+    mask: Mask,
+    bound: tf.Tensor,
+    engine: Engine,
+) -> OpenedSum:
+    """Puts the opened and the visible sum together.
+
+    Runs on: server. Sees: the published aggregate.
+
+    Args:
+      total: The encrypted sum.
+      codes: Integers [codes], the sums of codes, however they were opened.
+      mask: bool [n].
+      bound: float32 [] or [m].
+      engine: As at encryption.
+
+    Returns:
+      The decrypted sum.
+    """
     m = tf.math.count_nonzero(mask)
     hidden = engine.codec.decode(tf.cast(codes[:m], tf.int64), bound)
     return OpenedSum(
         vector=client.merge(total.visible_sum, hidden, mask),
         saturated=engine.count_saturated(codes, m),
         hidden=m,
-        clients=clients,
+        clients=tf.size(total.cohort),
         weight_sum=tf.cast(engine.number_of(codes, m), tf.float32)
         if engine.more_codes
         else total.weight_sum,

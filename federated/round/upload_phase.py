@@ -77,7 +77,7 @@ def run(
     """
 
     def read_check(announced: Announcement) -> Any:
-        return key_store.read_check(rules.keys, announced.round)
+        return key_store.read_check(rules.shared_keys, announced.round)
 
     def protect(
         own: Contribution,
@@ -91,26 +91,41 @@ def run(
             own.vector, own.weight, *terms, secret_key, nonce, rules.engine
         )
 
-    def add_up(
-        collected: collecting.Collected, announced: Announcement
-    ) -> server.CipherSum:
-        context = announcement.terms_of(announced, rules).context
-        return server.add_ciphertexts(collected, context, rules)
+    # By a computation of its own, which has nothing to do with the key.
+    key_check = wiring.apply(read_check, told)
+    # Orders the clients without naming them; two equal ones are refused later.
+    nonce = wiring.evaluate(drawing.draw, tff.CLIENTS)
+    uploads = wiring.apply(protect, own, told, key_check, nonce)
+    return Uploaded(add_up(uploads, announced, rules), key_check, nonce, told)
+
+
+def add_up(uploads: tff.Value, announced: tff.Value, rules: Rules) -> tff.Value:
+    """Wires how the server judges uploads and adds those that it takes.
+
+    Args:
+      uploads: A `client.Upload` of each client, at the clients.
+      announced: An `Announcement`, at the server.
+      rules: What uploads must keep to.
+
+    Returns:
+      A `server.CipherSum`, at the server.
+    """
 
     def collect(
         collected: collecting.Collected, upload: client.Upload
     ) -> collecting.Collected:
         return collecting.collect(collected, upload, rules)
 
-    # By a computation of its own, which has nothing to do with the key.
-    key_check = wiring.apply(read_check, told)
-    # Orders the clients without naming them; two equal ones are refused later.
-    nonce = wiring.evaluate(drawing.draw, tff.CLIENTS)
+    def add_up(
+        collected: collecting.Collected, announced: Announcement
+    ) -> server.CipherSum:
+        context = announcement.terms_of(announced, rules).context
+        return server.add_ciphertexts(collected, context, rules)
+
     collected = wiring.aggregate(
-        wiring.apply(protect, own, told, key_check, nonce),
+        uploads,
         collecting.nothing_collected,
         collect,
         lambda left, right: collecting.join(left, right, rules),
     )
-    total = wiring.apply(add_up, collected, announced)
-    return Uploaded(total, key_check, nonce, told)
+    return wiring.apply(add_up, collected, announced)

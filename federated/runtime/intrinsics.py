@@ -231,9 +231,10 @@ def _secure_sum(uri: str, combine: secure_sums.SecureSumFn) -> IntrinsicFn:
                 run.tap.to_server(
                     uri, value_type, client, summand, seen_by_server=False
                 )
-        return AtServer(
-            combine(value.values, value_type, parameter, type_spec.parameter[1])
-        )
+        total = combine(value.values, value_type, parameter, type_spec.parameter[1])
+        if run.tap is not None and value.values:
+            run.tap.summed(uri, value_type, total)
+        return AtServer(total)
 
     return secure_sum
 

@@ -8,6 +8,7 @@ Crossing | reported as
 --- | ---
 an input of `federated_aggregate` (sums and means are made of it) | CLIENTS_TO_SERVER
 a summand of a secure sum | CLIENTS_TO_SERVER, `value=None`, `seen_by_server=False`
+the result of a secure sum | SECURE_SUM_TO_SERVER, once, with no bytes of its own
 the keys of `federated_select` | CLIENTS_TO_SERVER; those of the secure one not seen
 the result of `federated_broadcast` | SERVER_TO_CLIENTS, one for each client
 the slices that `federated_select` selects | SERVER_TO_CLIENTS, one for each client
@@ -36,6 +37,11 @@ class Direction(enum.Enum):
 
     CLIENTS_TO_SERVER = "clients_to_server"
     SERVER_TO_CLIENTS = "server_to_clients"
+    SECURE_SUM_TO_SERVER = "secure_sum_to_server"
+
+
+ALL_CLIENTS = -1
+"""In place of a client's index, where a value is of the whole cohort."""
 
 
 class Crossing(NamedTuple):
@@ -43,7 +49,8 @@ class Crossing(NamedTuple):
 
     Attributes:
       direction: from the client to the server, or back.
-      client: index of the client in this call's cohort.
+      client: index of the client in this call's cohort; `ALL_CLIENTS` for the result of a
+        secure sum.
       round: index, from 0 and within one context, of the call among those in which
         at least one value crossed. Calls without a crossing (an initialisation, say,
         or a round without clients) have no index.
@@ -169,6 +176,21 @@ class Tap:
             seen_by_server=seen_by_server,
         )
         self._report(crossing)
+
+    def summed(self, intrinsic: str, type_spec: tff.Type, value: Value) -> None:
+        """Reports the result of a secure sum, which the server gets."""
+        self._report(
+            Crossing(
+                direction=Direction.SECURE_SUM_TO_SERVER,
+                client=ALL_CLIENTS,
+                round=self._round_index(),
+                intrinsic=intrinsic,
+                type=type_spec,
+                value=to_observed(value, type_spec),
+                wire_bytes=0,
+                seen_by_server=True,
+            )
+        )
 
     def to_client(
         self,

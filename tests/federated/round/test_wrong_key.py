@@ -81,7 +81,8 @@ def test_it_is_left_out_and_the_others_open_their_sum(stores, wrong):
                 key, share, rank, total.cohort, terms(keys).context, ENGINE
             ),
         )
-    summed = server.assemble(total, opened, MASK, known.bound, ENGINE)
+    codes = server.join_codes(total, opened, ENGINE)
+    summed = server.assemble(total, codes, MASK, known.bound, ENGINE)
     exact = np.delete(vectors, wrong, 0).astype(np.float64).sum(axis=0)
     assert np.max(np.abs(summed.vector - exact)) <= CODEC.max_abs_error(BOUND, 2) + 1e-6
     assert summed.clients == 2

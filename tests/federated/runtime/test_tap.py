@@ -10,7 +10,13 @@ import tensorflow_federated as tff
 
 from federated import runtime
 from federated.runtime.sequences import ListSequence
-from federated.runtime.tap import Crossing, Direction, varint_bytes, wire_bytes
+from federated.runtime.tap import (
+    ALL_CLIENTS,
+    Crossing,
+    Direction,
+    varint_bytes,
+    wire_bytes,
+)
 
 tf_comp = tff.tensorflow.computation
 fed_comp = tff.federated_computation
@@ -139,6 +145,10 @@ class TestCrossings:
             (1, None, 4),
         ]
         assert all(c.intrinsic == uri and not c.seen_by_server for c in summands)
+        # The server gets the sum, of all clients together.
+        (total,) = (c for c in seen if c.direction is Direction.SECURE_SUM_TO_SERVER)
+        assert (total.client, total.value, total.wire_bytes) == (ALL_CLIENTS, 9, 0)
+        assert total.intrinsic == uri and total.seen_by_server and seen[-1] is total
 
     @pytest.mark.parametrize("secure", [False, True])
     def test_select(self, context, seen, secure):
