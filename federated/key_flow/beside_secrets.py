@@ -16,7 +16,7 @@ from typing import Any
 
 from tensorflow.core.framework import types_pb2
 
-from federated.key_flow import op_kinds
+from federated.key_flow import op_kinds, pure_ops
 
 _FAMILIES = {
     "control flow": """
@@ -63,9 +63,34 @@ BESIDE_SECRETS = frozenset(
 )
 """Names of operations."""
 
+_SHORT = frozenset({"BatchToSpaceND"})
+"""Of arrays: with crops that overflow it does not write all of its output."""
+
+WHILE_SECRETS_WAIT: frozenset[str] = (
+    BESIDE_SECRETS
+    | op_kinds.CASES
+    | op_kinds.HARMLESS
+    | op_kinds.RANDOM
+    | op_kinds.SWITCHES
+    | pure_ops.of_families(
+        "array", "bitwise", "list", "manip", "math", "stateless_random", "string"
+    )
+    | {"DynamicStitch", "Merge", "TopKV2"}
+) - _SHORT
+"""The operations that may run while a client keeps the secret of a message.
+
+That lies in memory from its encryption until the cohort is announced, while others run
+graphs of their own. So whatever comes after the first encryption may be made of nothing
+but these: no layers of models, of whose kernels some read behind an argument or leave an
+output unwritten. Training comes before.
+"""
+
 
 def strangers(
-    nodes: Sequence[Any], functions: Mapping[str, Any], trusted: Collection[str]
+    nodes: Sequence[Any],
+    functions: Mapping[str, Any],
+    trusted: Collection[str],
+    allowed: Collection[str] = BESIDE_SECRETS,
 ) -> Iterator[Any]:
     """The nodes of a graph, and of functions that it calls, that are not among them.
 
@@ -73,6 +98,7 @@ def strangers(
       nodes: of the graph.
       functions: its library.
       trusted: the functions that are trusted as they are.
+      allowed: the names of the others.
     """
     waiting, seen = [nodes], set(trusted)
     while waiting:
@@ -80,7 +106,7 @@ def strangers(
             called = [*op_kinds.functions_of(node)]
             if node.op in functions:
                 called.append(node.op)
-            elif node.op not in BESIDE_SECRETS or _comes_with_functions(node):
+            elif node.op not in allowed or _comes_with_functions(node):
                 yield node
             for name in called:
                 if name in functions and name not in seen:

@@ -11,10 +11,17 @@ import numpy as np
 import tensorflow as tf
 
 from federated.key_flow import bodies
-from selenc_tf.lattice import device_cipher, pad_cipher, parameters, shell_cipher
+from selenc_tf.lattice import (
+    device_cipher,
+    device_per_client,
+    pad_cipher,
+    parameters,
+    shell_cipher,
+)
 from selenc_tf.lattice.cipher import Cipher
 from selenc_tf.lattice.device import pad_parameters
 from selenc_tf.lattice.device import parameters as device_parameters
+from selenc_tf.lattice.per_client import PerClientCipher
 
 
 class Role(enum.Enum):
@@ -25,6 +32,9 @@ class Role(enum.Enum):
     ENCRYPT = "encrypts"
     ADD = "adds ciphertexts"
     DECRYPT = "decrypts"
+    SEAL = "draws a secret and encrypts under it"
+    RELEASE = "gives a secret out for a secure sum over a cohort"
+    OPEN = "opens by a sum of secrets"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +43,9 @@ class Trusted:
 
     Attributes:
       role: what it does.
-      key: index of the argument that is the key; for ENCRYPT and DECRYPT.
-      data: index of the argument that is encrypted, added or decrypted.
+      key: index of the argument that is the key, the secret or the sum of secrets; for
+        all but KEYGEN, ENTROPY, ADD and SEAL.
+      data: index of the argument that is encrypted, added, opened, or the cohort.
     """
 
     role: Role
@@ -57,11 +68,12 @@ class CipherOps:
     by_body: Mapping[str, Trusted] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, *ciphers: Cipher) -> "CipherOps":
+    def of(cls, *ciphers: Cipher | PerClientCipher) -> "CipherOps":
         """The functions of ciphers, each a `tf.function` with an input signature."""
         found: dict[str, Trusted] = {}
         for cipher in ciphers:
-            for name, trusted in _ROLES.items():
+            own = isinstance(cipher, PerClientCipher)
+            for name, trusted in (_OWN_ROLES if own else _ROLES).items():
                 body = body_of(getattr(cipher, name))
                 if body is not None:
                     found[body] = trusted
@@ -76,8 +88,8 @@ class CipherOps:
         """
         graphs = list(graphs)
         shells = map(_shell_cipher, sorted(_parameters_in(graphs), key=repr))
-        spelled = map(_spelled_cipher, sorted(_texts_in(graphs)))
-        return cls.of(*shells, *filter(None, spelled))
+        spelled = map(_spelled_ciphers, sorted(_texts_in(graphs)))
+        return cls.of(*shells, *itertools.chain.from_iterable(spelled))
 
 
 _ROLES = {
@@ -85,6 +97,13 @@ _ROLES = {
     "encrypt": Trusted(Role.ENCRYPT, key=0, data=1),
     "add": Trusted(Role.ADD, data=0),
     "decrypt": Trusted(Role.DECRYPT, key=0, data=1),
+}
+
+_OWN_ROLES = {
+    "encrypt": Trusted(Role.SEAL, data=1),
+    "add": Trusted(Role.ADD, data=0),
+    "release": Trusted(Role.RELEASE, key=0, data=2),
+    "open": Trusted(Role.OPEN, key=1, data=4),
 }
 
 
@@ -107,15 +126,22 @@ def _shell_cipher(chosen: parameters.Parameters) -> Cipher:
     return shell_cipher.build_shell_cipher(chosen)
 
 
-# The ciphers that spell their parameters out in their graphs: how they read them.
-_BY_TEXT: Mapping[str, Callable[[str], Cipher]] = {
-    device_parameters.NAME: lambda text: device_cipher.build_device_cipher(
-        device_parameters.RlweParameters.from_text(text)
-    ),
-    pad_parameters.NAME: lambda text: pad_cipher.build_pad_cipher(
-        pad_parameters.PadParameters.from_text(text)
-    ),
-}
+def _of_rlwe(text: str) -> tuple[Cipher | PerClientCipher, ...]:
+    chosen = device_parameters.RlweParameters.from_text(text)
+    shared = device_cipher.build_device_cipher(chosen)
+    # Whether sums of secrets may become known.
+    if chosen.variance < device_parameters.PER_CLIENT_VARIANCE:
+        return (shared,)
+    return shared, device_per_client.build_per_client_cipher(chosen)
+
+
+def _of_pad(text: str) -> tuple[Cipher | PerClientCipher, ...]:
+    chosen = pad_parameters.PadParameters.from_text(text)
+    return (pad_cipher.build_pad_cipher(chosen),)
+
+
+_BY_TEXT = {device_parameters.NAME: _of_rlwe, pad_parameters.NAME: _of_pad}
+"""The ciphers that spell their parameters out in their graphs: how they read them."""
 
 
 def _texts_in(graphs: Iterable[tf.compat.v1.GraphDef]) -> set[bytes]:
@@ -133,13 +159,13 @@ def _texts_in(graphs: Iterable[tf.compat.v1.GraphDef]) -> set[bytes]:
 
 
 @functools.lru_cache(maxsize=8)
-def _spelled_cipher(text: bytes) -> Cipher | None:
-    """The cipher of the parameters in a text, if they are some and are secure."""
+def _spelled_ciphers(text: bytes) -> tuple[Cipher | PerClientCipher, ...]:
+    """The ciphers of the parameters in a text, if they are some and are secure."""
     try:
         spelled = text.decode()
         return _BY_TEXT[spelled.split(" ", 1)[0]](spelled)
     except ValueError:
-        return None
+        return ()
 
 
 def _parameters_in(

@@ -48,6 +48,7 @@ from federated.key_flow.cipher_ops import CipherOps, Role
 from federated.key_flow.graph_order import data_inputs, in_order, node_of
 from federated.key_flow.labels import (
     MAY,
+    NO_OWN,
     NONE,
     ORDINARY,
     SECRET,
@@ -139,9 +140,26 @@ class GraphTaint:
                 self.has_secret = bool(self.sources or union(feeds.values()) & SECRET)
                 return tuple(look_up(name) for name in fetches)
 
-    def strangers(self) -> set[Site]:
-        """The operations that nobody needs beside a secret (`beside_secrets.py`)."""
-        nodes = beside_secrets.strangers(self._nodes, self._functions, self._trusted)
+    @property
+    def draws(self) -> bool:
+        """Whether secrets of messages are drawn in it."""
+        return any(site.op == Role.SEAL.name.lower() for site in self.sources)
+
+    def strangers(self, waiting: bool = False) -> set[Site]:
+        """The operations that nobody needs beside a secret (`beside_secrets.py`).
+
+        Args:
+          waiting: whether the secret is that of a message, which another graph drew and a
+            third will release.
+        """
+        allowed = (
+            beside_secrets.WHILE_SECRETS_WAIT
+            if waiting
+            else beside_secrets.BESIDE_SECRETS
+        )
+        nodes = beside_secrets.strangers(
+            self._nodes, self._functions, self._trusted, allowed
+        )
         return {Site(node.op, node.name) for node in nodes}
 
     def _body(
@@ -252,7 +270,7 @@ class GraphTaint:
             return self._loop(node, inputs, context)
         if node.op == "Const":
             nothing = any(dim.size == 0 for dim in _shape_of(node).dim)
-            return (frozenset({Label.LOOSE}) if nothing else ORDINARY,)
+            return (NO_OWN | {Label.LOOSE} if nothing else ORDINARY,)
         if node.op == "IdentityN":
             return tuple(inputs)
         if node.op in op_kinds.WHOLE:
@@ -416,9 +434,9 @@ class GraphTaint:
         function = self._functions.get(name)
         if name in self._trusted:
             declared = self._trusted[name]
-            if declared.role in (Role.KEYGEN, Role.ENTROPY):
+            if declared.role in (Role.KEYGEN, Role.ENTROPY, Role.SEAL):
                 self.sources.add(Site(declared.role.name.lower(), node.name))
-            return (trusted.outcome(declared, arguments),)
+            return trusted.outcomes(declared, arguments)
         if function is None or name in self._running or _may_be_replaced(function):
             # A body that is not here, recursion, or one that TensorFlow may exchange.
             return self._unknown(node, arguments, context)
@@ -450,7 +468,7 @@ def _of_record(record: key_files.Record, given: Labels) -> Labels:
     if record.number < key_files.PUBLIC_RECORDS:
         return given | ORDINARY
     if record.number == key_files.PUBLIC_RECORDS:
-        return given | {Label.KEY, Label.UNADDED, Label.FORGED}
+        return given | {Label.KEY, Label.UNADDED, Label.FORGED} | NO_OWN
     return given | {Label.KEY} | ORDINARY
 
 
@@ -473,7 +491,7 @@ def _says_a_size(shape: Any) -> bool:
 def _condition(labels: Labels) -> Labels:
     """What a choice adds to what is chosen: not how it was made."""
     found = labels & MAY
-    return found | {Label.SIZE, Label.LOOSE} if found & SECRET else found
+    return found | {Label.SIZE, Label.LOOSE} | NO_OWN if found & SECRET else found
 
 
 def _computed(node: Any, inputs: Sequence[Labels]) -> Labels:

@@ -19,15 +19,21 @@ class Label(enum.Enum):
     KEY = "raw key material"
     ENTROPY = "secret randomness"
     OPENED_OWN = "a decrypted ciphertext that is not known to be a sum"
+    OWN_SECRET = "the secret of a message, which only sums of may be told"
     CIPHERTEXT = "a client's own ciphertext"
     SUM = "the outcome of a server's aggregation"
     DECRYPTED = "a decrypted sum"
+    SECRET_SUM = "a sum of secrets of messages"
     SIZE = "a shape in which a secret may show"
     DEFERRED = "a data set that does something when it is read"
 
     LOOSE = "not, or not only, a key as its declared reader gave it"
     UNADDED = "not, or not only, what the cipher's own adder made"
     FORGED = "not, or not only, what the cipher made"
+    UNDRAWN = "not, or not only, the secret of one message as it was drawn"
+    UNRELEASED = "not, or not only, what was released of one to a cohort"
+    UNTOLD = "not, or not only, what the server told all clients"
+    UNSUMMED = "not, or not only, a secure sum of what was released"
     HEAD = "as the other labels say but for its first element"
 
 
@@ -35,10 +41,17 @@ Labels: TypeAlias = frozenset[Label]
 
 NONE: Labels = frozenset()
 
-SECRET: Labels = frozenset({Label.KEY, Label.ENTROPY, Label.OPENED_OWN})
+SECRET: Labels = frozenset(
+    {Label.KEY, Label.ENTROPY, Label.OPENED_OWN, Label.OWN_SECRET}
+)
 """What must not reach the server."""
 
-ORDINARY: Labels = frozenset({Label.LOOSE, Label.UNADDED, Label.FORGED})
+NO_OWN: Labels = frozenset(
+    {Label.UNDRAWN, Label.UNRELEASED, Label.UNTOLD, Label.UNSUMMED}
+)
+"""What has nothing to do with secrets of messages."""
+
+ORDINARY: Labels = NO_OWN | {Label.LOOSE, Label.UNADDED, Label.FORGED}
 """What nobody made who is trusted."""
 
 NEGATIVE: Labels = ORDINARY | {Label.HEAD}

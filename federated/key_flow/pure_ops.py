@@ -129,3 +129,8 @@ _FAMILIES = {
 
 PURE_OPS = frozenset(name for names in _FAMILIES.values() for name in names.split())
 """Names of operations."""
+
+
+def of_families(*names: str) -> frozenset[str]:
+    """The operations of families of the list."""
+    return frozenset(op for name in names for op in _FAMILIES[name].split())

@@ -28,6 +28,10 @@ Value: TypeAlias = Any
 """A leaf, a tuple of values, a `Placed`, or a function of values."""
 
 
+NEITHER: Leaf = {Label.UNDRAWN: (), Label.UNRELEASED: ()}
+"""What secrets of two messages are together."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Placed:
     """A value at the server, or of one client after another.
@@ -110,8 +114,18 @@ def joined(left: Value, right: Value, type_spec: tff.Type) -> Value:
 
 
 def union_of(*leaves: Leaf) -> Leaf:
-    """All labels; of two paths the first stays."""
-    return dict(item for leaf in reversed(leaves) for item in leaf.items())
+    """All labels; of two paths the first stays.
+
+    Of secrets of two messages nobody could tell which is released: it is neither.
+    """
+    union = dict(item for leaf in reversed(leaves) for item in leaf.items())
+    return {**union, **NEITHER} if len(drawn_in(*leaves)) > 1 else union
+
+
+def drawn_in(*leaves: Leaf) -> set[Trace]:
+    """Where the secrets of messages were drawn that may have gone into leaves."""
+    own = Label.OWN_SECRET
+    return {leaf[own][:1] for leaf in leaves if own in leaf}
 
 
 def relabelled(

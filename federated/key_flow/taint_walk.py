@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import tensorflow as tf
@@ -13,11 +13,14 @@ from federated.key_flow.graph_taint import GraphTaint, Kept
 from federated.key_flow.labels import SECRET, SHOWN, Label, Labels
 from federated.key_flow.report import Crossing, Field, KeyFlowReport, Source, Violation
 from federated.key_flow.taint_values import (
+    NEITHER,
     Leaf,
     Placed,
+    Trace,
     Value,
     as_sequence,
     build,
+    drawn_in,
     fixed_point,
     joined,
     leaves_of,
@@ -28,9 +31,13 @@ from federated.key_flow.taint_values import (
     union_of,
     with_labels,
 )
+from federated.key_flow.trusted import is_released
 from federated.runtime.tap import Direction
 
 _CLIENTS, _SERVER, _UNPLACED = "clients", "server", "unplaced"
+
+_SECRETS_MAY_GO = "federated_secure_sum_bitwidth"
+"""Where secrets of messages may go, once they are released."""
 
 
 class Walk:
@@ -53,6 +60,11 @@ class Walk:
         # What counts only if a secret is held from one graph to another.
         self._beside: dict[Violation, None] = {}
         self._holds_secret = False
+        # Graphs that drew secrets of messages, and those whose secrets were released.
+        self._draws, self._lazy = 0, False
+        # What functions of sequences do, which is done when somebody reads the sequence.
+        self._late: dict[Violation, None] = {}
+        self._released: set[Trace] = set()
         self._sources: dict[Source, None] = {}
         self._crossings: list[Crossing] = []
 
@@ -78,6 +90,7 @@ class Walk:
             violations=(
                 *self._violations,
                 *(self._beside if self._holds_secret else ()),
+                *(self._late if self._draws else ()),
                 *others,
             ),
             to_server=self._in_direction(Direction.CLIENTS_TO_SERVER),
@@ -141,9 +154,12 @@ class Walk:
         self.kept = taint.kept
         self._note_sites(taint)
         left = (*outputs, self.kept.heap)
-        self._holds_secret |= any(labels & SECRET for labels in left)
+        kept = SECRET - {Label.OWN_SECRET}
+        self._holds_secret |= any(labels & kept for labels in left)
         origins = ", ".join(sorted({site.op for site in taint.sources}))
-        leaves = [self._traced(labels, given, origins) for labels in outputs]
+        leaves = self._told_apart(
+            [self._traced(labels, given, origins) for labels in outputs], taint, given
+        )
         value = build(type_spec.result, iter(leaves))
         if self._placement == _CLIENTS:
             return value
@@ -151,6 +167,39 @@ class Walk:
         # whoever drives the computation, the server.
         where = f"{self._placement}, in {self._step}"
         return self._keep_out(value, type_spec.result, SECRET, f"computed {where}")
+
+    def _told_apart(
+        self, leaves: list[Leaf], taint: GraphTaint, given: list[Leaf]
+    ) -> list[Leaf]:
+        """Says of secrets of messages which graph drew them.
+
+        Of several that meet in a graph nobody could tell which comes out.
+        """
+        own, before = Label.OWN_SECRET, drawn_in(*given)
+        start: Trace = ()
+        if taint.draws:
+            self._draws += 1
+            start = (f"drawn by encryption {self._draws}",)
+        mixed = NEITHER if len(before) + taint.draws > 1 else {}
+        return [
+            {**leaf, own: (*start, *leaf[own]), **mixed} if own in leaf else leaf
+            for leaf in leaves
+        ]
+
+    def release(self, name: str, leaf_type: tff.Type, leaf: Leaf, uri: str) -> None:
+        """Reports the secret of a message that is released for the second time."""
+        drawn = drawn_in(leaf)
+        if drawn & self._released:
+            text = leaf_type.compact_representation()
+            found = Violation(
+                Label.OWN_SECRET,
+                f"released twice, now to `{uri}`: the sums differ by single secrets",
+                name,
+                text,
+                leaf[Label.OWN_SECRET],
+            )
+            self._violations[found] = None
+        self._released |= drawn
 
     def _note_sites(self, taint: GraphTaint) -> None:
         """Takes down where keys come into a graph and where they leave it sideways."""
@@ -160,6 +209,14 @@ class Walk:
                 place = f"made or read {self._placement}, by the node `{site.node}`"
                 found = Violation(Label.KEY, place, "", site.op, (self._step,))
                 self._violations[found] = None
+        if (self._draws or self._lazy) and not taint.has_secret:
+            for site in sorted(taint.strangers(waiting=True)):
+                place = (
+                    f"in memory while the node `{site.node}` runs, of a kind that is not "
+                    "known to leave memory alone: compute it before messages are encrypted"
+                )
+                found = Violation(Label.OWN_SECRET, place, "", site.op, (self._step,))
+                (self._late if self._lazy else self._violations)[found] = None
         for site in sorted(taint.strangers()):
             place = (
                 f"in memory while the node `{site.node}` runs, of a kind that no reading "
@@ -205,6 +262,15 @@ class Walk:
         return handler(self, uri, type_spec, argument)
 
     @contextlib.contextmanager
+    def lazily(self) -> Iterator[None]:
+        """Everything inside is computed at some time."""
+        before, self._lazy = self._lazy, True
+        try:
+            yield
+        finally:
+            self._lazy = before
+
+    @contextlib.contextmanager
     def at(self, placement: str, uri: str) -> Iterator[None]:
         """Everything inside is computed by that party."""
         before = self._placement, self._step
@@ -215,9 +281,23 @@ class Walk:
             self._placement, self._step = before
 
     def cross(
-        self, direction: Direction, uri: str, value: Value, type_spec: tff.Type
+        self,
+        direction: Direction,
+        uri: str,
+        value: Value,
+        type_spec: tff.Type,
+        released: Sequence[bool] = (),
     ) -> Value:
-        """Records that a value crosses, and returns it without secrets."""
+        """Records that a value crosses, and returns it without secrets.
+
+        Args:
+          direction: Who sends.
+          uri: What moves it.
+          value: What crosses.
+          type_spec: Its type.
+          released: Of each leaf, whether it is a released secret on its way into a sum,
+            which is where it may go.
+        """
         fields = tuple(
             Field(name, leaf_type.compact_representation(), frozenset(leaf) & SHOWN)
             for name, leaf_type, leaf in leaves_of(value, type_spec)
@@ -225,6 +305,14 @@ class Walk:
         self._crossings.append(
             Crossing(direction, uri, type_spec.compact_representation(), fields)
         )
+        if any(released):
+            leaves = [
+                _without(leaf, Label.OWN_SECRET) if own else leaf
+                for own, (_, _, leaf) in zip(
+                    released, leaves_of(value, type_spec), strict=True
+                )
+            ]
+            value = build(type_spec, iter(leaves))
         way = direction.value.replace("_", " ")
         return self._keep_out(value, type_spec, SECRET, f"sent {way} by `{uri}`")
 
@@ -278,9 +366,8 @@ def _broadcast(
     walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
 ) -> Value:
     member = type_spec.parameter.member
-    return Placed(
-        _CLIENTS, walk.cross(Direction.SERVER_TO_CLIENTS, uri, argument.member, member)
-    )
+    value = walk.cross(Direction.SERVER_TO_CLIENTS, uri, argument.member, member)
+    return Placed(_CLIENTS, relabelled(value, member, drop=Label.UNTOLD))
 
 
 def _aggregate(
@@ -310,9 +397,24 @@ def _secure_sum(
     walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
 ) -> Value:
     member = type_spec.parameter[0].member
-    sent = walk.cross(Direction.CLIENTS_TO_SERVER, uri, argument[0].member, member)
-    total = with_labels(sent, member, plain())
-    return Placed(_SERVER, relabelled(total, member, add=Label.SUM, step=uri))
+    sent = argument[0].member
+    ours: list[bool] = []
+    for name, leaf_type, leaf in leaves_of(sent, member):
+        ours.append(uri == _SECRETS_MAY_GO and is_released(frozenset(leaf)))
+        if ours[-1]:
+            walk.release(name, leaf_type, leaf, uri)
+    crossed = walk.cross(Direction.CLIENTS_TO_SERVER, uri, sent, member, ours)
+    total = with_labels(crossed, member, plain())
+    summed = relabelled(total, member, add=Label.SUM, step=uri)
+    leaves = [
+        {**_without(leaf, Label.UNSUMMED), Label.SECRET_SUM: (uri,)} if own else leaf
+        for own, (_, _, leaf) in zip(ours, leaves_of(summed, member), strict=True)
+    ]
+    return Placed(_SERVER, build(member, iter(leaves)))
+
+
+def _without(leaf: Leaf, *labels: Label) -> Leaf:
+    return {label: path for label, path in leaf.items() if label not in labels}
 
 
 def _select(
@@ -341,7 +443,8 @@ def _sequence_map(
 ) -> Value:
     fn, sequence = argument
     element = of_leaf(type_spec.parameter[1].element, sequence)
-    mapped = as_sequence(fn(element), type_spec.result.element)
+    with walk.lazily():
+        mapped = as_sequence(fn(element), type_spec.result.element)
     return union_of(mapped, may(sequence))
 
 

@@ -8,6 +8,12 @@ adds | a sum | what it adds was made by the cipher; else an ordinary value
 decrypts | DECRYPTED | its key is as above, and the ciphertext a sum that came out of a
 server's aggregation, moved only; else OPENED_OWN, and KEY too if the cipher did not make
 all of it
+encrypts under a secret of its own | CIPHERTEXT, as above, whatever its arguments; and an
+OWN_SECRET as it was drawn
+releases | an OWN_SECRET as it was released | on condition that it gets one as it was drawn,
+and a cohort as the server told it to all; else an ordinary value
+opens by a sum of secrets | DECRYPTED | the secrets are a secure sum of what was released,
+and the ciphertext as above; else OPENED_OWN
 
 A key that is encrypted stays a key. An opened value that is encrypted is hidden if its
 shape tells nothing: the number of blocks is not encrypted. Opening what the cipher did not
@@ -29,6 +35,8 @@ from federated.key_flow.cipher_ops import Role, Trusted
 from federated.key_flow.labels import (
     MAY,
     NEGATIVE,
+    NO_OWN,
+    ORDINARY,
     SECRET,
     Label,
     Labels,
@@ -42,18 +50,34 @@ _NOT_MADE = frozenset({Label.FORGED, Label.HEAD})
 _BAD_SUM = frozenset({Label.UNADDED, Label.CIPHERTEXT})
 
 
+def outcomes(trusted: Trusted, inputs: Sequence[Labels]) -> tuple[Labels, ...]:
+    """The labels of what a trusted function gives out: of all outputs, or of each."""
+    if trusted.role is Role.SEAL:
+        everything = union(inputs)
+        drawn = (ORDINARY - {Label.UNDRAWN}) | {Label.OWN_SECRET}
+        # Of this secret the ciphertext tells nothing.
+        return _encrypted(everything), drawn | (everything & SECRET)
+    return (outcome(trusted, inputs),)
+
+
 def outcome(trusted: Trusted, inputs: Sequence[Labels]) -> Labels:
-    """The labels of what a trusted function gives out."""
+    """The labels of what a trusted function with one output gives out."""
     match trusted.role:
         case Role.KEYGEN:
-            return frozenset({Label.KEY, Label.UNADDED, Label.FORGED})
+            return frozenset({Label.KEY, Label.UNADDED, Label.FORGED}) | NO_OWN
         case Role.ENTROPY:
             return ordinary(frozenset({Label.ENTROPY}))
         case Role.ADD:
             return _added(inputs[trusted.data])
+        case Role.RELEASE:
+            return _released(trusted, inputs)
     others = union(
         labels for index, labels in enumerate(inputs) if index != trusted.key
     )
+    if trusted.role is Role.OPEN:
+        if not is_secret_sum(inputs[trusted.key]):
+            return ordinary(*inputs, frozenset({Label.OPENED_OWN}))
+        return _decrypted(inputs[trusted.data], others)
     if not _is_the_key(inputs[trusted.key]):
         return ordinary(*inputs)
     if trusted.role is Role.ENCRYPT:
@@ -65,17 +89,38 @@ def _is_the_key(labels: Labels) -> bool:
     return labels & SECRET == {Label.KEY} and Label.LOOSE not in labels
 
 
+def is_released(labels: Labels) -> bool:
+    """Whether a value is what was released of one secret, and nothing else."""
+    return labels & SECRET == {Label.OWN_SECRET} and Label.UNRELEASED not in labels
+
+
+def is_secret_sum(labels: Labels) -> bool:
+    """Whether a value is a secure sum of what was released, and nothing else."""
+    summed = Label.SECRET_SUM in labels and Label.UNSUMMED not in labels
+    return summed and not labels & SECRET
+
+
+def _released(trusted: Trusted, inputs: Sequence[Labels]) -> Labels:
+    secret, cohort = inputs[trusted.key], inputs[trusted.data]
+    drawn = secret & SECRET == {Label.OWN_SECRET} and Label.UNDRAWN not in secret
+    others = [one for index, one in enumerate(inputs) if index != trusted.key]
+    if not drawn or union(others) & SECRET or Label.UNTOLD in cohort:
+        return ordinary(*inputs)
+    return (ORDINARY - {Label.UNRELEASED}) | {Label.OWN_SECRET}
+
+
 def _encrypted(others: Labels) -> Labels:
     hidden = frozenset() if Label.SIZE in others else frozenset({Label.OPENED_OWN})
     stays = others & SECRET - hidden
     size = {Label.SIZE} if stays else frozenset()
-    return frozenset({Label.CIPHERTEXT, Label.UNADDED}) | _MADE | stays | size
+    made = frozenset({Label.CIPHERTEXT, Label.UNADDED}) | _MADE | NO_OWN
+    return made | stays | size
 
 
 def _added(ciphertexts: Labels) -> Labels:
     if ciphertexts & _NOT_MADE:
         return ordinary(ciphertexts)
-    return (ciphertexts & MAY) | _MADE
+    return (ciphertexts & MAY) | _MADE | NO_OWN
 
 
 def _decrypted(ciphertext: Labels, others: Labels) -> Labels:
@@ -100,7 +145,7 @@ def moved(
     if node.op not in op_kinds.MOVES or not op_kinds.moves_strings(node):
         return None
     kept = union(inputs[op_kinds.MOVES[node.op]]) & NEGATIVE
-    kept = _without_head(node, inputs, by_name, kept) | {Label.LOOSE}
+    kept = _without_head(node, inputs, by_name, kept) | {Label.LOOSE} | NO_OWN
     labels = (union(inputs) & MAY) | kept
     return labels | {Label.SIZE} if labels & SECRET else labels
 
