@@ -34,6 +34,7 @@ from federated.round.upload_phase import Contribution
 from selenc_tf import validation
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
+from selenc_tf.lattice.per_client import PerClientKeys
 from selenc_tf.masks import wire
 from selenc_tf.masks.policy import MaskPolicy
 from selenc_tf.models.any_model import AnyModel
@@ -109,7 +110,7 @@ class Scoring(NamedTuple):
 def build_score_sum(
     scoring: Scoring,
     engine: Engine,
-    keys: KeySet,
+    keys: KeySet | PerClientKeys,
     min_clients: int = 2,
     *,
     fail: bool = True,

@@ -26,6 +26,7 @@ from federated.round.upload_phase import Contribution
 from selenc_tf import flatten
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
+from selenc_tf.lattice.per_client import PerClientKeys
 from selenc_tf.masks import agreement, wire
 from selenc_tf.models.any_model import AnyModel
 
@@ -126,7 +127,7 @@ def build_server_blind_round(
     mask_source: agreement.MaskAgreement | agreement.OwnMask,
     engine: Engine,
     bound: float,
-    keys: KeySet,
+    keys: KeySet | PerClientKeys,
     work: local_work.LocalWork | None = None,
     *,
     fail: bool = True,

@@ -202,8 +202,13 @@ def _bytes(settings: Settings, inputs: Inputs) -> Iterator[str]:
         blocks = -(-codes // engine.codes_per_block)
         encrypted = header.NUM_BYTES + blocks * engine.cipher.upload_bytes
         up = clients * (plain - 4 * hidden + encrypted)
-        # The sum goes down once to be opened, each client gets its share of the blocks.
-        down = clients * (plain + -(-spec.size // 8)) + blocks * engine.cipher.sum_bytes
+        down = clients * (plain + -(-spec.size // 8))
+        if settings.encryption.per_client:
+            # As TFF has them: integers of four bytes.
+            up += clients * 4 * engine.own_cipher.secret_size
+        else:
+            # The sum goes down once to be opened, each client gets its share of it.
+            down += blocks * engine.cipher.sum_bytes
         yield (
             f"At ratio {ratio:g}: {hidden:,} of {spec.size:,} hidden, {up:,} bytes up, "
             f"about {down:,} down."

@@ -1,6 +1,7 @@
 """From settings to the parts of selective encryption, with a key of this session."""
 
 import contextlib
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from selenc_tf.lattice import key_folders, key_store
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
+from selenc_tf.lattice.per_client import PerClientKeys
 from selenc_tf.masks import agreement
 
 
@@ -28,12 +30,13 @@ class Lattice(NamedTuple):
     Attributes:
       engine: Makes messages of vectors.
       bound: The codec's bound, or the first one where bounds adapt.
-      keys: Names the key in the simulated clients' common key store.
+      keys: Names the key in the simulated clients' common key store, or says that
+        there is none.
     """
 
     engine: Engine
     bound: float
-    keys: KeySet
+    keys: KeySet | PerClientKeys
 
 
 class Aggregation(NamedTuple):
@@ -55,12 +58,14 @@ class Lattices(NamedTuple):
       training: `() -> Lattice` for sums of weight times update; every call makes new
         keys, so that no two trainings share any.
       scores: `() -> Lattice` for one sum of scores, with a key of its own.
-      study: For single gradients, all under one key.
+      study: For single gradients, all under one key: their server is blind.
+      cohorts: For sums of a few gradients that the server learns.
     """
 
     training: Callable[[], Lattice]
     scores: Callable[[], Lattice]
     study: Lattice
+    cohorts: Lattice
 
 
 @contextlib.contextmanager
@@ -88,33 +93,40 @@ def fresh_keys(
     numbers = itertools.count()
     # One for all trainings: every new one would be traced anew.
     cohort = engine(asked, training.num_clients)
-    cipher = cohort.keyed_cipher
+    own = PerClientKeys()
     with key_folders.temporary() as folder:
 
         def for_training() -> Lattice:
-            target = folder / f"training-{next(numbers)}"
+            # Clients multiply by their weight before they encode.
+            bound = asked.codec_bound * max(weight, 1)
+            if asked.per_client:
+                return Lattice(cohort, bound, own)
+            target, cipher = folder / f"training-{next(numbers)}", cohort.keyed_cipher
             keys = (
                 key_store.create_series(target, cipher, max(training.rounds, 1))
                 if asked.key_rotation == "round"
                 else key_store.create(target, cipher)
             )
-            # Clients multiply by their weight before they encode.
-            return Lattice(cohort, asked.codec_bound * max(weight, 1), keys)
+            return Lattice(cohort, bound, keys)
 
         def for_scores() -> Lattice:
+            # Without a shared key scores are never summed (`rules.py`).
+            if asked.per_client:
+                return Lattice(cohort, 1.0, own)
             target = folder / f"scores-{next(numbers)}"
-            return Lattice(cohort, 1.0, key_store.create(target, cipher))
+            return Lattice(cohort, 1.0, key_store.create(target, cohort.keyed_cipher))
 
-        study = engine(asked, max(attack.aggregate_clients, attack.cohort_clients))
-        yield Lattices(
-            training=for_training,
-            scores=for_scores,
-            study=Lattice(
-                study,
-                asked.codec_bound,
-                key_store.create(folder / "study.key", study.keyed_cipher),
-            ),
+        together = max(attack.aggregate_clients, attack.cohort_clients)
+        alone = engine(dataclasses.replace(asked, keys="shared"), together)
+        study = Lattice(
+            alone,
+            asked.codec_bound,
+            key_store.create(folder / "study.key", alone.keyed_cipher),
         )
+        cohorts = study
+        if asked.per_client:
+            cohorts = Lattice(engine(asked, together), asked.codec_bound, own)
+        yield Lattices(for_training, for_scores, study, cohorts)
 
 
 def selective(
@@ -143,7 +155,7 @@ def selective(
             names=names,
             codec=lattice.engine.codec,
             scales=catalog.scales(asked.scales, lattice.bound),
-            cipher=lattice.engine.keyed_cipher,
+            cipher=lattice.engine.cipher,
             keys=lattice.keys,
             min_clients=min_clients,
             damaged=aggregators.Damaged(asked.damaged),
@@ -169,7 +181,9 @@ def check_fits(asked: EncryptionSettings, cohorts: Mapping[str, int]) -> None:
     """
     for flag, clients in cohorts.items():
         try:
-            catalog.cipher_parameters(asked.cipher, max(clients, 2), asked.codec_bits)
+            catalog.cipher_parameters(
+                asked.cipher, max(clients, 2), asked.codec_bits, asked.per_client
+            )
         except ValueError as error:
             raise SettingsError(
                 f"`--codec_bits` = {asked.codec_bits} and `--{flag}` = {clients} do not go "
@@ -179,7 +193,8 @@ def check_fits(asked: EncryptionSettings, cohorts: Mapping[str, int]) -> None:
 
 def engine(asked: EncryptionSettings, num_clients: int) -> Engine:
     """What encodes and encrypts sums of so many clients' values."""
+    build = catalog.per_client_cipher if asked.per_client else catalog.cipher
     return Engine(
         FixedPointCodec(asked.codec_bits, asked.codec_rounding),
-        catalog.cipher(asked.cipher, max(num_clients, 2), asked.codec_bits),
+        build(asked.cipher, max(num_clients, 2), asked.codec_bits),
     )

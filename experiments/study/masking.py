@@ -14,6 +14,7 @@ from selenc_tf import catalog, flatten
 from selenc_tf.flatten import FlatSpec
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.key_store import KeySet
+from selenc_tf.lattice.per_client import PerClientKeys
 from selenc_tf.masks import agreement, always_hide, history
 from selenc_tf.masks.policy import MaskPolicy
 from selenc_tf.models.any_model import AnyModel
@@ -147,7 +148,7 @@ def mask_round(
     ratio: float,
     model: AnyModel,
     engine: Engine,
-    keys: KeySet,
+    keys: KeySet | PerClientKeys,
 ) -> mask_rounds.MaskRound:
     """The round in which clients agree on a mask.
 

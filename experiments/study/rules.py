@@ -22,7 +22,7 @@ from selenc_tf import catalog
 
 S = TypeVar("S", bound=Settings)
 
-LAYER_LIST, HEADS = "layer_list", "heads"
+LAYER_LIST, HEADS, SCORE_SUM = "layer_list", "heads", "score_sum"
 
 
 def check(settings: S, *more: Callable[[S], Iterable[str]]) -> None:
@@ -44,6 +44,7 @@ def check(settings: S, *more: Callable[[S], Iterable[str]]) -> None:
         federation,
         _cohorts,
         _masks,
+        _keys,
         _attacks,
         *more,
     )
@@ -193,6 +194,32 @@ def _masks(settings: Settings) -> Iterator[str]:
             "`--head_size` must be at least 1 with `--mask_policy=heads`, got "
             f"{asked.head_size}: the columns of one attention head."
         )
+
+
+def _keys(settings: Settings) -> Iterator[str]:
+    asked, masks = settings.encryption, settings.masks
+    if not asked.per_client:
+        return
+    able = [name for name, entry in catalog.CIPHERS.items() if entry.per_client]
+    if asked.cipher not in able:
+        yield (
+            f"`--keys=per_client` needs a cipher without a shared key, --cipher="
+            f"{' or '.join(able)}, got `--cipher={asked.cipher}`."
+        )
+    if asked.key_rotation != type(asked).key_rotation:
+        yield (
+            f"`--key_rotation={asked.key_rotation}` would do nothing with "
+            "`--keys=per_client`: every message has a secret of its own. Leave it out."
+        )
+    for metric in masks.metrics:
+        known = metric in catalog.METRICS
+        if known and protocols.taken(masks.agreement, metric) == SCORE_SUM:
+            others = [one for one in protocols.fitting(metric) if one != SCORE_SUM]
+            yield (
+                f"`--significance={metric}` takes `--mask_agreement={SCORE_SUM}`, whose "
+                "sum clients open by a key they share, and `--keys=per_client` has none. "
+                f"Take `--mask_agreement={others[0]}`."
+            )
 
 
 def _attacks(settings: Settings) -> Iterator[str]:

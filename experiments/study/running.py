@@ -157,6 +157,7 @@ def _study(
             dataset=inputs.dataset,
             other_rows=inputs.public_rows,
             lattice=lattices.study,
+            cohorts=lattices.cohorts,
             scores=lattices.scores,
             recorder=recorder,
         ),

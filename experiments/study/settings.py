@@ -223,6 +223,14 @@ class EncryptionSettings:
         "The cipher; the insecure one is for comparison.",
         choices=catalog.CIPHERS,
     )
+    keys: str = flag(
+        "keys",
+        "shared",
+        "Who has keys where the server learns a sum: shared is one key of all clients, "
+        "per_client fresh secrets of every client, of which a secure sum tells the server "
+        "the sum, with --cipher=device_rlwe.",
+        choices=("shared", "per_client"),
+    )
     key_rotation: str = flag(
         "key_rotation",
         "run",
@@ -236,6 +244,11 @@ class EncryptionSettings:
         "fail ends the run.",
         choices=("drop", "fail"),
     )
+
+    @property
+    def per_client(self) -> bool:
+        """Whether there is no shared key where the server learns a sum."""
+        return self.keys == "per_client"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ _STAGES = {
     "add_up": Stage.ADD,
     "open_share": Stage.DECRYPT,
     "open_sum": Stage.DECRYPT,
+    "release": Stage.DECRYPT,
 }
 """By the function of `federated` whose graph it is."""
 

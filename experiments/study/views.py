@@ -46,7 +46,8 @@ class Rounds(NamedTuple):
       min_clients: The smallest cohort whose sum clients decrypt.
       dataset: The examples.
       other_rows: Examples of clients that are not attacked.
-      lattice: What gradients are encrypted with.
+      lattice: What gradients are encrypted with where the server stays blind.
+      cohorts: What those are encrypted with whose sum it learns.
       scores: What scores are encrypted with, where a cohort agrees by their sum.
       recorder: The observer of the installed context.
     """
@@ -60,6 +61,7 @@ class Rounds(NamedTuple):
     dataset: Dataset
     other_rows: tuple[int, ...]
     lattice: encryption.Lattice
+    cohorts: encryption.Lattice
     scores: Callable[[], encryption.Lattice]
     recorder: recorder_lib.Recorder
 
@@ -204,7 +206,7 @@ def _revealing(
 ) -> Callable[[list[local_work.Batch]], tuple[views.ServerView, ...]]:
     # Clients multiply by their weight, the number of their examples.
     weight = rounds.asked.batch_size
-    lattice = rounds.lattice._replace(bound=rounds.lattice.bound * weight)
+    lattice = rounds.cohorts._replace(bound=rounds.cohorts.bound * weight)
     round_ = processes.build_reveal_round(
         rounds.model,
         encryption.selective(

@@ -8,8 +8,8 @@ labels instead of tensors:
     graphs        operation by operation                             (`graph_taint.py`)
     intrinsics    what is placed where, and what crosses             (`taint_walk.py`)
 
-A leak is a value labelled KEY, ENTROPY or OPENED_OWN (a decryption of anything but a sum)
-that
+A leak is a value labelled KEY, ENTROPY, OPENED_OWN (a decryption of anything but a sum)
+or OWN_SECRET (the secret of a message, where clients share no key) that
 
 - goes from the clients to the server: into an aggregation, a secure sum, the keys of a
   `federated_select`;
@@ -19,6 +19,9 @@ that
   it decides whether or how often the operation runs;
 - is a result of the computation, at whatever place: whoever drives the computation gets
   it, and may give it back as an argument.
+
+An OWN_SECRET may go one way: as it was drawn, released by the cipher to a cohort that the
+server told to all clients, once, into `federated_secure_sum_bitwidth`.
 
 Nothing is taken for harmless that is not known to be: an operation on none of our lists
 (`pure_ops.py`, `op_kinds.py`) counts as a key that comes in and as a way out, and ciphers
@@ -39,7 +42,9 @@ but these messages. That holds as far as
 Not shown, because it is not in what is computed: how many clients a sum has (of one client
 it is that client's vector, and the same message may be added twice, or two sums be taken of
 which one has a client more; clients refuse cohorts below `min_clients` and messages whose
-check value is not that of so many summands); time; memory; whether the computation
+check value is not that of so many summands; where they share no key, whether the nonce
+that a client compares with the cohort is its own, so that its secret may be the only one in
+a sum); what sums of secrets tell of the noise (`device/parameters.py`); time; memory; whether the computation
 fails, and the text of the error.
 """
 

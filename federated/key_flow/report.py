@@ -43,7 +43,7 @@ class Violation:
     """A secret in the wrong place.
 
     Attributes:
-      label: KEY, ENTROPY or OPENED_OWN.
+      label: KEY, ENTROPY, OPENED_OWN or OWN_SECRET.
       place: where it was found, in words.
       field: name of the offending field; empty for a lone tensor.
       type: TFF type of that field.

@@ -80,6 +80,7 @@ def observe(model):
                 dataset=made_up.pictures(),
                 other_rows=tuple(range(6, 12)),
                 lattice=lattices.study,
+                cohorts=lattices.cohorts,
                 scores=lattices.scores,
                 recorder=recorder,
             )

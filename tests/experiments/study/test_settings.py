@@ -32,6 +32,13 @@ def problems(*arguments: str) -> list[str]:
         ("--model=tests.experiments.own_models:anything", "--data=os.path:join"),
         ("--significance=random", "--mask_agreement=union"),
         ("--rounds=0", "--num_clients=1"),
+        ("--keys=per_client", "--cipher=device_rlwe"),
+        (
+            "--keys=per_client",
+            "--cipher=device_rlwe",
+            "--significance=product",
+            "--mask_agreement=union",
+        ),
     ],
 )
 def test_what_can_be_used(arguments):
@@ -58,6 +65,7 @@ def test_what_can_be_used(arguments):
         ("--codec_rounding=up", "--codec_rounding", "nearest, stochastic"),
         ("--scales=guess", "--scales", "public_bound, previous_aggregate"),
         ("--cipher=rot13", "--cipher", "tf_shell_bgv"),
+        ("--keys=none", "--keys", "shared, per_client"),
         ("--mask_policy=all", "--mask_policy", "top_fraction, per_layer"),
         ("--mask_agreement=vote", "--mask_agreement", "auto, public_seed"),
         ("--mask_history=long", "--mask_history", "none, ema, first"),
@@ -175,6 +183,26 @@ def test_a_module_is_found_where_python_finds_it(module, tmp_path, monkeypatch):
         ),
         (("--mask_policy=heads",), "--head_size"),
         (("--rounds=0", "--num_images=0", "--aggregate_clients=0"), "--rounds"),
+        (
+            ("--keys=per_client",),
+            "without a shared key, --cipher=device_rlwe, got `--cipher=tf_shell_bgv`",
+        ),
+        (
+            ("--keys=per_client", "--cipher=identity_INSECURE"),
+            "got `--cipher=identity_INSECURE`",
+        ),
+        (
+            ("--keys=per_client", "--cipher=device_rlwe", "--key_rotation=round"),
+            "would do nothing",
+        ),
+        (
+            (
+                "--keys=per_client",
+                "--cipher=device_rlwe",
+                "--significance=product",
+            ),
+            "Take `--mask_agreement=interleaved_lists`",
+        ),
     ],
 )
 def test_what_does_not_go_together(flags, advice):
