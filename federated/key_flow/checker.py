@@ -44,8 +44,8 @@ it is that client's vector, and the same message may be added twice, or two sums
 which one has a client more; clients refuse cohorts below `min_clients` and messages whose
 check value is not that of so many summands; where they share no key, whether the nonce
 that a client compares with the cohort is its own, so that its secret may be the only one in
-a sum); what sums of secrets tell of the noise (`device/parameters.py`); time; memory; whether the computation
-fails, and the text of the error.
+a sum); what sums of secrets tell of the noise (`device/parameters.py`); time; memory;
+whether the computation fails, and the text of the error.
 """
 
 import os
