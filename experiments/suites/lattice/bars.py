@@ -12,6 +12,7 @@ from experiments.suites.lattice.side import (
     OURS_16,
     OURS_DEVICE,
     OURS_PAD,
+    OURS_PER_CLIENT,
     PEERS,
 )
 from experiments.suites.lattice.timing import Stage, Times
@@ -78,13 +79,19 @@ BARS = (
     Bar(_CLIENT, OURS_PAD, BEST, 40, lambda t: t.client),
     Bar(_CLIENT, OURS_PAD, OURS_16, 9, lambda t: t.client),
     Bar(_SERVER, OURS_PAD, PEERS, 60, lambda t: t.server),
+    Bar(_CLIENT, OURS_PER_CLIENT, PEERS, 40, lambda t: t.client),
+    Bar(_CLIENT, OURS_PER_CLIENT, BEST, 14, lambda t: t.client),
+    Bar(_CLIENT, OURS_PER_CLIENT, OURS_16, 3, lambda t: t.client),
+    Bar(_SERVER, OURS_PER_CLIENT, PEERS, 40, lambda t: t.server),
 )
 """The bars, for messages of which `SUMMANDS` can be added."""
 
 LIMITS = (
     Limit(_BYTES, OURS_DEVICE, 3.4, lambda t: _bytes_per_value(t), " B"),
+    Limit(_BYTES, OURS_PER_CLIENT, 3.4, lambda t: _bytes_per_value(t), " B"),
     Limit(_BYTES, OURS_PAD, 2.75, lambda t: _bytes_per_value(t), " B"),
     Limit(_OPENING, OURS_DEVICE, 1, lambda t: _encryptions(t)),
+    Limit(_OPENING, OURS_PER_CLIENT, 1, lambda t: _encryptions(t)),
     Limit(_OPENING, OURS_PAD, 10, lambda t: _encryptions(t)),
 )
 """What has no other side to be compared with."""

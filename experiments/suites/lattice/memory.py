@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from experiments.suites import memory
-from experiments.suites.lattice import ours, tenseal
-from experiments.suites.lattice.side import BOUND, Setting, Side
+from experiments.suites.lattice import ours, per_client, tenseal
+from experiments.suites.lattice.side import BOUND, PER_CLIENT, Setting, Side
 
 _TINY = 5000
 
@@ -47,7 +47,9 @@ def peak(
 
     Right in a fresh process only: see `suites.memory`.
     """
-    if setting is None:
+    if cipher == PER_CLIENT:
+        side = per_client.build("", bits)
+    elif setting is None:
         side = ours.build("", bits, cipher)
     else:
         degree, primes, *others = setting

@@ -15,6 +15,7 @@ from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.engine import Engine
 from selenc_tf.lattice.header import Context
 from selenc_tf.lattice.key_store import KeySet
+from selenc_tf.lattice.per_client import PerClientKeys
 from selenc_tf.lattice.refusal import must_be_accepted
 
 # Only its name goes into messages; the key is made and kept in memory.
@@ -27,10 +28,32 @@ def build_engine(bits: int, cipher: str = "tf_shell_bgv") -> Engine:
     return Engine(FixedPointCodec(bits), catalog.cipher(cipher, SUMMANDS, bits))
 
 
-def round_context(engine: Engine, num_values: tf.Tensor) -> Context:
+def round_context(
+    engine: Engine, num_values: tf.Tensor, keys: KeySet | PerClientKeys = _KEYS
+) -> Context:
     """The context of a round that hides so many values."""
     mask = tf.zeros([1], tf.uint8)
-    return engine.context(_KEYS, mask, tf.constant(0, tf.int64), num_values)
+    return engine.context(keys, mask, tf.constant(0, tf.int64), num_values)
+
+
+def add_judged(
+    engine: Engine, messages: Sequence[tf.Tensor], context: Context
+) -> tf.Tensor:
+    """The server's stage: judges messages and adds those that must all be right."""
+    blocks = engine.num_blocks(context.values)
+    verdicts = [
+        engine_lib.judge(engine, message, context, 1, 0, blocks, upload=True)
+        for message in messages
+    ]
+    worst = tf.reduce_max(tf.stack(verdicts))
+    with tf.control_dependencies([must_be_accepted(worst)]):
+        accepted = tf.stack([message_lib.blocks_of(item) for item in messages])
+    return message_lib.assemble(
+        context,
+        tf.constant(len(messages)),
+        tf.constant(0),
+        engine.cipher.add(accepted),
+    )
 
 
 def build(name: str, bits: int, cipher: str = "tf_shell_bgv") -> Side:
@@ -60,18 +83,7 @@ def build(name: str, bits: int, cipher: str = "tf_shell_bgv") -> Side:
 
     @tf.function(input_signature=[[text] * ADDED, number])
     def add(messages: list[tf.Tensor], num_values: tf.Tensor) -> tf.Tensor:
-        context = round_context(engine, num_values)
-        blocks = num_blocks(num_values)
-        verdicts = [
-            engine_lib.judge(engine, message, context, 1, 0, blocks, upload=True)
-            for message in messages
-        ]
-        worst = tf.reduce_max(tf.stack(verdicts))
-        with tf.control_dependencies([must_be_accepted(worst)]):
-            accepted = tf.stack([message_lib.blocks_of(item) for item in messages])
-        return message_lib.assemble(
-            context, tf.constant(ADDED), tf.constant(0), engine.cipher.add(accepted)
-        )
+        return add_judged(engine, messages, round_context(engine, num_values))
 
     @tf.function(input_signature=[text, number, number])
     def open_(
@@ -99,16 +111,9 @@ def build(name: str, bits: int, cipher: str = "tf_shell_bgv") -> Side:
         opened: NDArray[np.float32] = open_(message, numbers[0], numbers[1]).numpy()
         return opened
 
-    def count_bytes(message: Message) -> int:
-        return int(tf.reduce_sum(tf.strings.length(message, "BYTE")))
-
-    chosen, per_slot = engine.cipher, engine.packing.values_per_slot
     return Side(
         name=name,
-        details=f"{chosen.name}, {chosen.num_slots} slots a block, "
-        f"{8 * chosen.upload_bytes / chosen.num_slots:.1f} bits a slot as it is sent, "
-        f"{chosen.plaintext_modulus.bit_length()}-bit t, {per_slot} values a slot, "
-        "secret key",
+        details=f"{in_words(engine)}, secret key",
         setting=None,
         bits=bits,
         max_error=engine.codec.max_abs_error(BOUND, ADDED),
@@ -118,6 +123,21 @@ def build(name: str, bits: int, cipher: str = "tf_shell_bgv") -> Side:
         open=open_all,
         count_bytes=count_bytes,
         cipher=cipher,
+    )
+
+
+def count_bytes(message: Message) -> int:
+    """The length of a message as a client sends it, string [1 + b]."""
+    return int(tf.reduce_sum(tf.strings.length(message, "BYTE")))
+
+
+def in_words(engine: Engine) -> str:
+    """The cipher and how values stand in it."""
+    chosen, per_slot = engine.cipher, engine.packing.values_per_slot
+    return (
+        f"{chosen.name}, {chosen.num_slots} slots a block, "
+        f"{8 * chosen.upload_bytes / chosen.num_slots:.1f} bits a slot as it is sent, "
+        f"{chosen.plaintext_modulus.bit_length()}-bit t, {per_slot} values a slot"
     )
 
 

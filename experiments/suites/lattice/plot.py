@@ -14,6 +14,7 @@ from experiments.suites.lattice.side import (
     OURS_16,
     OURS_DEVICE,
     OURS_PAD,
+    OURS_PER_CLIENT,
     PEERS,
 )
 from experiments.suites.lattice.timing import Times
@@ -24,6 +25,7 @@ _STYLES = {
     OURS_8: (style.SKY, "s", "-"),
     OURS_DEVICE: (style.GREEN, "v", "-"),
     OURS_PAD: (style.PURPLE, "P", "-"),
+    OURS_PER_CLIENT: (style.GREEN, "p", "-."),
     PEERS: (style.VERMILION, "^", "--"),
     BEST: (style.ORANGE, "D", "--"),
 }

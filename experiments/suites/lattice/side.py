@@ -20,6 +20,9 @@ OURS_16 = "selenc-tf, 16 bits"
 OURS_8 = "selenc-tf, 8 bits"
 OURS_DEVICE = "selenc-tf, device_rlwe, 16 bits"
 OURS_PAD = "selenc-tf, additive_pad, 16 bits"
+OURS_PER_CLIENT = "selenc-tf, device_rlwe, per-client secrets, 16 bits"
+PER_CLIENT = "device_rlwe, per-client secrets"
+"""Of a side's cipher, where it has no shared key."""
 PEERS = "TenSEAL, peers' setting"
 BEST = "TenSEAL, best setting"
 
@@ -69,7 +72,7 @@ class Side(NamedTuple):
       add: The server's stage: `ADDED` messages of n values to the message of their sum.
       open: The client's second stage: `(message, n, summands)` to float32 [n].
       count_bytes: The length of a message.
-      cipher: Ours, by its name in the catalogue.
+      cipher: Ours, by its name in the catalogue, or `PER_CLIENT`.
     """
 
     name: str

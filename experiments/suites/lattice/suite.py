@@ -24,6 +24,7 @@ from experiments.suites.lattice import (
     memory,
     ours,
     outputs,
+    per_client,
     plot,
     profile,
     tenseal,
@@ -38,6 +39,7 @@ from experiments.suites.lattice.side import (
     OURS_16,
     OURS_DEVICE,
     OURS_PAD,
+    OURS_PER_CLIENT,
     PEERS,
     SUMMANDS,
     Side,
@@ -99,6 +101,7 @@ def run(request: Request, stream: TextIO) -> None:
             ]
         sides += [
             ours.build(OURS_DEVICE, 16, "device_rlwe"),
+            per_client.build(OURS_PER_CLIENT, 16),
             ours.build(OURS_PAD, 16, "additive_pad"),
         ]
         for size in sorted(request.sizes):

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiments.suites.lattice import bars, ours, suite, tenseal, timing
+from experiments.suites.lattice import bars, ours, per_client, suite, tenseal, timing
 from experiments.suites.lattice import memory as memory_lib
 from experiments.suites.lattice import side as side_lib
-from selenc_tf.lattice import parameters
+from selenc_tf.lattice import header, parameters
 from tests.experiments.suites.in_process import no_fresh_process  # noqa: F401
+from tests.selenc_tf.lattice import ciphers
 
 SIZE = 5000
 needs_tenseal = pytest.mark.skipif(
@@ -33,7 +34,7 @@ build_ours = functools.cache(ours.build)
 @pytest.fixture(scope="module", autouse=True)
 def few_messages():
     with pytest.MonkeyPatch.context() as patch:
-        for module in (ours, tenseal, timing):
+        for module in (ours, per_client, tenseal, timing):
             patch.setattr(module, "ADDED", 2)
         yield
 
@@ -73,10 +74,14 @@ def test_without_tenseal(tmp_path, monkeypatch, quick):
         "selenc-tf, 16 bits",
         "selenc-tf, 8 bits",
         "selenc-tf, device_rlwe, 16 bits",
+        "selenc-tf, device_rlwe, per-client secrets, 16 bits",
         "selenc-tf, additive_pad, 16 bits",
     ]
     for row in rows[2:]:
         check_row(row)
+    # The secret's bits are counted, its 4096 integers have 7 each.
+    own, chosen = int(rows[3]["message_bytes"]), ciphers.per_client(64, 16)
+    assert own == header.NUM_BYTES + chosen.upload_bytes + 4096 * 7 // 8
     for row, bits in zip(rows[:2], (16, 8), strict=True):
         check_row(row)
         chosen = parameters.choose_parameters(side_lib.SUMMANDS, bits)
