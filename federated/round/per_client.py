@@ -7,7 +7,8 @@ has a key beforehand, no client decrypts, and a client learns nothing of others.
 
 If one of them leaves between its upload and the secure sum, what was added does not
 open, and the round fails. It is then run again, with new secrets: those of the failed round
-are never asked for again.
+are never asked for again. What came of them is the sum over those who stayed, which opens
+the sum of their messages: the secure sum has to see to it that these are not too few.
 """
 
 import tensorflow as tf

@@ -158,6 +158,35 @@ def two_to_the_server(codes, made, nonce, cohort):
     return secure(mapped(release, made.secret, nonce, cohort))
 
 
+def twice_in_one(value):
+    return tff.federated_secure_sum_bitwidth(
+        tff.federated_zip((value, value)), CIPHER.secret_bits
+    )
+
+
+def of_a_sequence(codes, made, nonce, cohort):
+    """A layer that runs whenever somebody reads the sequence."""
+    del nonce, cohort
+    numbers = mapped(lambda _: tf.data.Dataset.range(2), codes)
+    element = tff.types.to_type(np.int64)
+
+    @tf_comp(element)
+    def convolve(number):
+        image = tf.reshape(tf.cast(number, tf.float32), [1, 1, 1, 1])
+        return tf.nn.depthwise_conv2d(image, image, [1, 1, 1, 1], "SAME")[0, 0, 0, 0]
+
+    @tff.federated_computation(tff.SequenceType(element))
+    def each(sequence):
+        return tff.sequence_map(convolve, sequence)
+
+    read = mapped(
+        lambda data, _: data.reduce(0.0, lambda a, b: a + b),
+        tff.federated_map(each, numbers),
+        made.blocks,
+    )
+    return send(read)
+
+
 def encrypted_by_hand(codes):
     """A second message under the secret: with the first, their difference."""
     made = seal(codes)
@@ -342,6 +371,10 @@ LEAKS = {
     "two messages under one": Parts(seal=encrypted_by_hand),
     "another generator": Parts(seal=own_randomness),
     "twice": Parts(more=two_to_the_server),
+    "twice in one sum": Parts(
+        secure=twice_in_one, open=lambda blocks, released: open_sum(blocks, released[0])
+    ),
+    "beside a layer that a sequence brings": Parts(more=of_a_sequence),
     "one of two": Parts(more=one_of_two),
     "a message alone": Parts(open=the_message_alone),
     "chosen blocks": Parts(open=chosen_blocks),
@@ -377,6 +410,8 @@ def test_leaks_are_caught(name):
 def test_why_they_are():
     reasons = {
         "twice": "released twice, now to",
+        "twice in one sum": "released twice, now to",
+        "beside a layer that a sequence brings": "not known to leave memory alone",
         "one of two": f"sent clients to server by `{BITWIDTH}`",
         "times a selector": f"sent clients to server by `{BITWIDTH}`",
         "by a modular sum": "sent clients to server by `federated_secure_modular_sum`",

@@ -107,6 +107,13 @@ class TestWhatDoesNotOpen:
         counts, _ = np.histogram(found, bins=64)
         assert scipy.stats.chisquare(counts).pvalue > 1e-7
 
+    def test_what_those_released_who_stayed_opens_their_sum(self):
+        """So that the limit is known: a secure sum must see to it that they are enough."""
+        messages, secrets = encrypted(self.ROWS)
+        sums = released(secrets[:2], COHORT[:2])
+        found = self.opened(CIPHER.add(messages[:2]), sums)
+        np.testing.assert_array_equal(found, self.ROWS[:2].astype(int).sum(axis=0))
+
     def test_one_message_by_the_sum_of_two(self):
         messages, secrets = encrypted(self.ROWS[:2])
         found = self.opened(messages[0], released(secrets, COHORT[:2]))
