@@ -1,5 +1,7 @@
 """Reconstructed pictures, or rows of a table, against the true ones."""
 
+from typing import Any
+
 import numpy as np
 
 from attacks.knowledge import Reconstruction
