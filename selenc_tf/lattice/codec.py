@@ -22,6 +22,7 @@ ROUNDINGS = ("nearest", "stochastic")
 """The ways to round."""
 
 _MAX_BITS_IN_FLOAT32 = 16
+_COUNTED_AT_A_TIME = 1 << 16
 _FLOAT32_ROUNDOFF = 2.0**-24
 
 
@@ -183,7 +184,22 @@ class FixedPointCodec:
         Raises:
           InvalidArgumentError: When run, if a bound is out of range.
         """
-        return tf.math.count_nonzero(tf.abs(values) > _checked(bound))
+        limit = _checked(bound)
+
+        def one_more(first: tf.Tensor, so_far: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            end = first + _COUNTED_AT_A_TIME
+            above = tf.abs(values[first:end]) > (
+                limit if limit.shape.rank == 0 else limit[first:end]
+            )
+            return end, so_far + tf.math.count_nonzero(above)
+
+        # In pieces: as integers the answers take twice the memory of the values.
+        _, total = tf.while_loop(
+            lambda first, _: first < tf.size(values),
+            one_more,
+            (tf.constant(0), tf.constant(0, tf.int64)),
+        )
+        return total
 
     def decode(self, codes: tf.Tensor, bound: tf.Tensor | float) -> tf.Tensor:
         """The inverse of `encode`, for a code or a sum of codes.

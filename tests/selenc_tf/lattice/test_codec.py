@@ -137,6 +137,18 @@ def test_one_bound_for_each_value():
     )
 
 
+@pytest.mark.parametrize("size", [1 << 16, (1 << 16) + 1, 150_000])
+def test_saturated_values_of_a_long_vector(size):
+    """Of which they are counted piece by piece; each has its own bound, or all have one."""
+    values = np.random.default_rng(0).uniform(-2, 2, size).astype(np.float32)
+    values[-1] = 3.0
+    bounds = np.linspace(0.5, 2.5, size, dtype=np.float32)
+    codec = FixedPointCodec(16)
+    for bound in (np.float32(1.0), bounds):
+        expected = np.count_nonzero(np.abs(values) > bound)
+        assert codec.saturated(tf.constant(values), tf.constant(bound)) == expected
+
+
 def test_float64_bounds_are_rounded_alike_everywhere():
     codec = FixedPointCodec(24)
     values = tf.constant([0.3, -0.1, 0.2])
