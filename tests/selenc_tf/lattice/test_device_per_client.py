@@ -303,7 +303,7 @@ class TestWhatIsSent:
         seed = np.array(seed_by_the_definition(KNOWN), "<u4").tobytes()
         written = tf.io.encode_base64(seed[-24:]).numpy()
         front = CHOSEN.digest(64).encode() + written
-        assert block[BODY:] == front + b"000000001"
+        assert block[BODY:] == front + b"u000000001"
 
 
 @pytest.mark.parametrize("name", ["encrypt", "add", "release", "open"])
