@@ -8,7 +8,7 @@ adds | a sum | what it adds was made by the cipher; else an ordinary value
 decrypts | DECRYPTED | its key is as above, and the ciphertext a sum that came out of a
 server's aggregation, moved only; else OPENED_OWN, and KEY too if the cipher did not make
 all of it
-encrypts under a secret of its own | CIPHERTEXT, as above, whatever its arguments; and an
+encrypts under a secret of its own | CIPHERTEXT, as above, behind a header; and an
 OWN_SECRET as it was drawn
 releases | an OWN_SECRET as it was released | on condition that it gets one as it was drawn,
 and a cohort as the server told it to all; else an ordinary value
@@ -56,7 +56,8 @@ def outcomes(trusted: Trusted, inputs: Sequence[Labels]) -> tuple[Labels, ...]:
         everything = union(inputs)
         drawn = (ORDINARY - {Label.UNDRAWN}) | {Label.OWN_SECRET}
         # Of this secret the ciphertext tells nothing.
-        return _encrypted(everything), drawn | (everything & SECRET)
+        sealed = _encrypted(everything) | {Label.HEAD}
+        return sealed, drawn | (everything & SECRET)
     return (outcome(trusted, inputs),)
 
 

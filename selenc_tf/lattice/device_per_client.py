@@ -24,7 +24,13 @@ Security 2022.
 
 import tensorflow as tf
 
-from selenc_tf.lattice import block_checks, block_tails, traced_once, word_strings
+from selenc_tf.lattice import (
+    block_checks,
+    block_tails,
+    message,
+    traced_once,
+    word_strings,
+)
 from selenc_tf.lattice import groups as groups_lib
 from selenc_tf.lattice.device import blocks as blocks_lib
 from selenc_tf.lattice.device import chacha20, entropy, parameters, rlwe
@@ -150,7 +156,12 @@ def build_per_client_cipher(chosen: parameters.RlweParameters) -> PerClientCiphe
                 # At once: tails of all blocks together would be one more message.
                 return tails.of_one(front, word_strings.text_of(made))
 
-            return groups_lib.in_groups(group, size, values, text), coefficients
+            made = message.in_chunks(
+                lambda index: groups_lib.of_group(group, size, values, index),
+                -(-tf.shape(values)[0] // size),
+                Context(*tf.unstack(known)),
+            )
+            return made, coefficients
 
     @traced_once.traced_once([tf.TensorSpec([None, None], tf.string)])
     def add(ciphertexts: tf.Tensor) -> tf.Tensor:

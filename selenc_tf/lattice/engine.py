@@ -18,7 +18,7 @@ import tensorflow as tf
 from selenc_tf import validation
 from selenc_tf.lattice import digits, exact_numbers, message
 from selenc_tf.lattice import header as header_lib
-from selenc_tf.lattice.chunks import CHUNKS_AT_ONCE, in_chunks
+from selenc_tf.lattice.chunks import in_chunks
 from selenc_tf.lattice.cipher import Cipher
 from selenc_tf.lattice.codec import FixedPointCodec
 from selenc_tf.lattice.header import Context
@@ -253,7 +253,7 @@ def seal(
     """
     rows, chunks = _rows_in_chunks(engine, values, bound, context, seed, more)
     cipher = engine.keyed_cipher
-    return _message_in_chunks(
+    return message.in_chunks(
         lambda chunk: cipher.encrypt(secret_key, rows(chunk)), chunks, context
     )
 
@@ -313,15 +313,10 @@ def seal_own(
         return tf.reshape(flat, [-1, slots])
 
     none = tf.zeros([0, slots], cipher.code_dtype)
-    blocks, secret = cipher.encrypt(
+    sealed, secret = cipher.encrypt(
         tf.stack(context), tf.cond(there, all_rows, lambda: none)
     )
-    sealed = tf.cond(
-        there,
-        lambda: message.assemble(context, tf.constant(1), tf.constant(0), blocks),
-        lambda: tf.zeros([0], tf.string),
-    )
-    return Own(sealed, secret)
+    return Own(tf.cond(there, lambda: sealed, lambda: tf.zeros([0], tf.string)), secret)
 
 
 def judge(
@@ -532,42 +527,6 @@ def _check_values(
     once = tf.where(tags > largest, tags - (2 * largest + 1), tags)
     total = tf.math.floormod(once * tf.cast(summands, tf.int64), t)
     return tf.where(total > (t - 1) // 2, total - t, total)
-
-
-def _message_in_chunks(
-    make: Callable[[tf.Tensor], tf.Tensor], chunks: tf.Tensor, context: Context
-) -> tf.Tensor:
-    """A header and the blocks `make(0)`, `make(1)`, ..., copied once: string [1 + b].
-
-    The header depends on all blocks and stands before them; it goes into the place that
-    was kept for it, so that blocks are not joined first and then once more with it.
-    """
-    chunks = tf.maximum(chunks, 1)
-    parts = tf.TensorArray(
-        tf.string, chunks + 1, infer_shape=False, element_shape=[None]
-    )
-    hashes = tf.TensorArray(tf.int64, chunks, infer_shape=False, element_shape=[None])
-
-    def step(
-        chunk: tf.Tensor, parts: tf.TensorArray, hashes: tf.TensorArray
-    ) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
-        blocks = make(chunk)
-        return (
-            chunk + 1,
-            parts.write(chunk + 1, blocks),
-            hashes.write(chunk, message.fingerprints(blocks)),
-        )
-
-    _, parts, hashes = tf.while_loop(
-        lambda chunk, *_: chunk < chunks,
-        step,
-        (tf.constant(0), parts, hashes),
-        parallel_iterations=CHUNKS_AT_ONCE,
-    )
-    header = message.write_header(
-        context, tf.constant(1), tf.constant(0), hashes.concat()
-    )
-    return parts.write(0, [header]).concat()
 
 
 def _constant(digest: str) -> tf.Tensor:

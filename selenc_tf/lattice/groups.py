@@ -56,6 +56,31 @@ def in_groups(
     return _of_all(of_one, size, b, of_a_block)
 
 
+def of_group(
+    function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    size: int,
+    blocks: tf.Tensor,
+    index: tf.Tensor,
+) -> tf.Tensor:
+    """What `in_groups` makes of one group, of which not all blocks need be there.
+
+    Args:
+      function: As there.
+      size: Blocks of a group.
+      blocks: [b, ...].
+      index: int32 scalar, the number of the group.
+
+    Returns:
+      [as many as there are, ...].
+    """
+    part = blocks[index * size : (index + 1) * size]
+    there = tf.shape(part)[0]
+    missing = tf.concat([[size - there], tf.shape(blocks)[1:]], axis=0)
+    filled = tf.concat([part, tf.zeros(missing, blocks.dtype)], axis=0)
+    whole = tf.ensure_shape(filled, [size, *blocks.shape[1:]])
+    return function(whole, index)[:there]
+
+
 def folded(
     function: Callable[..., tuple[tf.Tensor, ...]],
     initial: tuple[tf.Tensor, ...],

@@ -10,11 +10,13 @@ on the block's position; in a sum of k messages it stands k times. So a message 
 header was altered to please `judge` still does not open (`tags`).
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from selenc_tf.lattice import header as header_lib
+from selenc_tf.lattice.chunks import CHUNKS_AT_ONCE
 from selenc_tf.lattice.header import Context, Header, Seed
 from selenc_tf.lattice.refusal import Refusal
 
@@ -79,6 +81,51 @@ def write_header(
     )
     ordered = unsealed._replace(checksum=_checksum(unsealed, hashes))
     return header_lib.write(ordered._replace(content=_content(ordered, hashes)))
+
+
+def in_chunks(
+    make: Callable[[tf.Tensor], tf.Tensor], chunks: tf.Tensor, context: Context
+) -> tf.Tensor:
+    """A header and the blocks `make(0)`, `make(1)`, ..., copied once.
+
+    The header depends on all blocks and stands before them; it goes into the place that
+    was kept for it, so that blocks are not joined first and then once more with it.
+
+    Runs on: any party.
+
+    Args:
+      make: From the number of a chunk, int32, to string [blocks]. `make(0)` must be
+        empty if there are no chunks.
+      chunks: int32, how many there are.
+      context: What they are of: a message by itself, and all of it.
+
+    Returns:
+      string [1 + b], the message.
+    """
+    chunks = tf.maximum(chunks, 1)
+    parts = tf.TensorArray(
+        tf.string, chunks + 1, infer_shape=False, element_shape=[None]
+    )
+    hashes = tf.TensorArray(tf.int64, chunks, infer_shape=False, element_shape=[None])
+
+    def step(
+        chunk: tf.Tensor, parts: tf.TensorArray, hashes: tf.TensorArray
+    ) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
+        blocks = make(chunk)
+        return (
+            chunk + 1,
+            parts.write(chunk + 1, blocks),
+            hashes.write(chunk, fingerprints(blocks)),
+        )
+
+    _, parts, hashes = tf.while_loop(
+        lambda chunk, *_: chunk < chunks,
+        step,
+        (tf.constant(0), parts, hashes),
+        parallel_iterations=CHUNKS_AT_ONCE,
+    )
+    header = write_header(context, tf.constant(1), tf.constant(0), hashes.concat())
+    return parts.write(0, [header]).concat()
 
 
 def fingerprints(blocks: tf.Tensor) -> tf.Tensor:

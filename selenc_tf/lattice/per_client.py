@@ -31,8 +31,9 @@ class PerClientCipher(NamedTuple):
       sum_bytes: The length of a block that `add` gives.
       secret_size: N, the integers of a secret.
       secret_bits: How many bits each of them has as `release` gives it.
-      encrypt: `(known int64 [9], codes [b, num_slots]) -> (string [b], int32 [N])`, a
-        whole message and its secret; codes are of `code_dtype`. Runs on: client. Secret
+      encrypt: `(known int64 [9], codes [b, num_slots]) -> (string [1 + b], int32 [N])`, a
+        whole message, with its header (`message.py`), and its secret; codes are of
+        `code_dtype`. Runs on: client. Secret
         and noise are drawn from the OS in every run and at every place in a graph: there
         is no second message under one secret, and nobody can give one.
       add: `(string [k, b]) -> string [b]`, block by block. Runs on: server. What is no

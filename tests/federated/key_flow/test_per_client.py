@@ -13,7 +13,7 @@ from federated import aggregators, key_flow, processes
 from federated.key_flow.cipher_ops import CipherOps
 from federated.key_flow.labels import Label
 from federated.round import drawing
-from selenc_tf.lattice import codec, device_per_client, scales
+from selenc_tf.lattice import codec, device_per_client, message, scales
 from tests.federated import rounds
 from tests.federated.key_flow.parts import BLOCKS, any_length, send
 from tests.selenc_tf.lattice import ciphers
@@ -39,8 +39,8 @@ class Made(NamedTuple):
 
 
 def seal(codes):
-    blocks, secret = CIPHER.encrypt(known(), codes)
-    return Made(blocks, secret)
+    sent, secret = CIPHER.encrypt(known(), codes)
+    return Made(message.blocks_of(sent), secret)
 
 
 def release(secret, nonce, cohort):
