@@ -109,7 +109,7 @@ class GraphTaint:
             for name in self._functions
             if (body := bodies.fingerprint(name, self._functions)) in ops.by_body
         }
-        self._memo: dict[tuple[Any, ...], tuple[_Outputs, Labels]] = {}
+        self._memo: dict[tuple[Any, ...], tuple[_Outputs, Labels, int]] = {}
         # Secrets that a node had, since this was last emptied; those that decide when the
         # node that is analysed begins.
         self._met = self._late = NONE
@@ -118,6 +118,8 @@ class GraphTaint:
         self.sources: set[Site] = set()
         self.exports: set[tuple[Site, Label]] = set()
         self.computed: set[Site] = set()
+        # How often secrets of messages are drawn, in loops at least twice.
+        self.draws = 0
         self.has_secret = False
         self.kept = kept
 
@@ -135,15 +137,11 @@ class GraphTaint:
             before = self.kept
             self._memo.clear()
             self._late = NONE
+            self.draws = 0
             look_up = self._body(self._nodes, feeds, NONE)
             if self.kept == before:
                 self.has_secret = bool(self.sources or union(feeds.values()) & SECRET)
                 return tuple(look_up(name) for name in fetches)
-
-    @property
-    def draws(self) -> bool:
-        """Whether secrets of messages are drawn in it."""
-        return any(site.op == Role.SEAL.name.lower() for site in self.sources)
 
     def strangers(self, waiting: bool = False) -> set[Site]:
         """The operations that nobody needs beside a secret (`beside_secrets.py`).
@@ -406,8 +404,11 @@ class GraphTaint:
         condition = _condition(inputs[0])
         within = context | (condition & SECRET)
         results = [self._call(one.name, inputs[1:], within, node) for one in branches]
+        # Which one it is, each client decides: neither is what the server told to all, nor
+        # what was drawn or released.
         return tuple(
-            union((condition, *outputs)) for outputs in zip(*results, strict=True)
+            union((condition, NO_OWN, *outputs))
+            for outputs in zip(*results, strict=True)
         ) or (condition,)
 
     def _loop(self, node: Any, inputs: Sequence[Labels], context: Labels) -> _Outputs:
@@ -424,7 +425,8 @@ class GraphTaint:
                 before | new | grown for before, new in zip(state, after, strict=True)
             )
             if (joined, grown) == (state, condition):
-                return state or (condition,)
+                # As of a choice: each client decides how many turns there are.
+                return tuple(one | NO_OWN for one in state) or (condition,)
             state, condition = joined, grown
 
     def _call(
@@ -436,6 +438,7 @@ class GraphTaint:
             declared = self._trusted[name]
             if declared.role in (Role.KEYGEN, Role.ENTROPY, Role.SEAL):
                 self.sources.add(Site(declared.role.name.lower(), node.name))
+            self.draws += declared.role is Role.SEAL
             return trusted.outcomes(declared, arguments)
         if function is None or name in self._running or _may_be_replaced(function):
             # A body that is not here, recursion, or one that TensorFlow may exchange.
@@ -445,6 +448,7 @@ class GraphTaint:
             names = [argument.name for argument in function.signature.input_arg]
             self._running.add(name)
             before, self._met, late = self._met, NONE, self._late
+            drawn, self.draws = self.draws, 0
             look_up = self._body(
                 function.node_def, dict(zip(names, arguments, strict=True)), context
             )
@@ -454,10 +458,11 @@ class GraphTaint:
                 look_up(function.ret[result.name])
                 for result in function.signature.output_arg
             )
-            self._memo[key] = outputs, self._met
-            self._met = before
-        outputs, met = self._memo[key]
+            self._memo[key] = outputs, self._met, self.draws
+            self._met, self.draws = before, drawn
+        outputs, met, draws = self._memo[key]
         self._met |= met
+        self.draws += draws
         return outputs
 
 
@@ -478,6 +483,8 @@ def _given_out(node: Any, inputs: Sequence[Labels]) -> Labels:
         # Nobody checks it, and optimisers shorten loops by what it says.
         return ordinary(*inputs)
     data = union(inputs[op_kinds.WHOLE[node.op]])
+    if node.op not in op_kinds.ALWAYS_THE_SAME:
+        data |= NO_OWN
     chosen = union(inputs) & SECRET - data
     labels = data | _condition(chosen)
     static = node.op == "EnsureShape" and _is_static(node.attr["shape"].shape)

@@ -30,6 +30,9 @@ WHOLE: Mapping[str, slice] = {
 }
 """Operations that give out an input as it is, and which inputs that may be."""
 
+ALWAYS_THE_SAME = frozenset({"EnsureShape", "Identity", "StopGradient"})
+"""Of these, which give out the same input in every run, once and at one place."""
+
 FIRST_COME = frozenset({"Merge"})
 """Operations that give out whichever input comes first."""
 

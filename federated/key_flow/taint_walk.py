@@ -10,7 +10,7 @@ import tensorflow_federated as tff
 
 from federated.key_flow.cipher_ops import CipherOps
 from federated.key_flow.graph_taint import GraphTaint, Kept
-from federated.key_flow.labels import SECRET, SHOWN, Label, Labels
+from federated.key_flow.labels import NO_OWN, SECRET, SHOWN, Label, Labels
 from federated.key_flow.report import Crossing, Field, KeyFlowReport, Source, Violation
 from federated.key_flow.taint_values import (
     NEITHER,
@@ -180,6 +180,7 @@ class Walk:
         if taint.draws:
             self._draws += 1
             start = (f"drawn by encryption {self._draws}",)
+        # Of what is drawn in one graph twice, or in a loop, likewise.
         mixed = NEITHER if len(before) + taint.draws > 1 else {}
         return [
             {**leaf, own: (*start, *leaf[own]), **mixed} if own in leaf else leaf
@@ -455,7 +456,9 @@ def _sequence_reduce(
     element = of_leaf(type_spec.parameter[0].element, sequence)
     total_type = type_spec.parameter[1]
     total = fixed_point(zero, total_type, lambda so_far: fn((so_far, element)))
-    return with_labels(total, total_type, may(sequence))
+    # Its elements decide which value comes out, as a choice does.
+    chosen = {**may(sequence), **plain(NO_OWN)}
+    return with_labels(total, total_type, chosen)
 
 
 def _sequence_sum(

@@ -55,8 +55,9 @@ def outcomes(trusted: Trusted, inputs: Sequence[Labels]) -> tuple[Labels, ...]:
     if trusted.role is Role.SEAL:
         everything = union(inputs)
         drawn = (ORDINARY - {Label.UNDRAWN}) | {Label.OWN_SECRET}
-        # Of this secret the ciphertext tells nothing.
-        sealed = _encrypted(everything) | {Label.HEAD}
+        # Of this secret the ciphertext tells nothing; what is known of the round is public.
+        known = union(one for index, one in enumerate(inputs) if index != trusted.data)
+        sealed = _encrypted(everything) | {Label.HEAD} | (known & SECRET)
         return sealed, drawn | (everything & SECRET)
     return (outcome(trusted, inputs),)
 

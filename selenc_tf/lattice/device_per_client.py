@@ -146,6 +146,7 @@ def build_per_client_cipher(chosen: parameters.RlweParameters) -> PerClientCiphe
     def encrypt(known: tf.Tensor, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.device(_HOST):
             tf.constant(spelled)
+            known = tf.ensure_shape(known, [KNOWN])
             of_round = seed_of(known)
             coefficients = coefficients_of(mix(entropy.draw_words()))
             noise_seed = mix(entropy.draw_words())
@@ -201,13 +202,18 @@ def build_per_client_cipher(chosen: parameters.RlweParameters) -> PerClientCiphe
     ) -> tf.Tensor:
         with tf.device(_HOST):
             tf.constant(spelled)
+            # Tracing takes whatever does not say its rank.
+            secret = tf.ensure_shape(secret, [degree])
+            nonce, cohort = tf.ensure_shape(nonce, []), tf.ensure_shape(cohort, [None])
+            min_clients = tf.ensure_shape(min_clients, [])
             times = tf.math.count_nonzero(tf.equal(cohort, nonce))
             enough = tf.size(cohort) >= tf.maximum(min_clients, MIN_CLIENTS)
             refused = tf.cast(~enough | (times > 1), tf.int32)
             # As an index: an assertion would see the secret.
             name = "a_cohort_must_have_min_clients_and_each_nonce_once_but_has_not"
             whole = tf.gather([secret], refused, name=name)
-            return tf.where(tf.equal(times, 1), whole + largest, 0)
+            released = tf.where(tf.equal(times, 1), whole + largest, 0)
+            return tf.ensure_shape(released, [degree])
 
     @traced_once.traced_once(
         [known_spec, secret_spec, number, number, tf.TensorSpec([None], tf.string)]
@@ -221,6 +227,7 @@ def build_per_client_cipher(chosen: parameters.RlweParameters) -> PerClientCiphe
     ) -> tf.Tensor:
         with tf.device(_HOST):
             tf.constant(spelled)
+            known = tf.ensure_shape(known, [KNOWN])
             of_round = seed_of(known)
             # Whatever was released: below 2^30 in magnitude.
             most = largest * chosen.max_summands

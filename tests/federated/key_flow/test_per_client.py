@@ -328,6 +328,54 @@ def before(change):
     return lambda secret, nonce, cohort: release(change(secret), nonce, cohort)
 
 
+def to_one_of_two(secret, nonce, cohort):
+    """Both are what the server told; which of them it is, the client decides."""
+    chosen = tf.cond(nonce % 2 > 0, lambda: cohort, lambda: tf.identity(cohort))
+    return release(secret, nonce, chosen)
+
+
+def one_of_two_releases(secret, nonce, cohort):
+    return tf.cond(
+        nonce % 2 > 0,
+        lambda: release(secret, nonce, cohort),
+        lambda: release(secret, nonce, tf.identity(cohort)),
+    )
+
+
+def by_turns_of_a_loop(secret, nonce, cohort):
+    _, chosen = tf.while_loop(
+        lambda turn, _: turn < nonce % 2,
+        lambda turn, told: (turn + 1, told),
+        (tf.constant(0, tf.int64), cohort),
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
+    )
+    return release(secret, nonce, chosen)
+
+
+def whichever_comes_first(secret, nonce, cohort):
+    no, yes = tf.raw_ops.Switch(data=cohort, pred=nonce % 2 > 0)
+    chosen, _ = tf.raw_ops.Merge(inputs=[no, yes])
+    return release(secret, nonce, any_length(chosen))
+
+
+def by_a_data_set(secret, nonce, cohort):
+    numbers = tf.data.Dataset.range(nonce % 2)
+    return release(secret, nonce, numbers.reduce(cohort, lambda told, _: told))
+
+
+def two_in_one_graph(codes):
+    """Each has a secret of its own; of two nobody could tell which is released."""
+    return Made(seal(codes).blocks, seal(tf.zeros_like(codes)).secret)
+
+
+def two_calls_of_one_function(codes):
+    @tf.function(autograph=False)
+    def once(codes):
+        return seal(codes)
+
+    return Made(once(codes).blocks, once(tf.zeros_like(codes)).secret)
+
+
 def modular(value):
     return tff.backends.mapreduce.federated_secure_modular_sum(value, 2**20)
 
@@ -368,6 +416,13 @@ LEAKS = {
         release=before(lambda secret: secret * tf.one_hot(0, CIPHER.secret_size, 1, 0))
     ),
     "to a cohort of its own": Parts(release=inside),
+    "to one of two cohorts": Parts(release=to_one_of_two),
+    "one of two releases": Parts(release=one_of_two_releases),
+    "to a cohort by turns": Parts(release=by_turns_of_a_loop),
+    "to whichever cohort comes first": Parts(release=whichever_comes_first),
+    "to a cohort by a data set": Parts(release=by_a_data_set),
+    "two in one graph": Parts(seal=two_in_one_graph),
+    "two calls of one function": Parts(seal=two_calls_of_one_function),
     "two messages under one": Parts(seal=encrypted_by_hand),
     "another generator": Parts(seal=own_randomness),
     "twice": Parts(more=two_to_the_server),
@@ -387,7 +442,14 @@ LEAKS = {
     "by how long it takes": Parts(more=how_long),
     "beside a layer of a model": Parts(more=a_layer_meanwhile),
 }
-QUICK = ("in an upload", "times a selector", "twice", "a message alone")
+QUICK = (
+    "in an upload",
+    "times a selector",
+    "twice",
+    "a message alone",
+    "to one of two cohorts",
+    "two in one graph",
+)
 
 
 @pytest.mark.parametrize(

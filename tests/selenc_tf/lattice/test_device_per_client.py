@@ -175,6 +175,49 @@ class TestRelease:
             CIPHER.release(self.SECRET, COHORT[0], cohort, min_clients)
 
 
+def of_any_rank(tensor):
+    """What tracing takes for a tensor of whatever shape somebody wants."""
+    (same,) = tf.while_loop(
+        lambda _: tf.constant(False),
+        lambda one: (one,),
+        [tensor],
+        shape_invariants=[tf.TensorShape(None)],
+    )
+    return same
+
+
+class TestHiddenRanks:
+    """Somebody from outside had a cohort of one so: its size was of all axes."""
+
+    SECRET = tf.constant(0, tf.int32, [CIPHER.secret_size])
+
+    @pytest.mark.parametrize(
+        ("nonce", "cohort", "min_clients"),
+        [
+            (COHORT[0], COHORT[tf.newaxis, :2, tf.newaxis], 2),
+            (COHORT[0], COHORT[:2, tf.newaxis], 2),
+            (COHORT[0, tf.newaxis, tf.newaxis], COHORT[:2], 2),
+            (COHORT[0], COHORT[:2], [2]),
+        ],
+    )
+    def test_release_takes_a_vector_and_one_nonce(self, nonce, cohort, min_clients):
+        @tf.function(autograph=False)
+        def call():
+            given = (self.SECRET, nonce, cohort, tf.constant(min_clients))
+            return CIPHER.release(*map(of_any_rank, given))
+
+        with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible"):
+            call()
+
+    def test_encrypt_takes_the_numbers_of_one_round(self):
+        @tf.function(autograph=False)
+        def call():
+            return CIPHER.encrypt(of_any_rank(KNOWN[tf.newaxis]), codes(1, 1)[0])
+
+        with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible"):
+            call()
+
+
 class TestFreshness:
     def test_no_two_messages_have_one_secret(self):
         """In one graph, in its loops, and in runs of it; nor the same blocks."""
