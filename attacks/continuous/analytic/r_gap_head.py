@@ -10,7 +10,8 @@ Without one,
     softmax(W^T h s + b) - y = d / s
 
 has one unknown, s, in as many equations as classes, and its sign is that with which only
-the label's entry of d is negative.
+the label's entry of d is negative. Entries of h that are not read at all follow where
+there are more classes than they (`softmax_head.py`).
 """
 
 from typing import NamedTuple
@@ -18,7 +19,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, special
 
-from attacks.continuous.analytic import completed_target, outer_product
+from attacks.continuous.analytic import (
+    completed_target,
+    outer_product,
+    softmax_head,
+)
 from attacks.labels import head as head_lib
 from attacks.structure import dense_layers as dense_lib
 
@@ -73,6 +78,13 @@ def read(
     fit = outer_product.factorise(values[:-1], known[:-1], values[-1], known[-1])
     if not fit.rows_known.any() or fit.residual > _MISFIT:
         return None
+    entries = int(np.count_nonzero(part.known))
+    if not fit.rows_known.all():
+        # Without conservation, whose differences have lost digits.
+        full = softmax_head.complete(part.values, part.known, kernel, bias, (label,))
+        if full is not None:
+            told = np.ones_like(fit.rows_known)
+            return HeadInput(full.features, told, full.delta, full.delta_known, entries)
     delta, delta_known = fit.columns, fit.columns_known
     features = fit.rows
     if not fit.scaled:
@@ -87,7 +99,6 @@ def read(
         delta = special.softmax(features @ kernel + bias)
         delta[label] -= 1.0
         delta_known = np.ones_like(delta_known)
-    entries = int(np.count_nonzero(part.known))
     return HeadInput(features, fit.rows_known, delta, delta_known, entries)
 
 

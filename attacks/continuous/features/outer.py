@@ -2,7 +2,8 @@
 
 A visible entry of the bias gives the scale. Without one, what the layer's outputs would
 be at a scale says which derivative there would be: one unknown in as many equations as
-units, for every class that the example may have.
+units, for every class that the example may have. Of a head whole rows may be hidden too,
+where there are more classes than they (`softmax_head.py`).
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import optimize
 
-from attacks.continuous.analytic import outer_product
+from attacks.continuous.analytic import outer_product, softmax_head
 from attacks.continuous.features import layer as layer_lib
 from attacks.continuous.features import pieces as pieces_lib
 from attacks.continuous.features import span as span_lib
@@ -40,6 +41,16 @@ def read(
     )
     if not fit.rows_known.any() or not fit.residual <= _MISFIT:
         return None
+    if layer.head and layer.kind == "classes" and not fit.rows_known.all():
+        full = softmax_head.complete(
+            layer.values,
+            layer.known,
+            layer.kernel,
+            layer.bias,
+            [int(np.argmax(label)) for label in labels],
+        )
+        if full is not None:
+            return _completed(layer, full)
     scale = 1.0
     if not fit.scaled:
         if not fit.rows_known.all() or not labels:
@@ -59,6 +70,27 @@ def read(
         labels=None,
         residual=fit.residual,
         entries=int(np.count_nonzero(between)) + int(np.count_nonzero(layer.known[-1])),
+    )
+
+
+def _completed(
+    layer: layer_lib.Layer, full: softmax_head.SoftmaxHead
+) -> pieces_lib.Pieces:
+    """A head whose hidden rows followed from its softmax."""
+    features = full.features[None]
+    known = np.ones(full.features.shape, np.bool_)
+    own = pieces_lib.rounding(features, known)
+    slopes = np.where(full.delta_known, full.delta, 0.0)[None]
+    return pieces_lib.Pieces(
+        features=features,
+        known=known,
+        errors=np.sqrt(np.square(own) + np.square(full.errors)),
+        slopes=slopes,
+        units=full.delta_known,
+        slope_errors=span_lib.ROUNDING * np.abs(slopes),
+        labels=None,
+        residual=full.residual**2,
+        entries=int(np.count_nonzero(layer.known)),
     )
 
 

@@ -62,8 +62,8 @@ def build_layer_peeling(
       "iterations", "seconds" or "not_finite". `objective` is that of gradient matching.
       It raises `DoesNotApply` if the batch is not one picture, the model is not a chain
       that `structure/network.py` reads, or the dense layers show too little to begin
-      with, as with a hidden head; a ValueError if view, knowledge and `source` do not
-      go together.
+      with, as with all of the head hidden; a ValueError if view, knowledge and
+      `source` do not go together.
     """
     shared = programs_lib.Programs() if programs is None else programs
 

@@ -34,9 +34,10 @@ def read(
 ) -> Known | None:
     """Reads the input of the lowest dense layer off the gradients of all of them.
 
-    The head says what p - y is (`r_gap_head.py`). Below it a kernel's gradient is the
-    input times the derivative by the outputs, which is known from above, so every input
-    is the least-squares quotient of its row's visible entries.
+    The head says what p - y is, its hidden rows too if they are few (`r_gap_head.py`).
+    Below it a kernel's gradient is the input times the derivative by the outputs, which
+    is known from above, so every input is the least-squares quotient of its row's
+    visible entries.
 
     Runs on: attacker. Sees: the weights and the visible entries of the dense layers.
 

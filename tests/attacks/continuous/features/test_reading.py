@@ -127,6 +127,42 @@ def test_a_class_that_is_nearly_sure():
     np.testing.assert_allclose(found.values, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("told", [None, (3,)])
+def test_a_partly_hidden_head(told):
+    """Whole rows, the bias and the label's column, as by magnitude."""
+    inputs = keras.Input((WIDTH,))
+    hidden = keras.layers.Dense(20, activation="relu", name="lower")(inputs)
+    logits = keras.layers.Dense(24, name="head")(hidden)
+    model = functional.from_keras(keras.Model(inputs, logits, name="many"))
+    images, _ = examples(1)
+    gradient = victims.gradient(model, images, (3,))
+    lower, head = cut.cuts(model)
+    double = tuple(tf.cast(one, tf.float64) for one in model.initial_weights)
+    expected = head.below(double, tf.constant(images, tf.float64)).numpy()
+    mask = np.zeros(model.spec.size, np.bool_)
+    mask[lower.layer.kernel] = mask[lower.layer.bias] = mask[head.layer.bias] = True
+    rows = np.zeros((20, 24), np.bool_)
+    rows[np.argsort(-expected[0])[:4]] = True
+    rows[:, 3] = True
+    mask[head.layer.kernel] = rows.ravel()
+    known = knowledge.Knowledge(model, labels=told)
+    view = victims.view_of(model, [gradient], mask)
+    at, found = reading.read(
+        model,
+        (lower, head),
+        target_lib.build_target(view, known, 0, "mask_aware"),
+        view.weights,
+        known,
+        (0, 0),
+        effort.Effort(),
+        victims.PROGRAMS,
+    )
+    assert at.layer.name == "head" and found.labels.tolist() == [3]
+    assert found.label_source == ("inferred" if told is None else "known")
+    np.testing.assert_allclose(found.values, expected, atol=1e-4)
+    assert np.all(np.abs(found.values - expected) < 6 * found.errors + 1e-6)
+
+
 @pytest.mark.parametrize("hidden", [pytest.param(0.0, marks=pytest.mark.slow), 0.3])
 @pytest.mark.parametrize("activation", ["relu", "silu"])
 def test_batches(activation, hidden):

@@ -11,7 +11,7 @@ from attacks.pictures.peeling import (
     peel,
 )
 from tests.attacks import victims
-from tests.attacks.chains import Net, picture, with_parts
+from tests.attacks.chains import Net, build_net, picture, with_parts
 
 build_layer_peeling = victims.shared(layer_peeling.build_layer_peeling)
 
@@ -201,6 +201,23 @@ def test_another_network():
     net = Net(victims.tiny_model(), ())
     with pytest.raises(knowledge.DoesNotApply, match=r"'flatten\w*' \(Flatten\)"):
         attack(net, view_of(net, victims.tiny_pictures(1)))
+
+
+@pytest.mark.parametrize("rows", [6, 12])
+def test_a_partly_hidden_head(rows):
+    """Twelve inputs of 18 classes: the first are nearly all that can be solved for."""
+    net = build_net((8, 8, 3), ((16, 0), (32, -2)), (12,), classes=18)
+    mask = np.zeros(net.model.spec.size, np.bool_)
+    head = mask[-(12 * 18 + 18) :].reshape(13, 18)
+    head[:rows] = head[:, 1] = head[-1] = True
+    image = picture((8, 8, 3))
+    if rows == 12:
+        with pytest.raises(knowledge.DoesNotApply, match="too few entries are visible"):
+            attack(net, view_of(net, image, mask))
+        return
+    found = attack(net, view_of(net, image, mask))
+    assert found.stop == "closed_form" and psnr(found, image) > 60
+    assert found.labels.tolist() == [1] and found.label_source == "inferred"
 
 
 def test_a_hidden_head(easy):

@@ -11,6 +11,7 @@ from attacks.pictures.peeling import (
     top,
 )
 from attacks.structure import dense_layers
+from selenc_tf.models import convnet64
 from tests.attacks import victims
 from tests.attacks.chains import picture
 
@@ -86,3 +87,26 @@ class TestTop:
         mask[-self.HEAD :] = False
         mask[-self.HEAD : -self.HEAD + 10] = True
         assert self.read(case, mask) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_largest_entries_hidden(seed):
+    """A tenth of all entries of a ConvNet: whole rows of the largest features."""
+    data = victims.cifar100(1)
+    model = convnet64.convnet16((32, 32, 3), 100, seed)
+    vector = victims.gradient(model, data.images, data.labels)
+    mask = np.abs(vector) >= np.sort(np.abs(vector))[-round(0.1 * vector.size)]
+    view = victims.view_of(model, [vector], mask)
+    target = target_lib.build_target(view, knowledge.Knowledge(model), 0, "mask_aware")
+    (head,) = dense_layers.dense_layers(model)
+    found = top.read(target, view.weights, (head,), data.labels[0])
+    below = keras.Model(model.keras_model.inputs[0], model.keras_model.layers[-1].input)
+    truth = np.ravel(below(data.images, training=False))
+    hidden = mask[head.kernel].reshape(head.features, head.units)
+    assert np.count_nonzero(hidden.all(axis=1)) > 40
+    assert found.known.all()
+    np.testing.assert_allclose(found.values, truth, atol=1e-4 * truth.max())
+    delta = np.asarray(vector[head.bias], np.float64)
+    kernel = view.weights[-2].astype(np.float64)
+    np.testing.assert_allclose(found.derivative, kernel @ delta, atol=1e-6)
