@@ -175,6 +175,19 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
             one_example=True,
             cost="algebra",
         ),
+        "activation_signs": Entry(
+            "attacks.continuous.features.activation_signs:build_activation_signs",
+            kinds=ANY,
+            finds_numbers=True,
+            one_example=True,
+        ),
+        "activation_signs_dct": Entry(
+            "attacks.pictures.features.activation_signs_dct:build_activation_signs_dct",
+            inputs=words.PICTURES,
+            kinds=ANY,
+            finds_numbers=True,
+            one_example=True,
+        ),
         "layer_peeling": Entry(
             "attacks.pictures.peeling.layer_peeling:build_layer_peeling",
             inputs=words.PICTURES,

@@ -1,7 +1,9 @@
 """The rehearsal: how well attacks do on messages that the attacker makes itself.
 
 He plays clients with his own public examples, at the weights and under the mask of the
-round, and attacks their messages. Where hidden entries leave many examples possible, a
+round, and attacks their messages. A mask that follows the victim's message says something
+of it by itself, and would leave visible what is large in another one: there he plays a
+mask that follows the played message. Where hidden entries leave many examples possible, a
 search finds one that fits exactly and is wrong, while a learned guess fits less well
 and is right: the visible error alone would choose the former.
 """
@@ -19,6 +21,9 @@ from attacks import target as target_lib
 from attacks.knowledge import Attack
 from federated import views
 from selenc_tf.types import Seed
+
+_LEAST = 1e-4
+"""Of the largest entry: where a mask leaves zeros alone, what else it may have left."""
 
 OFTEN = 16
 """Plays of what costs nothing: its distribution, where others have a few samples."""
@@ -68,7 +73,8 @@ def rehearse(
 ) -> Mapping[str, Score]:
     """Attacks messages of public examples with every method.
 
-    Runs on: attacker. Sees: the weights, the mask and its public examples.
+    Runs on: attacker. Sees: the weights, the mask, how large the largest visible entry is,
+    and its public examples.
 
     Args:
       attacks: By name.
@@ -151,9 +157,36 @@ def _view_of(
     ).numpy()
     if source == "aggregate":
         return view._replace(aggregate=vector)
+    mask = mask_of(view.mask, view.messages[source].plain, vector)
     messages = list(view.messages)
-    messages[source] = views.ClientMessage(vector[~view.mask], b"", 1.0)
-    return view._replace(messages=tuple(messages), aggregate=None)
+    messages[source] = views.ClientMessage(vector[~mask], b"", 1.0)
+    return view._replace(mask=mask, messages=tuple(messages), aggregate=None)
+
+
+def mask_of(mask: np.ndarray, seen: np.ndarray, played: np.ndarray) -> np.ndarray:
+    """The round's mask, or the one that would follow a played message.
+
+    The latter where the largest entry that the victim's message shows is more like what
+    the largest entries' mask leaves of the played message than like what the round's does.
+
+    Args:
+      mask: bool [n], of the round.
+      seen: float32 [v], the victim's visible entries.
+      played: float32 [n], the message that takes the victim's place.
+
+    Returns:
+      bool [n], with as many hidden entries.
+    """
+    hidden = int(np.count_nonzero(mask))
+    if hidden in (0, len(mask)):
+        return mask
+    sizes = np.abs(played)
+    own = np.zeros_like(mask)
+    own[np.argsort(-sizes, kind="stable")[:hidden]] = True
+    usual, least = float(np.max(sizes[~mask])), float(np.max(sizes[~own]))
+    # In between by ratio; numbers that are none are not below it.
+    between = np.sqrt(max(least, _LEAST * usual) * usual)
+    return own if float(np.max(np.abs(seen))) < between else mask
 
 
 def _score(attack: Attack, plays: tuple[Play, ...], seed: Seed) -> Score:

@@ -36,6 +36,7 @@ MODELS = (
     victims.tiny_model,
     functools.partial(victims.tiny_convolution, "sigmoid", "valid"),
     functools.partial(victims.tiny_convolution, "relu", "same"),
+    victims.tiny_rectified,
 )
 
 

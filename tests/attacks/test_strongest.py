@@ -92,6 +92,42 @@ def test_what_is_attacked_is_what_is_rehearsed(tiny, known, source):
     assert played.messages[0] is view.messages[0]
 
 
+def test_a_mask_that_follows_the_message_follows_the_played_one():
+    """Under the round's mask other messages would show what the victim's does not."""
+    model = victims.tiny_rectified(256)
+    vector = victims.gradient(model, victims.tiny_pictures(1), (1,))
+    pictures = victims.tiny_pictures(30, seed=5)
+    public = knowledge.PublicExamples(pictures, np.arange(30) % 3)
+    known = knowledge.Knowledge(model, public_examples=public)
+    names = ("activation_signs", "completion", "mean_picture")
+    view = victims.view_of(model, [vector], vector != 0)
+    found = of({name: member(name) for name in names})(view, known, SEED)
+    assert (found.choice.name, found.choice.by) == ("activation_signs", "rehearsal")
+    (leak,) = evaluation.evaluate(
+        found, evaluation.Truth(victims.tiny_pictures(1), np.array([1]))
+    )
+    by_name = {one.name: one for one in found.choice.members}
+    # What it rehearsed is about what it has.
+    assert abs(by_name["activation_signs"].rehearsal - leak.psnr) < 6
+
+
+def test_which_mask_is_played():
+    played = np.array([0.0, 4.0, 0.01, 3.0, 0.0, 1.0], np.float32)
+    mask = np.array([1, 0, 1, 0, 1, 0], bool)
+    own = np.array([0, 1, 0, 1, 0, 1], bool)
+    for seen, expected in (
+        ([0.0, 0.0, 0.0], own),
+        ([0.0, 0.02, 0.0], own),
+        ([2.0, 0.0, 0.1], mask),
+        ([np.nan, 0.0, 0.0], mask),
+    ):
+        found = rehearsal.mask_of(mask, np.array(seen, np.float32), played)
+        np.testing.assert_array_equal(found, expected)
+    for whole in (np.zeros(6, bool), np.ones(6, bool)):
+        seen = played[~whole]
+        assert rehearsal.mask_of(whole, seen, played) is whole
+
+
 def test_a_guess_is_rehearsed_often_on_the_same_plays(tiny, known):
     seen = []
 

@@ -29,6 +29,21 @@ def tiny_model(num_classes: int = 3) -> functional.FunctionalModel:
     return functional.from_keras(keras.Model(inputs, hidden, name="tiny"))
 
 
+def tiny_rectified(units: int = 48) -> functional.FunctionalModel:
+    """16 -> ReLUs -> classes, on 4x4 grey pictures; zero biases."""
+    inputs = keras.Input((4, 4, 1))
+    hidden = keras.layers.Dense(
+        units,
+        activation="relu",
+        kernel_initializer=keras.initializers.RandomUniform(-0.5, 0.5, seed=0),
+        name="first",
+    )(keras.layers.Flatten()(inputs))
+    logits = keras.layers.Dense(
+        3, kernel_initializer=keras.initializers.RandomUniform(-0.5, 0.5, seed=1)
+    )(hidden)
+    return functional.from_keras(keras.Model(inputs, logits, name="rectified"))
+
+
 def tiny_convolution(activation: str, padding: str) -> functional.FunctionalModel:
     """A convolution of 4 channels on 4x4 grey pictures, and a head: U(-0.5, 0.5)."""
     inputs = keras.Input((4, 4, 1))
@@ -142,6 +157,14 @@ def random_mask(size: int, ratio: float, seed: int = 0) -> np.ndarray:
     mask = np.zeros(size, np.bool_)
     order = np.random.default_rng(seed).permutation(size)
     mask[order[: round(ratio * size)]] = True
+    return mask
+
+
+def largest_mask(vector: np.ndarray, ratio: float) -> np.ndarray:
+    """Hides the largest entries of a gradient, of equal ones those of lower index."""
+    mask = np.zeros(vector.size, np.bool_)
+    order = np.argsort(-np.abs(vector), kind="stable")
+    mask[order[: round(ratio * vector.size)]] = True
     return mask
 
 

@@ -15,11 +15,12 @@ MISFIT = 1e-6
 """Matching error up to which pictures are taken for the true ones."""
 
 
-def check_target(target: target_lib.Target) -> None:
+def check_target(target: target_lib.Target, *, zeros: bool = False) -> None:
     """Checks that a target allows algebra.
 
     Args:
       target: The gradient.
+      zeros: Whether visible zeros alone are something to begin with.
 
     Raises:
       DoesNotApply: If nothing is visible, or what is visible is not finite or zero
@@ -30,7 +31,7 @@ def check_target(target: target_lib.Target) -> None:
         reason = "every entry is hidden"
     elif not np.all(np.isfinite(seen)):
         reason = "some visible entry is not finite"
-    elif not np.any(target.plain[target.visible]):
+    elif not np.any(target.plain[target.visible]) and not zeros:
         reason = "all visible entries are zero"
     else:
         return
