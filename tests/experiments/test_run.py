@@ -56,7 +56,7 @@ def test_interrupted_then_resumed_then_refused(tmp_path, monkeypatch, capfd):
     assert "Unfinished: 3 of 3 trainings and 1 of 5 attacks are done." in shown
     assert "unfinished" in texts(folder)
     page = (folder / "report.html").read_text()
-    assert "Unfinished: 1 of 6 attacks are there" in page
+    assert "Unfinished: 1 of 5 attacks are there" in page
 
     assert execute(tmp_path)[0] == 0
     shown = capfd.readouterr().out

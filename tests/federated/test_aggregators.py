@@ -151,7 +151,7 @@ def test_type_of_the_sum(summing):
         "<state=<agreement=<policy=<>>,scales=<>,run=int64,round=int64>@SERVER,"
         "result=<a=float32[3,4],b=float32[5]>@SERVER,"
         "measurements=<hidden=int64,saturated=int64,clients=int32,idle=int32,"
-        "refused=int32,refusals=int32[19]>@SERVER>)"
+        "refused=int32,refusals=int32[20]>@SERVER>)"
     )
     assert process.is_weighted is False
 
