@@ -8,7 +8,7 @@ from experiments.outputs.leakage_summary import Leakage
 from experiments.outputs.leaks import Leaks
 
 LABELS = "label named by one attack alone"
-TARGETS = "target number to within 5 % by one attack alone"
+TARGETS = "target number to within 5 % (0.05 below 1) by one attack alone"
 UNREAD = "no attack reads a label"
 NO_TARGET = "target number: not read"
 
@@ -51,7 +51,7 @@ def named(leakage: Leakage) -> str:
     rate = leakage.labels
     count = f"{rate.successes} of {rate.trials}"
     if leakage.label_numbers:
-        within = f"{reader(leakage)} alone has {count} to within 5 %"
+        within = f"{reader(leakage)} alone has {count} to within 5 % (0.05 below 1)"
         return f"target number: {within}{unread(leakage)}"
     said = f"label: {reader(leakage)} alone names {count}{unread(leakage)}"
     guess = guess_is_right(leakage)

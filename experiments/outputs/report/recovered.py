@@ -195,5 +195,9 @@ def labels_alone(ordered: Sequence[Compared]) -> str:
     listed = ", ".join(f"{count} with {', '.join(at)} %" for count, at in said.items())
     guess = counted.guess_is_right(summaries[0][1])
     numbers = any(summary.label_numbers for _, summary in summaries)
-    what = "Target numbers, to within 5 %," if numbers else "Labels"
+    what = (
+        "Target numbers, to within 5 % (0.05 of those below 1),"
+        if numbers
+        else "Labels"
+    )
     return f"{what} leak: {listed} hidden{f' ({guess})' if guess else ''}"

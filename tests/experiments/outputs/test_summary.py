@@ -359,7 +359,7 @@ def test_numbers_as_labels_are_called_so():
         ]
         (row,) = summary.summarise(made)
         assert counted.named(row.leakage) == (
-            "target number: lbfgs alone has 2 of 3 to within 5 %"
+            "target number: lbfgs alone has 2 of 3 to within 5 % (0.05 below 1)"
         )
         ((name, count),) = counted.labels(row.leakage)
         assert name == counted.TARGETS and count.startswith("lbfgs 2 of 3")
