@@ -258,7 +258,7 @@ def _continued(
                 float(layer.epsilon),
             ),
         )
-    if _is_relu(layer) and block.pool == 1:
+    if is_relu(layer) and block.pool == 1:
         return block._replace(rectified=True)
     if isinstance(layer, keras.layers.MaxPooling2D):
         size = layer.pool_size[0]
@@ -292,7 +292,8 @@ def _cropped(
     return _pooled(block, size) if fits else None
 
 
-def _is_relu(layer: keras.layers.Layer) -> bool:
+def is_relu(layer: keras.layers.Layer) -> bool:
+    """Whether a layer is max(x, 0), and no other rectifier."""
     if isinstance(layer, keras.layers.ReLU):
         return (
             layer.max_value is None
@@ -335,7 +336,7 @@ def _not_of_top(
                 return between or layer
             rectified = layer.activation is keras.activations.relu
             between = None if rectified else layer
-        elif _is_relu(layer):
+        elif is_relu(layer):
             between = None
         else:
             return layer

@@ -16,6 +16,7 @@ from attacks import target as target_lib
 from attacks.continuous.analytic import completed_target
 from attacks.structure import dense_layers as dense_lib
 from attacks.structure import graph as graph_lib
+from attacks.structure import network as network_lib
 from selenc_tf.models import functional
 
 _BY_CHANCE = 20.0
@@ -83,7 +84,7 @@ def find(model: functional.FunctionalModel) -> Rectified:
     if first is not None:
         rectified = own[first.name].activation is keras.activations.relu
         after = behind(first.name)
-        if not rectified and after is not None and _is_relu(after):
+        if not rectified and after is not None and network_lib.is_relu(after):
             rectified, after = True, behind(after.name)
         if rectified and after is not None and after.name in layers:
             return Rectified(first, layers[after.name])
@@ -161,16 +162,3 @@ def _follows(
         by_chance += share * int(np.count_nonzero(inside[:, silent]))
         there += int(np.count_nonzero(values[:, silent]))
     return by_chance >= _BY_CHANCE and there <= _FEW * by_chance
-
-
-def _is_relu(layer: keras.layers.Layer) -> bool:
-    if isinstance(layer, keras.layers.ReLU):
-        return (
-            layer.max_value is None
-            and layer.negative_slope == 0.0
-            and layer.threshold == 0.0
-        )
-    return (
-        isinstance(layer, keras.layers.Activation)
-        and layer.activation is keras.activations.relu
-    )
