@@ -21,7 +21,8 @@ from federated.key_flow import op_kinds, pure_ops
 _FAMILIES = {
     "control flow": """
         Assert Const EnsureShape Identity If NoOp PartitionedCall Placeholder
-        StatefulPartitionedCall StatelessIf StatelessWhile While
+        PreventGradient StatefulPartitionedCall StatelessIf StatelessWhile StopGradient
+        While
     """,
     "how a key file is read": """
         BatchDatasetV2 DatasetToSingleElement FlatMapDataset TFRecordDataset

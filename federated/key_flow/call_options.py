@@ -38,7 +38,7 @@ _HINTS = frozenset(
     (
         "_class _collective_manager_ids _construction_context _gradient_op_type "
         "_has_manual_control_dependencies _lower_using_switch_merge "
-        "_num_original_outputs _read_only_resource_inputs _tf_data_function"
+        "_noinline _num_original_outputs _read_only_resource_inputs _tf_data_function"
     ).split()
 )
 """What TensorFlow itself writes, and what computes the same without them."""
@@ -47,7 +47,8 @@ _ARGUMENT_HINTS = frozenset({"_output_shapes", "_user_specified_name"})
 """Of a function's arguments. A shape that is not theirs is found out when it is run."""
 
 _COMPILED = "_XlaMustCompile"
-"""What is compiled depends on the same inputs, but may be another thing with assertions."""
+"""What is compiled depends on the same inputs, but fails nowhere: XLA leaves assertions out
+and takes the nearest index there is. So no function of a cipher counts as one there."""
 
 
 def are_usual(node: Any) -> bool:
@@ -55,6 +56,17 @@ def are_usual(node: Any) -> bool:
     functions = [node.attr[name].func for name in node.attr]
     functions += [one for name in node.attr for one in node.attr[name].list.func]
     return are_hints(node.attr) and all(are_hints(one.attr) for one in functions)
+
+
+def is_compiled(owner: Any) -> bool:
+    """Whether a node, or what it calls, or a function is to be compiled by XLA."""
+    functions = [owner.attr[name].func for name in owner.attr]
+    functions += [one for name in owner.attr for one in owner.attr[name].list.func]
+    return any(
+        name == _COMPILED and (value.b or value.WhichOneof("value") != "b")
+        for one in (owner, *functions)
+        for name, value in one.attr.items()
+    )
 
 
 def say_nothing_of_arguments(function: Any) -> bool:

@@ -59,6 +59,8 @@ from federated.key_flow.labels import (
     union,
 )
 
+_COMPILED = "a function of the cipher that XLA is to compile"
+
 # One label set for each output, or a single one for all of them.
 _Outputs: TypeAlias = tuple[Labels, ...]
 
@@ -114,6 +116,8 @@ class GraphTaint:
         # node that is analysed begins.
         self._met = self._late = NONE
         self._running: set[str] = set()
+        # Whether what is analysed is run by XLA.
+        self._compiled = False
         self._acts: dict[str, bool] = {}
         self.sources: set[Site] = set()
         self.exports: set[tuple[Site, Label]] = set()
@@ -345,6 +349,8 @@ class GraphTaint:
 
     def _is_trusted(self, node: Any) -> bool:
         """Whether a node calls a function that is trusted for its body."""
+        if self._compiled or call_options.is_compiled(node):
+            return False
         by_name = (
             node.op in op_kinds.CALLS and node.attr["f"].func.name in self._trusted
         )
@@ -434,7 +440,12 @@ class GraphTaint:
     ) -> _Outputs:
         """The labels of a library function's results."""
         function = self._functions.get(name)
+        compiled = self._compiled or call_options.is_compiled(node)
         if name in self._trusted:
+            if compiled:
+                return self._unknown(
+                    node, arguments, context, Site(_COMPILED, node.name)
+                )
             declared = self._trusted[name]
             if declared.role in (Role.KEYGEN, Role.ENTROPY, Role.SEAL):
                 self.sources.add(Site(declared.role.name.lower(), node.name))
@@ -443,16 +454,18 @@ class GraphTaint:
         if function is None or name in self._running or _may_be_replaced(function):
             # A body that is not here, recursion, or one that TensorFlow may exchange.
             return self._unknown(node, arguments, context)
-        key = (name, tuple(arguments), context, self._late)
+        compiled = compiled or call_options.is_compiled(function)
+        key = (name, tuple(arguments), context, self._late, compiled)
         if key not in self._memo:
             names = [argument.name for argument in function.signature.input_arg]
             self._running.add(name)
             before, self._met, late = self._met, NONE, self._late
             drawn, self.draws = self.draws, 0
+            outside, self._compiled = self._compiled, compiled
             look_up = self._body(
                 function.node_def, dict(zip(names, arguments, strict=True)), context
             )
-            self._late = late
+            self._late, self._compiled = late, outside
             self._running.remove(name)
             outputs = tuple(
                 look_up(function.ret[result.name])

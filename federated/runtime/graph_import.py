@@ -255,7 +255,8 @@ def _flattener(
         ]
     if isinstance(type_spec, tff.SequenceType):
         return lambda value: [value.variant()]
-    return lambda value: [value]
+    checked = _checker(type_spec, "argument")
+    return lambda value: [checked(value)]
 
 
 def _unflattener(type_spec: tff.Type) -> Callable[[Iterator[tf.Tensor]], Value]:
@@ -265,4 +266,26 @@ def _unflattener(type_spec: tff.Type) -> Callable[[Iterator[tf.Tensor]], Value]:
         return lambda tensors: tuple(part(tensors) for part in parts)
     if isinstance(type_spec, tff.SequenceType):
         return lambda tensors: DatasetSequence(next(tensors), type_spec.element)
-    return next
+    checked = _checker(type_spec, "result")
+    return lambda tensors: checked(next(tensors))
+
+
+def _checker(type_spec: tff.TensorType, what: str) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Gives a tensor on if its shape is what its type says.
+
+    A graph can claim a shape that its tensor does not have. TensorFlow believes claims: it
+    computes `tf.size` when it optimises a graph, and not from the tensor.
+    """
+    declared = tf.TensorShape(type_spec.shape)
+
+    def checked(value: tf.Tensor) -> tf.Tensor:
+        if not declared.is_compatible_with(value.shape):
+            raise TypeError(
+                f"Expected the {what} of a TensorFlow computation to be of the TFF type "
+                f"{type_spec}, as the computation says; found the shape {value.shape}. "
+                "Correct whatever claims a shape there: `set_shape`, or a placeholder "
+                "with a default."
+            )
+        return value
+
+    return checked

@@ -8,7 +8,7 @@ import tensorflow_federated as tff
 import federated  # noqa: F401
 from federated import key_flow
 from federated.key_flow import op_kinds
-from federated.key_flow.beside_secrets import BESIDE_SECRETS
+from federated.key_flow.beside_secrets import BESIDE_SECRETS, HAND_ON
 from federated.key_flow.pure_ops import PURE_OPS
 from selenc_tf.lattice import key_store
 from tests.federated.key_flow.parts import ROW, find, key_at_clients, send
@@ -190,3 +190,36 @@ def test_the_list_is_of_what_is_known():
     known = PURE_OPS | op_kinds.DATASETS | op_kinds.HARMLESS | cipher
     known |= op_kinds.CALLS | op_kinds.IFS | op_kinds.WHILES
     assert BESIDE_SECRETS <= known
+
+
+def test_what_may_take_a_secret_may_stand_beside_one():
+    assert HAND_ON <= BESIDE_SECRETS
+
+
+@tf.function(autograph=False, jit_compile=True)
+def four():
+    return tf.constant(3) + tf.constant(1)
+
+
+@pytest.mark.parametrize("beside_key", [False, True])
+def test_what_xla_compiles_is_as_ordinary_as_what_it_computes(path, beside_key):
+    """TensorFlow writes into such functions that they are not to be inlined."""
+    key_flow.check(sum_of(path, four, beside_key))
+
+
+def test_but_no_function_of_a_cipher_is_compiled_from_outside(path):
+    """XLA fails nowhere: what the cipher refuses it would do."""
+
+    @tf.function(autograph=False, jit_compile=True)
+    def compiled(key):
+        return CIPHER.encrypt(key, tf.zeros(ROW.shape, tf.int64))
+
+    def encrypt(how):
+        return tf_comp(lambda: how(key_store.read(find(path), CIPHER)))
+
+    @fed_comp
+    def process():
+        return send(tff.federated_eval(encrypt(compiled), tff.CLIENTS))
+
+    texts = [str(one) for one in key_flow.analyse(process).violations]
+    assert any("of the cipher that XLA is to compile" in text for text in texts)

@@ -118,6 +118,31 @@ def with_attribute(name, value=True):
     return node
 
 
+def compiled(graph_def, name):
+    (function,) = [
+        one for one in graph_def.library.function if name in one.signature.name
+    ]
+    return function
+
+
+def test_what_is_compiled_is_told_from_what_is_not():
+    @tf.function(autograph=False, jit_compile=True)
+    def fast(x):
+        return x + 1
+
+    with tf.Graph().as_default() as graph:
+        fast(tf.constant(1))
+    graph_def = graph.as_graph_def()
+    assert call_options.is_compiled(compiled(graph_def, "fast"))
+    assert all(call_options.are_usual(node) for node in graph_def.node)
+    assert not call_options.is_compiled(call())
+    assert not call_options.is_compiled(with_attribute("_XlaMustCompile", False))
+    assert call_options.is_compiled(with_attribute("_XlaMustCompile"))
+    chosen = call()
+    chosen.attr["f"].func.attr["_XlaMustCompile"].s = b"yes"
+    assert call_options.is_compiled(chosen)
+
+
 # From TensorFlow's sources: what its executor, its placer and its compilers look for.
 @pytest.mark.parametrize(
     "name",

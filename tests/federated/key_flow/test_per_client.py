@@ -10,6 +10,7 @@ import tensorflow_federated as tff
 
 import federated
 from federated import aggregators, key_flow, processes
+from federated.key_flow import op_kinds
 from federated.key_flow.cipher_ops import CipherOps
 from federated.key_flow.labels import Label
 from federated.round import drawing
@@ -386,7 +387,57 @@ def under_a_mask_of_its_own(secret, nonce, cohort):
     return masked
 
 
+@tf.function(
+    autograph=False,
+    jit_compile=True,
+    input_signature=[
+        tf.TensorSpec([CIPHER.secret_size], tf.int32),
+        tf.TensorSpec([], tf.int64),
+        tf.TensorSpec([None], tf.int64),
+    ],
+)
+def compiled(secret, nonce, cohort):
+    return release(secret, nonce, cohort)
+
+
+def compiled_by_a_mark(secret, nonce, cohort):
+    """As an attribute of the call, and of nothing else."""
+    with tf.Graph().as_default() as graph:
+        given = [
+            tf.compat.v1.placeholder(one.dtype, one.shape, f"given_{place}")
+            for place, one in enumerate((secret, nonce, cohort))
+        ]
+        tf.identity(release(*given), "released")
+    graph_def = graph.as_graph_def()
+    for node in graph_def.node:
+        if node.op in op_kinds.CALLS:
+            node.attr["_XlaMustCompile"].b = True
+    (released,) = tf.graph_util.import_graph_def(
+        graph_def,
+        {f"given_{place}:0": one for place, one in enumerate((secret, nonce, cohort))},
+        ["released:0"],
+    )
+    return tf.ensure_shape(released, [CIPHER.secret_size])
+
+
+def compiled_where_it_is_called(secret, nonce, cohort):
+    """By who calls a function that calls it, in a branch."""
+
+    @tf.function(autograph=False, jit_compile=True)
+    def outer(secret, nonce, cohort):
+        return tf.cond(
+            tf.constant(True),
+            lambda: release(secret, nonce, cohort),
+            lambda: tf.zeros_like(secret),
+        )
+
+    return outer(secret, nonce, cohort)
+
+
 LEAKS = {
+    "compiled by XLA": Parts(release=compiled),
+    "compiled by a mark": Parts(release=compiled_by_a_mark),
+    "compiled from outside": Parts(release=compiled_where_it_is_called),
     "in an upload": Parts(seal=secret_in_the_upload),
     "by an aggregation": Parts(more=aggregated),
     "as it was drawn": Parts(release=lambda secret, nonce, cohort: secret + 44),
@@ -443,6 +494,8 @@ LEAKS = {
     "beside a layer of a model": Parts(more=a_layer_meanwhile),
 }
 QUICK = (
+    "compiled by XLA",
+    "compiled by a mark",
     "in an upload",
     "times a selector",
     "twice",
@@ -485,6 +538,27 @@ def test_why_they_are():
     for name, words in reasons.items():
         texts = [str(one) for one in analysed(LEAKS[name]).violations]
         assert any(words in text for text in texts), (name, texts)
+
+
+@pytest.mark.usefixtures("federation")
+def test_the_cohort_is_as_large_as_the_server_says_it_is():
+    """Of a claim `check` sees nothing; when it is run, the shape is compared."""
+
+    def told(cohort):
+        first = tf.strided_slice(cohort, [0], tf.reshape(tf.size(cohort) // 3, [1]))
+        return tf.raw_ops.PlaceholderWithDefault(input=first, shape=[3])
+
+    @tff.federated_computation(tff.FederatedType(CODES, tff.CLIENTS))
+    def alone(codes):
+        made = mapped(seal, codes)
+        nonce = tff.federated_eval(tf_comp(drawing.draw), tff.CLIENTS)
+        cohort = tff.federated_broadcast(mapped(told, listed(nonce)))
+        released = secure(mapped(release, made.secret, nonce, cohort))
+        return mapped(open_sum, stacked(made.blocks), released)
+
+    one = np.zeros(CODES.shape, CODES.dtype)
+    with pytest.raises(TypeError, match=r"int64\[3\].*found the shape \(1,\)"):
+        alone([one] * 3)
 
 
 # --- Our own processes -------------------------------------------------------------------

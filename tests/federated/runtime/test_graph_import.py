@@ -232,3 +232,34 @@ class TestImportGraph:
 
         function = import_graph(_proto(unchecked), unchecked.type_signature)
         assert function(tf.constant(1), lambda: "token") == 2
+
+
+class TestClaimedShapes:
+    """TensorFlow believes what a graph says of its tensors; the runtime compares."""
+
+    def test_a_result_has_the_shape_of_its_type(self):
+        @tf_comp(tff.TensorType(np.int64, [None]))
+        def claims(x):
+            return tf.raw_ops.PlaceholderWithDefault(input=x, shape=[5])
+
+        function = import_graph(_proto(claims), claims.type_signature)
+        assert function(tf.range(5, dtype=tf.int64), str).shape == [5]
+        with pytest.raises(TypeError, match=r"result of .* int64\[5\].* \(1,\)"):
+            function(tf.range(1, dtype=tf.int64), str)
+
+    def test_so_does_what_a_tensor_says_of_itself(self):
+        @tf_comp(tff.TensorType(np.int64, [None]))
+        def claims(x):
+            x = tf.identity(x)
+            x.set_shape([5])
+            return x
+
+        function = import_graph(_proto(claims), claims.type_signature)
+        with pytest.raises(TypeError, match="result"):
+            function(tf.range(1, dtype=tf.int64), str)
+
+    def test_an_argument_has_the_shape_of_its_type(self):
+        comp = tf_comp(lambda x: tf.size(x), tff.TensorType(np.int64, [5]))
+        function = import_graph(_proto(comp), comp.type_signature)
+        with pytest.raises(TypeError, match=r"argument of .* int64\[5\].* \(1,\)"):
+            function(tf.range(1, dtype=tf.int64), str)

@@ -166,13 +166,39 @@ class TestRelease:
 
     @pytest.mark.parametrize(
         ("cohort", "min_clients"),
-        [([-7, 1], 3), ([-7], 2), ([-7], 0), ([], 2), ([-7, -7, 1], 2)],
-        ids=["too few", "one", "one whoever asks", "none", "twice the same"],
+        [
+            ([-7, 1], 3),
+            ([-7], 2),
+            ([-7], 0),
+            ([], 2),
+            ([-7, -7, 1], 2),
+            ([-7, 1, 1, 5, 5], 2),
+        ],
+        ids=["too few", "one", "one whoever asks", "none", "twice", "others twice"],
     )
     def test_from_others_it_is_kept(self, cohort, min_clients):
         cohort = tf.constant(cohort, tf.int64)
         with pytest.raises(tf.errors.InvalidArgumentError, match="a_cohort_must"):
             CIPHER.release(self.SECRET, COHORT[0], cohort, min_clients)
+
+    def test_a_size_that_is_only_claimed_does_not_count(self):
+        """A function's own arguments are not compared with what it says of them."""
+        called = tf.compat.v1.wrap_function(
+            lambda cohort: CIPHER.release(self.SECRET, COHORT[0], cohort, 2),
+            [tf.TensorSpec([3], tf.int64)],
+        )
+        assert np.any(called(COHORT[:3]))
+        with pytest.raises(tf.errors.InvalidArgumentError, match="a_cohort_must"):
+            called(COHORT[:1])
+
+    def test_xla_which_takes_the_nearest_index_has_no_program_for_it(self):
+        compiled = tf.function(
+            lambda cohort: CIPHER.release(self.SECRET, COHORT[0], cohort, 3),
+            autograph=False,
+            jit_compile=True,
+        )
+        with pytest.raises(tf.errors.InvalidArgumentError, match="AsString"):
+            compiled(COHORT[:1])
 
 
 def of_any_rank(tensor):
