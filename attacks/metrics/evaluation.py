@@ -5,9 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from attacks import knowledge as knowledge_lib
-from attacks.metrics import assignment, image_quality
-
-_TOLERANCE = 0.05
+from attacks.metrics import assignment, image_quality, targets
 
 
 class Truth(NamedTuple):
@@ -16,10 +14,13 @@ class Truth(NamedTuple):
     Attributes:
       images: float [b, *input_shape] in [0, 1].
       labels: int [b] of classes, or numbers [b, num_classes].
+      tolerance: float [num_classes], how far off numbers may be to be right
+        (`targets.tolerance`); None for classes.
     """
 
     images: np.ndarray
     labels: np.ndarray
+    tolerance: np.ndarray | None = None
 
 
 class PictureLeakage(NamedTuple):
@@ -33,7 +34,7 @@ class PictureLeakage(NamedTuple):
       ssim: At most 1; NaN for pictures smaller than the 11x11 window, and for what is no
         picture.
       label_correct: Whether the matched reconstruction has the true label: the class,
-        or every number to within 5 % (of 1 where the number is below 1).
+        or every number to within the truth's tolerance.
     """
 
     true_index: int
@@ -59,8 +60,9 @@ def evaluate(
       One record for each true picture, in the order of `truth`.
 
     Raises:
-      ValueError: If the batches differ in shape, labels and pictures in number, or the
-        truth is outside [0, 1].
+      ValueError: If the batches differ in shape, labels and pictures in number, the
+        truth is outside [0, 1], or labels are numbers and nothing says how far off they
+        may be.
     """
     if len(truth.labels) != len(truth.images):
         raise ValueError(
@@ -78,7 +80,7 @@ def evaluate(
     )
     mse = image_quality.mse(matched, truth.images)
     psnr = image_quality.psnr(matched, truth.images)
-    correct = _agree(reconstruction.labels[order], truth.labels)
+    correct = _agree(reconstruction.labels[order], truth)
     return tuple(
         PictureLeakage(
             true_index=index,
@@ -92,12 +94,16 @@ def evaluate(
     )
 
 
-def _agree(found: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _agree(found: np.ndarray, truth: Truth) -> np.ndarray:
     """Which labels are right, bool [b]."""
-    if labels.ndim == 1:
-        return found == labels
-    tolerance = _TOLERANCE * np.maximum(np.abs(labels), 1.0)
-    return np.all(np.abs(found - labels) <= tolerance, axis=1)
+    if truth.labels.ndim == 1:
+        return found == truth.labels
+    if truth.tolerance is None:
+        raise ValueError(
+            "`truth.tolerance` must say how far off labels that are numbers may be, got "
+            "None. Take `targets.tolerance` of other examples' labels."
+        )
+    return targets.right(found, truth.labels, truth.tolerance)
 
 
 def label_accuracy(records: tuple[PictureLeakage, ...]) -> float:

@@ -18,7 +18,7 @@ import tensorflow as tf
 from attacks import catalog as attack_catalog
 from attacks import effort, envelope, programs
 from attacks import knowledge as knowledge_lib
-from attacks.metrics import evaluation
+from attacks.metrics import evaluation, targets
 from experiments.analysis.agreement import Case
 from experiments.analysis.results import Analysed, Row
 from experiments.analysis.study import Study
@@ -147,13 +147,13 @@ def _attacked(
         messages=(views.ClientMessage(gradient[~mask], b"", 1.0),),
         aggregate=None,
     )
+    others = examples.truth(model, made.dataset.labels[public])
     known = knowledge_lib.Knowledge(
         model=model,
         batch_size=len(labels),
         labels=examples.declared(model, labels),
         public_examples=knowledge_lib.PublicExamples(
-            made.dataset.examples[public],
-            examples.truth(model, made.dataset.labels[public]),
+            made.dataset.examples[public], others
         ),
         without_draws=model.task.is_random,
     )
@@ -167,8 +167,9 @@ def _attacked(
         fits = isinstance(reason, knowledge_lib.DoesNotApply)
         text = f"does not apply: {reason}" if fits else envelope.text_of(reason)
         return Outcome(None, text, time.monotonic() - began)
+    within = targets.tolerance(others) if others.ndim == 2 else None
     leaks = evaluation.evaluate(
-        found, evaluation.Truth(images, examples.truth(model, labels))
+        found, evaluation.Truth(images, examples.truth(model, labels), within)
     )
     return Outcome(float(np.mean([leak.psnr for leak in leaks])), "", found.seconds)
 

@@ -4,8 +4,8 @@ What they find is the least that leaks. Two masks under which they were ended so
 compared: under the one a search may only be slower.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from experiments.outputs import blind
 from experiments.outputs.records import AttackRecord
@@ -16,6 +16,9 @@ _NO_SEARCH = (
     *("partly_determined", "rank_deficient", "prior", "trained"),
 )
 """Why a reconstruction ended (`attacks.knowledge.Reconstruction.stop`)."""
+
+_ROWS = "rows"
+"""In the details of a record: the examples behind its message, where they are several."""
 
 _NAMED = 4
 """Attacks that are named; of more it is said how many."""
@@ -68,6 +71,15 @@ class AtLimit(NamedTuple):
             yield f"{said[:1].upper()}{said[1:]}: this is the least that leaks{masks}."
 
 
+def details(rows: Sequence[int]) -> dict[str, Any]:
+    """What a record's details have of its message.
+
+    Args:
+      rows: The examples behind it.
+    """
+    return {_ROWS: [int(row) for row in rows]} if len(rows) > 1 else {}
+
+
 class _Search(NamedTuple):
     attack: str
     stop: str
@@ -77,12 +89,14 @@ class _Search(NamedTuple):
 def of(records: Iterable[AttackRecord]) -> AtLimit:
     """Counts them; where nothing is visible there is nothing to search for.
 
-    Of an attack that is made of several every one counts, whichever it believed.
+    Of an attack that is made of several every one counts, whichever it believed. One for
+    a message of several examples is one.
     """
+    made = {_search_of(one): one for one in records if one.status == "ok"}
     searched = [
         one
-        for record in records
-        if record.status == "ok" and not blind.shows_nothing(record)
+        for record in made.values()
+        if not blind.shows_nothing(record)
         for one in _searches(record)
         if one.stop not in _NO_SEARCH
     ]
@@ -97,6 +111,16 @@ def of(records: Iterable[AttackRecord]) -> AtLimit:
         sum(one.stop == "seconds" for one in ended),
         tuple(sorted({one.attack for one in ended})),
     )
+
+
+def _search_of(record: AttackRecord) -> tuple[Any, ...]:
+    """What records of one search have in common, and of no other."""
+    place = (*record.key._replace(image_index=0), record.weights_after_rounds)
+    if _ROWS in record.details:
+        return (*place, *record.details[_ROWS])
+    # Earlier versions did not say which examples share a message; the clock tells.
+    shared = record.batch_size > 1
+    return (*place, record.seconds if shared else record.image_index)
 
 
 def _searches(record: AttackRecord) -> Iterator[_Search]:

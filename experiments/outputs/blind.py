@@ -261,7 +261,7 @@ def past(
         if not math.isnan(more):
             records.append(record)
             above.append(more)
-            exactly.append(float(measures[leaks.main.key]) > leaks.exact)
+            exactly.append(_is_exact(measures, leaks))
             # Who chooses a look-up has recovered nothing.
             looked_up = record.chosen in leaks.lookups and measures is record.measures
             count += better(record, measures, leaks) and not looked_up
@@ -320,7 +320,7 @@ def past_of_any(records: Iterable[AttackRecord], leaks: Leaks) -> Past | None:
         compared.append(first)
         above.append(max((found for _, found in made), default=0.0))
         attacks.append(len(names))
-        exact = any(one.number(leaks.main.key) > leaks.exact for one, _ in made)
+        exact = any(_is_exact(one.measures, leaks) for one, _ in made)
         by_luck = 0 if exact else len(names)
         # An attacker who names the class meets the control of that class.
         chances.append(
@@ -381,11 +381,16 @@ def _is_no_chance(
     record: AttackRecord, measures: Mapping[str, Any], key: str, leaks: Leaks
 ) -> bool:
     reached, limit = float(measures[key]), chance(record, key)
-    if key == leaks.main.key and reached > leaks.exact:
+    if _is_exact(measures, leaks):
         return True
     if math.isnan(limit):
         return key not in leaks.by_chance
     return reached > limit
+
+
+def _is_exact(measures: Mapping[str, Any], leaks: Leaks) -> bool:
+    main = float(measures.get(leaks.main.key, math.nan))
+    return main > leaks.exact or bool(leaks.is_exact(measures))
 
 
 def seen(found: Sequence[Decided | None], leaks: Leaks) -> Iterator[tuple[str, str]]:

@@ -8,9 +8,16 @@ from experiments.outputs.leakage_summary import Leakage
 from experiments.outputs.leaks import Leaks
 
 LABELS = "label named by one attack alone"
-TARGETS = "target number to within 5 % (0.05 below 1) by one attack alone"
+TARGETS = "target number to within"
 UNREAD = "no attack reads a label"
 NO_TARGET = "target number: not read"
+NO_RATE = "how often a guess is right is not known: no public targets"
+NOT_TRIED = "not tried (nothing is visible)"
+GUESSING = "no better than guessing"
+NOT_SHOWN = "not shown to be better than guessing"
+
+_LUCK = 0.05
+"""As many labels as guesses name more often than that are no evidence."""
 
 
 def rates(leakage: Leakage, leaks: Leaks) -> Iterator[tuple[str, Rate]]:
@@ -24,17 +31,22 @@ def labels(leakage: Leakage) -> Iterator[tuple[str, str]]:
     """The labels that the best single attack names; nothing where none was asked for.
 
     Yields:
-      What it is, with how often a guess is right, and the attack with its number.
+      What it is, with how often a guess is right, and the attack with its number, and
+      whether that is more than guessing gives.
     """
     if not leakage.label_by:
         return
-    name = TARGETS if leakage.label_numbers else LABELS
-    by_chance = f" ({guess})" if (guess := guess_is_right(leakage)) else ""
+    name = LABELS
+    if leakage.label_numbers:
+        name = f"{TARGETS} {leakage.label_within} by one attack alone"
+    by_guess = f" ({guess})" if (guess := guess_is_right(leakage)) else ""
     if not leakage.labels:
-        yield f"{name}{by_chance}", labels_lib.NONE
+        untried = leakage.label_by == labels_lib.NOT_TRIED
+        yield f"{name}{by_guess}", NOT_TRIED if untried else labels_lib.NONE
         return
     right = f"{in_words(leakage.labels)}{unread(leakage)}"
-    yield f"{name}{by_chance}", f"{reader(leakage)} {right}"
+    no_more = f", {said}" if (said := verdict(leakage)) else ""
+    yield f"{name}{by_guess}", f"{reader(leakage)} {right}{no_more}"
 
 
 def reader(leakage: Leakage) -> str:
@@ -46,16 +58,30 @@ def named(leakage: Leakage) -> str:
     """The same as a part of a sentence: "label: idlg alone names 5 of 5"; or ""."""
     if not leakage.label_by:
         return ""
+    if leakage.label_by == labels_lib.NOT_TRIED:
+        what = "target number" if leakage.label_numbers else "label"
+        return f"{what}: {NOT_TRIED}"
     if not leakage.labels:
         return NO_TARGET if leakage.label_numbers else UNREAD
     rate = leakage.labels
     count = f"{rate.successes} of {rate.trials}"
-    if leakage.label_numbers:
-        within = f"{reader(leakage)} alone has {count} to within 5 % (0.05 below 1)"
-        return f"target number: {within}{unread(leakage)}"
     said = f"label: {reader(leakage)} alone names {count}{unread(leakage)}"
-    guess = guess_is_right(leakage)
-    return f"{said}, {guess}" if guess else said
+    if leakage.label_numbers:
+        within = f"{reader(leakage)} alone has {count} to within {leakage.label_within}"
+        said = f"target number: {within}{unread(leakage)}"
+    guess, no_more = guess_is_right(leakage), verdict(leakage)
+    said = f"{said}, {guess}" if guess else said
+    return f"{said}: {no_more}" if no_more else said
+
+
+def verdict(leakage: Leakage) -> str:
+    """Says so where as many labels are named by guessing; "" elsewhere."""
+    rate, likely = leakage.labels, leakage.label_by_chance
+    if rate is None or likely is None:
+        return ""
+    if rate.rate <= share_by_guess(leakage):
+        return GUESSING
+    return NOT_SHOWN if likely > _LUCK else ""
 
 
 def unread(leakage: Leakage) -> str:
@@ -65,10 +91,13 @@ def unread(leakage: Leakage) -> str:
 
 def guess_is_right(leakage: Leakage) -> str:
     """How often a guess of a label is right, in words; "" where that is not known."""
-    if leakage.label_numbers:
-        return ""
     if leakage.label_guess is not None:
-        return f"a guess is right in {100 * leakage.label_guess:.3g} %"
+        what = "one number for all" if leakage.label_numbers else "a guess"
+        return f"{what} is right in {100 * leakage.label_guess:.3g} %"
+    if leakage.label_within == labels_lib.WITHIN_BEFORE:
+        return "how often a guess is right is not on record"
+    if leakage.label_numbers:
+        return NO_RATE
     if leakage.label_classes:
         return f"a uniform guess is right in {100 / leakage.label_classes:.3g} %"
     return ""

@@ -51,20 +51,66 @@ def order(one: Try, leaks: Leaks) -> tuple[Any, ...]:
     mean picture can have more decibels than a digit that can be read. Then how far it is
     better, by the measure that decided (`blind.decided`; of measures of several scales
     what an earlier one decided comes first). Then the main measure, then the others in
-    their order, then the first name.
+    their order, then the first name. What is exact is equal: by how much is rounding.
     """
     found = blind.decided(one.record, one.measures, leaks)
-    measures = (_number(one, key) for key in leaks.order)
+    exact = leaks.is_exact(one.measures)
+    measures = (math.inf if exact else _number(one, key) for key in leaks.order)
     name = (one.attack, one.record.attacker)
     return (
         one.attack not in leaks.lookups,
         found is not None,
         -found.place if found and not leaks.alike else 0,
-        found.above if found else 0.0,
+        _above(found, bool(exact)),
         *measures,
         tuple(-ord(letter) for part in name for letter in f"{part}\0"),
         # An attack itself before a repetition of it.
         not one.is_member,
+    )
+
+
+def _above(found: blind.Decided | None, exact: bool) -> float:
+    if found is None:
+        return 0.0
+    return math.inf if exact else found.above
+
+
+def exact_by(
+    records: Iterable[AttackRecord], best: Iterable[Try], leaks: Leaks
+) -> tuple[tuple[tuple[str, str], int], ...]:
+    """Who recovers exactly, where all that is better than the blind guess is exact.
+
+    Nothing tells those apart, and none of them is the best.
+
+    Args:
+      records: Of one setting.
+      best: Of its examples (`of_examples`).
+      leaks: What is measured.
+
+    Returns:
+      Attacks, each with the attacker who has most, and of how many examples; empty where
+      only one attack is exact, or something better than the guess is not.
+    """
+    named = [one for one in best if _is_named(one, leaks)]
+    if not named or not all(leaks.is_exact(one.measures) for one in named):
+        return ()
+    places: dict[tuple[str, str], set[tuple[int, int]]] = {}
+    for record in records:
+        for one in tries.of(record):
+            if leaks.is_exact(one.measures) and one.attack not in leaks.lookups:
+                place = (record.cell.seed, record.image_index)
+                places.setdefault((one.attack, record.attacker), set()).add(place)
+    of_attack: dict[str, tuple[int, str]] = {}
+    for (attack, attacker), found in sorted(places.items()):
+        if len(found) > of_attack.get(attack, (0, ""))[0]:
+            of_attack[attack] = (len(found), attacker)
+    if len(of_attack) < 2:
+        return ()
+    return tuple(
+        sorted(
+            (((attack, who), count) for attack, (count, who) in of_attack.items()),
+            key=lambda pair: (-pair[1], pair[0]),
+        )
     )
 
 

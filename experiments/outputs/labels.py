@@ -8,12 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from experiments.outputs import blind
 from experiments.outputs.records import AttackRecord
 
 NONE = "none"
-"""Who reads labels where no attack can: nothing is visible, or all only guess."""
+"""Who reads labels where no attack does: all only guess, or look something up."""
+
+NOT_TRIED = "not tried"
+"""The same where nothing is visible that a label could be read from."""
 
 CLASSES = "classes"
 """In the details of a record: among how many its label was to be named."""
@@ -23,6 +27,12 @@ NUMBERS = "numbers_as_labels"
 
 _GUESS = "label_guess"
 """In the details of a record: how often a guess is right that uses no message."""
+
+_WITHIN = "label_within"
+"""In the details of a record: how far off numbers may be to be right, in words."""
+
+WITHIN_BEFORE = "5 % (0.05 below 1)"
+"""The same of earlier versions, whose records do not say it."""
 
 _WITHOUT_MESSAGE = frozenset({"prior_only", "nothing_visible", "retrieved"})
 _GUESSED = "guessed"
@@ -55,12 +65,14 @@ class Reader(NamedTuple):
       right: For each example of which a label was to be named, whether it is right; what
         it does not read is not.
       unread: How many those are.
+      tries: How many attacks read labels: it is the best of so many.
     """
 
     attack: str
     attacker: str
     right: tuple[bool, ...]
     unread: int
+    tries: int
 
 
 def details(labels: Any) -> dict[str, float]:
@@ -76,10 +88,26 @@ def details(labels: Any) -> dict[str, float]:
     return {_GUESS: float(counts.max() / counts.sum())}
 
 
+def details_of_numbers(within: str, share: float | None) -> dict[str, Any]:
+    """The same of targets that are numbers.
+
+    Args:
+      within: How far off they may be to be right, in words.
+      share: What one guess for all has right; None where nothing is known to guess from.
+    """
+    return {_WITHIN: within} | ({} if share is None else {_GUESS: share})
+
+
 def guess(records: Iterable[AttackRecord]) -> float | None:
     """The share of labels that a guess has right; None where it is not on record."""
     shares = [one.details[_GUESS] for one in records if _GUESS in one.details]
     return max(shares, default=None)
+
+
+def within(records: Iterable[AttackRecord]) -> str:
+    """How far off numbers may be to be right, in words."""
+    found = (one.details.get(_WITHIN, WITHIN_BEFORE) for one in records)
+    return " or ".join(dict.fromkeys(found))
 
 
 def are_numbers(records: Iterable[AttackRecord]) -> bool:
@@ -96,6 +124,11 @@ def are_numbers(records: Iterable[AttackRecord]) -> bool:
         for one in records
         if one.status == "ok"
     )
+
+
+def visible(records: Iterable[AttackRecord]) -> bool:
+    """Whether of some example anything was visible that a label could be read from."""
+    return any(not blind.shows_nothing(one) for one in asked(records).values())
 
 
 def asked(records: Iterable[AttackRecord]) -> dict[tuple[int, int], AttackRecord]:
@@ -146,4 +179,19 @@ def best(records: Sequence[AttackRecord]) -> Reader | None:
         *name,
         tuple(named.get(place, False) for place in places),
         sum(place not in named for place in places),
+        len(of_attack),
     )
+
+
+def by_chance(reader: Reader, share: float) -> float:
+    """How likely the best of so many guesses is right as often, or more often.
+
+    Args:
+      reader: The best attack.
+      share: In that a guess is right (`guess`).
+
+    Returns:
+      A probability (binomial; of examples that share a message an approximation).
+    """
+    one = float(stats.binom.sf(sum(reader.right) - 1, len(reader.right), share))
+    return 1.0 - (1.0 - one) ** reader.tries

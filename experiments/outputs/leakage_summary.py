@@ -19,10 +19,14 @@ from experiments.outputs import (
     why,
 )
 from experiments.outputs.blind import Past
+from experiments.outputs.hindsight import BLIND
 from experiments.outputs.leaks import Leaks, Share
 from experiments.outputs.records import ATTACKERS, AttackRecord, MemberRecord
 from experiments.outputs.statistic import Statistic
 from experiments.outputs.tries import Try
+
+ALL_EXACT = "all exact: "
+"""In front of attacks that recover the same examples exactly."""
 
 _SHORT = {"mask_aware": "aware"}
 
@@ -53,7 +57,8 @@ class Leakage(NamedTuple):
         so is one of which only something similar was looked up.
       best_attack: The attacks and attackers behind `best`, and of how many examples
         each; an only one without a number. Those that are no better than a blind guess
-        stand together as `hindsight.BLIND`.
+        stand together as `hindsight.BLIND`. Where all that is better is exact: everyone
+        who has that, behind `ALL_EXACT`, as none of them is the best.
       better_by: By what they are better than the guess, where that is not the main
         measure alone (`Leaks.seen`), with medians.
       label_accuracy: Share of the examples whose label the best attack on labels names:
@@ -61,10 +66,14 @@ class Leakage(NamedTuple):
       labels: The same with its interval; None also where no attack reads a label.
       labels_unread: Of how many of them it reads none.
       label_numbers: Whether what was to be named is numbers, and no class.
+      label_within: How far off those may be to be right, in words; "" of classes.
       label_by: That attack and its attacker; `labels.NONE` where no attack reads a label,
-        "" where none was to be named.
+        `labels.NOT_TRIED` where nothing is visible, "" where none was to be named.
+      label_by_chance: How likely guesses name as many (`labels.by_chance`); None where no
+        label is read, or how often a guess is right is not known.
       label_guess: How often a guess is right: the share of the most frequent class among
-        the attacker's public examples; None without any, or where records do not say.
+        the attacker's public examples, or of their targets that one number for all has
+        right; None without any, or where records do not say.
       label_classes: Among how many classes they name it: of a uniform guess one in so
         many is right; None where records do not say.
       diverged: Number of attacks that ended without a number; they count as failures
@@ -92,7 +101,9 @@ class Leakage(NamedTuple):
     labels: Rate | None = None
     labels_unread: int = 0
     label_numbers: bool = False
+    label_within: str = ""
     label_by: str = ""
+    label_by_chance: float | None = None
     label_guess: float | None = None
     label_classes: int | None = None
     diverged: int = 0
@@ -123,6 +134,11 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
     finished = _finished(best, key)
     reader = labels.best(group)
     right = reader and _rate(reader.right, list(labels.asked(group).values()))
+    classes = max(
+        (one.details[labels.CLASSES] for one in group if labels.CLASSES in one.details),
+        default=None,
+    )
+    guess = labels.guess(group) or (1 / classes if classes else None)
     numbers = {one.name: _statistic(finished, one.key, leaks) for one in leaks.numbers}
     shares = {one.name: _share(best, one, leaks) for one in leaks.shares}
     return Leakage(
@@ -136,12 +152,7 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
         best_past_blind=blind.past_of_any(records, leaks),
         numbers={name: found for name, found in numbers.items() if found},
         shares={name: found for name, found in shares.items() if found},
-        best_attack=hindsight.counted(
-            [
-                (f"{attack} {_SHORT.get(attacker, attacker)}".strip(), count)
-                for (attack, attacker), count in hindsight.names(best, leaks)
-            ]
-        ),
+        best_attack=_best_attack(records, best, leaks),
         better_by=tuple(
             short
             for _, short in blind.seen(
@@ -153,21 +164,31 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
         labels=right,
         labels_unread=reader.unread if reader else 0,
         label_numbers=labels.are_numbers(group),
+        label_within=labels.within(group) if labels.are_numbers(group) else "",
         label_by=_label_by(reader, group),
+        label_by_chance=labels.by_chance(reader, guess) if reader and guess else None,
         label_guess=labels.guess(group),
-        label_classes=max(
-            (
-                one.details[labels.CLASSES]
-                for one in group
-                if labels.CLASSES in one.details
-            ),
-            default=None,
-        ),
+        label_classes=classes,
         diverged=sum(math.isnan(record.number(key)) for record in group),
         without_result=_without_result(records),
         attack_seconds=statistic.summarise(record.seconds for record in group),
         searches_at_limit=at_limit.of(group).share,
     )
+
+
+def _best_attack(
+    records: Sequence[AttackRecord], best: Sequence[Try], leaks: Leaks
+) -> str:
+    equal = hindsight.exact_by(records, best, leaks)
+    names = hindsight.names(best, leaks)
+    listed = hindsight.counted(
+        [
+            (f"{attack} {_SHORT.get(attacker, attacker)}".strip(), count)
+            for (attack, attacker), count in equal or names
+        ]
+    )
+    blind_ = [f"{name} ({count})" for (name, _), count in names if name == BLIND]
+    return ", ".join([f"{ALL_EXACT}{listed}", *blind_]) if equal else listed
 
 
 def _finished(best: Iterable[Try], key: str) -> list[Try]:
@@ -181,7 +202,9 @@ def _main(group: Iterable[AttackRecord], leaks: Leaks) -> Statistic | None:
 
 def _label_by(reader: labels.Reader | None, group: Sequence[AttackRecord]) -> str:
     if reader is None:
-        return labels.NONE if labels.asked(group) else ""
+        if not labels.asked(group):
+            return ""
+        return labels.NONE if labels.visible(group) else labels.NOT_TRIED
     return f"{reader.attack} {_SHORT.get(reader.attacker, reader.attacker)}"
 
 

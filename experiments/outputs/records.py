@@ -18,6 +18,9 @@ Target: TypeAlias = Literal["client", "aggregate", "cohort"]
 ATTACKERS = words.MODES
 TARGETS: tuple[Target, ...] = ("client", "aggregate", "cohort")
 
+OWN_MASK = "own"
+"""The agreement of a lone client that chooses its mask itself."""
+
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Cell:

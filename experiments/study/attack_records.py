@@ -13,7 +13,7 @@ import numpy as np
 from attacks import coupling, words
 from attacks import knowledge as knowledge_lib
 from experiments.data.dataset import Dataset
-from experiments.outputs import labels
+from experiments.outputs import at_limit, labels
 from experiments.outputs.records import AttackRecord, MemberRecord
 from experiments.study.modality import Measured, MemberMeasured, Modality, Victims
 from experiments.study.tasks import Task
@@ -39,6 +39,7 @@ class Subject(NamedTuple):
       model: The attacked model.
       session: Of the run.
       weights_after_rounds: How many rounds the attacked weights have behind them.
+      tolerance: How far off labels may be that are numbers; None of classes.
     """
 
     task: Task
@@ -48,11 +49,14 @@ class Subject(NamedTuple):
     model: AnyModel
     session: int
     weights_after_rounds: int = 0
+    tolerance: np.ndarray | None = None
 
     @property
     def victims(self) -> Victims:
         """The same as a modality takes it."""
-        return Victims(self.dataset, self.task.rows, self.model, self.view.weights)
+        return Victims(
+            self.dataset, self.task.rows, self.model, self.view.weights, self.tolerance
+        )
 
 
 def without(
@@ -217,5 +221,8 @@ def _unmeasured(subject: Subject, row: int) -> AttackRecord:
         weights_after_rounds=subject.weights_after_rounds,
         modality=subject.modality.leaks.modality,
         # Also of a message that nobody could attack.
-        details={"ciphertext_bytes": len(subject.view.messages[0].ciphertext)},
+        details={
+            "ciphertext_bytes": len(subject.view.messages[0].ciphertext),
+            **at_limit.details(task.rows),
+        },
     )

@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 from attacks import effort, envelope
 from attacks import knowledge as knowledge_lib
 from experiments.outputs import blind, told
-from experiments.outputs import labels as labels_lib
 from experiments.outputs.records import Cell, Target
-from experiments.study import attack_records, attacking
+from experiments.study import attack_records, attacking, naming
 from experiments.study import views as study_views
 from experiments.study.attack_records import Result
 from experiments.study.tasks import Task
@@ -34,6 +33,7 @@ class Study(NamedTuple):
       progress: Called now and then with (start, iterations, objective).
       weights_after_rounds: How many rounds the attacked weights have behind them.
       controls: What chance reaches on each example, made once.
+      rule: How labels are compared; `run` finds it.
     """
 
     attackers: attacking.Attackers
@@ -43,6 +43,7 @@ class Study(NamedTuple):
     progress: effort.Progress
     weights_after_rounds: int = 0
     controls: MutableMapping[int, Mapping[str, Any]] | None = None
+    rule: naming.Naming = naming.Naming(None, {})
 
 
 def run(
@@ -64,7 +65,14 @@ def run(
     observe = _observer(study.rounds, cell_tasks[0].cell, cell_tasks[0].target)
     seen: dict[tuple[int, ...], tuple[views.ServerView, ...]] = {}
     guesses: dict[tuple[int, ...], Sequence[Mapping[str, Any]]] = {}
-    named = _label_guess(study)
+    attackers = study.attackers
+    rule = naming.of(
+        attackers.modality,
+        attackers.model,
+        study.rounds.dataset,
+        attackers.public_examples,
+    )
+    study = study._replace(rule=rule)
     for task in cell_tasks:
         if task.rows not in seen:
             seen[task.rows] = observe(task.rows)
@@ -73,7 +81,7 @@ def run(
         yield (
             task,
             [
-                attack_records.beside(result, {**guess, **named})
+                attack_records.beside(result, {**guess, **rule.details})
                 for result, guess in zip(found, guesses[task.rows], strict=True)
             ],
         )
@@ -117,15 +125,6 @@ def _blind(
     ]
 
 
-def _label_guess(study: Study) -> Mapping[str, float]:
-    """How often a class is right that is guessed of public examples."""
-    attackers, dataset = study.attackers, study.rounds.dataset
-    public = attackers.public_examples
-    if public is None or not (dataset.has_classes or attackers.model.kind == "classes"):
-        return {}
-    return labels_lib.details(public.labels)
-
-
 def _control(study: Study, row: int) -> Mapping[str, Any]:
     """What chance reaches on an example."""
     known = {} if study.controls is None else study.controls
@@ -150,6 +149,7 @@ def _subject(
         study.attackers.model,
         study.session,
         study.weights_after_rounds,
+        study.rule.tolerance,
     )
 
 

@@ -54,12 +54,14 @@ class Victims(NamedTuple):
       rows: Which of them are behind the gradient.
       model: The attacked model.
       weights: Of the attacked round.
+      tolerance: float [k], how far off labels may be that are k numbers; None of classes.
     """
 
     dataset: Dataset
     rows: tuple[int, ...]
     model: Any
     weights: tuple[np.ndarray, ...]
+    tolerance: np.ndarray | None = None
 
 
 class Measured(NamedTuple):

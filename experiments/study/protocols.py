@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from experiments.outputs.records import OWN_MASK
 from selenc_tf import catalog
 
 AUTO = "auto"
 """The first protocol that a metric allows."""
 
-OWN = "own"
-"""What results call a mask that the only client of a round chooses for itself."""
+OWN = OWN_MASK
+"""How a cohort of one comes to its mask where nothing public will do."""
 
 
 class Protocol(NamedTuple):

@@ -58,7 +58,9 @@ def measure_member(victims: Victims, found: Reconstruction) -> list[MemberMeasur
 def _truth(victims: Victims) -> evaluation.Truth:
     rows, dataset = list(victims.rows), victims.dataset
     return evaluation.Truth(
-        dataset.examples[rows], examples.truth(victims.model, dataset.labels[rows])
+        dataset.examples[rows],
+        examples.truth(victims.model, dataset.labels[rows]),
+        victims.tolerance,
     )
 
 

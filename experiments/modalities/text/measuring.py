@@ -7,11 +7,17 @@ import numpy as np
 
 from attacks.knowledge import Reconstruction
 from attacks.metrics.text import evaluation
-from attacks.metrics.text.evaluation import Scores, SentenceLeakage
+from attacks.metrics.text.evaluation import (
+    FoundSentences,
+    Scores,
+    SentenceLeakage,
+    SentenceTruth,
+)
 from attacks.text import sentences
 from experiments.modalities.text import leaks, token_data
 from experiments.study.modality import Measured, Victims
 from selenc_tf.models.text import vocabulary
+from selenc_tf.models.text.vocabulary import Vocabulary
 
 
 def measure(victims: Victims, found: Reconstruction) -> list[Measured]:
@@ -27,19 +33,33 @@ def measure_member(victims: Victims, found: Reconstruction) -> list[Mapping[str,
     return [_scores(leak.scores) for leak in _leakage(victims, found)]
 
 
+def alone(
+    words: Vocabulary, found: Sequence[int], true: Sequence[int]
+) -> Mapping[str, Any]:
+    """The same scores of one sentence against another, each as its tokens."""
+    (leak,) = _evaluated(
+        words, FoundSentences([found], None), SentenceTruth([true], None)
+    )
+    return _scores(leak.scores)
+
+
 def _leakage(victims: Victims, found: Reconstruction) -> tuple[SentenceLeakage, ...]:
     dataset, rows = token_data.checked(victims.dataset), list(victims.rows)
-    words = dataset.vocabulary
     classes = victims.model.kind == "classes"
-    truth = evaluation.SentenceTruth(
+    truth = SentenceTruth(
         sentences.rows_of(dataset.examples[rows]),
         [int(one) for one in dataset.labels[rows]] if classes else None,
     )
-    guess = evaluation.FoundSentences(
+    guess = FoundSentences(
         sentences.rows_of(found.examples),
         [int(one) for one in found.labels] if classes else None,
     )
+    return _evaluated(dataset.vocabulary, guess, truth)
 
+
+def _evaluated(
+    words: Vocabulary, guess: FoundSentences, truth: SentenceTruth
+) -> tuple[SentenceLeakage, ...]:
     def decode(ids: Sequence[int]) -> str:
         return vocabulary.decode(words, ids, special=True)
 

@@ -13,7 +13,7 @@ from attacks.text import sentences
 from attacks.text.discrete import blind
 from attacks.text.modality import TOKENS
 from experiments.data.dataset import Dataset
-from experiments.modalities.text import leaks, loading, measuring, showing
+from experiments.modalities.text import chance, leaks, loading, measuring, showing
 from experiments.study.modality import Modality
 from selenc_tf.models.text.token_model import TokenModel
 
@@ -73,5 +73,6 @@ TEXT = Modality(
     texts=showing.texts,
     visible=lambda dataset: "sentences",
     blind=blind.blind_guess,
+    chance=chance.control,
     tables=showing.tables,
 )

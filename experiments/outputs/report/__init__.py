@@ -5,7 +5,8 @@ reading     the folder of a run; what is missing or damaged, in sentences
 families    runs that differ in nothing but their seed
 spread      a number and how sure it is
 outcomes    each attack on each mask      costs       bytes and seconds
-answer      sentences                     trouble     what went wrong
+answer, meaning     sentences             trouble     what went wrong
+attacked_weights        which network it was
 grid        the table of attacks          cost_tables those of costs
 curves      the frontier as numbers       frontier, paper   drawn
 examples, sentences     what was recovered

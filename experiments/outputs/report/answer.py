@@ -101,7 +101,7 @@ def _of_policy(
     here = [one for one in own if one.mask == mask]
     if context.target == "aggregate":
         about = f"{outcomes.PUBLISHED[:1].upper()}{outcomes.PUBLISHED[1:]}"
-        said = [*_leaks(here, leaks), *_counted(here, leaks), *_sure(here)]
+        said = [*_leaks(here, leaks), *_counted(here, leaks), *_sure(here, leaks)]
         return Answer(about, " ".join(said), "", "")
     about = f"{mask.text} hidden by {mask.metric}"
     if what := shares.where(mask, masks):
@@ -111,7 +111,7 @@ def _of_policy(
         *_leaks(here, leaks),
         *_counted(here, leaks),
         *_scale(own, mask, leaks),
-        *_sure(here),
+        *_sure(here, leaks),
     ]
     message = messages.get((context, mask.metric, mask.agreement, mask.asked))
     if context.target != "client":
@@ -153,6 +153,8 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
     it_was = [f"It was {hindsight.counted(who)}"] if who else []
     if who and rest:
         it_was = [f"Of what is better it was {hindsight.counted(who)}"]
+    if best.exact_by:
+        it_was = [f"All exact were {hindsight.counted(best.exact_by)}"]
     yield (
         f"{measure} of the {HINDSIGHT}: "
         f"{spread_lib.in_words(best.spread, leaks)}. "
@@ -256,12 +258,16 @@ def _scale(own: Sequence[Outcome], mask: Mask, leaks: Leaks) -> Iterator[str]:
     yield shares.in_words(own, leaks)
 
 
-def _sure(here: Sequence[Outcome]) -> Iterator[str]:
+def _sure(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
     spread = next(one for one in here if one.attack == HINDSIGHT).spread
     if spread and len(spread.values) < spread_lib.FEW:
         count = len(spread.values)
         several = "s" if count > 1 else ""
-        yield f"How sure: too few for an interval, {count} {spread.unit}{several}."
+        of = leaks.main.words.partition(",")[0]
+        yield (
+            f"How sure: too few for an interval of the median {of}, {count} "
+            f"{spread.unit}{several}."
+        )
 
 
 def _otherwise(one: Rounds, mask: Mask) -> str:
@@ -282,7 +288,8 @@ def _bytes(
         times = message.total.median / message.plain
         yield (
             f"A client's message, {cost_tables.MESSAGE}, takes {message.total.bytes} "
-            f"bytes, {times:.3g} x the {message.plain:,} of one in the clear."
+            f"bytes{_own_mask(message)}, {times:.3g} x the {message.plain:,} of one in the "
+            "clear."
         )
     for one in trained:
         plain = costs.plain_of(one, rounds)
@@ -307,6 +314,12 @@ def _bytes(
             )
     if not message and not trained:
         yield "Not measured."
+
+
+def _own_mask(message: Message) -> str:
+    if not message.mask:
+        return ""
+    return f" ({message.mask:,} of them its own mask, a bit for each entry)"
 
 
 def _over(ratios: tuple[float, float]) -> str:

@@ -86,6 +86,7 @@ def _messages(family: Family, more: str) -> list[Table]:
                 _hidden(message, asked),
                 message.ciphertext.bytes,
                 message.clear.bytes,
+                f"{message.mask:,}",
                 message.total.bytes,
                 f"{message.total.median / message.plain:.3g}",
             )
@@ -97,7 +98,8 @@ def _messages(family: Family, more: str) -> list[Table]:
             "Hidden",
             "Ciphertext, bytes",
             "In the clear, bytes",
-            "Both, bytes",
+            "Its own mask, bytes",
+            "All, bytes",
             "x plain",
         )
         title = f"One client's attacked message, {MESSAGE}: {context.title}{more}"

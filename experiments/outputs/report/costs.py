@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from experiments.outputs import chance_accuracy, ciphers, cost_summary
 from experiments.outputs.cost_summary import PLAIN_RELEASE, Setting
-from experiments.outputs.records import AttackRecord, Record, RoundRecord
+from experiments.outputs.records import OWN_MASK, AttackRecord, Record, RoundRecord
 from experiments.outputs.report import outcomes
 from experiments.outputs.report.outcomes import Mask
 from experiments.outputs.stages import Stage
@@ -65,19 +65,21 @@ class Message(NamedTuple):
       ciphertext: As they were sent.
       clear: `ENTRY_BYTES` for each visible entry.
       plain: What the message takes with nothing encrypted.
+      mask: What the client sends of its mask (`mask_bytes`).
     """
 
     ciphertext: Range
     clear: Range
     plain: int
+    mask: int = 0
 
     @property
     def total(self) -> Range:
-        """Both parts; they grow together."""
+        """All parts; they grow together."""
         return Range(
-            self.ciphertext.low + self.clear.low,
-            self.ciphertext.median + self.clear.median,
-            self.ciphertext.high + self.clear.high,
+            self.ciphertext.low + self.clear.low + self.mask,
+            self.ciphertext.median + self.clear.median + self.mask,
+            self.ciphertext.high + self.clear.high + self.mask,
             self.ciphertext.n,
         )
 
@@ -156,7 +158,7 @@ class Rounds(NamedTuple):
         if cost_summary.differ(self.by_seed, plain.by_seed):
             return times, ""
         if cost_summary.overlap(self.by_seed, plain.by_seed):
-            return times, " (ranges overlap: no difference measured)"
+            return times, " (ranges overlap: not shown to differ)"
         counts = dict.fromkeys((self.seconds.n, plain.seconds.n))
         rounds_ = " and ".join(str(count) for count in counts)
         several = "" if set(counts) == {1} else "s"
@@ -167,6 +169,15 @@ class Rounds(NamedTuple):
         """What was really hidden, and what was asked for if it is another."""
         asked = self.setting.encryption_ratio
         return outcomes.hidden_in_words(asked, self.share, self.share, self.entries)
+
+
+def mask_bytes(record: AttackRecord) -> int:
+    """What a client sends of its mask: one bit for each entry where it chose it itself.
+
+    Every other mask comes from the server, in what it announces of a round.
+    """
+    own = record.target == "client" and record.cell.agreement == OWN_MASK
+    return -(-record.parameters // 8) if own else 0
 
 
 def messages(
@@ -189,6 +200,7 @@ def messages(
             spread([one.details["ciphertext_bytes"] for one in group]),
             spread([ENTRY_BYTES * (one.parameters - one.hidden) for one in group]),
             ENTRY_BYTES * group[0].parameters,
+            mask_bytes(group[0]),
         )
         for place, group in groups.items()
     }

@@ -12,22 +12,81 @@ def bytes_in_words(
     context: Context,
     messages: Mapping[tuple[Context, str, str, float], Message],
     rounds: Sequence[Rounds],
-    mask: Mask,
+    masks: Sequence[Mask],
+    everything: Sequence[Mask] = (),
 ) -> str:
-    """Times the bytes of what is in the clear; "" where that was not measured."""
+    """Times the bytes of what is in the clear; "" where that was not measured.
+
+    Args:
+      context: What was attacked.
+      messages: Their bytes.
+      rounds: The trainings.
+      masks: Of one share, one for each metric that is told together.
+      everything: Those that hide all, to be told where they take less.
+    """
     parts: list[str] = []
-    message = messages.get((context, mask.metric, mask.agreement, mask.asked))
-    if message and context.target == "client":
-        ratio = message.total.median / message.plain
-        parts.append(f"a client's message takes {ratio:.3g} x the bytes of a clear one")
-    for one in rounds:
-        same = costs.is_of(one, context, mask)
-        plain = costs.plain_of(one, rounds) if same else None
-        if plain:
-            up, _ = one.over(plain)
-            clear = "" if parts else " of a clear one"
-            parts.append(f"a training round {up:.3g} x the uploads{clear}")
+    sent = _messages(context, messages, masks)
+    if sent:
+        less = _less(sent, _messages(context, messages, everything))
+        parts.append(
+            f"a client's message takes {_each(sent)} the bytes of a clear one{less}"
+        )
+    up = _uploads(context, rounds, masks)
+    if up:
+        clear = "" if parts else " of a clear one"
+        less = _less(up, _uploads(context, rounds, everything))
+        parts.append(f"a training round {_each(up)} the uploads{clear}{less}")
     return " and ".join(parts)
+
+
+def _messages(
+    context: Context,
+    messages: Mapping[tuple[Context, str, str, float], Message],
+    masks: Iterable[Mask],
+) -> dict[str, float]:
+    """Bytes of a message by those of a clear one, by metric."""
+    found = {}
+    for mask in masks:
+        one = messages.get((context, mask.metric, mask.agreement, mask.asked))
+        if one and context.target == "client":
+            found[mask.metric] = one.total.median / one.plain
+    return found
+
+
+def _uploads(
+    context: Context, rounds: Sequence[Rounds], masks: Iterable[Mask]
+) -> dict[str, float]:
+    """Uploads of a round by those of a plain one, by metric."""
+    found = {}
+    for mask in masks:
+        for one in rounds:
+            plain = costs.plain_of(one, rounds)
+            if plain and costs.is_of(one, context, mask):
+                found[mask.metric], _ = one.over(plain)
+    return found
+
+
+def _each(ratios: Mapping[str, float]) -> str:
+    """As "1.25 x", or where they differ "1.28 x by magnitude, 1.25 x by random"."""
+    listed: dict[str, list[str]] = {}
+    for metric, ratio in ratios.items():
+        listed.setdefault(f"{ratio:.3g} x", []).append(metric)
+    if len(listed) == 1:
+        return next(iter(listed))
+    return ", ".join(f"{times} by {' and '.join(of)}" for times, of in listed.items())
+
+
+def _less(ratios: Mapping[str, float], everything: Mapping[str, float]) -> str:
+    """Says so where hiding everything takes less; "" elsewhere."""
+    less = {
+        metric: whole
+        for metric, whole in everything.items()
+        if f"{whole:.3g}" != f"{ratios.get(metric, whole):.3g}"
+        and whole < ratios.get(metric, whole)
+    }
+    if not less:
+        return ""
+    return f" (more than with everything hidden: {_each(less)})"
 
 
 def first_rounds(

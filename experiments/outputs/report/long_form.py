@@ -48,6 +48,8 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "cipher": "of the run; empty if that is not known",
         "cipher_bytes": "ciphertext of the attacked message, as sent",
         "clear_bytes": "its visible entries, 4 bytes each",
+        "mask_bytes": "what the client sends of its own mask, a bit for each entry; 0 "
+        "where the server tells the mask",
         "file": "the reconstruction, in `reconstructions/` of the run",
     }
 )
@@ -117,6 +119,7 @@ def _place(record: AttackRecord, leaks: Leaks) -> dict[str, Any]:
         "cipher": ciphers.of([record]),
         "cipher_bytes": sent,
         "clear_bytes": None if sent is None else clear,
+        "mask_bytes": None if sent is None else costs.mask_bytes(record),
     }
 
 

@@ -1,8 +1,9 @@
 """What a result means for whoever has to decide, in a few sentences."""
 
-import functools
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,8 +30,22 @@ from experiments.outputs.summary import Context
 
 HEADING = "What this means for you"
 
+_HIDDEN = "Hidden by"
+
 _NAMED = 6
 """Attacks that are named; of more it is said how many."""
+
+
+class Costs(NamedTuple):
+    """What protection costs, as sentences take it.
+
+    Attributes:
+      messages: Bytes of attacked messages.
+      rounds: The trainings.
+    """
+
+    messages: Mapping[tuple[Context, str, str, float], Message]
+    rounds: Sequence[Rounds]
 
 
 def of(
@@ -40,6 +55,7 @@ def of(
     messages: Mapping[tuple[Context, str, str, float], Message],
     rounds: Sequence[Rounds],
     leaks: Leaks,
+    weights: str = "",
 ) -> tuple[str, ...]:
     """The result in plain sentences.
 
@@ -50,6 +66,8 @@ def of(
       messages: Their bytes.
       rounds: Its trainings.
       leaks: What is measured.
+      weights: Which weights were attacked, as "untrained weights"; "" where that is not
+        known.
 
     Returns:
       For each metric first what leaks and what it costs at the measured share nearest to
@@ -68,20 +86,9 @@ def of(
     }
     if not metrics:
         return ()
-    costs_of = functools.partial(
-        costs_in_words.bytes_in_words, context, messages, rounds
-    )
-    said: dict[tuple[str, ...], list[str]] = {}
-    for (metric, _), of_metric in metrics.items():
-        lines = tuple(_of_metric(context, of_metric, costs_of, leaks))
-        said.setdefault(lines, []).append(metric)
-    sentences: list[str] = []
-    for (first, *rest), names in said.items():
-        hidden = f"Hidden by {' or '.join(names)}: "
-        sentences += [
-            f"{hidden if context.target != 'aggregate' else ''}{first}",
-            *rest,
-        ]
+    sent = Costs(messages, rounds)
+    of_metrics = _of_metrics(context, list(metrics.values()), sent, leaks)
+    sentences = [_at(weights, next(of_metrics)), *of_metrics]
     mine = [one for one in records if outcomes.context_of(one) == context]
     masks_of = {one.mask for each in metrics.values() for one in each}
     sentences += at_limit.of(_not_exact(mine, leaks)).sentences(len(masks_of) > 1)
@@ -90,15 +97,56 @@ def of(
         sentences += costs_in_words.first_rounds(context, dict.fromkeys(masks), rounds)
         not_measured = ciphers.said(ciphers.of(mine))
         sentences.append(not_measured or costs_in_words.time(metrics.values(), rounds))
-    return (*sentences, *_sure(list(metrics.values()), mine), _not_tried(own, mine))
+    return (
+        *sentences,
+        *_sure(list(metrics.values()), mine),
+        *_not_tried(list(metrics.values()), mine),
+    )
+
+
+def _at(weights: str, sentence: str) -> str:
+    """The first sentence with which weights it is of."""
+    if not weights:
+        return sentence
+    hidden, colon, rest = sentence.partition(": ")
+    if hidden.startswith(_HIDDEN):
+        return f"{hidden}, at {weights}{colon}{rest}"
+    return f"At {weights}: {sentence[:1].lower()}{sentence[1:]}"
+
+
+def _of_metrics(
+    context: Context, metrics: Sequence[Sequence[Outcome]], sent: Costs, leaks: Leaks
+) -> Iterator[str]:
+    """The sentences of each metric, once for those that differ in nothing but bytes."""
+
+    def is_told(mask: Mask) -> str:
+        # Whatever it costs: what there is to tell of it.
+        told = costs_in_words.bytes_in_words(context, *sent, [mask])
+        return re.sub(r"[0-9.,]+", "", told)
+
+    groups: dict[tuple[str, ...], list[Sequence[Outcome]]] = {}
+    for of_metric in metrics:
+        lines = tuple(_of_metric(context, of_metric, is_told, leaks))
+        groups.setdefault(lines, []).append(of_metric)
+    for group in groups.values():
+        told = [one.mask for own in group for one in own if one.attack == HINDSIGHT]
+
+        def costs_of(mask: Mask, told: Sequence[Mask] = told) -> str:
+            same = [one for one in told if one.asked == mask.asked]
+            everything = [one for one in told if one.low == 1.0]
+            return costs_in_words.bytes_in_words(context, *sent, same, everything)
+
+        names = dict.fromkeys(own[0].mask.metric for own in group)
+        hidden = f"{_HIDDEN} {' or '.join(names)}: "
+        first, *rest = _of_metric(context, group[0], costs_of, leaks)
+        yield f"{hidden if context.target != 'aggregate' else ''}{first}"
+        yield from rest
 
 
 def _not_exact(records: Sequence[AttackRecord], leaks: Leaks) -> list[AttackRecord]:
     """Those on what no attack recovers exactly: elsewhere a longer search finds no more."""
     exact = {
-        (one.cell, one.image_index)
-        for one in records
-        if one.number(leaks.main.key) > leaks.exact
+        (one.cell, one.image_index) for one in records if leaks.is_exact(one.measures)
     }
     return [one for one in records if (one.cell, one.image_index) not in exact]
 
@@ -228,7 +276,8 @@ def _protecting(
     if near and leaking and leaking[-1].mask.low > near.low:
         worst = leaking[-1]
         said = recovered.in_words(worst.outcome, leaks, shortly=True)
-        yield f"With {worst.mask.text} hidden {said}."
+        cost = costs_of(worst.mask)
+        yield f"With {worst.mask.text} hidden {said}{f'; there {cost}' if cost else ''}."
     measured = ", ".join(one.mask.percent for one in ordered)
     protecting = shares.enough(ordered)
     if naive:
@@ -246,6 +295,8 @@ def _protecting(
     where = f"From {protecting.mask.text} on"
     if protecting is ordered[-1]:
         where = f"With {protecting.mask.text} hidden"
+    if protecting.outcome.is_empty:
+        where += " nothing is visible:"
     cost = costs_of(protecting.mask) if protecting.mask != near else ""
     yield (
         f"{where} no attack tried gets past a blind guess (measured: {measured} %)"
@@ -262,17 +313,13 @@ def _unknown(
     none = [one for one in own if one.attack == HINDSIGHT and not one.spread]
     # Of some examples nothing can be guessed where nothing is visible.
     for one in none:
-        if one.context.target == "client" and one.mask.low == 1.0:
+        if one.is_empty:
             cost = costs_of(one.mask)
             yield (
                 f"With {one.mask.text} hidden nothing is visible, so no attack has "
                 f"anything to go by{f'; there {cost}' if cost else ''}."
             )
-    without = [
-        one.mask.text
-        for one in none
-        if one.context.target != "client" or one.mask.low < 1.0
-    ]
+    without = [one.mask.text for one in none if not one.is_empty]
     if without:
         of_them = "of them" if len(without) > 1 else "of it"
         yield (
@@ -298,31 +345,69 @@ def _sure(
     # Where attacks fail at the least share, how many others leak is no question.
     found = [shares.enough(one) for one in compared if one and not one[0].past.none]
     protecting = [one for one in found if one is not None]
+    measured = [one for one in protecting if not one.outcome.is_empty]
     independent = len(seeds) == 1 and units.of_records(records).independent
-    if protecting and independent:
-        of_ = min(one.past.of for one in protecting)
-        high = success.rate(np.zeros([of_], np.bool_)).high
-        said += (
-            f"; that none of {of_} leaks leaves it open for up to {100 * high:.0f} % of "
-            "such examples (95 % interval)"
-        )
-    elif protecting:
+    if measured and independent:
+        said += f"; {'; '.join(_left_open(measured))} (95 % interval)"
+    elif measured:
         said += "; examples that share a message or weights have no interval"
+    if len(measured) < len(protecting):
+        empty = next(one for one in protecting if one not in measured)
+        said += (
+            f"; at {empty.mask.text} certainty rests on the cipher, not on examples, as "
+            "nothing is visible"
+        )
     yield f"{said}."
 
 
-def _not_tried(own: Sequence[Outcome], records: Sequence[AttackRecord]) -> str:
-    names = sorted(
-        {
-            one.attack
-            for one in own
-            if one.is_attack and one.attack != CHOOSING and one.samples
-        }
-    )
-    listed = ", ".join(names) if len(names) <= _NAMED else f"{len(names)} attacks"
+def _left_open(protecting: Sequence[Compared]) -> Iterator[str]:
+    """For how many other examples it is open whether they leak, at which share."""
+    metrics: dict[tuple[int, str], list[str]] = {}
+    for one in protecting:
+        metrics.setdefault((one.past.of, one.mask.text), []).append(one.mask.metric)
+    for (of_, share), names in metrics.items():
+        high = success.rate(np.zeros([of_], np.bool_)).high
+        by = f" by {' or '.join(names)}" if len(metrics) > 1 else ""
+        yield (
+            f"that none of {of_} leaks with {share} hidden{by} leaves it open for up to "
+            f"{100 * high:.0f} % of such examples"
+        )
+
+
+def _not_tried(
+    metrics: Sequence[Sequence[Outcome]], records: Sequence[AttackRecord]
+) -> Iterator[str]:
+    """The attacks with a result at the share of the first sentence, and what was not.
+
+    What ran on an empty message was no try.
+    """
+    tried: dict[str, set[str]] = {}
+    near = []
+    for own in metrics:
+        some = [one for one in own if not one.is_empty]
+        hiding = [one.mask for one in some if one.mask.share > 0]
+        near += [shares.nearest(hiding or [one.mask for one in some])] if some else []
+        for one in some:
+            if one.is_attack and one.attack != CHOOSING and one.samples:
+                tried.setdefault(one.attack, set()).add(one.mask.text)
+    if not near:
+        yield "Tried: nothing, as nothing was visible of any message."
+        return
+    where = dict.fromkeys(one.text for one in near)
+    here = sorted(name for name, at in tried.items() if at & where.keys())
+    elsewhere = sorted(name for name, at in tried.items() if not at & where.keys())
+    listed = _listed(here) or "nothing"
     if attackers.are_naive(records):
         listed += f", by {attackers.NAIVE}, only; {attackers.missing(records)}"
-    return (
-        f"Tried with a result: {listed}. Not tried: other attacks, data or weights; each "
-        "may recover more."
+    only = f" (only at other shares: {_listed(elsewhere)})" if elsewhere else ""
+    hidden = ""
+    if metrics[0][0].context.target == "client":
+        hidden = f" with {' or '.join(where)} hidden"
+    yield (
+        f"Tried with a result{hidden}: {listed}{only}. Not tried: other attacks, data or "
+        "weights; each may recover more."
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= _NAMED else f"{len(names)} attacks"

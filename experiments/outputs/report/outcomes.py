@@ -94,6 +94,8 @@ class Outcome(NamedTuple):
         is not known.
       beside: Of `HINDSIGHT`: medians to compare it with, of attacks that choose without the
         original and of the blind guess, by their names.
+      exact_by: Of `HINDSIGHT`: who recovers exactly, and of how many examples, where all
+        that is better than the blind guess is exact and several attacks have that.
       naive_only: Of `HINDSIGHT`: whether no attacker who uses the mask has a result,
         though a part is hidden and a part visible (`attackers`).
     """
@@ -114,6 +116,12 @@ class Outcome(NamedTuple):
     exact: float = math.inf
     planned: int = 0
     beside: tuple[tuple[str, float], ...] = ()
+    exact_by: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no message shows anything: no attack tells what leaks there."""
+        return self.context.target == "client" and self.mask.low == 1.0
 
     @property
     def is_attack(self) -> bool:
@@ -326,4 +334,8 @@ def _hindsight(
             if leaks.main.key in one.measures
         ),
         leaks.exact,
+        exact_by=tuple(
+            (f"{attack} {attacker.replace('_', '-')}", count)
+            for (attack, attacker), count in hindsight.exact_by(group, best, leaks)
+        ),
     )

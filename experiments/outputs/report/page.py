@@ -22,6 +22,7 @@ from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import (
     answer,
+    attacked_weights,
     cost_tables,
     costs,
     curves,
@@ -252,7 +253,15 @@ def meanings(family: Family, leaks: Leaks) -> dict[Context, tuple[str, ...]]:
     found = _outcomes(family, leaks)
     sent, trained = costs.messages(attacked), costs.rounds(family.records)
     said = {
-        context: meaning.of(context, found, attacked, sent, trained, leaks)
+        context: meaning.of(
+            context,
+            found,
+            attacked,
+            sent,
+            trained,
+            leaks,
+            attacked_weights.of(context, family.runs[0].config),
+        )
         for context in dict.fromkeys(one.context for one in found)
     }
     more = tuple(_qualified(family))
@@ -345,7 +354,8 @@ def _groups(family: Family, leaks: Leaks) -> list[Group]:
     groups = []
     for context in dict.fromkeys(one.context for one in found):
         strips, said = examples.of(context, family, leaks)
-        said_here = meaning.of(context, found, attacked, sent, trained, leaks)
+        at = attacked_weights.of(context, family.runs[0].config)
+        said_here = meaning.of(context, found, attacked, sent, trained, leaks, at)
         groups.append(
             Group(
                 f"{family.name}: {context.title}" if family.name else context.title,
@@ -378,7 +388,7 @@ def _attacker(context: Context, family: Family) -> str:
         f"the weights that it sent, the mask and {_SEEN[context.target]}; "
         f"{f'it has up to {public:,} public examples; ' if public else ''}"
         f"labels are {'told to it' if told else 'not told'}. {_naive(own)}"
-        f"{_weights(context)}"
+        f"{_weights(context, family)}"
     )
 
 
@@ -388,13 +398,10 @@ def _naive(own: Sequence[AttackRecord]) -> str:
     return f"It was tried by {attackers.NAIVE}, only: {attackers.missing(own)}. "
 
 
-def _weights(context: Context) -> str:
+def _weights(context: Context, family: Family) -> str:
     """Which weights are attacked: accuracies are of other ones, after the trainings."""
-    rounds = context.weights_after_rounds
-    if not rounds:
-        return "The attacked weights are the first ones, before any round of training."
-    several = "s" if rounds > 1 else ""
-    return f"The attacked weights have {rounds} round{several} of training behind them."
+    which = attacked_weights.of(context, family.runs[0].config)
+    return f"It attacks {which}." if which else ""
 
 
 def _equal_axes(groups: Sequence[Group]) -> list[Group]:

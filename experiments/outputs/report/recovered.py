@@ -7,11 +7,14 @@ import numpy as np
 
 from attacks.metrics import success
 from attacks.metrics.success import Rate
-from experiments.outputs import blind, counted, hindsight
+from experiments.outputs import blind, counted, hindsight, labels
 from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.report.outcomes import BLIND, Outcome
 from experiments.outputs.report.shares import Compared
+
+_NAMED = 4
+"""Attacks that are named of those that recover the same."""
 
 
 def in_words(
@@ -96,6 +99,12 @@ def _interval(one: Outcome) -> Iterator[str]:
 def _best(one: Outcome, leaks: Leaks) -> Iterator[str]:
     """Which attacks were the best of what is recovered, and what a look-up is."""
     names: Counter[str] = Counter()
+    if one.exact_by:
+        equal = [(name.partition(" ")[0], count) for name, count in one.exact_by]
+        more = len(equal) - _NAMED
+        listed = hindsight.counted(equal[:_NAMED])
+        yield f"all exact: {listed}{f' and {more} more' if more > 0 else ''}"
+        return
     for name, count in one.chosen:
         if name != blind.NO_BETTER:
             names[name.partition(" ")[0]] += count
@@ -172,9 +181,9 @@ def _labels(outcome: Outcome) -> Iterator[str]:
 
 
 def reads_labels(outcome: Outcome) -> bool:
-    """Whether one attack names more labels than a guess would."""
+    """Whether one attack names more labels than guesses do, by more than chance."""
     summary = outcome.summary
-    if not summary or not summary.labels:
+    if not summary or not summary.labels or counted.verdict(summary):
         return False
     return summary.labels.rate > counted.share_by_guess(summary)
 
@@ -187,17 +196,17 @@ def labels_alone(ordered: Sequence[Compared]) -> str:
     ]
     for one, summary in summaries:
         count = "none"
+        if summary.label_by == labels.NOT_TRIED:
+            count = "not tried"
         if summary.labels:
             rate = summary.labels
             count = f"{rate.successes} of {rate.trials} by {counted.reader(summary)}"
             count += counted.unread(summary)
+            no_more = counted.verdict(summary)
+            count += f" ({no_more})" if no_more else ""
         said.setdefault(count, []).append(one.mask.percent)
     listed = ", ".join(f"{count} with {', '.join(at)} %" for count, at in said.items())
     guess = counted.guess_is_right(summaries[0][1])
-    numbers = any(summary.label_numbers for _, summary in summaries)
-    what = (
-        "Target numbers, to within 5 % (0.05 of those below 1),"
-        if numbers
-        else "Labels"
-    )
+    within = next((one.label_within for _, one in summaries if one.label_within), "")
+    what = f"Target numbers, to within {within}," if within else "Labels"
     return f"{what} leak: {listed} hidden{f' ({guess})' if guess else ''}"

@@ -180,6 +180,11 @@ def _by_guess(pairs: Sequence[Compared]) -> str:
         if any(one.past.none for one in pairs):
             where = f"the largest measured share, {last.mask.percent} %,"
         return f"At {where} some attack is better than a blind guess."
+    if found.outcome.is_empty:
+        return (
+            f"Only with {found.mask.text} hidden, where nothing is visible, is no attack "
+            "tried better than a blind guess."
+        )
     said = (
         f"From the measured share of {found.mask.percent} % on no attack tried is "
         "better than a blind guess"

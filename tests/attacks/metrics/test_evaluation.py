@@ -94,15 +94,21 @@ def test_labels_must_go_with_the_pictures():
 
 def test_rows_with_labels_that_are_numbers():
     rows = np.array([[0.2, 0.4], [0.9, 0.1]], np.float32)
-    labels = np.array([[100.0, 0.0], [-2.0, 1.0]], np.float32)
-    found = reconstruction(rows[::-1] + 0.1, labels[::-1] * 1.04)
-    first, second = evaluation.evaluate(found, evaluation.Truth(rows, labels))
+    labels = np.array([[100.0, 0.001], [-2.0, 0.002]], np.float32)
+    within = np.array([5.0, 0.0001])
+    truth = evaluation.Truth(rows, labels, within)
+    near = labels + np.float32([4.0, 0.00009])
+    found = reconstruction(rows[::-1] + 0.1, near[::-1])
+    first, second = evaluation.evaluate(found, truth)
     assert (first.reconstruction_index, second.reconstruction_index) == (1, 0)
     assert np.isnan(first.ssim) and first.psnr == pytest.approx(20, abs=1e-4)
     assert first.label_correct and second.label_correct
-    off = found._replace(labels=labels[::-1] + 0.06)
-    first, second = evaluation.evaluate(off, evaluation.Truth(rows, labels))
+    # However small numbers are: each is compared in its own units.
+    off = found._replace(labels=near[::-1] + np.float32([0.0, 0.0001]))
+    first, second = evaluation.evaluate(off, truth)
     assert not first.label_correct and not second.label_correct
+    with pytest.raises(ValueError, match=r"`truth\.tolerance` must say how far off"):
+        evaluation.evaluate(found, truth._replace(tolerance=None))
 
 
 def test_a_truth_in_other_units_is_refused():

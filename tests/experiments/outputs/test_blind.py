@@ -351,10 +351,15 @@ def test_the_report_has_a_row_and_a_line_without_the_gradient():
     assert outcomes.BLIND in [trace.name for trace in figure.data]
 
 
-def sentence(name, attacker="mask_aware", **measures):
+def sentence(name, attacker="mask_aware", public=None, **measures):
     guess = {"rouge1": 0.0, "token_accuracy": 0.05, "bag_recall": 0.32}
+    reached = {"rouge1": 0.1, "token_accuracy": 0.06, "bag_recall": 0.4}
+    reached |= public or {}
+    control = {"tries": 0, "measures": {}}
+    control["public"] = {"tries": 99, "measures": reached}
+    details = blind.details("words", guess, control)
     return dataclasses.replace(
-        attack(0, attacker, attack=name, details=blind.details("words", guess)),
+        attack(0, attacker, attack=name, details=details),
         measures={"rouge1": 0.0, **measures},
         modality="text",
     )
@@ -366,6 +371,27 @@ SENTENCES = (
     sentence("lamp_cos", rouge1=0.18, token_accuracy=0.0, bag_recall=0.14),
     sentence("dager", "naive", token_accuracy=0.0, bag_recall=0.2),
 )
+
+
+def test_a_sentence_is_better_only_above_random_public_ones():
+    def by(**measures):
+        public = measures.pop("public", None)
+        one = sentence("dager", public=public, **measures)
+        found = blind.decided(one, one.measures, TEXT)
+        return found and found.key
+
+    assert by(rouge1=0.09, bag_recall=0.4, token_accuracy=0.06) is None
+    assert by(rouge1=0.11) == "rouge1" and by(bag_recall=0.41) == "bag_recall"
+    most = {"rouge1": 1.0, "token_accuracy": 1.0, "bag_recall": 1.0}
+    assert by(**dict.fromkeys(most, 0.99), public=most) is None
+    # What is whole is no chance.
+    assert by(**most, exact=True, public=most) == "rouge1"
+    assert blind.past_of_any([sentence("dager", rouge1=0.5)], TEXT).tries == 1
+    # Of earlier records ROUGE-1 is compared with the guess alone, and that is said.
+    earlier = sentence("dager", rouge1=0.06, bag_recall=0.9)
+    del earlier.details["blind_guess"]["chance"]
+    assert blind.uncontrolled([earlier], TEXT)
+    assert blind.decided(earlier, earlier.measures, TEXT).key == "rouge1"
 
 
 def test_of_measures_of_one_scale_the_farthest_above_the_guess_decides():

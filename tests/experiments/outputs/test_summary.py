@@ -211,8 +211,11 @@ def test_who_does_not_go_by_the_message_reads_no_label():
     ):
         (row,) = summary.summarise([attack(details={"classes": 2, **changes})])
         assert row.leakage.labels is None and row.leakage.label_accuracy is None
-        assert [count for _, count in counted.labels(row.leakage)] == ["none"]
-        assert counted.named(row.leakage) == "no attack reads a label"
+        untried = "shows_something" in changes
+        said = "not tried (nothing is visible)" if untried else "none"
+        assert [count for _, count in counted.labels(row.leakage)] == [said]
+        named = f"label: {said}" if untried else "no attack reads a label"
+        assert counted.named(row.leakage) == named
 
 
 def test_a_look_up_counts_in_no_share():
@@ -243,6 +246,28 @@ def test_the_share_of_searches_that_their_limit_ended():
     blind_search = attack(0, details={"stop": "iterations", "shows_something": False})
     (row,) = summary.summarise([blind_search, attack(1)])
     assert row.leakage.searches_at_limit is None
+
+
+def test_a_search_for_a_batch_is_one():
+    """Four examples of two messages, and as many of earlier versions."""
+    for details in ({"rows": True}, {}):
+        made = [
+            attack(
+                image,
+                batch_size=2,
+                seconds=float(image // 2),
+                details={"stop": "iterations" if image < 2 else "tolerance"}
+                | (
+                    at_limit.details([image // 2 * 2, image // 2 * 2 + 1])
+                    if details
+                    else {}
+                ),
+            )
+            for image in range(4)
+        ]
+        found = at_limit.of(made)
+        assert (found.ended, found.of) == (1, 2)
+    assert at_limit.details([3]) == {}
 
 
 def member(name, stop, iterations=60, status="ok"):
@@ -301,20 +326,34 @@ def test_labels_are_counted_of_all_examples_and_a_guess_is_that_of_the_public_on
     (row,) = summary.summarise(made)
     assert row.leakage.labels[:3] == (8, 10, 0.8) and row.leakage.labels_unread == 2
     assert row.leakage.label_accuracy == 0.8 and row.leakage.label_guess == 0.75
+    # 8 or more of 10 guesses are right in 53 of 100 cases.
     said = "label: strongest alone names 8 of 10, 2 not read, a guess is right in 75 %"
-    assert counted.named(row.leakage) == said
+    unsure = "not shown to be better than guessing"
+    assert counted.named(row.leakage) == f"{said}: {unsure}"
+    assert row.leakage.label_by_chance == pytest.approx(0.526, abs=0.001)
     ((name, count),) = counted.labels(row.leakage)
     assert "a guess is right in 75 %" in name
-    assert count == "strongest 8 of 10 (95 % interval 44 to 97 %), 2 not read"
-    (outcome,) = (
-        one for one in outcomes.of_records(made, PICTURES) if one.summary is not None
+    assert (
+        count == f"strongest 8 of 10 (95 % interval 44 to 97 %), 2 not read, {unsure}"
     )
-    assert recovered.reads_labels(outcome)
-    most = [
-        dataclasses.replace(one, details={**one.details, "label_guess": 0.8})
+
+    def guessed(share, *more):
+        changed = [
+            dataclasses.replace(one, details={**one.details, "label_guess": share})
+            for one in (*made, *more)
+        ]
+        outcome = outcomes.of_records(changed, PICTURES)[-1]
+        return recovered.reads_labels(outcome), counted.verdict(outcome.summary)
+
+    assert guessed(0.8) == (False, "no better than guessing")
+    assert guessed(0.4) == (True, "")
+    # The best of nine that guess has more chances.
+    others = [
+        dataclasses.replace(one, attack=f"a{number}", label_correct=False)
+        for number in range(8)
         for one in made
     ]
-    assert not recovered.reads_labels(outcomes.of_records(most, PICTURES)[-1])
+    assert guessed(0.4, *others) == (False, unsure)
     # Earlier versions: as if all classes were as frequent.
     for one in made:
         del one.details["label_guess"]
@@ -347,21 +386,67 @@ def test_labels_of_what_was_tried_and_not_believed_count():
 
 def test_numbers_as_labels_are_called_so():
     of = {"label": None, "recovered_label": None}
-    for details in ({"numbers_as_labels": True}, {}):
+    spread = "5 % of the standard deviation of the public targets"
+    for details, within, rate in (
+        ({}, "5 % (0.05 below 1)", "how often a guess is right is not on record"),
+        (
+            {"label_within": spread},
+            spread,
+            "how often a guess is right is not known: no public targets",
+        ),
+        (
+            {"label_within": spread, "label_guess": 0.05},
+            spread,
+            "one number for all is right in 5 %",
+        ),
+    ):
         made = [
             attack(
                 image,
                 label_correct=image < 2,
-                details={"stop": "tolerance", **details},
+                details={"stop": "tolerance", "numbers_as_labels": True, **details},
                 **of,
             )
             for image in range(3)
         ]
         (row,) = summary.summarise(made)
-        assert counted.named(row.leakage) == (
-            "target number: lbfgs alone has 2 of 3 to within 5 % (0.05 below 1)"
-        )
+        said = f"target number: lbfgs alone has 2 of 3 to within {within}, {rate}"
+        assert counted.named(row.leakage) == said
         ((name, count),) = counted.labels(row.leakage)
-        assert name == counted.TARGETS and count.startswith("lbfgs 2 of 3")
+        assert name == (
+            f"target number to within {within} by one attack alone ({rate})"
+        )
+        assert count.startswith("lbfgs 2 of 3")
+    often = [
+        dataclasses.replace(one, details={**one.details, "label_guess": 0.98})
+        for one in made
+    ]
+    (row,) = summary.summarise(often)
+    assert counted.named(row.leakage).endswith("in 98 %: no better than guessing")
     (row,) = summary.summarise([attack(details={"stop": "prior_only"}, **of)])
     assert counted.named(row.leakage) == "target number: not read"
+
+
+def test_what_is_exact_is_equal_whatever_rounding_gives():
+    """115 dB are no more than 112, and none of the two is the best."""
+    names = ("feature_inversion", "dense_inversion", "r_gap")
+    made = [
+        attack(image, psnr=psnr, attack=name, blind=12.0, ssim=ssim)
+        for image in range(3)
+        for name, psnr, ssim in zip(names, (115, 112, 40), (1, 0.999, 1), strict=True)
+    ]
+    made.append(attack(0, "naive", 130.0, attack="dense_inversion", blind=12.0))
+    (row,) = summary.summarise(made)
+    assert row.leakage.best_attack == (
+        "all exact: dense_inversion aware (3), feature_inversion aware (3)"
+    )
+    (one,) = [each for each in outcomes.of_records(made, PICTURES) if each.summary]
+    assert "all exact: dense_inversion (3), feature_inversion (3); rec" in (
+        recovered.in_words(one, PICTURES)
+    )
+    # One that is not exact tells them apart, and an only one is named alone.
+    made.append(attack(3, psnr=30.0, attack="r_gap", blind=12.0))
+    (row,) = summary.summarise(made)
+    assert row.leakage.best_attack == "dense_inversion aware (3), r_gap aware (1)"
+    (row,) = summary.summarise(made[1:-2:3])
+    assert row.leakage.best_attack == "dense_inversion aware"

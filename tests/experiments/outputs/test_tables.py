@@ -49,7 +49,7 @@ def test_csv_has_the_columns_and_values_of_earlier_versions():
             "relative_first_upload_bytes", "trained_agreement",
             "seconds_unsure", "ciphertext_bytes", "clear_bytes", "accuracy_by_guess",
         "label_by", "label_classes", "label_guess", "label_numbers",
-            "better_by", "searches_at_limit", "cipher",
+            "label_within", "label_by_chance", "better_by", "searches_at_limit", "cipher",
         *(name for name in now[0] if name.startswith(("labels_", "exact_"))),
         *(name for name in now[0] if name.startswith("test_loss_") or "blind" in name),
     )  # fmt: skip
@@ -132,7 +132,7 @@ def test_successes_and_labels_are_in_the_narrowest_table_with_their_intervals():
     assert "Best of each, recovered exactly: magnitude, random: 0 of 3" in shown
     assert (
         "Label named by one attack alone: magnitude, random: lbfgs 3 of 3 (95 % interval "
-        "29 to 100 %) at 0, 10 %, none at 100 %."
+        "29 to 100 %) at 0, 10 %, not tried (nothing is visible) at 100 %."
     ) in shown
     # Of one message no interval.
     stream = io.StringIO()

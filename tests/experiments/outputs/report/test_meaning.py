@@ -11,7 +11,11 @@ from experiments.outputs import by_attack, summary
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.report import (
     answer,
+    attacked_weights,
+    cost_tables,
+    costs,
     families,
+    long_form,
     meaning,
     outcomes,
     page,
@@ -56,9 +60,10 @@ def test_from_which_share_on_nothing_leaks_and_what_that_costs(tmp_path):
             trained = cell(ratio, metric, release="reveal_aggregate")
             made += rounds(trained, 1.5, up, 50)
     assert means(tmp_path, made)["client"] == (
-        "Hidden by magnitude or random: with 10 % hidden attacks recover more than a "
-        "blind guess, on 3 of 3 examples (95 % interval 29 to 100 %; median PSNR "
-        "30.0 dB in hindsight, 12.0 dB blind; best: lbfgs; recovered exactly: 0 of 3, "
+        "Hidden by magnitude or random, at untrained weights: with 10 % hidden attacks "
+        "recover more than a blind guess, on 3 of 3 examples (95 % interval 29 to 100 %; "
+        "median PSNR 30.0 dB in hindsight, 12.0 dB blind; best: lbfgs; recovered "
+        "exactly: 0 of 3, "
         "with nothing hidden 3 of 3; share >= 25 dB: 3 of 3, with nothing hidden 3 of 3; "
         "label: lbfgs alone names 3 of 3); there a training "
         "round 1.5 x the uploads of a clear one. From 50 % on no "
@@ -66,10 +71,138 @@ def test_from_which_share_on_nothing_leaks_and_what_that_costs(tmp_path):
         "training round 2 x the uploads of a clear one. Time of a round with 10 % hidden "
         "1.5 x by magnitude, 1.5 x by random (3 rounds each, too few to exclude chance). "
         "How sure: 3 examples of 1 seed; "
-        "that none of 3 leaks leaves it open for up to 71 % of such examples (95 % "
-        "interval). Tried with a result: lbfgs. Not tried: other attacks, data or "
-        "weights; each may recover more."
+        "that none of 3 leaks with 50 % hidden leaves it open for up to 71 % of such "
+        "examples (95 % interval). Tried with a result with 10 % hidden: lbfgs. Not tried: "
+        "other attacks, data or weights; each may recover more."
     )
+
+
+def test_how_sure_says_of_which_share_it_speaks(tmp_path):
+    """Nothing visible is no example of anything: there the cipher has to hold."""
+    levels = ((0.0, 90.0), (0.1, 30.0), (0.5, 9.0), (1.0, 6.0))
+    text = means(tmp_path / "half", attacks(*levels))["client"]
+    assert "that none of 3 leaks with 50 % hidden leaves it open for up to 71 %" in text
+    assert "cipher" not in text
+    all_leak = [*levels[:2], (0.5, 20.0), levels[3]]
+    made = attacks(*all_leak)
+    text = means(tmp_path / "all", made)["client"]
+    assert "With 100 % hidden nothing is visible: no attack tried gets past" in text
+    assert (
+        "How sure: 3 examples of 1 seed; at 100 % certainty rests on the cipher, not on "
+        "examples, as nothing is visible."
+    ) in text and "leaves it open" not in text
+    # Of several metrics each has its share.
+    made += attacks(*levels, metric="magnitude")
+    text = means(tmp_path / "two", made)["client"]
+    assert "that none of 3 leaks with 50 % hidden leaves it open" in text
+    assert "; at 100 % certainty rests on the cipher" in text
+    made = attacks((0.0, 90.0), (0.1, 9.0)) + attacks(*levels, metric="magnitude")
+    text = means(tmp_path / "three", made)["client"]
+    assert "none of 3 leaks with 10 % hidden by random leaves it open" in text
+    assert "none of 3 leaks with 50 % hidden by magnitude leaves it open" in text
+
+
+def test_what_was_tried_is_told_of_the_share_of_the_first_sentence(tmp_path):
+    """A mean picture of an empty message was no try, nor was one at another share."""
+    levels = ((0.0, 90.0), (0.1, 30.0))
+    made = attacks(*levels) + attacks((0.0, 90.0), attack="r_gap")
+    made += attacks((1.0, 9.0), attack="mean_picture")
+    text = means(tmp_path / "a", made)["client"]
+    assert (
+        "Tried with a result with 10 % hidden: lbfgs (only at other shares: r_gap). Not "
+        "tried: other attacks"
+    ) in text and "mean_picture" not in text
+    text = means(tmp_path / "b", attacks((1.0, 9.0)))["client"]
+    assert "Tried: nothing, as nothing was visible of any message." in text
+    made = attacks((0.0, 90.0)) + attacks((1.0, 9.0), attack="mean_picture")
+    text = means(tmp_path / "c", made)["client"]
+    assert "Tried with a result with 0 % hidden: lbfgs. Not" in text
+
+
+@pytest.mark.parametrize(
+    ("flags", "after", "said"),
+    [
+        ({}, 0, "untrained weights"),
+        ({}, 3, "weights after 3 rounds of training"),
+        ({"weights": "there/mine.npz"}, 0, "the weights of mine.npz"),
+        (None, 0, ""),
+    ],
+)
+def test_the_first_sentence_says_which_weights_were_attacked(
+    tmp_path, flags, after, said
+):
+    made = attacks((0.1, 30.0), weights_after_rounds=after)
+    path = folders.write(tmp_path / "run", made, **flags or {})
+    if flags is None:
+        (path / "config.json").unlink()
+    runs = [reading.read(path)]
+    ((text, *_),) = page.meanings(families.join(runs)[0], PICTURES).values()
+    at = f", at {said}" if said else ""
+    assert text.startswith(f"Hidden by random{at}: with 10 % hidden attacks recover")
+    (group,) = writing.page_of(
+        writing.families_of(runs, lambda _: PICTURES), runs
+    ).groups
+    assert group.attacker.endswith(f"It attacks {said}.") == bool(said)
+
+
+def test_weights_that_a_model_brings_may_have_learned_something():
+    context = outcomes.context_of(attack(cell=cell(model="mine:build")))
+    config = {"flags": {"weights": ""}, "facts": {"weights_from": "some/hub, of 2020"}}
+    assert attacked_weights.of(context, config) == "weights trained elsewhere"
+    config["facts"]["weights_from"] = "random, seed 0"
+    assert attacked_weights.of(context, config) == (
+        "the weights with which the model comes, not trained here"
+    )
+
+
+def test_bytes_of_masks_that_travel_and_where_hiding_all_takes_less(tmp_path):
+    """800 entries: a mask of 100 bytes, and blocks that are not filled at 10 %."""
+    sent = {0.0: 0, 0.1: 9000, 0.5: 9000, 1.0: 9500}
+    made = [
+        dataclasses.replace(
+            one,
+            hidden=round(800 * one.cell.encryption_ratio),
+            parameters=800,
+            details={
+                **one.details,
+                "ciphertext_bytes": sent[one.cell.encryption_ratio],
+            },
+            cell=dataclasses.replace(one.cell, agreement=agreement),
+        )
+        for metric, agreement in (("magnitude", "own"), ("random", "public_seed"))
+        for one in attacks(
+            (0.0, 90.0), (0.1, 30.0), (0.5, 30.0), (1.0, 9.0), metric=metric
+        )
+    ]
+    text = means(tmp_path / "a", made)["client"]
+    # 9,000 + 720 * 4 + 100 of 3,200; 9,500 + 100.
+    assert (
+        "there a client's message takes 3.74 x by magnitude, 3.71 x by random the bytes of "
+        "a clear one (more than with everything hidden: 3 x by magnitude, 2.97 x by random)"
+    ) in text
+    assert text.startswith("Hidden by magnitude or random, at")
+    assert (
+        "With 50 % hidden attacks recover more than a blind guess, on 3 of 3 (median PSNR "
+        "30.0 dB in hindsight, 12.0 dB blind; best: lbfgs; share >= 25 dB: 3 of 3); there "
+        "a client's message takes 3.34 x by magnitude, 3.31 x by random"
+    ) in text
+    (family,) = families.join([reading.read(tmp_path / "a/run")])
+    (table,) = cost_tables.of(family)
+    rows = [dict(zip(table.headings, row, strict=True)) for row in table.rows]
+    masks = {row["Mask"]: row["Its own mask, bytes"] for row in rows}
+    assert masks == {"magnitude, own": "100", "random, public_seed": "0"}
+    assert rows[1]["All, bytes"] == "11,980"
+    found = outcomes.of_records(made, PICTURES)
+    said, _ = answer.of(found[0].context, found, costs.messages(made), (), PICTURES)
+    assert (
+        "takes 11,980 bytes (100 of them its own mask, a bit for each entry), 3.74 x the "
+        "3,200 of one in the clear."
+    ) in said.bytes
+    (row, *_) = long_form.rows([(family, PICTURES)])
+    assert (row["mask_bytes"], row["clear_bytes"]) == (100, 3200)
+    # What is published is no client's message.
+    published = dataclasses.replace(made[0], target="aggregate")
+    assert costs.mask_bytes(published) == 0
 
 
 def test_what_cannot_be_said_is_not(tmp_path):
@@ -85,14 +218,17 @@ def test_what_cannot_be_said_is_not(tmp_path):
     assert "leaves it open" not in text
     text = of("unmeasured", attacks((0.1, 9.0), (1.0, 9.0)))
     assert text.startswith(
-        "Hidden by random: this run says nothing of what hiding does: with nothing hidden "
-        "nothing was measured, so attacks may fail without a mask, too. With 10 % hidden "
-        "attacks are no better than a blind guess on any of 3 examples"
+        "Hidden by random, at untrained weights: this run says nothing of what hiding "
+        "does: with nothing hidden nothing was measured, so attacks may fail without a "
+        "mask, too. With 10 % hidden attacks are no better than a blind guess on any "
+        "of 3 examples"
     )
     # Not a second time, nor how many of no others may leak.
     assert "gets past" not in text and "leaves it open" not in text
     text = of("without", attacks((0.0, 90.0)))
-    assert text.startswith("Hidden by random: with nothing hidden attacks recover")
+    assert text.startswith(
+        "Hidden by random, at untrained weights: with nothing hidden attacks recover"
+    )
     assert "stopped" not in text
     assert (
         "label: lbfgs alone names 3 of 3). Nothing was measured with a part hidden: "
@@ -109,7 +245,7 @@ def test_what_cannot_be_said_is_not(tmp_path):
         "With 100 % hidden nothing is visible, so no attack has anything to go by. So this "
         "says nothing of what hiding does."
     ) in text and "stopped" not in text
-    text = of("batch", attacks((0.1, 30.0), (1.0, 9.0), batch_size=3))
+    text = of("batch", attacks((0.1, 30.0), (0.9, 9.0), batch_size=3))
     assert "examples that share a message or weights have no interval" in text
     assert means(tmp_path / "nothing", [attack(0, psnr=math.nan)]) == {}
 
@@ -120,12 +256,13 @@ def test_a_tenth_comes_first_and_is_called_so_where_it_is_none(tmp_path):
 
     text = of("more", (0.0, 90.0), (0.1, 9.0), (0.5, 30.0), (1.0, 9.0))
     assert text.startswith(
-        "Hidden by random: with 10 % hidden attacks are no better than a blind guess on "
-        "any of 3 examples (with nothing hidden better on 3 of 3, recovered exactly: 3 of "
-        "3; label: lbfgs alone names 3 of 3). With 50 % hidden attacks recover more than "
+        "Hidden by random, at untrained weights: with 10 % hidden attacks are no better "
+        "than a blind guess on any of 3 examples (with nothing hidden better on 3 of 3, "
+        "recovered exactly: 3 of 3; label: lbfgs alone names 3 of 3). With 50 % "
+        "hidden attacks recover more than "
         "a blind guess, on 3 of 3 (median PSNR 30.0 dB in hindsight, 12.0 dB "
         "blind; best: lbfgs; share >= 25 dB: 3 of 3). "
-        "With 100 % hidden no attack tried gets"
+        "With 100 % hidden nothing is visible: no attack tried gets"
     )
     text = of("far", (0.0, 90.0), (0.5, 30.0), (1.0, 9.0))
     assert (
@@ -193,8 +330,8 @@ def test_without_a_guess_it_says_what_the_answer_says(tmp_path):
     assert said in text and said in answered
     text, _ = of("published", (1.0, 30.0), target="aggregate")
     assert text.startswith(
-        "From what is published the median of the best attack on each example is 31.0 dB "
-        "(best: lbfgs; share >= 25 dB: 3 of 3; label: lbfgs "
+        "At untrained weights: from what is published the median of the best attack on "
+        "each example is 31.0 dB (best: lbfgs; share >= 25 dB: 3 of 3; label: lbfgs "
         "alone names 3 of 3), and no "
         "blind guess is on record to compare with."
     )
@@ -204,8 +341,9 @@ def test_what_is_published(tmp_path):
     made = attacks((1.0, 30.0), target="aggregate", batch_size=3)
     text = means(tmp_path, made)["aggregate"]
     assert text.startswith(
-        "From what is published attacks recover more than a blind guess, on 3 of 3 "
-        "examples (median PSNR 30.0 dB in hindsight, 12.0 dB blind; best: lbfgs; share >= "
+        "At untrained weights: from what is published attacks recover more than a blind "
+        "guess, on 3 of 3 examples (median PSNR 30.0 dB in hindsight, 12.0 dB blind; "
+        "best: lbfgs; share >= "
         "25 dB: 3 of 3; label: lbfgs alone names 3 of 3"
         "), whatever clients encrypt."
     )
@@ -239,8 +377,9 @@ def test_what_naive_attackers_do_not_get_is_no_protection(tmp_path):
         "evidence that 75 % protects."
     ) in text
     assert (
-        "Tried with a result: lbfgs, by naive attackers, who take hidden entries for "
-        "zeros, only; no attacker who uses the mask was run so far, though every server "
+        "Tried with a result with 10 % hidden: lbfgs, by naive attackers, who take hidden "
+        "entries for zeros, only; no attacker who uses the mask was run so far, "
+        "though every server "
         "knows it."
     ) in text
     runs = [reading.read(tmp_path / "some/run")]
@@ -254,7 +393,7 @@ def test_what_naive_attackers_do_not_get_is_no_protection(tmp_path):
     assert "no evidence that 75 % protects" in group.answers[0].leaks
     # Nothing is visible where everything is hidden, whoever looks.
     text = means(tmp_path / "all", made(4))["client"]
-    assert "With 100 % hidden no attack tried gets past a blind guess" in text
+    assert "With 100 % hidden nothing is visible: no attack tried gets past" in text
     without = {"status": "does_not_apply", "reason": "it does not fit.", "measures": {}}
     other = attacks((0.75, 0.0), objective=None, **without)
     text = means(tmp_path / "without", [*made(), *other])["client"]
@@ -275,7 +414,7 @@ def test_a_gradient_of_zeros_is_no_protection(tmp_path):
             for one in made
         ]
 
-    made = zero(attacks((0.0, 90.0), (0.1, 30.0), (1.0, 6.0)))
+    made = zero(attacks((0.0, 90.0), (0.1, 30.0), (0.5, 6.0)))
     text = means(tmp_path / "some", made)["client"]
     assert "on 2 of 2 examples" in text and "of 3" not in text
     assert "that none of 2 leaks" in text
@@ -406,8 +545,9 @@ def test_where_nothing_works_without_a_mask_that_comes_first(tmp_path):
     bare = attacks((0.0, 0.0), objective=None, **without)
     text = means(tmp_path, [*bare, *attacks((0.1, 9.0), (0.5, 9.0))])["client"]
     assert text.startswith(
-        "Hidden by random: this run says nothing of what hiding does: with nothing hidden "
-        "no attack has a result, so attacks may fail without a mask, too. With 10 % "
+        "Hidden by random, at untrained weights: this run says nothing of what hiding "
+        "does: with nothing hidden no attack has a result, so attacks may fail without a "
+        "mask, too. With 10 % "
     )
     assert text.count("blind guess") == 1
 
@@ -493,13 +633,20 @@ def test_labels_that_leak_where_examples_do_not(tmp_path):
             label_correct=one.cell.encryption_ratio < 0.5 or one.image_index < 1,
             details={**one.details, **known},
         )
-        for one in attacks((0.0, 9.0), (0.1, 9.0), (0.5, 9.0))
+        for one in attacks((0.0, 9.0), (0.1, 9.0), (0.5, 9.0), (1.0, 9.0))
+    ]
+    made = [
+        dataclasses.replace(one, details={**one.details, "shows_something": False})
+        if one.cell.encryption_ratio == 1.0
+        else one
+        for one in made
     ]
     text = means(tmp_path / "leak", made)["client"]
     assert (
         "no better than a blind guess: they get nothing of the examples themselves. "
-        "Labels leak: 3 of 3 by lbfgs with 0, 10 %, 1 of 3 by lbfgs with 50 % hidden (a "
-        "uniform guess is right in 33.3 %)."
+        "Labels leak: 3 of 3 by lbfgs with 0, 10 %, 1 of 3 by lbfgs (no better than "
+        "guessing) with 50 %, not tried with 100 % hidden (a uniform guess is right in "
+        "33.3 %)."
     ) in text and "says nothing of what hiding does" not in text
     wrong = [dataclasses.replace(one, label_correct=False) for one in made]
     assert "so this says nothing of what" in means(tmp_path / "no", wrong)["client"]

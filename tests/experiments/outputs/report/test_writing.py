@@ -386,7 +386,7 @@ def test_recovered_rows_of_a_table_name_their_file(tmp_path):
 def test_each_share_has_a_line_of_its_own(tmp_path):
     out = report(tmp_path, folders.write(tmp_path / "run", folders.found()))
     html = (out / "report.html").read_text().replace("\u00a0", " ")
-    assert "<li>Hidden by random: with 10 % hidden" in html
+    assert "<li>Hidden by random, at untrained weights: with 10 % hidden" in html
     assert "<li>How sure:" in html
 
 
