@@ -9,16 +9,13 @@ or, of a Keras model and arrays that are there:
 
 It is `experiments.run` with other defaults, after the prediction of
 `experiments.analyse`: no training, every attack that fits at a few ratios, in about
-`--minutes`. Started again with the same flags, it goes on where it stopped. It has one
-seed; audits of several are one report by
-
-    python -m experiments.audit .. --seed=0 --run_name=first
-    python -m experiments.audit .. --seed=1 --run_name=second
-    python -m experiments.report runs/first runs/second --run_name=both
+`--minutes`. Started again with the same flags, it goes on where it stopped. With
+`--seeds=0,1` it is an audit for each of them, and one report of all.
 """
 
 import dataclasses
 import io
+import pathlib
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Audit(Settings):
+class Audit(run.Runs):
     """A run with the defaults of an audit, and its time."""
 
     training: TrainingSettings = TrainingSettings(rounds=0)
@@ -59,10 +56,38 @@ class Audit(Settings):
         5.0,
         "For the searches of all attacks, on this machine: --attack_iterations are cut "
         "until they take about as long; 0 for no limit. An audit that goes on keeps its "
-        "iterations.",
+        "iterations, and one of several seeds has those of the first.",
         rule=at_least(0),
         neutral=True,
     )
+
+
+def main(
+    asked: Audit,
+    command_line: Sequence[str],
+    output: TextIO = sys.stdout,
+    errors: TextIO = sys.stderr,
+) -> int:
+    """Audits with one seed or several, and gives the exit status: that of the worst.
+
+    Searches of all seeds have the iterations of the first: what was measured with others
+    is never put together.
+    """
+    if not asked.seeds:
+        return execute(asked, command_line, output, errors)
+    places: list[pathlib.Path] = []
+    a_seed = dataclasses.replace(asked, minutes=asked.minutes / len(asked.seeds))
+
+    def once(one: Audit) -> int:
+        places.append(run_folders.of(_named(one)))
+        first = suites.audit.effort.stored(places[0])
+        if first is not None:
+            searching = dataclasses.replace(one.attack, max_iterations=first)
+            one = dataclasses.replace(one, attack=searching, minutes=0.0)
+        return execute(one, command_line, output, errors)
+
+    name = _named(asked).output.run_name
+    return run.of_seeds(a_seed, name, once, output, errors)
 
 
 def execute(
@@ -155,6 +180,12 @@ def audit(model: Any, data: Any, **flags: Any) -> "Audited":
             f"`audit` takes flags of `python -m experiments.audit --help` that are not of "
             f"the model or the data, got {', '.join(own)}. Leave them out."
         )
+    if "seeds" in flags:
+        raise ValueError(
+            "`audit` takes one seed a call, got `seeds`. Call it with `seed=0`, `seed=1` "
+            "and a `run_name` for each, and put them together by `python -m "
+            "experiments.report`."
+        )
     name = re.sub(r"\W", "_", str(getattr(model, "name", type(model).__name__)))
     # Keras numbers the models of a process; a model that is built anew is the same.
     name = re.sub(r"_\d+$", "", name)
@@ -199,4 +230,4 @@ def _searching(settings: Settings, iterations: int) -> Settings:
 
 
 if __name__ == "__main__":
-    command.start(Audit, execute)
+    command.start(Audit, main)

@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from experiments import modalities, outputs, report, study
 from experiments.study import command, flag_table, rules, run_folders, stopping
@@ -33,22 +33,49 @@ class Runs(Settings):
         "Several seeds in the place of --seed: a run for each, in a folder whose name ends "
         "with it, and one report of all.",
         rule=within(0, 2**31 - 1),
+        optional=True,
     )
+
+
+R = TypeVar("R", bound=Runs)
 
 
 def main(asked: Runs, command_line: Sequence[str], errors: TextIO = sys.stderr) -> int:
     """Does one run or several, and gives the exit status: that of the worst."""
-    settings = flag_table.narrowed(asked, Settings)
+
+    def once(one: Runs) -> int:
+        return execute(flag_table.narrowed(one, Settings), command_line, errors)
+
     if not asked.seeds:
-        return execute(settings, command_line, errors)
-    whole = run_folders.of(settings)
+        return once(asked)
+    return of_seeds(asked, run_folders.of(asked).name, once, errors, errors)
+
+
+def of_seeds(
+    asked: R,
+    name: str,
+    once: Callable[[R], int],
+    output: TextIO,
+    errors: TextIO,
+) -> int:
+    """Does a run for each of several seeds, and one report of all.
+
+    Args:
+      asked: As read from flags, with at least one of `seeds`.
+      name: Of the report's folder; those of the runs have the seed behind it.
+      once: Does the run of one seed, and gives its exit status.
+      output: Where it is said what all of them mean.
+      errors: Where it is said which run goes on, and refusals.
+
+    Returns:
+      The worst exit status: none goes on after a run that was refused or stopped.
+    """
     runs = [
         dataclasses.replace(
-            settings,
+            asked,
+            seeds=(),
             seed=seed,
-            output=dataclasses.replace(
-                settings.output, run_name=f"{whole.name}_seed{seed}"
-            ),
+            output=dataclasses.replace(asked.output, run_name=f"{name}_seed{seed}"),
         )
         for seed in asked.seeds
     ]
@@ -58,22 +85,22 @@ def main(asked: Runs, command_line: Sequence[str], errors: TextIO = sys.stderr) 
         for number, one in enumerate(runs, start=1):
             title = f"Run {number} of {len(runs)}: seed {one.seed}"
             print(title, file=errors, flush=True)
-            status = max(status, execute(one, command_line, errors))
+            status = max(status, once(one))
             if status:
                 break
-        if settings.output.dry_run or status == command.REFUSED:
+        if asked.output.dry_run or status == command.REFUSED:
             return status
-        place = Place(settings.output.logdir, whole.name)
         begun = [one for one in runs if run_folders.of(one).exists()]
         left = ", ".join(str(one.seed) for one in runs if one not in begun)
         notes = [f"Not begun: seed {left}. The same command goes on."] if left else []
         line = ["report", *(str(run_folders.of(one)) for one in begun)]
-        return max(status, report.execute(place, line, errors, errors, notes))
+        place = Place(asked.output.logdir, name)
+        return max(status, report.execute(place, line, output, errors, notes))
 
-    return command.perform(lambda: rules.check(asked, _seeds), work, errors)
+    return command.perform(lambda: rules.check(asked, _no_seed), work, errors)
 
 
-def _seeds(asked: Runs) -> Iterator[str]:
+def _no_seed(asked: Runs) -> Iterator[str]:
     if asked.seed:
         yield f"`--seed` is said by `--seeds` here, got {asked.seed} too. Leave one out."
 

@@ -13,7 +13,7 @@ import pytest
 from experiments import audit as command
 from experiments.audit import Audit, audit
 from experiments.outputs import results
-from experiments.study import flag_table
+from experiments.study import flag_table, run_folders
 from experiments.suites.audit import effort
 from experiments.suites.audit.result import Audited
 from tests.experiments import own_models
@@ -84,6 +84,48 @@ def test_a_model_and_arrays_in_python(tmp_path, capfd):
     with pytest.raises(ValueError, match="--significance"):
         flags = {**QUICK, "significance": ("magnitude",)}
         audit(a_model(), examples(), logdir=str(tmp_path), **flags)
+
+
+def test_several_seeds_are_audits_with_equal_searches_and_a_report(
+    tmp_path, monkeypatch
+):
+    """Searches of other lengths would be other settings, which are never one set."""
+    done, reported = [], []
+
+    def execute(asked, line, output, errors):
+        done.append(asked)
+        folder = run_folders.of(asked)
+        folder.mkdir()
+        flags = {"attack_iterations": 40}
+        (folder / "config.json").write_text(json.dumps({"flags": flags}))
+        return 0
+
+    monkeypatch.setattr(command, "execute", execute)
+    monkeypatch.setattr(
+        run_folders, "of", lambda asked: tmp_path / asked.output.run_name
+    )
+    monkeypatch.setattr(effort.run_directory, "read_config", _flags_alone)
+    monkeypatch.setattr(
+        command.report, "execute", lambda place, line, *_: reported.append(line) or 0
+    )
+    line = [f"--model={MODEL}", f"--logdir={tmp_path}", "--run_name=mine"]
+    asked = read(Audit, *line, "--seeds=3,1", "--minutes=6")
+    errors = io.StringIO()
+    assert command.main(asked, ["audit", *line], io.StringIO(), errors) == 0
+    assert "Run 2 of 2: seed 1" in errors.getvalue()
+    assert [(one.seed, one.seeds, one.minutes) for one in done] == [
+        (3, (), 3.0),
+        (1, (), 0.0),
+    ]
+    assert [one.attack.max_iterations for one in done] == [300, 40]
+    folders = [str(tmp_path / f"mine_seed{seed}") for seed in (3, 1)]
+    assert reported == [["report", *folders]]
+    with pytest.raises(ValueError, match="takes one seed a call"):
+        audit(a_model(), examples(), seeds=(0, 1))
+
+
+def _flags_alone(folder):
+    return json.loads((folder / "config.json").read_text())
 
 
 def test_a_result_is_printed_as_the_command_ends():
