@@ -14,6 +14,7 @@ def bytes_in_words(
     rounds: Sequence[Rounds],
     masks: Sequence[Mask],
     everything: Sequence[Mask] = (),
+    shortly: bool = False,
 ) -> str:
     """Times the bytes of what is in the clear; "" where that was not measured.
 
@@ -23,20 +24,21 @@ def bytes_in_words(
       rounds: The trainings.
       masks: Of one share, one for each metric that is told together.
       everything: Those that hide all, to be told where they take less.
+      shortly: Whether the same was said of another share before.
     """
     parts: list[str] = []
-    sent = _messages(context, messages, masks)
+    sent, up = _messages(context, messages, masks), _uploads(context, rounds, masks)
     if sent:
         less = _less(sent, _messages(context, messages, everything))
-        parts.append(
-            f"a client's message takes {_each(sent)} the bytes of a clear one{less}"
-        )
-    up = _uploads(context, rounds, masks)
+        said = f"a client's message takes {_each(sent)} the bytes of a clear one"
+        parts.append(f"{f'a message takes {_each(sent)}' if shortly else said}{less}")
     if up:
-        clear = "" if parts else " of a clear one"
         less = _less(up, _uploads(context, rounds, everything))
-        parts.append(f"a training round {_each(up)} the uploads{clear}{less}")
-    return " and ".join(parts)
+        clear, verb = ("", "") if sent else (" of a clear one", "take ")
+        said = f"a training round {_each(up)} the uploads{clear}"
+        short = f"a round's uploads {verb}{_each(up)}"
+        parts.append(f"{short if shortly else said}{less}")
+    return (", " if shortly else " and ").join(parts)
 
 
 def _messages(
@@ -67,13 +69,9 @@ def _uploads(
 
 
 def _each(ratios: Mapping[str, float]) -> str:
-    """As "1.25 x", or where they differ "1.28 x by magnitude, 1.25 x by random"."""
-    listed: dict[str, list[str]] = {}
-    for metric, ratio in ratios.items():
-        listed.setdefault(f"{ratio:.3g} x", []).append(metric)
-    if len(listed) == 1:
-        return next(iter(listed))
-    return ", ".join(f"{times} by {' and '.join(of)}" for times, of in listed.items())
+    """As "1.25 x", or from least to most of the metrics "1.25 to 1.28 x"."""
+    ends = (f"{end(ratios.values()):.3g}" for end in (min, max))
+    return f"{' to '.join(dict.fromkeys(ends))} x"
 
 
 def _less(ratios: Mapping[str, float], everything: Mapping[str, float]) -> str:

@@ -119,7 +119,7 @@ def _of_metrics(
 ) -> Iterator[str]:
     """The sentences of each metric, once for those that differ in nothing but bytes."""
 
-    def is_told(mask: Mask) -> str:
+    def is_told(mask: Mask, shortly: bool = False) -> str:
         # Whatever it costs: what there is to tell of it.
         told = costs_in_words.bytes_in_words(context, *sent, [mask])
         return re.sub(r"[0-9.,]+", "", told)
@@ -131,10 +131,14 @@ def _of_metrics(
     for group in groups.values():
         told = [one.mask for own in group for one in own if one.attack == HINDSIGHT]
 
-        def costs_of(mask: Mask, told: Sequence[Mask] = told) -> str:
+        def costs_of(
+            mask: Mask, shortly: bool = False, told: Sequence[Mask] = told
+        ) -> str:
             same = [one for one in told if one.asked == mask.asked]
             everything = [one for one in told if one.low == 1.0]
-            return costs_in_words.bytes_in_words(context, *sent, same, everything)
+            return costs_in_words.bytes_in_words(
+                context, *sent, same, everything, shortly
+            )
 
         names = dict.fromkeys(own[0].mask.metric for own in group)
         hidden = f"{_HIDDEN} {' or '.join(names)}: "
@@ -154,7 +158,7 @@ def _not_exact(records: Sequence[AttackRecord], leaks: Leaks) -> list[AttackReco
 def _of_metric(
     context: Context,
     own: Sequence[Outcome],
-    costs_of: Callable[[Mask], str],
+    costs_of: Callable[..., str],
     leaks: Leaks,
 ) -> Iterator[str]:
     """Of one metric: about a tenth, what leaks most, from where on nothing does."""
@@ -267,16 +271,17 @@ def _about_a_tenth(
 def _protecting(
     ordered: Sequence[Compared],
     near: Mask | None,
-    costs_of: Callable[[Mask], str],
+    costs_of: Callable[..., str],
     leaks: Leaks,
 ) -> Iterator[str]:
     """What still leaks above a tenth, and from which share on nothing does."""
+    before = near is not None and bool(costs_of(near))
     leaking = [one for one in ordered if not one.past.none]
     naive = shares.stopped_naive_only([one.outcome for one in ordered])
     if near and leaking and leaking[-1].mask.low > near.low:
         worst = leaking[-1]
         said = recovered.in_words(worst.outcome, leaks, shortly=True)
-        cost = costs_of(worst.mask)
+        cost = costs_of(worst.mask, before)
         yield f"With {worst.mask.text} hidden {said}{f'; there {cost}' if cost else ''}."
     measured = ", ".join(one.mask.percent for one in ordered)
     protecting = shares.enough(ordered)
@@ -292,22 +297,24 @@ def _protecting(
             )
             yield f"{which} {'stop' if none else 'stopped'} them."
         return
-    where = f"From {protecting.mask.text} on"
+    cost = costs_of(protecting.mask, before) if protecting.mask != near else ""
+    where, nothing = (
+        f"From {protecting.mask.text} on",
+        "no attack tried gets past a blind guess",
+    )
     if protecting is ordered[-1]:
         where = f"With {protecting.mask.text} hidden"
     if protecting.outcome.is_empty:
-        where += " nothing is visible:"
-    cost = costs_of(protecting.mask) if protecting.mask != near else ""
+        nothing = "nothing is visible"
     yield (
-        f"{where} no attack tried gets past a blind guess (measured: {measured} %)"
-        f"{f'; there {cost}' if cost else ''}."
+        f"{where} {nothing} (measured: {measured} %){f'; there {cost}' if cost else ''}."
     )
 
 
 def _unknown(
     own: Sequence[Outcome],
     found: Sequence[Outcome],
-    costs_of: Callable[[Mask], str],
+    costs_of: Callable[..., str],
 ) -> Iterator[str]:
     """The shares of which nothing is known, and whether that is all that hides."""
     none = [one for one in own if one.attack == HINDSIGHT and not one.spread]
@@ -353,10 +360,7 @@ def _sure(
         said += "; examples that share a message or weights have no interval"
     if len(measured) < len(protecting):
         empty = next(one for one in protecting if one not in measured)
-        said += (
-            f"; at {empty.mask.text} certainty rests on the cipher, not on examples, as "
-            "nothing is visible"
-        )
+        said += f"; at {empty.mask.text} it rests on the cipher alone"
     yield f"{said}."
 
 
@@ -402,7 +406,7 @@ def _not_tried(
     only = f" (only at other shares: {_listed(elsewhere)})" if elsewhere else ""
     hidden = ""
     if metrics[0][0].context.target == "client":
-        hidden = f" with {' or '.join(where)} hidden"
+        hidden = f" at {' or '.join(where)}"
     yield (
         f"Tried with a result{hidden}: {listed}{only}. Not tried: other attacks, data or "
         "weights; each may recover more."
