@@ -29,6 +29,7 @@ UNCONTROLLED = (
 )
 """Of records without a control of the main measure."""
 
+_PUBLIC = "public"
 _SURE = 0.95
 _DETAIL = "blind_guess"
 _VISIBLE = "shows_something"
@@ -188,6 +189,27 @@ def chance(record: AttackRecord, key: str) -> float:
     return max((one for one in found if not math.isnan(one)), default=math.nan)
 
 
+def of_public(records: Iterable[AttackRecord], key: str, exact: float) -> float:
+    """The median over examples of what the best random public example reaches.
+
+    Args:
+      records: Of one setting.
+      key: Of a measure.
+      exact: What is larger is exact (`statistic.median`).
+
+    Returns:
+      The median; NaN where no control is on record.
+    """
+    known = [
+        reached
+        for one in of_examples(records, key)
+        # Without public examples the control is noise.
+        if _PUBLIC in one.details[_DETAIL].get("chance", {})
+        and not math.isnan(reached := chance(one, key))
+    ]
+    return statistic.median(known, exact) if known else math.nan
+
+
 def uncontrolled(records: Iterable[AttackRecord], leaks: Leaks) -> bool:
     """Whether some record has a guess, and no control though its modality makes one."""
     key = leaks.main.key
@@ -201,7 +223,7 @@ def _controls(record: AttackRecord) -> list[Mapping[str, Any]]:
     """Of noise, and of random public examples, where they are on record."""
     found = record.details.get(_DETAIL, {}).get("chance", {})
     known = record.details.get("label_source") == "known" or record.label_correct
-    names = ("public_of_class", "public") if known else ("public",)
+    names = ("public_of_class", _PUBLIC) if known else (_PUBLIC,)
     public = next((found[name] for name in names if name in found), None)
     return [one for one in (found, public) if one]
 

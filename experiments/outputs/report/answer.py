@@ -197,6 +197,11 @@ def _counted(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
             f"A blind guess, without the gradient ({made_of}), has "
             f"{spread_lib.in_words(one.spread, leaks)}."
         )
+        if best.by_chance == best.by_chance:
+            yield (
+                "The best of up to 99 random public examples has a median of "
+                f"{leaks.shown(best.by_chance)}."
+            )
         past = best.past
         if past and past.looked_up:
             said = past.looked_up_text

@@ -40,6 +40,8 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "leak": "the main measure, larger = more leaked; inf for equal pictures or rows",
         "exact": "1 if recovered exactly (sentences: whole), else 0; empty if not measured",
         "blind": "the same measure of a guess that is made without a gradient",
+        "chance": "what chance reaches of it: the best of random public examples, else "
+        "noise",
         "better_by": "the measure by which it is better than that guess; empty if none, "
         "and of look-ups",
         "better": "that measure",
@@ -93,6 +95,7 @@ def _rows(family: Family, leaks: Leaks) -> Iterator[dict[str, Any]]:
 
 def _place(record: AttackRecord, leaks: Leaks) -> dict[str, Any]:
     cell, guess = record.cell, blind.value(record, leaks.main.key)
+    by_chance = blind.chance(record, leaks.main.key)
     sent = record.details.get("ciphertext_bytes")
     clear = costs.ENTRY_BYTES * (record.parameters - record.hidden)
     return {
@@ -116,6 +119,7 @@ def _place(record: AttackRecord, leaks: Leaks) -> dict[str, Any]:
         "attacker": record.attacker,
         "chosen": record.chosen or "",
         "blind": None if math.isnan(guess) else guess,
+        "chance": None if math.isnan(by_chance) else by_chance,
         "cipher": ciphers.of([record]),
         "cipher_bytes": sent,
         "clear_bytes": None if sent is None else clear,

@@ -96,6 +96,8 @@ class Outcome(NamedTuple):
         original and of the blind guess, by their names.
       exact_by: Of `HINDSIGHT`: who recovers exactly, and of how many examples, where all
         that is better than the blind guess is exact and several attacks have that.
+      by_chance: Of `HINDSIGHT`: the median of what the best random public example has of
+        each (`blind.of_public`).
       naive_only: Of `HINDSIGHT`: whether no attacker who uses the mask has a result,
         though a part is hidden and a part visible (`attackers`).
     """
@@ -117,6 +119,7 @@ class Outcome(NamedTuple):
     planned: int = 0
     beside: tuple[tuple[str, float], ...] = ()
     exact_by: tuple[tuple[str, int], ...] = ()
+    by_chance: float = math.nan
 
     @property
     def is_empty(self) -> bool:
@@ -334,6 +337,7 @@ def _hindsight(
             if leaks.main.key in one.measures
         ),
         leaks.exact,
+        by_chance=blind.of_public(group, leaks.main.key, leaks.exact),
         exact_by=tuple(
             (f"{attack} {attacker.replace('_', '-')}", count)
             for (attack, attacker), count in hindsight.exact_by(group, best, leaks)

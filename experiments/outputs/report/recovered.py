@@ -71,6 +71,9 @@ def _amounts(one: Outcome, leaks: Leaks, shortly: bool) -> Iterator[str]:
     said += [
         f"{leaks.shown(median)} blind" for name, median in one.beside if name == BLIND
     ]
+    # Else nothing depends on it.
+    if one.past and one.past.better < one.past.of and one.by_chance == one.by_chance:
+        said.append(f"{leaks.shown(one.by_chance)} the best random public example")
     yield f"median {leaks.main.words.partition(',')[0]} {', '.join(said)}"
 
 

@@ -140,6 +140,27 @@ def test_how_many_chance_alone_gives_is_told_beside_how_many_are_better(tmp_path
     assert blind.past_of_any(alone, PICTURES).chance_text == ""
 
 
+def test_what_random_public_examples_have_is_told_where_something_is_not_above_it():
+    """20 dB against 12 that are guessed look like much, and are what a draw has."""
+    made = [controlled(image, 20.0, public=18.0 + 4 * image) for image in range(3)]
+    assert blind.of_public(made, "psnr_db", PICTURES.exact) == 22.0
+    every = outcomes.of_records(made, PICTURES)
+    text = " ".join(meaning.of(every[0].context, every, made, {}, (), PICTURES))
+    assert (
+        "on 1 of 3 examples (95 % interval 1 to 91 %; median PSNR 20.0 dB in hindsight, "
+        "12.0 dB blind, 22.0 dB the best random public example; best: lbfgs"
+    ) in text
+    (one,) = answer.of(every[0].context, every, {}, (), PICTURES)
+    assert "99 random public examples has a median of 22.0 dB." in one.leaks
+    above = [controlled(image, 30.0) for image in range(3)]
+    every = outcomes.of_records(above, PICTURES)
+    text = " ".join(meaning.of(every[0].context, every, above, {}, (), PICTURES))
+    assert "12.0 dB blind; best" in text
+    # Noise is no public example.
+    noise = attack(blind=12.0, chance={"psnr_db": 9.0})
+    assert math.isnan(blind.of_public([noise], "psnr_db", PICTURES.exact))
+
+
 def test_records_of_earlier_versions_have_no_control_and_say_so():
     earlier = [attack(image, psnr=14.0, blind=12.0) for image in range(3)]
     assert blind.past_of_any(earlier, PICTURES) == blind.Past(3, 3, False)

@@ -29,3 +29,11 @@ def test_what_is_exact_is_so_in_the_terms_of_its_kind(tmp_path, leaks, measures,
     (family,) = families.join([reading.read(folders.write(tmp_path / "run", [made]))])
     (row,) = long_form.rows([(family, leaks)])
     assert row["exact"] == exact and row["leak"] == next(iter(measures.values()))
+
+
+def test_what_chance_reaches_stands_beside_the_guess(tmp_path):
+    """Who compares `leak` with `blind` alone counts what a random draw has, too."""
+    made = attack(0, blind=12.0, chance={"psnr_db": 17.0, "ssim": 0.2})
+    (family,) = families.join([reading.read(folders.write(tmp_path / "run", [made]))])
+    (row,) = long_form.rows([(family, PICTURES)])
+    assert (row["blind"], row["chance"]) == (12.0, 17.0)
