@@ -10,6 +10,7 @@ import tensorflow_federated as tff
 import federated
 from federated import aggregators, mask_rounds, observed, views
 from federated.round import client
+from federated.runtime.tap import Direction
 from selenc_tf.lattice import engine as engine_lib
 from selenc_tf.lattice import key_store, scales
 from selenc_tf.lattice import message as message_lib
@@ -82,6 +83,15 @@ def test_view_of_a_blind_server(model, keys, blind, federation, source, sizes):
     if source is OWN:
         largest = np.argsort(-np.abs(gradient_of(model, cohort[0])), kind="stable")[:M]
         assert set(np.flatnonzero(view.mask)) == set(largest)
+        # The mask travels too: a bit for each entry.
+        (sent,) = [
+            one.value["packed_mask"]
+            for one in federation.crossings
+            if one.direction is not Direction.SERVER_TO_CLIENTS
+            and isinstance(one.value, Mapping)
+            and "packed_mask" in one.value
+        ]
+        assert sent.nbytes == -(-N // 8)
 
 
 @pytest.mark.slow
