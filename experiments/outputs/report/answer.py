@@ -150,15 +150,15 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
         yield f"Only of {attackers.NAIVE}: no attacker who uses the mask has a result."
     who = [(name, count) for name, count in best.chosen if name != blind.NO_BETTER]
     rest = sum(count for _, count in best.chosen) - sum(count for _, count in who)
-    it_was = [f"It was {hindsight.counted(who)}"] if who else []
+    it_was, of = [f"It was {hindsight.counted(who)}"] if who else [], "the best of"
     if who and rest:
         it_was = [f"Of what is better it was {hindsight.counted(who)}"]
     if best.exact_by:
-        it_was = [f"All exact were {hindsight.counted(best.exact_by)}"]
+        it_was, of = [f"All exact were {hindsight.counted(best.exact_by)}"], "of"
     yield (
         f"{measure} of the {HINDSIGHT}: "
         f"{spread_lib.in_words(best.spread, leaks)}. "
-        f"{', '.join([*it_was, 'the best of' if who else 'Tried were'])} "
+        f"{', '.join([*it_was, of if who else 'Tried were'])} "
         f"{_tried(here)}."
     )
     names = dict.fromkeys(name.partition(" ")[0] for name, _ in who)

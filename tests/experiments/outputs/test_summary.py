@@ -6,7 +6,7 @@ import pytest
 from experiments.outputs import at_limit, by_attack, counted, summary
 from experiments.outputs import records as records_lib
 from experiments.outputs.pictures.leaks import PICTURES
-from experiments.outputs.report import outcomes, recovered
+from experiments.outputs.report import answer, outcomes, recovered
 from tests.experiments.outputs.example_records import attack, cell, rounds, training
 
 
@@ -444,6 +444,12 @@ def test_what_is_exact_is_equal_whatever_rounding_gives():
     assert "all exact: dense_inversion (3), feature_inversion (3); rec" in (
         recovered.in_words(one, PICTURES)
     )
+    every = outcomes.of_records(made, PICTURES)
+    (said,) = answer.of(one.context, every, {}, (), PICTURES)
+    assert (
+        "All exact were dense_inversion mask-aware (3), feature_inversion mask-aware (3), "
+        "of 3 attacks that have a result"
+    ) in said.leaks
     # One that is not exact tells them apart, and an only one is named alone.
     made.append(attack(3, psnr=30.0, attack="r_gap", blind=12.0))
     (row,) = summary.summarise(made)
