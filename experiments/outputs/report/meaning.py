@@ -405,7 +405,7 @@ def _not_tried(
         listed += f", by {attackers.NAIVE}, only; {attackers.missing(records)}"
     only = f" (only at other shares: {_listed(elsewhere)})" if elsewhere else ""
     hidden = ""
-    if metrics[0][0].context.target == "client":
+    if metrics[0][0].context.target != "aggregate":
         hidden = f" at {' or '.join(where)}"
     yield (
         f"Tried with a result{hidden}: {listed}{only}. Not tried: other attacks, data or "
