@@ -57,8 +57,8 @@ _TEXT = Leaks(
     near=0.05,
     beyond=(("rouge1", 0.05), ("token_accuracy", 0.05), ("bag_recall", 0.05)),
     beyond_words="more than 0.05 above it in ROUGE-1, tokens at their places or tokens "
-    "found anywhere, and there above 99 random public sentences (of the sentence's "
-    "class, where the attacker is told or names it)",
+    "found anywhere, and there above all of up to 99 random public sentences (of the "
+    "sentence's class, where the attacker is told or names it)",
     by_chance=("token_accuracy", "bag_recall"),
     alike=True,
     seen=MappingProxyType(

@@ -65,9 +65,9 @@ _PICTURES = Leaks(
     # A picture can be readable though its PSNR is that of a grey one.
     beyond=(("psnr_db", 1.0), ("ssim", 0.1), ("identified", 0.5)),
     beyond_words="more than 1 dB of PSNR above it, nor 0.1 of SSIM and above 99 pictures "
-    "of noise, both also above 99 random public pictures (of the example's class, "
-    "where the attacker is told or names it), nor identified (nearer to its original than "
-    "to any other picture) where neither the guess nor noise is",
+    "of noise, both also above all of up to 99 random public pictures (of the example's "
+    "class, where the attacker is told or names it), nor identified (nearer to its "
+    "original than to any other picture) where neither the guess nor noise is",
     by_chance=("ssim", "identified"),
     seen=MappingProxyType(
         {
@@ -105,10 +105,10 @@ def _of_rows(exact: float) -> Leaks:
         short=functools.partial(decibels.short, exact=exact),
         drawn=functools.partial(decibels.drawable, exact=exact),
         exact=exact,
-        beyond_words="more than 1 dB of PSNR above it and above 99 random public rows "
-        "(of the example's class, where the attacker is told or names it), nor identified "
-        "(nearer to its original than to any other row) where neither the guess nor random "
-        "rows are",
+        beyond_words="more than 1 dB of PSNR above it and above all of up to 99 random "
+        "public rows (of the example's class, where the attacker is told or names it), nor "
+        "identified (nearer to its original than to any other row) where neither the guess "
+        "nor random rows are",
         seen=MappingProxyType(
             {
                 "identified": Seen(
