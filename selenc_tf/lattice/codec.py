@@ -5,12 +5,16 @@ and from round to round. `scales.py` says how a cohort comes to one.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
+from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from selenc_tf import validation
+from selenc_tf.lattice import groups
 
 MIN_BOUND = 1e-30
 """The smallest bound; below it a step could fall among float32's denormals."""
@@ -22,8 +26,16 @@ ROUNDINGS = ("nearest", "stochastic")
 """The ways to round."""
 
 _MAX_BITS_IN_FLOAT32 = 16
-_COUNTED_AT_A_TIME = 1 << 16
+_COUNTED_AT_A_TIME = 1 << 18
 _FLOAT32_ROUNDOFF = 2.0**-24
+_BOUND = (
+    f"`bound` must be positive and finite, between {MIN_BOUND} and {MAX_BOUND}, but "
+    "at least one bound is not. Check where the bounds of this round come from."
+)
+_VALUES = (
+    "`values`, the vector to encrypt, must be finite, but an entry is NaN or "
+    "infinite. Check the client's data and learning rate."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,10 +166,29 @@ class FixedPointCodec:
                 '`seed` must be two integers when `rounding` is "stochastic", got None. '
                 "Draw one for each client and round."
             )
+        return self.rounded(_finite(values), _checked(bound), seed)
+
+    def rounded(
+        self, values: tf.Tensor, bound: tf.Tensor | float, seed: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """What `encode` does, for who has checked, by `can_be_encoded`.
+
+        Of others the codes are any.
+
+        Runs on: client, also inside of what XLA compiles, where no check can fail.
+
+        Args:
+          values: As for `encode`, and the next two.
+          bound: Likewise.
+          seed: Likewise.
+
+        Returns:
+          int64 [m] in [-Q, Q], of what is finite.
+        """
         largest = tf.constant(self.max_abs_code, self._real)
         # One division for each bound, and one multiplication for each value.
-        codes_per_unit = largest / tf.cast(_checked(bound), self._real)
-        scaled = tf.cast(_finite(values), self._real) * codes_per_unit
+        codes_per_unit = largest / tf.cast(bound, self._real)
+        scaled = tf.cast(values, self._real) * codes_per_unit
         clipped = tf.clip_by_value(scaled, -largest, largest)
         if self.rounding == "nearest":
             return tf.cast(tf.round(clipped), tf.int64)
@@ -184,16 +215,24 @@ class FixedPointCodec:
         Raises:
           InvalidArgumentError: When run, if a bound is out of range.
         """
-        limit = _checked(bound)
+        limit, size = _checked(bound), _COUNTED_AT_A_TIME
+        each = None if limit.shape.rank == 0 else limit
+        whole = _counter(size, each is not None)
 
         def one_more(first: tf.Tensor, so_far: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            end = first + _COUNTED_AT_A_TIME
-            above = tf.abs(values[first:end]) > (
-                limit if limit.shape.rank == 0 else limit[first:end]
+            part = values[first : first + size]
+            limits = limit if each is None else each[first : first + size]
+            found = tf.cond(
+                first + size <= tf.size(values),
+                lambda: whole(
+                    tf.ensure_shape(part, [size]),
+                    limits if each is None else tf.ensure_shape(limits, [size]),
+                ),
+                lambda: _count_above(part, limits),
             )
-            return end, so_far + tf.math.count_nonzero(above)
+            return first + size, so_far + tf.cast(found, tf.int64)
 
-        # In pieces: as integers the answers take twice the memory of the values.
+        # In pieces: as integers the answers take as much memory as the values.
         _, total = tf.while_loop(
             lambda first, _: first < tf.size(values),
             one_more,
@@ -225,6 +264,46 @@ class FixedPointCodec:
         return tf.float32 if self.bits <= _MAX_BITS_IN_FLOAT32 else tf.float64
 
 
+class Encodable(NamedTuple):
+    """Whether values can be encoded: two booleans.
+
+    Attributes:
+      finite: No value is NaN or infinite.
+      in_range: All bounds are between MIN_BOUND and MAX_BOUND.
+    """
+
+    finite: tf.Tensor
+    in_range: tf.Tensor
+
+
+def can_be_encoded(values: tf.Tensor, bound: tf.Tensor) -> Encodable:
+    """What `encode` checks, for who calls `rounded`; XLA can compile it.
+
+    Args:
+      values: float32 [m].
+      bound: float32 [] or [m].
+    """
+    # Not `check_numerics`: that kernel runs on one thread and took half of the time.
+    finite = tf.reduce_all(tf.math.is_finite(values))
+    # A NaN fails both comparisons. The limits are those of `check_bound`, as float32
+    # has them, so what passes there passes here.
+    in_range = tf.reduce_all((bound >= MIN_BOUND) & (bound <= MAX_BOUND))
+    return Encodable(finite, in_range)
+
+
+def must_be_encodable(found: Encodable, codes: tf.Tensor) -> tf.Tensor:
+    """The codes, if the values that they were made of could be encoded.
+
+    Args:
+      found: Of `can_be_encoded`.
+      codes: Of any shape.
+
+    Raises:
+      InvalidArgumentError: When run, as `encode`.
+    """
+    return _require(found.finite, _require(found.in_range, codes, _BOUND), _VALUES)
+
+
 def check_bound(name: str, bound: float) -> float:
     """Returns `bound` if a codec can use it.
 
@@ -254,26 +333,27 @@ def _checked(bound: tf.Tensor | float) -> tf.Tensor:
             "`bound` must be a scalar or a vector with one bound for each value, got "
             f"shape {bound32.shape}."
         )
-    # A NaN fails both comparisons. The limits are those of `check_bound`, as float32
-    # has them, so what passes there passes here.
-    in_range = tf.logical_and(bound32 >= MIN_BOUND, bound32 <= MAX_BOUND)
-    return _require(
-        tf.reduce_all(in_range),
-        bound32,
-        f"`bound` must be positive and finite, between {MIN_BOUND} and {MAX_BOUND}, but "
-        "at least one bound is not. Check where the bounds of this round come from.",
-    )
+    found = can_be_encoded(tf.zeros([]), bound32)
+    return _require(found.in_range, bound32, _BOUND)
 
 
 def _finite(values: tf.Tensor) -> tf.Tensor:
     """The values, with a check that none is NaN or infinite."""
-    # Not `check_numerics`: that kernel runs on one thread and took half of the time.
-    return _require(
-        tf.reduce_all(tf.math.is_finite(values)),
-        values,
-        "`values`, the vector to encrypt, must be finite, but an entry is NaN or "
-        "infinite. Check the client's data and learning rate.",
-    )
+    found = can_be_encoded(values, tf.ones([]))
+    return _require(found.finite, values, _VALUES)
+
+
+@functools.cache
+def _counter(size: int, bound_each: bool) -> Callable[..., tf.Tensor]:
+    """`_count_above` of so many values, compiled: one pass over them."""
+    values = tf.TensorSpec([size], tf.float32)
+    limit = values if bound_each else tf.TensorSpec([], tf.float32)
+    return groups.compiled(_count_above, values, limit)
+
+
+def _count_above(values: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
+    """How many are beyond the limit: int32."""
+    return tf.reduce_sum(tf.cast(tf.abs(values) > limit, tf.int32))
 
 
 def _require(condition: tf.Tensor, tensor: tf.Tensor, message: str) -> tf.Tensor:

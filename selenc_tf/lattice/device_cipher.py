@@ -11,11 +11,11 @@ and a sum, whose a is the sum of many and has no seed,
 Blocks are worked on in groups of one shape, for which XLA compiles once a process. What is
 not for XLA stays outside: strings, and the operating system's randomness, which is drawn
 inside of `encrypt`. Nobody who calls it can give it a seed: no two blocks have the same a
-under one key, nor the same noise. Both roots of a call are fresh, and every block takes its
-own part of what they expand to.
+under one key, nor the same noise. Every call draws a seed, of which its two roots are two
+parts, and every block takes its own part of what these expand to.
 
-    roots of this call (OS) -> seed of every block -> a      (public)
-                            -> noise of every block          (secret)
+    seed of this call (OS) -> root of the seeds -> seed of every block -> a   (public)
+                           -> root of the noise -> noise of every block       (secret)
 """
 
 import tensorflow as tf
@@ -35,6 +35,8 @@ _HOST = "/device:CPU:0"
 _WORD_BYTES = 4
 _SEED_BYTES = _WORD_BYTES * entropy.SEED_WORDS
 _GROUP_BLOCKS = 8
+# Drawing a root takes as long as encrypting a block.
+_GROUPS_AT_A_TIME = 2
 
 
 def of_sums(num_summands: int, quantisation_bits: int) -> parameters.RlweParameters:
@@ -81,7 +83,7 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
     count, shape = len(chosen.primes), [len(chosen.primes), chosen.degree]
     key_words = count * chosen.degree
     key_spec = tf.TensorSpec([], tf.string)
-    polynomials = tf.TensorSpec([*shape, chosen.columns], tf.uint32)
+    polynomials = tf.TensorSpec([chosen.columns, *shape], tf.uint32)
     residues = tf.TensorSpec(shape, tf.uint32)
     words = tf.TensorSpec([chosen.columns, half_words], tf.uint32)
     seed = tf.TensorSpec([entropy.SEED_WORDS], tf.uint32)
@@ -94,32 +96,42 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
     spelled = chosen.text()
 
     encrypt_group = groups_lib.compiled(
-        groups.encrypt, residues, seed, seed, number, integers
+        lambda *given: tf.concat(groups.encrypt(*given), axis=1),
+        *(residues, seed, seed, number, integers),
     )
     open_group = groups_lib.compiled(groups.open, residues, polynomials, words)
     expand = groups_lib.compiled(groups.mixed, seeds, flags, words)
     unpack = groups_lib.compiled(groups.unpack, words)
     pack = groups_lib.compiled(groups.pack, polynomials)
-    add_polynomials = groups_lib.compiled(scheme.add, polynomials, polynomials)
-    # Compiled: its thousands of operations on a few words take long one by one.
-    mix = groups_lib.compiled(
-        entropy.mix_words, tf.TensorSpec([entropy.DRAWN_WORDS], tf.uint32)
+    add_words = groups_lib.compiled(groups.add, polynomials, words)
+    add_seeds = groups_lib.compiled(groups.add_seeds, polynomials, seeds)
+    add_polynomials = groups_lib.compiled(
+        groups.add_polynomials, polynomials, polynomials
     )
+    # Compiled: its thousands of operations on a few words take long one by one.
+    drawn = tf.TensorSpec([entropy.DRAWN_WORDS], tf.uint32)
+    two_roots = groups_lib.compiled(entropy.two_seeds, drawn)
 
     def secret_in(secret_key: tf.Tensor) -> tf.Tensor:
         """The secret of a key that is one of these parameters: uint32 [P, N]."""
         return tf.reshape(word_strings.secret_of(tails, secret_key, key_words), shape)
 
+    def uploaded(blocks: tf.Tensor) -> tf.Tensor:
+        """Which blocks have a seed: bool [B]."""
+        return tf.equal(tf.strings.length(blocks), tails.upload_bytes)
+
+    def seeds_in(blocks: tf.Tensor) -> tf.Tensor:
+        """The seeds of uploads: uint32 [B, 8]."""
+        behind = word_strings.part(blocks, half_bytes, _SEED_BYTES)
+        return word_strings.words_in(behind, entropy.SEED_WORDS)
+
     def publics_of(blocks: tf.Tensor) -> tf.Tensor:
-        """The a of a group of blocks, whatever they are: uint32 [P, N, B]."""
-        uploaded = tf.equal(tf.strings.length(blocks), tails.upload_bytes)
+        """The a of a group of blocks, whatever they are: uint32 [B, P, N]."""
         behind = word_strings.part(blocks, half_bytes, half_bytes)
-        sent = word_strings.words_in(behind, half_words)
+        sent, seeded = word_strings.words_in(behind, half_words), uploaded(blocks)
         return tf.cond(
-            tf.reduce_any(uploaded),
-            lambda: expand(
-                word_strings.words_in(behind, entropy.SEED_WORDS), uploaded, sent
-            ),
+            tf.reduce_any(seeded),
+            lambda: expand(seeds_in(blocks), seeded, sent),
             lambda: unpack(sent),
         )
 
@@ -140,14 +152,13 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
         with tf.device(_HOST):
             tf.constant(spelled)
             secret = secret_in(secret_key)
-            root, noise_seed = mix(entropy.draw_words()), mix(entropy.draw_words())
+            root, noise_seed = two_roots(entropy.draw_words())
 
             def group(part: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
                 made = encrypt_group(secret, root, noise_seed, index, part)
-                return word_strings.text_of(tf.concat(made, axis=1))
+                return tails.of_one(secret_key, word_strings.text_of(made))
 
-            ciphertexts = groups_lib.in_groups(group, chosen.columns, values, text)
-            return tails.of_one(secret_key, ciphertexts)
+            return groups_lib.in_groups(group, chosen.columns, values, text)
 
     @traced_once.traced_once([tf.TensorSpec([None, None], tf.string)])
     def add(ciphertexts: tf.Tensor) -> tf.Tensor:
@@ -163,11 +174,14 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
             def one_more(
                 masked: tf.Tensor, publics: tf.Tensor, blocks: tf.Tensor
             ) -> tuple[tf.Tensor, tf.Tensor]:
-                new = unpack(word_strings.words_in(blocks, half_words))
-                return (
-                    add_polynomials(masked, new),
-                    add_polynomials(publics, publics_of(blocks)),
+                total = tf.cond(
+                    tf.reduce_all(uploaded(blocks)),
+                    lambda: add_seeds(publics, seeds_in(blocks)),
+                    lambda: add_polynomials(publics, publics_of(blocks)),
                 )
+                return add_words(
+                    masked, word_strings.words_in(blocks, half_words)
+                ), total
 
             def finish(*total: tf.Tensor) -> tf.Tensor:
                 return word_strings.text_of(tf.concat([*map(pack, total)], axis=1))
@@ -207,5 +221,5 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
         encrypt=encrypt,
         add=add,
         decrypt=decrypt,
-        group_blocks=chosen.columns,
+        group_blocks=_GROUPS_AT_A_TIME * chosen.columns,
     )

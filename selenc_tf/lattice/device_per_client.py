@@ -106,7 +106,7 @@ def build_per_client_cipher(chosen: parameters.RlweParameters) -> PerClientCiphe
         chosen.max_summands,
     )
     code_dtype = tf.int16 if chosen.max_abs_plaintext <= tf.int16.max else tf.int32
-    polynomials = tf.TensorSpec([len(chosen.primes), degree, size], tf.uint32)
+    polynomials = tf.TensorSpec([size, len(chosen.primes), degree], tf.uint32)
     residues = tf.TensorSpec([len(chosen.primes), degree], tf.uint32)
     words = tf.TensorSpec([size, half_words], tf.uint32)
     seed = tf.TensorSpec([entropy.SEED_WORDS], tf.uint32)
@@ -118,19 +118,13 @@ def build_per_client_cipher(chosen: parameters.RlweParameters) -> PerClientCiphe
     # In every graph: by it the analysis of key flow finds the parameters.
     spelled = chosen.text()
 
-    def open_blocks(
-        secret: tf.Tensor, of_round: tf.Tensor, first: tf.Tensor, sums: tf.Tensor
-    ) -> tf.Tensor:
-        return groups.open(secret, scheme.publics_from(of_round, first), sums)
-
     compiled = groups_lib.compiled
     encrypt_group = compiled(
         groups.encrypt_in_round, residues, seed, seed, number, codes
     )
-    open_group = compiled(open_blocks, residues, seed, number, words)
-    unpack = compiled(groups.unpack, words)
+    open_group = compiled(groups.open_in_round, residues, seed, number, words)
     pack = compiled(groups.pack, polynomials)
-    add_polynomials = compiled(scheme.add, polynomials, polynomials)
+    add_words = compiled(groups.add, polynomials, words)
     coefficients_of = compiled(scheme.secret_coefficients, seed)
     values_of = compiled(scheme.secret_values, secret_spec)
     seed_of = compiled(round_seed, known_spec)
@@ -175,8 +169,7 @@ def build_per_client_cipher(chosen: parameters.RlweParameters) -> PerClientCiphe
             )
 
             def one_more(total: tf.Tensor, blocks: tf.Tensor) -> tuple[tf.Tensor]:
-                masked = word_strings.words_in(blocks, half_words)
-                return (add_polynomials(total, unpack(masked)),)
+                return (add_words(total, word_strings.words_in(blocks, half_words)),)
 
             zeros = tf.zeros(polynomials.shape, polynomials.dtype)
             sums = groups_lib.folded(

@@ -11,16 +11,21 @@ codes, slots and noise of one chunk are gone before the next but one begins.
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from selenc_tf import validation
-from selenc_tf.lattice import digits, exact_numbers, message
+from selenc_tf.lattice import digits, exact_numbers, groups, message
 from selenc_tf.lattice import header as header_lib
 from selenc_tf.lattice.chunks import in_chunks
 from selenc_tf.lattice.cipher import Cipher
-from selenc_tf.lattice.codec import FixedPointCodec
+from selenc_tf.lattice.codec import (
+    Encodable,
+    FixedPointCodec,
+    can_be_encoded,
+    must_be_encodable,
+)
 from selenc_tf.lattice.header import Context
 from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.lattice.packing import Packing
@@ -490,7 +495,7 @@ def _rows_in_chunks(
     none = tf.zeros([0], tf.int64)
     others = tf.concat([counted, none if more is None else more], axis=0)
 
-    def rows(chunk: tf.Tensor) -> tf.Tensor:
+    def any_rows(chunk: tf.Tensor) -> tf.Tensor:
         first, end = chunk * per_chunk, (chunk + 1) * per_chunk
         codes = engine.codec.encode(
             values[first:end],
@@ -510,7 +515,51 @@ def _rows_in_chunks(
         )
         return tf.concat([packed, checks], axis=1)
 
-    return rows, -(-total // per_chunk)
+    chunks = -(-total // per_chunk)
+    if engine.codec.rounding != "nearest" or engine.cipher.group_blocks == 1:
+        return any_rows, chunks
+    of_values = _compiled_rows(engine, bound.shape.rank == 1)
+
+    def full_rows(chunk: tf.Tensor) -> tf.Tensor:
+        first, size = chunk * per_chunk, engine.blocks_at_a_time
+        part = tf.ensure_shape(values[first : first + per_chunk], [per_chunk])
+        limits = bound[first : first + per_chunk] if bound.shape.rank else bound
+        checks = _check_values(engine, context, chunk * size, size, 1)
+        limits = tf.ensure_shape(limits, [per_chunk] if bound.shape.rank else [])
+        found, made = of_values(part, limits, checks)
+        return must_be_encodable(found, made)
+
+    def rows(chunk: tf.Tensor) -> tf.Tensor:
+        full = (chunk + 1) * per_chunk <= m
+        made = tf.cond(full, lambda: full_rows(chunk), lambda: any_rows(chunk))
+        return tf.ensure_shape(made, [None, engine.cipher.num_slots])
+
+    return rows, chunks
+
+
+def _compiled_rows(engine: Engine, bound_each: bool) -> Callable[..., Any]:
+    """Of a chunk that is full of values: in one pass, where XLA compiles anyway.
+
+    Returns:
+      From float32 [n], its bound and its check values, int64 [blocks, c], to whether it
+      can be encoded and int64 [blocks, `num_slots`].
+    """
+    blocks, slots = engine.blocks_at_a_time, engine.slots_per_block
+    length = blocks * engine.codes_per_block
+
+    def rows(
+        values: tf.Tensor, bound: tf.Tensor, checks: tf.Tensor
+    ) -> tuple[Encodable, tf.Tensor]:
+        codes = engine.codec.rounded(values, bound)
+        packed = tf.reshape(engine.packing.pack(codes), [blocks, slots])
+        return can_be_encoded(values, bound), tf.concat([packed, checks], axis=1)
+
+    return groups.compiled(
+        rows,
+        tf.TensorSpec([length], tf.float32),
+        tf.TensorSpec([length] if bound_each else [], tf.float32),
+        tf.TensorSpec([blocks, engine.check_slots], tf.int64),
+    )
 
 
 def _check_values(

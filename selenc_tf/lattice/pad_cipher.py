@@ -96,8 +96,11 @@ def build_pad_cipher(chosen: PadParameters) -> cipher.Cipher:
 
     # The secret is cut out of the key inside: outside it would be a short piece of memory.
     encrypt_group = groups_lib.compiled(
-        lambda key, drawn, *others: groups.encrypt(
-            key[: chacha20.KEY_WORDS], entropy.mix_words(drawn), *others
+        lambda key, drawn, *others: tf.concat(
+            groups.encrypt(
+                key[: chacha20.KEY_WORDS], entropy.mix_words(drawn), *others
+            ),
+            axis=1,
         ),
         *(key, random, number, integers),
     )
@@ -163,10 +166,9 @@ def build_pad_cipher(chosen: PadParameters) -> cipher.Cipher:
 
             def group(part: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
                 made = encrypt_group(secret, drawn, index, part)
-                return word_strings.text_of(tf.concat(made, axis=1))
+                return tails.of_one(secret_key, word_strings.text_of(made))
 
-            ciphertexts = groups_lib.in_groups(group, size, values, text)
-            return tails.of_one(secret_key, ciphertexts)
+            return groups_lib.in_groups(group, size, values, text)
 
     @traced_once.traced_once([tf.TensorSpec([None, None], tf.string)])
     def add(ciphertexts: tf.Tensor) -> tf.Tensor:

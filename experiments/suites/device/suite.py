@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from experiments.outputs import environment, text_tables
 from experiments.outputs.table import Table
-from experiments.suites.device import saving, steps
+from experiments.suites.device import parts, saving, steps
 from experiments.suites.device.steps import Side
 from experiments.suites.measurement import progress
 
@@ -98,6 +98,9 @@ def run(request: Request, stream: TextIO) -> None:
         )
     title = f"On {where}, a chunk at a time; medians of {request.repetitions}"
     text_tables.show(Table(title, headings, rows), stream)
+    if request.programs is None:
+        progress("parts of encrypting")
+        text_tables.show(parts.table(request.repetitions), stream)
 
 
 def _row(side: Side, step: str, taken: Taken) -> tuple[str, ...]:

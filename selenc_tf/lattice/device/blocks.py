@@ -5,6 +5,7 @@ Nothing depends on how many blocks are in use.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -78,9 +79,7 @@ class Blocks:
         nonce = tf.stack([tag, number, tf.zeros_like(number)])
         shape = [chosen.columns, entropy.SEED_WORDS]
         seeds = tf.reshape(chacha20.words(root, nonce, 0, shape[0] * shape[1]), shape)
-        words = self._masked(
-            secret, self.scheme.publics(seeds), noise_seed, group, codes
-        )
+        words = self._masked(secret, self._public, seeds, noise_seed, group, codes)
         return Encrypted(words, seeds)
 
     def encrypt_in_round(
@@ -105,28 +104,14 @@ class Blocks:
         Returns:
           uint32 [B, `half_words`], c.
         """
-        publics = self.scheme.publics_from(
-            round_seed, group * self.scheme.parameters.columns
+        return self._masked(
+            secret,
+            lambda number: self._one.public(round_seed, number)[..., 0],
+            self._numbers(group),
+            noise_seed,
+            group,
+            codes,
         )
-        return self._masked(secret, publics, noise_seed, group, codes)
-
-    def _masked(
-        self,
-        secret: tf.Tensor,
-        publics: tf.Tensor,
-        noise_seed: tf.Tensor,
-        group: tf.Tensor,
-        codes: tf.Tensor,
-    ) -> tf.Tensor:
-        """The c of a group: uint32 [B, `half_words`]."""
-        chosen = self.scheme.parameters
-        largest = chosen.max_abs_plaintext
-        codes = tf.clip_by_value(codes, -largest, largest)
-        fields = tf.reshape(codes, [chosen.columns, chosen.fields, chosen.degree])
-        ciphertext = self.scheme.encrypt(
-            secret, publics, noise_seed, group, tf.transpose(fields, [1, 2, 0])
-        )
-        return self.pack(ciphertext)
 
     def open(
         self, secret: tf.Tensor, publics: tf.Tensor, words: tf.Tensor
@@ -137,14 +122,88 @@ class Blocks:
 
         Args:
           secret: uint32 [P, N], from `Rlwe.secret_values`.
-          publics: uint32 [P, N, B], the a or their sums, below p.
+          publics: uint32 [B, P, N], the a or their sums, below p.
           words: uint32 [B, `half_words`], c.
 
         Returns:
           int64 [B, v N].
         """
-        fields = self.scheme.open(secret, publics, self.unpack(words))
-        return tf.reshape(tf.transpose(fields, [2, 0, 1]), [-1, self.num_slots])
+
+        def of_one(given: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+            public, sent = given
+            total = self._unpacked(sent)[..., tf.newaxis]
+            fields = self._one.open(secret, public[..., tf.newaxis], total)
+            return tf.reshape(fields, [self.num_slots])
+
+        return tf.map_fn(of_one, (publics, words), fn_output_signature=tf.int64)
+
+    def open_in_round(
+        self,
+        secret: tf.Tensor,
+        round_seed: tf.Tensor,
+        first: tf.Tensor,
+        words: tf.Tensor,
+    ) -> tf.Tensor:
+        """`open` under the a that all messages of a round have.
+
+        Args:
+          secret: uint32 [P, N], of the sum of the secrets.
+          round_seed: uint32 [8], public.
+          first: int32 scalar, the number of the group's first block in the message.
+          words: uint32 [B, `half_words`], c.
+
+        Returns:
+          int64 [B, v N].
+        """
+        numbers = first + tf.range(self.scheme.parameters.columns)
+        publics = tf.map_fn(
+            lambda number: self._one.public(round_seed, number)[..., 0],
+            numbers,
+            fn_output_signature=tf.uint32,
+        )
+        return self.open(secret, publics, words)
+
+    def add(self, polynomials: tf.Tensor, words: tf.Tensor) -> tf.Tensor:
+        """Adds polynomials as they are sent.
+
+        Runs on: server, which needs no key.
+
+        Args:
+          polynomials: uint32 [B, P, N], below p, what was added so far.
+          words: uint32 [B, `half_words`].
+
+        Returns:
+          Like `polynomials`.
+        """
+        return tf.map_fn(
+            lambda given: self.scheme.add(given[0], self._unpacked(given[1])),
+            (polynomials, words),
+            fn_output_signature=tf.uint32,
+        )
+
+    def add_polynomials(self, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+        """The sum of polynomials: uint32 [B, P, N], below p."""
+        return tf.map_fn(
+            lambda given: self.scheme.add(*given),
+            (one, other),
+            fn_output_signature=tf.uint32,
+        )
+
+    def add_seeds(self, polynomials: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+        """Adds the a of seeds.
+
+        Args:
+          polynomials: uint32 [B, P, N], below p, what was added so far.
+          seeds: uint32 [B, 8].
+
+        Returns:
+          Like `polynomials`.
+        """
+        return tf.map_fn(
+            lambda given: self.scheme.add(given[0], self._public(given[1])),
+            (polynomials, seeds),
+            fn_output_signature=tf.uint32,
+        )
 
     def mixed(
         self, seeds: tf.Tensor, by_seed: tf.Tensor, words: tf.Tensor
@@ -157,18 +216,69 @@ class Blocks:
           words: uint32 [B, `half_words`].
 
         Returns:
-          uint32 [P, N, B], below p.
+          uint32 [B, P, N], below p.
         """
-        return tf.where(by_seed, self.scheme.publics(seeds), self.unpack(words))
+        publics = tf.map_fn(self._public, seeds, fn_output_signature=tf.uint32)
+        by_seed = by_seed[:, tf.newaxis, tf.newaxis]
+        return tf.where(by_seed, publics, self.unpack(words))
 
     def pack(self, polynomials: tf.Tensor) -> tf.Tensor:
-        """Polynomials as they are sent: uint32 [P, N, B] below p to [B, `half_words`]."""
-        columns = self.scheme.parameters.columns
-        words = tf.reshape(self.scheme.pack(polynomials), [-1, columns])
-        return tf.transpose(words)
+        """Polynomials as they are sent: uint32 [B, P, N] below p to [B, `half_words`]."""
+        return tf.map_fn(
+            lambda one: tf.reshape(self._one.pack(one[..., tf.newaxis]), [-1]),
+            polynomials,
+        )
 
     def unpack(self, words: tf.Tensor) -> tf.Tensor:
         """The inverse of `pack`; what is no residue is made one."""
+        return tf.map_fn(self._unpacked, words)
+
+    def _masked(
+        self,
+        secret: tf.Tensor,
+        public_of: Callable[[tf.Tensor], tf.Tensor],
+        elements: tf.Tensor,
+        noise_seed: tf.Tensor,
+        group: tf.Tensor,
+        codes: tf.Tensor,
+    ) -> tf.Tensor:
+        """The c of a group, of whose elements the a are made: uint32 [B, `half_words`]."""
+        chosen = self.scheme.parameters
+        largest = chosen.max_abs_plaintext
+
+        def of_one(given: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+            element, number, row = given
+            kept = tf.cast(tf.clip_by_value(row, -largest, largest), tf.int32)
+            fields = tf.reshape(kept, [chosen.fields, chosen.degree, 1])
+            public = public_of(element)[..., tf.newaxis]
+            made = self._one.encrypt(secret, public, noise_seed, number, fields)
+            return made[..., 0]
+
+        # A polynomial at a time stays in a cache, whole. And packed when it is done: XLA
+        # would make each residue once more for every word that has a part of it.
+        made = tf.map_fn(
+            of_one,
+            (elements, self._numbers(group), codes),
+            fn_output_signature=tf.uint32,
+        )
+        return self.pack(made)
+
+    def _public(self, seed: tf.Tensor) -> tf.Tensor:
+        """The a of a seed: uint32 [P, N]."""
+        return self._one.public(seed, 0)[..., 0]
+
+    def _unpacked(self, words: tf.Tensor) -> tf.Tensor:
+        """A polynomial: uint32 [`half_words`] to [P, N]."""
         chosen = self.scheme.parameters
         shape = [chosen.prime_bits, len(chosen.primes), -1]
-        return self.scheme.unpack(tf.reshape(tf.transpose(words), shape))
+        return self._one.unpack(tf.reshape(words, shape))[..., 0]
+
+    def _numbers(self, group: tf.Tensor) -> tf.Tensor:
+        """The numbers of a group's blocks in the message: int32 [B]."""
+        columns = self.scheme.parameters.columns
+        return group * columns + tf.range(columns)
+
+    @property
+    def _one(self) -> rlwe.Rlwe:
+        """The cipher of one block."""
+        return rlwe.Rlwe(dataclasses.replace(self.scheme.parameters, columns=1))

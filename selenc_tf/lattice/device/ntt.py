@@ -74,10 +74,21 @@ class Transform:
           uint32 [P, N, B], below 26p.
         """
         count, columns = len(self.moduli.primes), values.shape[-1]
+        near = 1 << (self.log_n // 2)
+        # The first steps are of neighbours, which stand apart for these: vectors are long
+        # then even if the columns are few.
+        rows = tf.reshape(values, [count, self.degree // near, near, columns])
+        apart = tf.transpose(rows, [0, 2, 1, 3])
+        words = self._steps_back(tf.reshape(apart, [count, near, -1]), 1)
+        rows = tf.transpose(tf.reshape(words, apart.shape), [0, 2, 1, 3])
+        return self._steps_back(tf.reshape(rows, values.shape), near)
+
+    def _steps_back(self, words: tf.Tensor, half: int) -> tf.Tensor:
+        """The steps of polynomials [P, n, B], from that with so long halves on."""
+        count, n, columns = words.shape
         factors, companions = self._backward_twiddles
-        words, half = values, 1
-        while half < self.degree:
-            groups = self.degree // (2 * half)
+        while half < n:
+            groups = n // (2 * half)
             pairs = tf.reshape(words, [count, groups, 2, half, columns])
             if half == 1:  # All factors are 1.
                 words = self._joined(pairs[:, :, 0], pairs[:, :, 1])
@@ -85,7 +96,7 @@ class Transform:
                 place = np.s_[:, None, half : 2 * half, None]
                 words = self._butterflies(pairs, factors[place], companions[place])
             half *= 2
-        return tf.reshape(words, [count, self.degree, columns])
+        return tf.reshape(words, [count, n, columns])
 
     def inverse(self, values: tf.Tensor) -> tf.Tensor:
         """The inverse of `forward`: uint32 [P, N, B], below 2p to below p."""

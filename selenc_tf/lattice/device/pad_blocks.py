@@ -71,7 +71,9 @@ class PadBlocks:
         shape = [chosen.group_blocks, entropy.SEED_WORDS]
         seeds = tf.reshape(chacha20.words(root, nonce, 0, shape[0] * shape[1]), shape)
         chunks = tf.reshape(codes, [-1, scheme.rows, scheme.columns])
-        words = self._sum(scheme.packed(chunks, 1), self.pads(shared_key, seeds))
+        # One by one: as a part of the sum XLA would pack several times.
+        packed = tf.map_fn(scheme.packed, chunks, fn_output_signature=scheme.dtype)
+        words = self._sum(packed, self.pads(shared_key, seeds))
         return Encrypted(self._sent(words), seeds)
 
     def add(self, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:

@@ -33,7 +33,6 @@ import dataclasses
 import functools
 import math
 import operator
-from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -129,36 +128,6 @@ class Rlwe:
         shape = [words, parameters.degree, parameters.columns]
         stream = self._stream(seed, _PUBLIC, chunk, shape)
         return sampling.uniform(parameters.moduli, stream)
-
-    def publics(self, seeds: tf.Tensor) -> tf.Tensor:
-        """Polynomials `a` that have a seed each, as values of the transform.
-
-        Runs on: everybody.
-
-        Args:
-          seeds: uint32 [B, 8], public: of a message each.
-
-        Returns:
-          uint32 [P, N, B], below p: of each seed what `public` gives for a first chunk of
-          one column.
-        """
-        return self._columns(lambda seed: (seed, 0), seeds)
-
-    def publics_from(self, seed: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
-        """Consecutive polynomials `a` of one seed, as values of the transform.
-
-        Runs on: everybody.
-
-        Args:
-          seed: uint32 [8], public: of a round.
-          first: int32 scalar, the number of the first of them.
-
-        Returns:
-          uint32 [P, N, B], below p: of each number what `public` gives for a chunk of one
-          column.
-        """
-        numbers = first + tf.range(self.parameters.columns)
-        return self._columns(lambda number: (seed, number), numbers)
 
     def encrypt(
         self,
@@ -272,25 +241,6 @@ class Rlwe:
         groups = tf.transpose(rows, [1, 0, 2])
         shape = [len(parameters.primes), parameters.degree, parameters.columns]
         return parameters.moduli.once(tf.reshape(groups, shape))
-
-    def _columns(
-        self,
-        seed_and_chunk: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor | int]],
-        elements: tf.Tensor,
-    ) -> tf.Tensor:
-        """A polynomial `a` for each of B elements: uint32 [P, N, B]."""
-        parameters = self.parameters
-        words = sampling.uniform_words(parameters.moduli)
-        shape = [words, parameters.degree]
-
-        def of_one(element: tf.Tensor) -> tf.Tensor:
-            seed, chunk = seed_and_chunk(element)
-            stream = self._stream(seed, _PUBLIC, chunk, shape)
-            return sampling.uniform(parameters.moduli, stream)
-
-        # One at a time: the key stream of one stays in a cache.
-        made = tf.map_fn(of_one, elements, fn_output_signature=tf.uint32)
-        return tf.transpose(made, [1, 2, 0])
 
     def _stream(
         self, key: tf.Tensor, purpose: int, chunk: tf.Tensor | int, shape: list[int]

@@ -689,6 +689,19 @@ def test_values_must_be_finite(party):
             party.seal(values)
 
 
+@pytest.mark.parametrize("name", COMPILED)
+@pytest.mark.parametrize("wrong", ["value", "bound"])
+def test_a_full_chunk_that_xla_encodes_must_be_encodable_too(name, wrong):
+    engine = COMPILED[name]
+    party = Party(engine, engine.keyed_cipher.keygen(), eager=True)
+    size = engine.blocks_at_a_time * engine.codes_per_block + 1
+    values, bounds = np.full(size, 0.5, np.float32), np.ones(size, np.float32)
+    (values if wrong == "value" else bounds)[5] = np.nan
+    text = "must be finite" if wrong == "value" else "must be positive and finite"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=text):
+        party.seal(values, bounds)
+
+
 def test_codecs_whose_sums_do_not_fit():
     small = identity_cipher.build_identity_cipher_INSECURE(16, 2**20 + 7, 4)
     assert Engine(FixedPointCodec(16), small).packing.values_per_slot == 1

@@ -177,3 +177,10 @@ class TestRefusals:
         (tmp_path / "file").write_text(f"{uuid.uuid4()}\n")
         with pytest.raises(tf.errors.InvalidArgumentError, match="repeats_them"):
             concrete()
+
+
+def test_two_seeds_of_one_drawing_differ_from_each_other_and_from_its_seed():
+    spoken = entropy.draw_words()
+    found = [*entropy.two_seeds(spoken), entropy.mix_words(spoken)]
+    assert len({one.numpy().tobytes() for one in found}) == 3
+    assert all(one.shape == [entropy.SEED_WORDS] for one in found)
