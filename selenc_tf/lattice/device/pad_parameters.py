@@ -97,13 +97,7 @@ class PadParameters:
         Raises:
           ValueError: If it is no parameter set.
         """
-        try:
-            found = cls(**spelled.fields(NAME, text))
-        except TypeError as error:
-            raise ValueError(f"No parameters of {NAME}: {error}.") from None
-        if found.text() != text:
-            raise ValueError(f"Parameters of {NAME} are written in one way only.")
-        return found
+        return spelled.read(NAME, cls, text)
 
 
 def choose_parameters(num_summands: int, quantisation_bits: int) -> PadParameters:

@@ -3,7 +3,9 @@
 import dataclasses
 import hashlib
 import json
-from typing import Any
+from typing import Any, TypeVar
+
+_Set = TypeVar("_Set")
 
 
 def text(name: str, parameters: Any) -> str:
@@ -45,4 +47,24 @@ def fields(name: str, spelled: str) -> dict[str, Any]:
             found[key] = tuple(value) if isinstance(value, list) else value
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ValueError(f"No parameters of {name}: {error}.") from None
+    return found
+
+
+def read(name: str, kind: type[_Set], spelled: str) -> _Set:
+    """The inverse of `text`, for whatever is written there.
+
+    Args:
+      name: Of the cipher.
+      kind: The dataclass, whose constructor checks its fields.
+      spelled: The line.
+
+    Raises:
+      ValueError: If it is no parameter set, or one that is written in another way.
+    """
+    try:
+        found = kind(**fields(name, spelled))
+    except TypeError as error:
+        raise ValueError(f"No parameters of {name}: {error}.") from None
+    if text(name, found) != spelled:
+        raise ValueError(f"Parameters of {name} are written in one way only.")
     return found

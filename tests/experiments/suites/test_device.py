@@ -20,6 +20,8 @@ def test_every_cipher_and_step_has_a_row():
         assert words in text
     for step in ("encrypt", "expand and add a seed", "open a sum of 10"):
         assert step in text
+    for part in ("Parts of encrypting", "draw a seed", "- product and transform"):
+        assert part in text
     assert "3.125" in text and "3.250" in text and "2.750" in text
 
 
