@@ -17,7 +17,9 @@ from attacks import knowledge as knowledge_lib
 from attacks import programs as programs_lib
 from attacks import target as target_lib
 from attacks.continuous.analytic import closed_form
-from attacks.continuous.features import guessed, inversion, reading
+from attacks.continuous.features import features as features_lib
+from attacks.continuous.features import guessed, inversion, partial, reading
+from attacks.labels import candidates as candidates_lib
 from attacks.structure import cut as cut_lib
 from federated import views
 from selenc_tf.distance import prior as prior_lib
@@ -84,9 +86,10 @@ def build_feature_inversion(
         model = knowledge.model
         cuts = shared.of(cut_lib.cuts, model)
         closed_form.check_target(target)
-        cut, features = reading.read(
+        readings = reading.read(
             model, cuts, target, view.weights, knowledge, seed, effort, shared
         )
+        cut, features = readings[0].cut, readings[0].features
 
         if not np.isfinite(features.errors).any(axis=1).all():
             raise knowledge_lib.DoesNotApply(
@@ -107,7 +110,7 @@ def build_feature_inversion(
             effort.max_iterations,
             over,
         )
-        found = inversion.invert(net, features)
+        found, features = _inverted(net, readings, target, knowledge)
         if features.label_source == "guessed" and model.kind == "classes":
             features = guessed.settle(
                 net, view, target, knowledge, found.images, features
@@ -136,6 +139,26 @@ def build_feature_inversion(
         return result._replace(iterations=found.steps, evaluations=found.steps + 1)
 
     return attack
+
+
+def _inverted(
+    net: inversion.Below,
+    readings: tuple[reading.Reading, ...],
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+) -> tuple[inversion.Inverted, features_lib.Features]:
+    """The examples, and the features with what the examples' equations say of labels."""
+    features = readings[0].features
+    # Layers below one that is whole were read in part.
+    whole = len(readings) == 1 and bool(np.isfinite(features.errors).all())
+    if whole or knowledge.batch_size > 1 or inversion.is_large(net):
+        return inversion.invert(net, features), features
+    possible = partial.labels_of(readings, target, knowledge)
+    found, label, sure = partial.invert(net, readings, possible)
+    if label is not None and features.label_source not in ("known", "inferred"):
+        told: candidates_lib.Source = "inferred" if sure else "enumerated"
+        features = features._replace(labels=np.array([label]), label_source=told)
+    return found, features
 
 
 def _at_bounds(images: np.ndarray) -> np.ndarray:

@@ -23,6 +23,8 @@ class Features(NamedTuple):
       residual: Squared error relative to the squares, over the visible entries of the
         gradients that were used; at most about 1e-12 where everything fits.
       entries: Number of visible gradient entries that were used.
+      slopes: float64 [b, u], the derivative of each example's loss by the layer's outputs,
+        NaN where unknown; None where it is not wanted, as with all inputs known.
     """
 
     values: np.ndarray
@@ -31,3 +33,4 @@ class Features(NamedTuple):
     label_source: candidates_lib.Source
     residual: float
     entries: int
+    slopes: np.ndarray | None = None

@@ -99,7 +99,7 @@ def invert(net: Below, features: features_lib.Features) -> Inverted:
       The most probable examples.
     """
     values, errors = features.values, features.errors
-    if _is_large(net):
+    if is_large(net):
         single = net.programs.of(_single_cut, net.model, net.cut.layer.name)
         products = net.programs.of(
             conjugate.compile_products, net.cut.below, single.below
@@ -111,7 +111,7 @@ def invert(net: Below, features: features_lib.Features) -> Inverted:
     with blas.one_thread():
         found = [
             least_squares.solve(
-                _equations(net, *known), net.prior, net.most, over=net.over
+                equations(net, net.cut, *known), net.prior, net.most, over=net.over
             )
             for known in zip(values, errors, strict=True)
         ]
@@ -144,7 +144,7 @@ def refine(
       The example that explains both; `found` where there is nothing to add, or it does
       not explain them better.
     """
-    if _is_large(net) or net.over():
+    if is_large(net) or net.over():
         return found
     more = gradient_equations.of_chain(
         net.cut, features, net.weights, net.model, target, net.programs
@@ -152,7 +152,7 @@ def refine(
     if more is None:
         return found
     first = found.images[0].ravel()
-    own = _equations(net, features.values[0], features.errors[0])
+    own = equations(net, net.cut, features.values[0], features.errors[0])
     joined = _joined(own, more, first)
     with blas.one_thread():
         last = least_squares.solve(
@@ -174,22 +174,65 @@ def refine(
     )
 
 
-def _is_large(net: Below) -> bool:
-    """Whether a Jacobian, or a solution of its equations, is too much work."""
+def is_large(net: Below) -> bool:
+    """Whether a Jacobian, or a solution of its equations, is too much work.
+
+    Args:
+      net: The network.
+
+    Returns:
+      Whether `invert` goes by products with the Jacobian.
+    """
     name, count = net.cut.layer.name, net.cut.layer.features
     work = count * net.programs.of(_multiplications, net.model, name)
     return work > _WRITTEN_WORK or min(count, net.prior.unknowns) > _WRITTEN_SIDE
 
 
-def _equations(
-    net: Below, values: np.ndarray, errors: np.ndarray
+def equations(
+    net: Below, cut: cut_lib.Cut, values: np.ndarray, errors: np.ndarray
 ) -> least_squares.Equations:
-    """One example's known features, with the activation that they come from undone."""
-    undone = net.programs.of(source.activation_below, net.model, net.cut.layer.name)
-    compiled = net.programs.of(below.compile_below, net.cut.below, undone)
+    """One example's known features, with the activation that they come from undone.
+
+    Args:
+      net: The network.
+      cut: Where the features are: `net`'s own cut, or another one of the model.
+      values: float64 [f].
+      errors: float64 [f], inf where unknown.
+
+    Returns:
+      An equation for each feature that is known.
+    """
+    undone = net.programs.of(source.activation_below, net.model, cut.layer.name)
+    compiled = net.programs.of(below.compile_below, cut.below, undone)
     kept = np.flatnonzero(np.isfinite(errors))
     wanted = activations.inverse(undone, values[kept])
     doubts = errors[kept] / activations.derivative(undone, values[kept])
+    return written(
+        net, compiled, kept, wanted, doubts, np.clip(net.prior.mean, 0.0, 1.0)
+    )
+
+
+def written(
+    net: Below,
+    compiled: below.Compiled,
+    kept: np.ndarray,
+    wanted: np.ndarray,
+    errors: np.ndarray,
+    beforehand: np.ndarray,
+) -> least_squares.Equations:
+    """Numbers that a compiled function of the example must have.
+
+    Args:
+      net: The network.
+      compiled: The function.
+      kept: int [m], which of its numbers.
+      wanted: float64 [m].
+      errors: float64 [m].
+      beforehand: float64 [d], an example from which it is told how far off they may be.
+
+    Returns:
+      The equations.
+    """
     shape, weights = net.model.input_shape, net.weights
 
     def evaluate(x: np.ndarray) -> np.ndarray:
@@ -201,11 +244,11 @@ def _equations(
         rows = below.jacobian(compiled, weights, x.reshape(shape), kept)
         return evaluate(x), rows
 
-    off = wanted - evaluate(np.clip(net.prior.mean, 0.0, 1.0))
+    off = wanted - evaluate(beforehand)
     # Saturated units say where they are, not how far.
     size = math.sqrt(float(np.mean(np.square(off)))) or 1.0
     return least_squares.Equations(
-        evaluate, linearise, wanted, doubts, np.full(len(kept), size)
+        evaluate, linearise, wanted, errors, np.full(len(kept), size)
     )
 
 
@@ -218,18 +261,15 @@ def _joined(
     off = gradients.values - gradients.evaluate(x)
     errors = gradients.errors_at(x)
     size = math.sqrt(float(np.mean(np.square(off))))
-
-    def linearise(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        (u, above), (v, beside) = features.linearise(at), gradients.linearise(at)
-        return np.concatenate([u, v]), np.concatenate([above, beside])
-
-    return least_squares.Equations(
-        lambda at: np.concatenate([features.evaluate(at), gradients.evaluate(at)]),
-        linearise,
-        np.concatenate([features.values, gradients.values]),
-        np.concatenate([features.errors, errors]),
-        np.concatenate([_TRUSTED * features.errors, np.maximum(errors, size)]),
+    fixed = features._replace(spread=_TRUSTED * features.errors)
+    free = least_squares.Equations(
+        gradients.evaluate,
+        gradients.linearise,
+        gradients.values,
+        errors,
+        np.maximum(errors, size),
     )
+    return least_squares.joined([fixed, free])
 
 
 def _misfit(equations: least_squares.Equations, x: np.ndarray) -> float:

@@ -16,6 +16,9 @@ from attacks.structure import cut as cut_lib
 from selenc_tf.models import functional
 from selenc_tf.models.objectives import Kind
 
+_FAINT = 1e-30
+"""A column of smaller numbers has zeros that float32 made of numbers below 1e-38."""
+
 
 class Layer(NamedTuple):
     """A dense layer: its map, its gradient, and what the rest makes of its outputs.
@@ -30,6 +33,7 @@ class Layer(NamedTuple):
       slopes: The derivative of an example's loss by the outputs.
       kind: What the model learns.
       head: Whether the outputs are the logits.
+      flat: float64 [2, f], its inputs for an example of zeros and one of ones, of [0, 1].
     """
 
     name: str
@@ -40,6 +44,7 @@ class Layer(NamedTuple):
     slopes: slopes_lib.Slopes
     kind: Kind
     head: bool
+    flat: np.ndarray
 
     def outputs(self, features: np.ndarray) -> np.ndarray:
         """Z [b, u] of inputs [b, f]."""
@@ -79,7 +84,7 @@ def of(
         )
     vector = np.where(target.visible, target.plain, np.float32(0)).astype(np.float64)
     part = completed_target.read_layer(vector, target.visible, cut.layer)
-    values, known = part.values, part.known
+    values, known = part.values, part.known & ~_vanished(part.values)
     if cut.layer.head and model.kind == "classes":
         # Only in columns that show nothing. The sum of the others cancels where a class
         # is nearly sure: more exact than the entries beside it, it would not fit them.
@@ -100,4 +105,18 @@ def of(
         slopes=slopes_lib.at(at, cut, double, model.num_classes),
         kind=model.kind,
         head=cut.layer.head,
+        flat=cut.below(double, _flat(model)).numpy(),
     )
+
+
+def _vanished(values: np.ndarray) -> np.ndarray:
+    """Zeros that may be numbers too small for float32, as of a class that is sure."""
+    sizes = np.max(np.abs(values), axis=0)
+    faint = (sizes > 0) & (sizes < _FAINT)
+    found: np.ndarray = (values == 0) & faint
+    return found
+
+
+def _flat(model: functional.FunctionalModel) -> tf.Tensor:
+    shape = model.input_shape
+    return tf.constant(np.stack([np.zeros(shape), np.ones(shape)]))

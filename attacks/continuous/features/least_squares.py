@@ -11,7 +11,7 @@ prove right, to the errors that the values really have. A search on the squared 
 never gets there: directions differ by factors of a million in what they change.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -87,6 +87,48 @@ class _Linear(NamedTuple):
     sides: np.ndarray
     root: np.ndarray
     gram: np.ndarray
+
+
+def joined(parts: Sequence[Equations]) -> Equations:
+    """Several sets of equations for the same example.
+
+    Args:
+      parts: At least one.
+
+    Returns:
+      All of them, in their order.
+    """
+
+    def evaluate(x: np.ndarray) -> np.ndarray:
+        return np.concatenate([one.evaluate(x) for one in parts])
+
+    def linearise(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values, rows = zip(*(one.linearise(x) for one in parts), strict=True)
+        return np.concatenate(values), np.concatenate(rows)
+
+    return Equations(
+        evaluate,
+        linearise,
+        np.concatenate([one.values for one in parts]),
+        np.concatenate([one.errors for one in parts]),
+        np.concatenate([one.spread for one in parts]),
+    )
+
+
+def cost(equations: Equations, prior: prior_lib.GaussianPrior, x: np.ndarray) -> float:
+    """What `solve` minimises, twice: the lower, the more probable x is.
+
+    Args:
+      equations: What the example explains.
+      prior: Of it.
+      x: float64 [d].
+
+    Returns:
+      |(u(x) - v) / s|^2 + |z|^2.
+    """
+    off = (equations.values - equations.evaluate(x)) / equations.errors
+    latent = prior_lib.apply_inverse_root(prior, x - prior.mean)
+    return float(off @ off + latent @ latent)
 
 
 def solve(

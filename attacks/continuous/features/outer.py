@@ -2,8 +2,9 @@
 
 A visible entry of the bias gives the scale. Without one, what the layer's outputs would
 be at a scale says which derivative there would be: one unknown in as many equations as
-units, for every class that the example may have. Of a head whole rows may be hidden too,
-where there are more classes than they (`softmax_head.py`).
+units, for every class that the example may have. Where rows are hidden whole, so that there
+are no outputs, the picture's background says it (`background.py`). Of a head whole rows may
+be hidden too, where there are more classes than they (`softmax_head.py`).
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import numpy as np
 from scipy import optimize
 
 from attacks.continuous.analytic import outer_product, softmax_head
+from attacks.continuous.features import background
 from attacks.continuous.features import layer as layer_lib
 from attacks.continuous.features import pieces as pieces_lib
 from attacks.continuous.features import span as span_lib
@@ -53,9 +55,10 @@ def read(
             return _completed(layer, full)
     scale = 1.0
     if not fit.scaled:
-        if not fit.rows_known.all() or not labels:
+        own = _scale(layer, fit, labels)
+        if own is None:
             return None
-        scale = _scale(layer, fit, labels)
+        scale = own
     known = fit.rows_known
     features = np.where(known, fit.rows * scale, 0.0)[None]
     slopes = np.where(fit.columns_known, fit.columns / scale, 0.0)[None]
@@ -98,8 +101,19 @@ def _scale(
     layer: layer_lib.Layer,
     fit: outer_product.OuterProduct,
     labels: Sequence[np.ndarray],
+) -> float | None:
+    """The factor of the inputs, or None."""
+    if not fit.rows_known.all():
+        return background.scale(fit.rows, fit.rows_known, layer.flat)
+    return _fitted(layer, fit, labels) if labels else None
+
+
+def _fitted(
+    layer: layer_lib.Layer,
+    fit: outer_product.OuterProduct,
+    labels: Sequence[np.ndarray],
 ) -> float:
-    """The factor of the inputs at which both sides of d(scale) = columns / scale agree."""
+    """The factor at which both sides of d(scale) = columns / scale agree."""
     seen = fit.columns_known
     outputs = fit.rows @ layer.kernel
 

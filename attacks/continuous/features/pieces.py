@@ -37,6 +37,9 @@ def rounding(features: np.ndarray, known: np.ndarray) -> np.ndarray:
     """What a client's float32 leaves of features that it computed itself, [b, f]."""
     count = max(int(np.count_nonzero(known)), 1)
     size = np.sqrt(np.sum(np.square(features), axis=1, keepdims=True) / count)
+    if not known.all():
+        # Where the largest ones are hidden the others come from sums as large as theirs.
+        size = np.max(np.abs(features), axis=1, keepdims=True)
     return span_lib.ROUNDING * (np.abs(features) + size)
 
 

@@ -10,6 +10,8 @@ Every reading is checked against the model: labels must exist that explain the
 derivatives that came out. What does not fit is not handed on.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from attacks import effort as effort_lib
@@ -27,6 +29,25 @@ from selenc_tf.models import functional
 from selenc_tf.types import Seed
 
 
+class Reading(NamedTuple):
+    """What one dense layer shows.
+
+    Attributes:
+      cut: At the layer.
+      layer: The layer.
+      features: Its inputs.
+    """
+
+    cut: cut_lib.Cut
+    layer: layer_lib.Layer
+    features: features_lib.Features
+
+    @property
+    def told(self) -> int:
+        """How many numbers it says."""
+        return int(np.count_nonzero(np.isfinite(self.features.errors)))
+
+
 def read(
     model: functional.FunctionalModel,
     cuts: tuple[cut_lib.Cut, ...],
@@ -36,7 +57,7 @@ def read(
     seed: Seed,
     effort: effort_lib.Effort,
     programs: programs_lib.Programs,
-) -> tuple[cut_lib.Cut, features_lib.Features]:
+) -> tuple[Reading, ...]:
     """Reads the inputs of the lowest dense layer that shows them.
 
     Runs on: attacker. Sees: the weights and the visible entries of the dense layers.
@@ -52,8 +73,8 @@ def read(
       programs: What is compiled already.
 
     Returns:
-      The cut, and the inputs of its layer: of the lowest cut where all of them are
-      known, else of the one where the most are.
+      First the lowest layer all of whose inputs are known, and else the one of which the
+      most are; behind it the other ones that were read, from below.
 
     Raises:
       DoesNotApply: If no layer shows enough, or what it shows does not fit the model,
@@ -61,26 +82,24 @@ def read(
     """
     closed_form.check_target(target)
     _check_mean(target, knowledge)
-    best: tuple[cut_lib.Cut, features_lib.Features] | None = None
-    reasons = []
+    found, reasons = [], []
     for cut in cuts:
         try:
             layer = layer_lib.of(model, cut, target, weights, programs)
-            found = _read_layer(layer, target, knowledge, seed, effort)
+            one = Reading(
+                cut, layer, _read_layer(layer, target, knowledge, seed, effort)
+            )
         except knowledge_lib.DoesNotApply as error:
             reasons.append(str(error))
             continue
-        if best is None or _told(found) > _told(best[1]):
-            best = cut, found
-        if np.isfinite(found.errors).all():
+        found.append(one)
+        if np.isfinite(one.features.errors).all():
             break
-    if best is None:
+    if not found:
         raise knowledge_lib.DoesNotApply(" ".join(reasons))
-    return best
-
-
-def _told(found: features_lib.Features) -> int:
-    return int(np.count_nonzero(np.isfinite(found.errors)))
+    whole = np.isfinite(found[-1].features.errors).all()
+    best = found[-1] if whole else max(found, key=lambda one: one.told)
+    return best, *(one for one in found if one is not best)
 
 
 def _check_mean(target: target_lib.Target, knowledge: knowledge_lib.Knowledge) -> None:
@@ -167,7 +186,8 @@ def _labelled(
     if not pieces.known.all():
         found = candidates_lib.candidates((target,), knowledge, most=1)
         labels, source = np.asarray(found.classes[0], np.int64), found.source
-        return _features(pieces, labels, source)
+        slopes = np.where(pieces.units, pieces.slopes, np.nan)
+        return _features(pieces, labels, source)._replace(slopes=slopes)
     told = labelling.classes(layer, pieces)
     if pieces.labels is not None:
         # The equations hold; but where a class's column is hidden, for others too.

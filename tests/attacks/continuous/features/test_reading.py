@@ -10,7 +10,7 @@ from scipy import optimize
 
 from attacks import effort, knowledge
 from attacks import target as target_lib
-from attacks.continuous.features import reading, slopes
+from attacks.continuous.features import layer, reading, slopes
 from attacks.structure import cut
 from selenc_tf.models import functional, local_steps
 from tests.attacks import victims
@@ -52,7 +52,7 @@ def read(activation, count, mask=None, told=None, gradient=None, labels=None, **
         gradient = victims.gradient(model, images, classes)
     view = victims.view_of(model, [gradient], mask)
     known = knowledge.Knowledge(model, batch_size=told or count, labels=labels, **more)
-    at, found = reading.read(
+    best, *_ = reading.read(
         model,
         cuts,
         target_lib.build_target(view, known, 0, "mask_aware"),
@@ -62,7 +62,7 @@ def read(activation, count, mask=None, told=None, gradient=None, labels=None, **
         effort.Effort(),
         victims.PROGRAMS,
     )
-    return at, found, images, classes
+    return best.cut, best.features, images, classes
 
 
 def check(at, found, images, classes, tolerance=1e-5):
@@ -111,7 +111,7 @@ def test_a_class_that_is_nearly_sure():
     mask[head.layer.kernel.start + column[::2]] = True
     known = knowledge.Knowledge(model)
     view = victims.view_of(model, [gradient], mask)
-    at, found = reading.read(
+    best, *_ = reading.read(
         model,
         (lower, head),
         target_lib.build_target(view, known, 0, "mask_aware"),
@@ -121,6 +121,7 @@ def test_a_class_that_is_nearly_sure():
         effort.Effort(),
         victims.PROGRAMS,
     )
+    at, found = best.cut, best.features
     double = tuple(tf.cast(one, tf.float64) for one in model.initial_weights)
     expected = head.below(double, tf.constant(images, tf.float64)).numpy()
     assert at.layer.name == "head" and found.labels.tolist() == [1]
@@ -147,7 +148,7 @@ def test_a_partly_hidden_head(told):
     mask[head.layer.kernel] = rows.ravel()
     known = knowledge.Knowledge(model, labels=told)
     view = victims.view_of(model, [gradient], mask)
-    at, found = reading.read(
+    best, *_ = reading.read(
         model,
         (lower, head),
         target_lib.build_target(view, known, 0, "mask_aware"),
@@ -157,6 +158,7 @@ def test_a_partly_hidden_head(told):
         effort.Effort(),
         victims.PROGRAMS,
     )
+    at, found = best.cut, best.features
     assert at.layer.name == "head" and found.labels.tolist() == [3]
     assert found.label_source == ("inferred" if told is None else "known")
     np.testing.assert_allclose(found.values, expected, atol=1e-4)
@@ -266,6 +268,27 @@ def test_a_head_shows_fewer_examples_than_classes():
             effort.Effort(),
             victims.PROGRAMS,
         )
+
+
+def test_zeros_that_float32_made_are_no_zeros():
+    """A class that is nearly sure: products below 1e-38 are sent as zeros."""
+    inputs = keras.Input((WIDTH,))
+    hidden = keras.layers.Dense(20, activation="sigmoid", name="lower")(inputs)
+    logits = keras.layers.Dense(CLASSES, name="head")(hidden)
+    own = keras.Model(inputs, logits, name="surest")
+    own.get_layer("head").bias.assign([0.0, 77.0, -60.0, -60.0, -60.0])
+    model = functional.from_keras(own)
+    images, _ = examples(1)
+    images[0, ::3] *= 1e-5
+    gradient = victims.gradient(model, images, (1,))
+    (lower, _) = cut.cuts(model)
+    sent = gradient[lower.layer.kernel].reshape(WIDTH, 20)
+    assert np.any(sent[::3] == 0) and np.all(np.any(sent[1::3] != 0, axis=0))
+    known = knowledge.Knowledge(model)
+    view = victims.view_of(model, [gradient])
+    target = target_lib.build_target(view, known, 0, "mask_aware")
+    found = layer.of(model, lower, target, view.weights, victims.PROGRAMS)
+    assert not found.known[:-1][sent == 0].any() and found.known[:-1][sent != 0].all()
 
 
 def test_the_derivatives_are_those_of_the_loss():
