@@ -15,6 +15,9 @@ _FEWEST = 8
 """Inputs that must agree. Of n ratios that differ by factors, about n in 100,000 lie so
 close to one of them by chance."""
 
+_KINDS = 4
+"""Different inputs among them: equal ones, as pixels of one grey, agree on any scale."""
+
 
 def scale(rows: np.ndarray, known: np.ndarray, flat: np.ndarray) -> float | None:
     """Finds the factor that makes the most inputs those of an example of one value.
@@ -37,11 +40,22 @@ def scale(rows: np.ndarray, known: np.ndarray, flat: np.ndarray) -> float | None
     for one in flat:
         # An input of zero, as of a silent unit, has no ratio.
         used = known & (rows != 0) & (np.abs(one) > _SAME * np.max(np.abs(one)))
-        ratios = np.sort(one[used] / rows[used])
+        ratios, own = one[used] / rows[used], one[used]
+        order = np.argsort(ratios)
+        ratios, own = ratios[order], own[order]
         widths = _SAME * np.abs(ratios)
         ends = np.searchsorted(ratios, ratios + widths, side="right")
         counts = ends - np.arange(ratios.size)
         if counts.max(initial=0) > most:
             first = int(np.argmax(counts))
-            best, most = float(np.median(ratios[first : ends[first]])), counts[first]
+            group = slice(first, ends[first])
+            if _kinds(own[group]) >= _KINDS:
+                best, most = float(np.median(ratios[group])), counts[first]
     return best
+
+
+def _kinds(values: np.ndarray) -> int:
+    """How many of them differ by more than float32's rounding."""
+    ordered = np.sort(values)
+    steps = np.diff(ordered) > _SAME * np.max(np.abs(ordered))
+    return 1 + int(np.count_nonzero(steps))

@@ -43,3 +43,11 @@ def test_what_is_not_known_does_not_count():
 def test_inputs_of_zero_have_no_ratio():
     rows = np.zeros(F)
     assert background.scale(rows, np.ones(F, np.bool_), np.zeros((2, F))) is None
+
+
+def test_pixels_of_one_grey_say_nothing():
+    """A layer on the picture itself: any grey may be white at some scale."""
+    rows = np.random.default_rng(0).uniform(0.1, 0.9, F)
+    rows[:20] = 0.4
+    flat = np.stack([np.zeros(F), np.ones(F)])
+    assert background.scale(rows, np.ones(F, np.bool_), flat) is None

@@ -40,7 +40,7 @@ def convolution():
     inputs = hidden = keras.Input((8, 8, 1))
     drawn = functools.partial(keras.initializers.RandomUniform, -0.5, 0.5)
     hidden = keras.layers.Conv2D(
-        3,
+        6,
         3,
         2,
         "same",
@@ -143,7 +143,7 @@ def test_without_the_bias_a_dark_background_says_the_scale():
     (lower, _) = cut.cuts(model)
     double = tuple(tf.cast(one, tf.float64) for one in model.initial_weights)
     inputs = lower.below(double, tf.constant(image, tf.float64)).numpy()[0]
-    largest = np.argsort(-np.abs(inputs))[:8]
+    largest = np.argsort(-np.abs(inputs))[:16]
     mask = rows_hidden(model, "lower", largest, bias=True)
     _, leak = attacked(model, image, mask)
     assert leak.psnr > 60 and leak.label_correct
