@@ -116,11 +116,13 @@ def build_feature_inversion(
                 net, view, target, knowledge, found.images, features
             )
         found = inversion.refine(net, features, found, target)
-        stop = "closed_form" if np.all(found.deviation < _EXACT) else "prior"
+        narrow = bool(np.all(found.deviation < _EXACT))
+        stop = "closed_form" if narrow else "prior"
         if not found.settled:
             ended = found.steps >= effort.max_iterations
             stop = "seconds" if over() else "iterations" if ended else "stalled"
-        exact = stop == "closed_form"
+        # No step that helps may be rounding: then all that is visible is explained.
+        exact = stop == "closed_form" or (stop == "stalled" and narrow)
         images = _at_bounds(found.images) if exact else np.clip(found.images, 0, 1)
         classes = model.kind == "classes"
         result = closed_form.report(
@@ -130,12 +132,13 @@ def build_feature_inversion(
             images.astype(np.float32),
             features.labels.astype(np.int64 if classes else np.float32),
             features.label_source,
-            stop,
+            "closed_form" if exact else stop,
             features.entries + found.equations,
             began,
         )
         if exact and not result.objective < closed_form.MISFIT:
-            result = result._replace(stop="inconsistent", converged=False)
+            wrong = "inconsistent" if found.settled else "stalled"
+            result = result._replace(stop=wrong, converged=False)
         return result._replace(iterations=found.steps, evaluations=found.steps + 1)
 
     return attack

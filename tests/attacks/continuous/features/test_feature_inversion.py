@@ -90,6 +90,19 @@ def test_few_iterations_are_not_called_an_answer(chain):
     assert found.iterations <= 2
 
 
+@pytest.mark.parametrize(("moved", "stop"), [(0.0, "closed_form"), (0.05, "stalled")])
+def test_steps_that_stall_are_an_answer_if_all_is_explained(
+    chain, monkeypatch, moved, stop
+):
+    def stalled(net, features, found, target):
+        return found._replace(settled=False, images=found.images + moved)
+
+    monkeypatch.setattr(inversion, "refine", stalled)
+    images = victims.tiny_pictures(1, seed=3)
+    found, _ = attacked(chain, images, (1,), np.zeros(chain.spec.size, np.bool_))
+    assert found.stop == stop and found.converged == (stop == "closed_form")
+
+
 def test_guessed_labels_of_a_batch_are_read_off_the_visible_head(chain):
     images, labels = victims.tiny_pictures(2, seed=3), (2, 0)
     known = knowledge.Knowledge(chain, 2)
