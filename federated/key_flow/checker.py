@@ -149,7 +149,7 @@ def analyse(
     _check_names(blocks)
     graphs = [graph_of(inner) for inner in blocks]
     for inner, graph in zip(blocks, graphs, strict=True):
-        well_formed.check(inner.proto.tensorflow, graph)
+        well_formed.check(inner.proto.tensorflow, graph, inner.type_signature.parameter)
     known = CipherOps.in_graphs(graphs) if ops is None else ops
     keys = set().union(*map(key_files.names_of_keys, graphs))
     if len(keys) > 1:

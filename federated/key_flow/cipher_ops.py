@@ -46,11 +46,13 @@ class Trusted:
       key: index of the argument that is the key, the secret or the sum of secrets; for
         all but KEYGEN, ENTROPY, ADD and SEAL.
       data: index of the argument that is encrypted, added, opened, or the cohort.
+      bits: of RELEASE, how many a number of what it gives out has.
     """
 
     role: Role
     key: int = 0
     data: int = 0
+    bits: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,12 +74,19 @@ class CipherOps:
         """The functions of ciphers, each a `tf.function` with an input signature."""
         found: dict[str, Trusted] = {}
         for cipher in ciphers:
-            own = isinstance(cipher, PerClientCipher)
-            for name, trusted in (_OWN_ROLES if own else _ROLES).items():
+            roles = _OWN_ROLES if isinstance(cipher, PerClientCipher) else _ROLES
+            for name, trusted in roles.items():
                 body = body_of(getattr(cipher, name))
+                if isinstance(cipher, PerClientCipher) and name == "release":
+                    trusted = dataclasses.replace(trusted, bits=cipher.secret_bits)
                 if body is not None:
                     found[body] = trusted
         return cls(found)
+
+    @property
+    def secret_bits(self) -> int:
+        """How many bits what is released of any of these ciphers may have."""
+        return max((one.bits for one in self.by_body.values()), default=0)
 
     @classmethod
     def in_graphs(cls, graphs: Iterable[tf.compat.v1.GraphDef]) -> "CipherOps":

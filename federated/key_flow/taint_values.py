@@ -45,6 +45,21 @@ class Placed:
     member: Value
 
 
+class Number(dict[Label, Trace]):
+    """The leaf of an integer that stands in the computation.
+
+    What is computed of it, or put together with another, is a leaf without a number.
+
+    Attributes:
+      value: the integer.
+    """
+
+    def __init__(self, value: int):
+        """Takes the integer."""
+        super().__init__(plain())
+        self.value = value
+
+
 def leaves_of(
     value: Value, type_spec: tff.Type, name: str = ""
 ) -> Iterator[tuple[str, tff.Type, Leaf]]:

@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
@@ -15,6 +16,7 @@ from federated.key_flow.report import Crossing, Field, KeyFlowReport, Source, Vi
 from federated.key_flow.taint_values import (
     NEITHER,
     Leaf,
+    Number,
     Placed,
     Trace,
     Value,
@@ -131,7 +133,10 @@ class Walk:
                 if isinstance(block.type_signature, tff.FunctionType):
                     return functools.partial(self._intrinsic, block)
                 return of_leaf(block.type_signature, plain())
-            case tff.framework.Literal() | tff.framework.Placement():
+            case tff.framework.Literal():
+                number = isinstance(block.value, int | np.integer)
+                return Number(int(block.value)) if number else plain()
+            case tff.framework.Placement():
                 return plain()
         raise NotImplementedError(
             f"The analysis does not know the building block {type(block).__name__}."
@@ -201,6 +206,22 @@ class Walk:
             )
             self._violations[found] = None
         self._released |= drawn
+
+    def fit(self, name: str, leaf_type: tff.Type, leaf: Leaf, width: Value) -> None:
+        """Reports a secure sum that may be too narrow for what is released.
+
+        It fails, and names who sent what does not fit: that says something of one secret.
+        """
+        least = self._ops.secret_bits
+        if isinstance(width, Number) and width.value >= least:
+            return
+        text = leaf_type.compact_representation()
+        place = (
+            f"sent into a secure sum whose bit width is not a number of {least} or more in "
+            "the computation: it would say whose secret does not fit"
+        )
+        found = Violation(Label.OWN_SECRET, place, name, text, leaf[Label.OWN_SECRET])
+        self._violations[found] = None
 
     def _note_sites(self, taint: GraphTaint) -> None:
         """Takes down where keys come into a graph and where they leave it sideways."""
@@ -404,6 +425,7 @@ def _secure_sum(
         ours.append(uri == _SECRETS_MAY_GO and is_released(frozenset(leaf)))
         if ours[-1]:
             walk.release(name, leaf_type, leaf, uri)
+            walk.fit(name, leaf_type, leaf, argument[1])
     crossed = walk.cross(Direction.CLIENTS_TO_SERVER, uri, sent, member, ours)
     total = with_labels(crossed, member, plain())
     summed = relabelled(total, member, add=Label.SUM, step=uri)

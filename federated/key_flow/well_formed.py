@@ -9,20 +9,28 @@ one way and TensorFlow run it in another, so it is refused.
 from collections.abc import Iterator
 from typing import Any
 
+import tensorflow as tf
+import tensorflow_federated as tff
 from tensorflow.python.framework import op_def_registry
 
+from federated.runtime.placed_values import element_types
 
-def check(message: Any, graph_def: Any) -> None:
+
+def check(message: Any, graph_def: Any, parameter: tff.Type | None = None) -> None:
     """Checks one TensorFlow computation.
 
     Args:
       message: its `TensorFlow` proto.
       graph_def: its graph.
+      parameter: the type of its parameter.
 
     Raises:
       NotImplementedError: with what it has that may mean two things.
     """
-    for problem in (*_bindings(message, graph_def), *_functions(graph_def)):
+    problems = [*_bindings(message, graph_def)]
+    if not problems and parameter is not None:
+        problems += _claims(message, graph_def, parameter)
+    for problem in (*problems, *_functions(graph_def)):
         raise NotImplementedError(
             f"The analysis reads a graph as TensorFlow's tracing makes it; found {problem}."
             " Build the computation by TFF's own decorators."
@@ -46,6 +54,38 @@ def _bindings(message: Any, graph_def: Any) -> Iterator[str]:
         elif name in seen:
             yield f"two parameters that are fed into {tensor!r}"
         seen.add(name)
+
+
+def _claims(message: Any, graph_def: Any, parameter: tff.Type) -> Iterator[str]:
+    """A placeholder says no more of its shape than its type, which is compared when run."""
+    nodes = {node.name: node for node in graph_def.node}
+    fed = zip(_tensors(message.parameter), _leaves(parameter), strict=True)
+    for tensor, leaf in fed:
+        node = nodes[tensor.partition(":")[0]]
+        if not isinstance(leaf, tff.TensorType) or "shape" not in node.attr:
+            continue
+        said, declared = tf.TensorShape(node.attr["shape"].shape), leaf.shape
+        if not _says_at_most(said, tf.TensorShape(declared)):
+            yield f"a parameter of the type {leaf} whose placeholder claims {said}"
+
+
+def _says_at_most(said: tf.TensorShape, declared: tf.TensorShape) -> bool:
+    """Whether all that a shape says is said by the other."""
+    if said.rank is None:
+        return True
+    if declared.rank != said.rank:
+        return False
+    pairs = zip(said.as_list(), declared.as_list(), strict=True)
+    return all(one is None or one == other for one, other in pairs)
+
+
+def _leaves(type_spec: tff.Type) -> Iterator[tff.Type]:
+    """The types of the tensors and sequences of a type, in order."""
+    if isinstance(type_spec, tff.StructType):
+        for _, member in element_types(type_spec):
+            yield from _leaves(member)
+    else:
+        yield type_spec
 
 
 def _tensors(binding: Any) -> Iterator[str]:

@@ -126,6 +126,13 @@ def analysed(parts):
     return key_flow.analyse(process(parts))
 
 
+def test_a_secure_sum_may_be_wider_than_it_has_to_be():
+    def wide(value):
+        return tff.federated_secure_sum_bitwidth(value, CIPHER.secret_bits + 9)
+
+    key_flow.check(process(Parts(secure=wide)))
+
+
 def test_a_process_that_keeps_to_it_passes():
     report = key_flow.check(process())
     assert [source.site.op for source in report.sources] == ["seal"]
@@ -434,7 +441,22 @@ def compiled_where_it_is_called(secret, nonce, cohort):
     return outer(secret, nonce, cohort)
 
 
+def told(number):
+    """A width that the server chooses; TFF takes no other than what it can compute."""
+    return tf_comp(lambda: tf.constant(number))()
+
+
 LEAKS = {
+    "into a narrow secure sum": Parts(
+        secure=lambda value: tff.federated_secure_sum_bitwidth(
+            value, CIPHER.secret_bits - 1
+        )
+    ),
+    "into one of a width that is computed": Parts(
+        secure=lambda value: tff.federated_secure_sum_bitwidth(
+            value, told(CIPHER.secret_bits)
+        )
+    ),
     "compiled by XLA": Parts(release=compiled),
     "compiled by a mark": Parts(release=compiled_by_a_mark),
     "compiled from outside": Parts(release=compiled_where_it_is_called),
@@ -494,6 +516,7 @@ LEAKS = {
     "beside a layer of a model": Parts(more=a_layer_meanwhile),
 }
 QUICK = (
+    "into a narrow secure sum",
     "compiled by XLA",
     "compiled by a mark",
     "in an upload",
@@ -524,6 +547,8 @@ def test_leaks_are_caught(name):
 @pytest.mark.slow
 def test_why_they_are():
     reasons = {
+        "into a narrow secure sum": "it would say whose secret does not fit",
+        "into one of a width that is computed": "it would say whose secret",
         "twice": "released twice, now to",
         "twice in one sum": "released twice, now to",
         "beside a layer that a sequence brings": "not known to leave memory alone",

@@ -87,6 +87,12 @@ def with_a_gradient(bindings, graph):
     graph.library.gradient.add(function_name="one", gradient_func="two")
 
 
+def claiming_a_shape(bindings, graph):
+    name = bindings.parameter.struct.element[1].tensor.tensor_name.split(":")[0]
+    (node,) = [node for node in graph.node if node.name == name]
+    node.attr["shape"].shape.CopyFrom(tf.TensorShape([5]).as_proto())
+
+
 @pytest.mark.parametrize(
     "edit",
     [
@@ -100,6 +106,7 @@ def with_a_gradient(bindings, graph):
         of_attributes,
         with_an_attribute_that_callers_fill_in,
         with_a_gradient,
+        claiming_a_shape,
     ],
 )
 def test_what_may_mean_two_things_is_refused(path, edit):
@@ -123,3 +130,21 @@ def test_what_tracing_makes_is_not(path):
         return send(tff.federated_map(same, (text, text)))
 
     assert not key_flow.analyse(process, path).violations
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [([None], False), (None, False), ([5], True), ([1], True), ([None, None], True)],
+)
+def test_a_placeholder_says_no_more_than_its_type(said, refused):
+    def claim(bindings, graph):
+        name = bindings.parameter.tensor.tensor_name.split(":")[0]
+        (node,) = [node for node in graph.node if node.name == name]
+        node.attr["shape"].shape.CopyFrom(tf.TensorShape(said).as_proto())
+
+    size = tf_comp(lambda x: tf.size(x), tff.TensorType(np.int64, [None]))
+    if refused:
+        with pytest.raises(NotImplementedError, match="placeholder claims"):
+            key_flow.analyse(edited(size, claim))
+    else:
+        key_flow.analyse(edited(size, claim))
