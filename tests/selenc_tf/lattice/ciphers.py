@@ -28,6 +28,22 @@ COMPILED = ("device_rlwe", "additive_pad")
 
 
 @functools.cache
+def per_client_named(name, num_summands, bits):
+    """As `named`, without a shared key."""
+    return catalog.per_client_cipher(name, num_summands, bits)
+
+
 def per_client(num_summands, bits):
-    """The cipher without a shared key."""
-    return catalog.per_client_cipher("device_rlwe", num_summands, bits)
+    return per_client_named("device_rlwe", num_summands, bits)
+
+
+def of_catalogue(num_summands, bits):
+    """All there are, without a shared key too; `bits` of those that are named there."""
+    return (
+        *(named(name, num_summands, bits.get(name, 16)) for name in catalog.CIPHERS),
+        *(
+            per_client_named(name, num_summands, bits.get(name, 16))
+            for name, entry in catalog.CIPHERS.items()
+            if entry.per_client
+        ),
+    )

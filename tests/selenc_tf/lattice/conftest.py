@@ -2,30 +2,37 @@
 
 import pytest
 
+from tests.selenc_tf.lattice import either
 from tests.selenc_tf.lattice.ciphers import COMPILED
 
 
 def pytest_generate_tests(metafunc):
     ciphers = getattr(metafunc.module, "CIPHERS", None)
     if ciphers is not None and "cipher" in metafunc.fixturenames:
-        # XLA compiles for seconds, once a process: a few tests do for the default run.
+        # XLA compiles for seconds, once a process: a few tests do by default. Those
+        # of a cipher without a key are in a module of its own.
         quick = getattr(metafunc.module, "WITH_XLA", ())
-        slow = [] if metafunc.function.__name__ in quick else [pytest.mark.slow]
+        few = metafunc.function.__name__ in quick
         metafunc.parametrize(
             "cipher",
             [
-                pytest.param(one, marks=slow if one.name in COMPILED else [])
+                pytest.param(
+                    one,
+                    marks=[]
+                    if one.name not in COMPILED or (few and either.has_key(one))
+                    else [pytest.mark.slow],
+                )
                 for one in ciphers
             ],
-            ids=lambda cipher: cipher.name,
+            ids=either.name_of,
         )
 
 
 @pytest.fixture(scope="module")
 def keys(request):
-    return {cipher.name: cipher.keygen() for cipher in request.module.CIPHERS}
+    return {either.name_of(one): either.new_key(one) for one in request.module.CIPHERS}
 
 
 @pytest.fixture
 def key(cipher, keys):
-    return keys[cipher.name]
+    return keys[either.name_of(cipher)]
