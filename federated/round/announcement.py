@@ -62,7 +62,7 @@ def terms_of(
         rules.keys,
         announced.packed_mask,
         announced.round,
-        tf.math.count_nonzero(mask),
+        wire.count(announced.packed_mask, rules.num_parameters),
         announced.run,
         key_check,
     )

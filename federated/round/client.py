@@ -95,23 +95,51 @@ def protect(
     # Rounding is no secret: its seed may be known to whoever sees the upload.
     seed = tf.stack([nonce, context.round])
 
-    def split() -> tuple[tf.Tensor, tf.Tensor]:
+    def both() -> tuple[tf.Tensor, tf.Tensor]:
+        parts = split(vector, mask)
         sealed = engine_lib.seal(
-            engine,
-            secret_key,
-            tf.boolean_mask(vector, mask),
-            bound,
-            context,
-            seed,
-            number,
+            engine, secret_key, parts.hidden, bound, context, seed, number
         )
-        return tf.boolean_mask(vector, tf.logical_not(mask)), sealed
+        return parts.visible, sealed
 
     def nothing() -> tuple[tf.Tensor, tf.Tensor]:
         return tf.zeros([0]), tf.zeros([0], tf.string)
 
-    plain, ciphertext = tf.cond(contributes, split, nothing)
+    plain, ciphertext = tf.cond(contributes, both, nothing)
     return _upload(plain, ciphertext, weight, nonce, contributes)
+
+
+class Parts(NamedTuple):
+    """A vector cut in two by a mask; `merge` puts it together again.
+
+    Attributes:
+      hidden: float32 [m], in flat order.
+      visible: float32 [n - m], likewise.
+    """
+
+    hidden: tf.Tensor
+    visible: tf.Tensor
+
+
+def split(vector: Vector, mask: Mask) -> Parts:
+    """Cuts a vector in two.
+
+    Runs on: client. Sees: its own vector.
+
+    Args:
+      vector: float32 [n].
+      mask: bool [n], True = hidden.
+
+    Returns:
+      The parts.
+    """
+
+    def choose() -> tuple[tf.Tensor, tf.Tensor]:
+        shown = tf.logical_not(mask)
+        return tf.boolean_mask(vector, mask), tf.boolean_mask(vector, shown)
+
+    # Nothing is copied where all is hidden.
+    return Parts(*tf.cond(tf.reduce_all(mask), lambda: (vector, vector[:0]), choose))
 
 
 class OwnUpload(NamedTuple):
@@ -157,20 +185,11 @@ def protect_own(
     contributes, weight, number = _what_counts(vector, weight, engine)
     seed = tf.stack([nonce, context.round])
     # Not in a branch: what a branch gives out is not known to be a secret as it was drawn.
+    parts = split(vector, mask)
     sealed, secret = engine_lib.seal_own(
-        engine,
-        tf.boolean_mask(vector, mask),
-        bound,
-        context,
-        seed,
-        number,
-        contributes,
+        engine, parts.hidden, bound, context, seed, number, contributes
     )
-    plain = tf.cond(
-        contributes,
-        lambda: tf.boolean_mask(vector, tf.logical_not(mask)),
-        lambda: tf.zeros([0]),
-    )
+    plain = tf.cond(contributes, lambda: parts.visible, lambda: tf.zeros([0]))
     return OwnUpload(_upload(plain, sealed, weight, nonce, contributes), secret)
 
 
@@ -413,14 +432,23 @@ def merge(visible: tf.Tensor, hidden: tf.Tensor, mask: Mask) -> Vector:
 
     Returns:
       float32 [n].
+
+    Raises:
+      InvalidArgumentError: When run, if they are not n together.
     """
-    positions = tf.concat([tf.where(tf.logical_not(mask)), tf.where(mask)], axis=0)
-    return tf.ensure_shape(
-        tf.scatter_nd(
-            positions, tf.concat([visible, hidden], 0), tf.shape(mask, tf.int64)
-        ),
-        mask.shape,
-    )
+    # Fails if they are not as many as there are places.
+    both = tf.reshape(tf.concat([visible, hidden], 0), tf.shape(mask))
+
+    def in_place() -> tf.Tensor:
+        # In less than half of the time that scattering takes.
+        hidden_before = tf.cumsum(tf.cast(mask, tf.int32), exclusive=True)
+        visible_before = tf.range(tf.size(mask)) - hidden_before
+        source = tf.where(mask, tf.size(visible) + hidden_before, visible_before)
+        return tf.gather(both, source)
+
+    one_kind = tf.reduce_all(mask) | tf.logical_not(tf.reduce_any(mask))
+    merged = tf.cond(one_kind, lambda: both, in_place)
+    return tf.ensure_shape(merged, mask.shape)
 
 
 def flatten_value(value: object) -> Vector:

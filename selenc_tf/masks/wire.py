@@ -1,10 +1,15 @@
 """The wire form of a mask: one bit for each parameter."""
 
+import numpy as np
 import tensorflow as tf
 
 from selenc_tf.types import Mask
 
 _BITS = 8
+
+_BITS_OF_BYTES = np.unpackbits(
+    np.arange(1 << _BITS, dtype=np.uint8)[:, np.newaxis], axis=1, bitorder="little"
+).astype(bool)
 
 
 def pack(mask: Mask) -> tf.Tensor:
@@ -37,7 +42,27 @@ def unpack(packed: tf.Tensor, n: int) -> Mask:
     Returns:
       bool [n].
     """
-    shifts = tf.range(_BITS)
-    bits = tf.bitwise.right_shift(tf.cast(packed, tf.int32)[:, tf.newaxis], shifts)
-    flat = tf.reshape(tf.bitwise.bitwise_and(bits, 1), [-1])
-    return tf.ensure_shape(tf.cast(flat[:n], tf.bool), [n])
+    # Looked up: arithmetic would make integers of all entries, several times.
+    bits = tf.gather(tf.constant(_BITS_OF_BYTES), tf.cast(packed, tf.int32))
+    return tf.ensure_shape(tf.reshape(bits, [-1])[:n], [n])
+
+
+def count(packed: tf.Tensor, n: int) -> tf.Tensor:
+    """How many entries of a packed mask are True, without unpacking it.
+
+    Runs on: any party.
+
+    Args:
+      packed: uint8 [ceil(n / 8)]; the unused bits of the last byte do not count.
+      n: Number of parameters.
+
+    Returns:
+      int64 scalar.
+    """
+    whole, rest = divmod(n, _BITS)
+    ones = tf.constant(_BITS_OF_BYTES.sum(axis=1, dtype=np.int64))
+    last = _BITS_OF_BYTES[:, :rest].sum(axis=1, dtype=np.int64)
+    numbers = tf.cast(packed, tf.int32)
+    return tf.reduce_sum(tf.gather(ones, numbers[:whole])) + tf.reduce_sum(
+        tf.gather(tf.constant(last), numbers[whole:])
+    )

@@ -92,11 +92,19 @@ def test_packed_masks_come_back(bits):
     packed = wire.pack(mask)
     assert packed.dtype == tf.uint8 and packed.shape == (-(-len(bits) // 8),)
     np.testing.assert_array_equal(wire.unpack(packed, len(bits)), bits)
+    assert int(wire.count(packed, len(bits))) == sum(bits)
 
 
 def test_packed_by_hand():
     bits = tf.constant([1, 0, 0, 0, 0, 0, 0, 1, 0, 1, 1]) == 1
     np.testing.assert_array_equal(wire.pack(bits), [129, 6])
+
+
+def test_bits_behind_the_last_entry_do_not_count():
+    packed = tf.constant([129, 6 | 8 | 128], tf.uint8)
+    assert int(wire.count(packed, 11)) == 4
+    assert int(wire.count(packed, 12)) == 5
+    np.testing.assert_array_equal(wire.unpack(packed, 11)[8:], [False, True, True])
 
 
 def test_magnitude():
