@@ -28,7 +28,11 @@ from experiments.suites.attack.catalog import CASES
 def _round(asked: "Benchmark", stream: TextIO) -> None:
     found = suites.rounds.run(asked, asked.repetitions)
     _print_machine(stream)
-    suites.measurement.print_table(found, stream)
+    measured = [one.measurement for one in found.rounds]
+    suites.measurement.print_table(measured, stream)
+    suites.round_profile.print_by_graph(found.rounds, stream)
+    if found.steps:
+        suites.round_steps.print_table(found.steps, stream)
 
 
 def _matching(asked: "Benchmark", stream: TextIO) -> None:

@@ -128,9 +128,15 @@ def _client_work(
 
     @tff.tensorflow.computation(weights_type, data_type)
     def train(initial: Any, data: Any) -> Any:
-        return _train(
-            training.model_fn(), training.optimizer, training.weighting, initial, data
-        )
+        # Whoever times a round finds the graph by this name.
+        with tf.name_scope("train"):
+            return _train(
+                training.model_fn(),
+                training.optimizer,
+                training.weighting,
+                initial,
+                data,
+            )
 
     @tff.federated_computation
     def init_fn() -> Any:

@@ -8,5 +8,7 @@ from . import matching as matching
 from . import measurement as measurement
 from . import positions as positions
 from . import regret as regret
+from . import round_profile as round_profile
+from . import round_steps as round_steps
 from . import rounds as rounds
 from . import token_positions as token_positions

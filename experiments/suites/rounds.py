@@ -1,6 +1,7 @@
 """A round of federated averaging, plain and encrypted."""
 
 import time
+from typing import NamedTuple
 
 from experiments.modalities.pictures.modality import PICTURES
 from experiments.outputs.records import Cell
@@ -8,12 +9,28 @@ from experiments.study import clients as clients_lib
 from experiments.study import encryption, layouts, masking, training
 from experiments.study import recorder as recorder_lib
 from experiments.study.settings import Settings
+from experiments.suites import round_profile, round_steps
 from experiments.suites.measurement import Measurement
+from experiments.suites.round_profile import Profiled
+from experiments.suites.round_steps import Step
 from federated import runtime
+from selenc_tf.lattice.key_store import KeySet
 from selenc_tf.models.functional import FunctionalModel
 
 
-def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
+class Found(NamedTuple):
+    """What was measured.
+
+    Attributes:
+      rounds: The plain one first.
+      steps: Of the encrypted round of the largest ratio; none without a shared key.
+    """
+
+    rounds: tuple[Profiled, ...]
+    steps: tuple[Step, ...]
+
+
+def run(settings: Settings, repetitions: int) -> Found:
     """Times a plain round and one at every asked-for ratio with a random mask.
 
     Args:
@@ -21,11 +38,11 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
       repetitions: Rounds of each.
 
     Returns:
-      The measurements, plain first.
+      The rounds and where their time goes.
     """
     dataset, model, _ = PICTURES.load(settings)
-    recorder = recorder_lib.Recorder()
-    runtime.install(observers=(recorder,))
+    recorder, watch = recorder_lib.Recorder(), round_profile.Watch()
+    runtime.install(observers=(recorder,), timer=watch)
     clients = clients_lib.client_data(dataset, settings.training, settings.seed)
     datasets = [
         training.client_dataset(
@@ -57,23 +74,53 @@ def run(settings: Settings, repetitions: int) -> tuple[Measurement, ...]:
         ]
         states = [process.initialize() for process in processes]
         seconds: list[list[float]] = [[] for _ in cells]
+        by_graph: list[list[dict[str, float]]] = [[] for _ in cells]
         traffic = [recorder_lib.Traffic(0, 0, 0)] * len(cells)
         for _ in range(repetitions + 1):
             for index, process in enumerate(processes):
                 recorder.take()
+                watch.take(0.0)
                 began = time.perf_counter()
                 states[index] = process.next(states[index], datasets).state
                 seconds[index].append(time.perf_counter() - began)
+                by_graph[index].append(watch.take(seconds[index][-1]))
                 traffic[index] = recorder_lib.traffic(recorder.take())
-    return tuple(
-        Measurement(
-            f"{cell.metric}, ratio {cell.encryption_ratio:g}",
-            tuple(taken[1:]),  # The first round compiles.
-            counted.client_to_server_bytes,
-            counted.server_to_client_bytes,
+        steps = _steps(settings, model, lattices, repetitions)
+    rounds = tuple(
+        Profiled(
+            Measurement(
+                f"{cell.metric}, ratio {cell.encryption_ratio:g}",
+                tuple(taken[1:]),  # The first round compiles.
+                counted.client_to_server_bytes,
+                counted.server_to_client_bytes,
+            ),
+            tuple(graphs[1:]),
         )
-        for cell, taken, counted in zip(cells, seconds, traffic, strict=True)
+        for cell, taken, counted, graphs in zip(
+            cells, seconds, traffic, by_graph, strict=True
+        )
     )
+    return Found(rounds, steps)
+
+
+def _steps(
+    settings: Settings,
+    model: FunctionalModel,
+    lattices: encryption.Lattices,
+    repetitions: int,
+) -> tuple[Step, ...]:
+    lattice = lattices.training()
+    if not isinstance(lattice.keys, KeySet):
+        return ()
+    asked = round_steps.Request(
+        lattice.engine,
+        lattice.keys,
+        model.spec.size,
+        max(settings.masks.ratios),
+        settings.training.num_clients,
+        repetitions,
+    )
+    return round_steps.profile(asked)
 
 
 def _aggregation(
