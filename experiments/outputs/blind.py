@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from experiments.outputs import columns as columns_lib
 from experiments.outputs import files, statistic, tries, units
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
@@ -19,9 +20,6 @@ NAME = "blind guess"
 
 NO_BETTER = f"no better than a {NAME}"
 """What an attack is called that recovers no more."""
-
-SEVERAL = 2
-"""From so many attacks on, what one of them reaches by chance is told."""
 
 UNCONTROLLED = (
     "of records of earlier versions it is not known what random public examples reach, so "
@@ -50,6 +48,8 @@ class Past(NamedTuple):
       tries: The most attacks that were made on one example; 0 without a control.
       looked_up: Further examples of which a look-up found a similar public one: nothing
         of those was recovered.
+      columns: Of rows of tables: whether some single column is read more often than one
+        value for all rows is right (`columns.Columns.more`).
     """
 
     better: int
@@ -58,27 +58,40 @@ class Past(NamedTuple):
     by_chance: int | None = None
     tries: int = 0
     looked_up: int = 0
+    columns: bool = False
 
     @property
     def none(self) -> bool:
-        """Whether it is no better at all: on no example, and not on the median."""
-        return not self.better and not self.sure
+        """Whether it is no better at all: no example, not the median, and no column."""
+        return not self.better and not self.sure and not self.columns
 
     @property
     def text(self) -> str:
         """In words that can end a sentence."""
         if self.none:
             return f"{NO_BETTER} on any of {self.of}"
+        if not self.better and not self.sure:
+            return (
+                f"better than a {NAME} in single columns, as a whole row on none of "
+                f"{self.of}"
+            )
         if not self.better:
             return f"a little better than a {NAME} on the median of {self.of}"
         return f"better than a {NAME} on {self.better} of {self.of}"
 
     @property
     def chance_text(self) -> str:
-        """What chance alone may give of several attacks; "" where that is nothing."""
-        if not self.by_chance or self.tries < SEVERAL or not self.better:
+        """What chance alone may give; "" where that is nothing, or far less was found.
+
+        Of one attack it is told where no more is better than chance may give.
+        """
+        if not self.by_chance or not self.better:
             return ""
-        return f"by chance up to {self.by_chance}, of {self.tries} attacks"
+        if self.tries > 1:
+            return f"by chance up to {self.by_chance}, of {self.tries} attacks"
+        return (
+            f"by chance up to {self.by_chance}" if self.better <= self.by_chance else ""
+        )
 
     @property
     def looked_up_text(self) -> str:
@@ -228,14 +241,47 @@ def _controls(record: AttackRecord) -> list[Mapping[str, Any]]:
     return [one for one in (found, public) if one]
 
 
-def _share_by_chance(record: AttackRecord, attacks: int, key: str) -> float:
-    """How often the best of so many that no gradient went into is above the control."""
+def _share_by_chance(record: AttackRecord, attacks: int, leaks: Leaks) -> float:
+    """How often the best of so many that no gradient went into is above the control.
+
+    Each has as many chances as there are measures that it may pass by. They go together,
+    so that this is the most: what is sure without saying how far.
+    """
     if shows_nothing(record):
         return 0.0
+    if math.isnan(_above_control(record, leaks.main.key)):
+        return math.nan
+    keys = dict.fromkeys((leaks.main.key, *(key for key, _ in leaks.beyond)))
+    if leaks.beyond and leaks.main.key not in {key for key, _ in leaks.beyond}:
+        del keys[leaks.main.key]
+    shares = [_above_control(record, key) for key in keys]
+    one = min(1.0, sum(share for share in shares if not math.isnan(share)))
+    return 1.0 - (1.0 - one) ** attacks
+
+
+def _above_control(record: AttackRecord, key: str) -> float:
+    """How often one that no gradient went into is above the control of a measure.
+
+    NaN where there is none, or nothing passes by that measure.
+    """
+    guess = value(record, key)
+    if math.isnan(guess):
+        return math.nan
     tries = [one["tries"] for one in _controls(record) if key in one["measures"]]
     if not tries:
         return math.nan
-    return 1.0 - (1.0 - 1.0 / (1 + min(tries))) ** attacks
+    if isinstance(_reached(record, key), bool):
+        # A yes passes where the guess has a no, and of the control at most one a yes.
+        barred = _reached(record, key) or guess > 0
+        return math.nan if barred else 2.0 / (1 + min(tries))
+    return 1.0 / (1 + min(tries))
+
+
+def _reached(record: AttackRecord, key: str) -> Any:
+    return next(
+        (one["measures"][key] for one in _controls(record) if key in one["measures"]),
+        None,
+    )
 
 
 def _by_chance(shares: Sequence[float]) -> int | None:
@@ -274,6 +320,7 @@ def past(
     Returns:
       The comparison; None where no example has both.
     """
+    pairs = list(pairs)
     records: list[AttackRecord] = []
     above: list[float] = []
     exactly: list[bool] = []
@@ -290,10 +337,13 @@ def past(
     if not records:
         return None
     chances = [
-        _share_by_chance(one, 0 if exact else 1, leaks.main.key)
+        _share_by_chance(one, 0 if exact else 1, leaks)
         for one, exact in zip(records, exactly, strict=True)
     ]
-    return _past(count, above, records, chances, [1])
+    own = [one for one, measures in pairs if measures is one.measures]
+    return _past(count, above, records, chances, [1])._replace(
+        columns=_reads_columns(own, leaks)
+    )
 
 
 def _past(
@@ -322,6 +372,7 @@ def past_of_any(records: Iterable[AttackRecord], leaks: Leaks) -> Past | None:
     Returns:
       The comparison; None where no example has both.
     """
+    records = list(records)
     places: dict[tuple[int, int], list[tries.Try]] = {}
     for record in records:
         place = (record.cell.seed, record.image_index)
@@ -346,9 +397,7 @@ def past_of_any(records: Iterable[AttackRecord], leaks: Leaks) -> Past | None:
         by_luck = 0 if exact else len(names)
         # An attacker who names the class meets the control of that class.
         chances.append(
-            max(
-                _share_by_chance(one.record, by_luck, leaks.main.key) for one, _ in more
-            )
+            max(_share_by_chance(one.record, by_luck, leaks) for one, _ in more)
         )
         who = {
             one.attack in leaks.lookups
@@ -359,7 +408,22 @@ def past_of_any(records: Iterable[AttackRecord], leaks: Leaks) -> Past | None:
         looked_up += who == {True}
     if not compared:
         return None
-    return _past(count, above, compared, chances, attacks, looked_up)
+    return _past(count, above, compared, chances, attacks, looked_up)._replace(
+        columns=_reads_columns(records, leaks)
+    )
+
+
+def columns(
+    records: Iterable[AttackRecord], leaks: Leaks
+) -> columns_lib.Columns | None:
+    """What is read of single columns of rows, where anything is visible."""
+    visible = [one for one in records if not shows_nothing(one)]
+    return columns_lib.best(visible, leaks.lookups)
+
+
+def _reads_columns(records: Iterable[AttackRecord], leaks: Leaks) -> bool:
+    found = columns(records, leaks)
+    return found is not None and found.more
 
 
 def better(record: AttackRecord, measures: Mapping[str, Any], leaks: Leaks) -> bool:

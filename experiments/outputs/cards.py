@@ -29,6 +29,8 @@ _SMALLEST = 4.0
 _LINE = 1.18
 """Height of a line of text by that of its letters, and their mean width by it."""
 _LETTER_WIDTH = 0.56
+_DENSE = 1.1
+"""The same height in a text that fills its card."""
 
 
 def in_words(title: str, sentences: Sequence[str]) -> matplotlib.figure.Figure:
@@ -47,10 +49,10 @@ def in_words(title: str, sentences: Sequence[str]) -> matplotlib.figure.Figure:
         columns = int(72 * (WIDTH - 0.1) / (_LETTER_WIDTH * size))
         heading = textwrap.wrap(title, columns - 4)
         lines = textwrap.wrap(" ".join(sentences), columns)
-        if (len(heading) + len(lines) + 0.6) * _LINE * size <= 72 * HEIGHT:
+        if (len(heading) + len(lines) + 0.6) * _DENSE * size <= 72 * HEIGHT:
             break
         size -= 0.25
-    step = _LINE * size / (72 * HEIGHT)
+    step = _DENSE * size / (72 * HEIGHT)
     for place, line in enumerate(heading):
         made.text(0.02, 0.99 - place * step, line, size=size, weight="bold", va="top")
     top = 0.99 - (len(heading) + 0.4) * step

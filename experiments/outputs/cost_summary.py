@@ -74,6 +74,8 @@ class Cost(NamedTuple):
         ones; None elsewhere.
       trained_agreement: How clients came to one mask in the trainings that the costs are
         of, where that is not as in the attacked setting; "" elsewhere.
+      trained_release: What those trainings publish of a round, where that is not as in the
+        attacked setting; "" elsewhere.
       ciphertext_bytes: Of all uploads of a round, the median.
       clear_bytes: The other bytes of them.
     """
@@ -91,6 +93,7 @@ class Cost(NamedTuple):
     relative_mean_upload_bytes: float | None = None
     relative_first_upload_bytes: float | None = None
     trained_agreement: str = ""
+    trained_release: str = ""
     seconds_unsure: bool = False
     ciphertext_bytes: float | None = None
     clear_bytes: float | None = None
@@ -125,17 +128,18 @@ def cost_of(setting: Setting, costs: Mapping[Setting, Cost]) -> Cost:
     """The cost of the same setting, or of the only training that did the same work.
 
     All None if there is no such training, or several. The masks of that training may
-    come from another agreement, as a client that is attacked alone agrees with nobody:
-    the cost says so.
+    come from another agreement, as a client that is attacked alone agrees with nobody,
+    and it may publish something else of a round: the cost says so.
     """
     if setting in costs:
         return costs[setting]
     same = [other for other in costs if work_of(other) == work_of(setting)]
     if len(same) != 1:
         return Cost()
-    other = same[0].agreement
+    agreement, release = same[0].agreement, same[0].release
     return costs[same[0]]._replace(
-        trained_agreement="" if other == setting.agreement else other
+        trained_agreement="" if agreement == setting.agreement else agreement,
+        trained_release="" if release == setting.release else release,
     )
 
 

@@ -9,6 +9,7 @@ from experiments.outputs.leaks import Leaks
 
 LABELS = "label named by one attack alone"
 TARGETS = "target number to within"
+COLUMNS = "single columns exactly"
 UNREAD = "no attack reads a label"
 NO_TARGET = "target number: not read"
 NO_RATE = "how often a guess is right is not known: no public targets"
@@ -25,6 +26,12 @@ def rates(leakage: Leakage, leaks: Leaks) -> Iterator[tuple[str, Rate]]:
     for share in leaks.recovered:
         if found := leakage.shares.get(share.name):
             yield share.words, found
+
+
+def columns(leakage: Leakage) -> Iterator[tuple[str, str]]:
+    """The values of single columns that one attack has exactly; nothing but of rows."""
+    if found := leakage.columns:
+        yield COLUMNS, f"{found.attack} {found.text.removeprefix(f'{COLUMNS}: ')}"
 
 
 def labels(leakage: Leakage) -> Iterator[tuple[str, str]]:

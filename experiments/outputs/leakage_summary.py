@@ -19,6 +19,7 @@ from experiments.outputs import (
     why,
 )
 from experiments.outputs.blind import Past
+from experiments.outputs.columns import Columns
 from experiments.outputs.hindsight import BLIND
 from experiments.outputs.leaks import Leaks, Share
 from experiments.outputs.records import ATTACKERS, AttackRecord, MemberRecord
@@ -61,6 +62,8 @@ class Leakage(NamedTuple):
         who has that, behind `ALL_EXACT`, as none of them is the best.
       better_by: By what they are better than the guess, where that is not the main
         measure alone (`Leaks.seen`), with medians.
+      columns: What the attack that reads single columns of rows best has of them; None of
+        other examples, or where nothing is visible.
       label_accuracy: Share of the examples whose label the best attack on labels names:
         of all of which one was to be named.
       labels: The same with its interval; None also where no attack reads a label.
@@ -97,6 +100,7 @@ class Leakage(NamedTuple):
     shares: Mapping[str, Rate] = MappingProxyType({})
     best_attack: str = ""
     better_by: tuple[str, ...] = ()
+    columns: Columns | None = None
     label_accuracy: float | None = None
     labels: Rate | None = None
     labels_unread: int = 0
@@ -160,6 +164,7 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
             )
             if short
         ),
+        columns=blind.columns(records, leaks),
         label_accuracy=right and right.rate,
         labels=right,
         labels_unread=reader.unread if reader else 0,

@@ -20,6 +20,7 @@ from experiments.outputs import (
 )
 from experiments.outputs.blind import Past
 from experiments.outputs.blocks import Sent
+from experiments.outputs.columns import Columns
 from experiments.outputs.cost_summary import Cost
 from experiments.outputs.leakage_summary import Leakage
 from experiments.outputs.leaks import Leaks, Number
@@ -36,7 +37,7 @@ _ROOMY_COLUMNS = 120
 _FOR_QUARTILES = 5
 """Examples: what lies between two or three of them is no quartile."""
 _METRIC, _BEST = _TEXTS = ("Metric", "Best of\neach, in\nhindsight")
-_NESTED = (SummaryRow, Context, Leakage, Cost, Statistic, Rate, Past)
+_NESTED = (SummaryRow, Context, Leakage, Cost, Statistic, Rate, Past, Columns)
 _MAIN: Mapping[str, str] = {
     "naive": "naive",
     "mask_aware": "mask_aware",
@@ -117,7 +118,8 @@ def _names(rows: Sequence[SummaryRow]) -> Iterator[str]:
     """What rows call metrics, agreements and releases; attackers are in the caption."""
     for row in rows:
         yield from (row.metric, row.agreement, row.context.release)
-        yield from [row.cost.trained_agreement] if row.cost.trained_agreement else []
+        others = (row.cost.trained_agreement, row.cost.trained_release)
+        yield from filter(None, others)
 
 
 class _Column(NamedTuple):
@@ -301,6 +303,12 @@ def _trained_otherwise(rows: Sequence[SummaryRow]) -> Iterator[str]:
             f"Bytes and time of {metric}, {agreement}: of trainings whose clients come to "
             f"one mask by {trained}, not {agreement}."
         )
+    for release in dict.fromkeys(row.cost.trained_release for row in rows):
+        if release:
+            yield (
+                f"Bytes and time: of trainings under {release}, not "
+                f"{rows[0].context.release}."
+            )
     means: dict[str, list[str]] = {}
     firsts: dict[str, dict[str, None]] = {}
     for row in rows:
@@ -398,7 +406,7 @@ def _cells(
         if kind is Leakage and part in _MEASURED:
             yield from _measured_cells(part, found, leaks)
         else:
-            spread = kind in (Statistic, Rate, Past)
+            spread = kind in (Statistic, Rate, Past, Columns)
             yield from _cells(f"{name}_{part}" if spread else part, inner, found, leaks)
 
 
@@ -464,6 +472,7 @@ def _recovered_shares(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]
                 (name, counted.in_words(rate))
                 for name, rate in counted.rates(row.leakage, leaks)
             ),
+            *counted.columns(row.leakage),
             *counted.labels(row.leakage),
         ]
         for name, count in counts:
@@ -477,7 +486,7 @@ def _recovered_shares(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]
             )
             parts.setdefault(listed, []).append(metric)
         said = "; ".join(f"{', '.join(of)}: {listed}" for listed, of in parts.items())
-        of_labels = name.startswith((counted.LABELS, counted.TARGETS))
+        of_labels = name.startswith((counted.LABELS, counted.TARGETS, counted.COLUMNS))
         first = "" if of_labels else "Best of each, "
         text = f"{first}{name}: {said}."
         yield f"{text[:1].upper()}{text[1:]}"

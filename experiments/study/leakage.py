@@ -73,6 +73,9 @@ def run(
         attackers.public_examples,
     )
     study = study._replace(rule=rule)
+    one_for_all = attackers.modality.one_for_all(
+        attackers.model, study.rounds.dataset, attackers.public_examples
+    )
     for task in cell_tasks:
         if task.rows not in seen:
             seen[task.rows] = observe(task.rows)
@@ -81,7 +84,7 @@ def run(
         yield (
             task,
             [
-                attack_records.beside(result, {**guess, **rule.details})
+                attack_records.beside(result, {**guess, **rule.details, **one_for_all})
                 for result, guess in zip(found, guesses[task.rows], strict=True)
             ],
         )

@@ -125,6 +125,8 @@ class Modality(NamedTuple):
       chance: `(dataset, row, public examples or None, seed) -> mapping`: what examples
         that no gradient went into reach by chance, as
         `experiments.outputs.blind.details` takes it; by default that is not known.
+      one_for_all: `(model, dataset, public examples or None) -> details` of every record:
+        what naming one value for all examples has right; nothing by default.
       tables: `(run folder, dataset, records) -> tables` for the terminal, below that of
         the run; none by default.
     """
@@ -152,6 +154,9 @@ class Modality(NamedTuple):
     )
     chance: Callable[[Dataset, int, PublicExamples | None, int], Mapping[str, Any]] = (
         lambda dataset, row, public, seed: {}
+    )
+    one_for_all: Callable[[Any, Dataset, PublicExamples | None], Mapping[str, Any]] = (
+        lambda model, dataset, public: {}
     )
     tables: Callable[
         [pathlib.Path, Dataset, Sequence[AttackRecord]], Sequence[Table]

@@ -98,6 +98,7 @@ def test_two_inputs_with_batch_normalisation_and_dropout_through_run_and_analyse
     # Two metrics, two attackers, two examples of five numbers.
     assert [record.status for record in attacks] == ["ok"] * 2 * 2 * 2
     assert all(len(record.details["feature_errors"]) == 5 for record in attacks)
+    assert all(len(record.details["columns_read"]) == 5 for record in attacks)
     assert all("ssim" not in record.measures for record in attacks)
     # What makes the model look protected without a mask is said first.
     assert shown.index("not given the clients' draws") < shown.index("racy %")

@@ -6,12 +6,10 @@ import numpy as np
 
 from attacks.knowledge import Reconstruction
 from attacks.metrics import evaluation
-from experiments.modalities.pictures import examples, metrics
+from experiments.modalities.pictures import columns, examples, metrics
+from experiments.outputs import columns as columns_read
 from experiments.outputs.pictures.leaks import WIDE_ROW
 from experiments.study.modality import Measured, MemberMeasured, Victims
-
-MAX_FEATURES = 100
-"""Of a table whose errors are recorded feature by feature."""
 
 
 def measure(victims: Victims, found: Reconstruction) -> list[Measured]:
@@ -86,17 +84,21 @@ def _measured(
         label_correct=None if told else leak.label_correct,
         details={
             "references": min(len(victims.dataset), metrics.MAX_REFERENCES),
-            **_feature_errors(victims, victims.rows[leak.true_index], image),
+            **_features(victims, victims.rows[leak.true_index], image),
         },
     )
 
 
-def _feature_errors(victims: Victims, row: int, found: np.ndarray) -> dict[str, Any]:
-    """How far off each feature of a row is, in its own units, if they are not too many."""
+def _features(victims: Victims, row: int, found: np.ndarray) -> dict[str, Any]:
+    """How far off each feature of a row is, and which are read, if not too many."""
     truth, units = victims.dataset.examples[row], victims.model.value_range
     if truth.ndim != 1:
         return {}
-    if len(truth) > MAX_FEATURES:
+    if len(truth) > columns.MAX_FEATURES:
         return {WIDE_ROW: True}
     errors = np.abs(units.from_unit(found) - units.from_unit(truth))
-    return {"feature_errors": [float(error) for error in errors]}
+    right = columns.read(victims.model, victims.dataset, row, found)
+    return {
+        "feature_errors": [float(error) for error in errors],
+        **columns_read.details(right),
+    }

@@ -13,6 +13,7 @@ from attacks.pictures.statistical import prior_pictures
 from experiments.data.dataset import Dataset
 from experiments.modalities.pictures import (
     chance,
+    columns,
     examples,
     loading,
     measuring,
@@ -77,6 +78,7 @@ PICTURES = Modality(
     visible=lambda dataset: "pictures" if showing.drawable(dataset) else "",
     blind=prior_pictures.blind_guess,
     chance=chance.control,
+    one_for_all=columns.one_for_all,
     tables=showing.tables,
 )
 

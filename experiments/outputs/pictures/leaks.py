@@ -108,7 +108,8 @@ def _of_rows(exact: float) -> Leaks:
         beyond_words="more than 1 dB of PSNR above it and above all of up to 99 random "
         "public rows (of the example's class, where the attacker is told or names it), nor "
         "identified (nearer to its original than to any other row) where neither the guess "
-        "nor random rows are",
+        "nor random rows are, nor some column exactly more often than one value for all is "
+        "right",
         seen=MappingProxyType(
             {
                 "identified": Seen(

@@ -145,7 +145,7 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
         yield f"No attack has a result, which is no protection shown: {listed}"
         return
     if best.past and best.past.none:
-        yield f"{blind.NO_BETTER.capitalize()}, so nothing of it is leakage."
+        yield f"{blind.NO_BETTER.capitalize()} by {_measured(leaks)}."
     if best.naive_only:
         yield f"Only of {attackers.NAIVE}: no attacker who uses the mask has a result."
     who = [(name, count) for name, count in best.chosen if name != blind.NO_BETTER]
@@ -173,6 +173,16 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
         yield f"Attempts without a number: {without}{_WHY if reasons else ''}."
 
 
+def _measured(leaks: Leaks) -> str:
+    """By what a result is compared with the blind guess, and by nothing else."""
+    words = {one.key: one.words.partition(",")[0] for one in leaks.shares if one.words}
+    for number in (*leaks.numbers, leaks.main):
+        words[number.key] = number.words.partition(",")[0]
+    keys = [key for key, _ in leaks.beyond] or [leaks.main.key]
+    named = [words.get(key, key.replace("_", " ")) for key in keys]
+    return f"what is measured ({', '.join(dict.fromkeys(named))})"
+
+
 def _counted(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
     """Shares of examples, and on how many attacks are better than without a gradient."""
     best = next(each for each in here if each.attack == HINDSIGHT)
@@ -182,6 +192,8 @@ def _counted(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
             f"{name}: {counted.in_words(rate)}"
             for name, rate in counted.rates(best.summary, leaks)
         ]
+        if found := best.summary.columns:
+            rates.append(found.text)
         rates += [f"{name}: {count}" for name, count in counted.labels(best.summary)]
     if rates:
         listed = "; ".join(rates)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from experiments.outputs import blocks
 from experiments.outputs.blocks import Sent
+from experiments.outputs.cost_summary import PLAIN_RELEASE
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import costs, outcomes
 from experiments.outputs.report.costs import Message, Range, Rounds
@@ -150,7 +151,10 @@ def _trainings(family: Family, more: str) -> list[Table]:
             if (one.setting.dataset, one.setting.model, one.setting.num_clients)
             == (dataset, model, clients)
         ]
-        title = f"{dataset}, {model}, {clients} clients{more}"
+        releases = dict.fromkeys(
+            one.setting.release for one in own if one.setting.release != PLAIN_RELEASE
+        )
+        title = ", ".join([dataset, model, *releases, f"{clients} clients{more}"])
         rows = [_training(one, costs.plain_of(one, found)) for one in own]
         tables.append(_without_constants(f"A training round: {title}", headings, rows))
         timed = [one for one in own if one.stages]

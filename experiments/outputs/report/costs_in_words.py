@@ -88,21 +88,48 @@ def _less(ratios: Mapping[str, float], everything: Mapping[str, float]) -> str:
 
 
 def first_rounds(
-    context: Context, masks: Iterable[Mask], rounds: Sequence[Rounds]
+    context: Context, masks: Iterable[Mask], rounds: Sequence[Rounds], weights: str = ""
 ) -> Iterator[str]:
-    """What first rounds take that are encrypted completely, at the shares of a result."""
-    said: dict[str, dict[str, None]] = {}
+    """What first rounds take that are encrypted completely, at the shares of a result.
+
+    Also that the attacked masks are others, where they are.
+
+    Args:
+      context: What was attacked.
+      masks: Of a result.
+      rounds: The trainings.
+      weights: Which weights were attacked; "" where that is not known.
+    """
+    said: dict[tuple[str, str], dict[str, None]] = {}
+    at = "" if context.weights_after_rounds or not weights else f", at {weights}"
     for mask in masks:
         for one in rounds:
             plain = costs.plain_of(one, rounds)
             first = plain and one.first_over(plain)
             if first and costs.is_of(one, context, mask):
-                said.setdefault(f"{first[0]:.3g} x", {})[mask.metric] = None
-    for times, metrics in said.items():
+                trained = one.setting.agreement
+                other = f"rounds mask by {trained}, not {mask.agreement}: "
+                way = "" if trained == mask.agreement else other
+                said.setdefault((f"{first[0]:.3g} x", way), {})[mask.metric] = None
+    for (times, way), metrics in said.items():
         yield (
-            f"By {' and '.join(metrics)} the first round, encrypted completely, takes "
-            f"{times} the uploads."
+            f"By {' and '.join(metrics)} {way}the first{'' if way else ' round'}{at}, "
+            f"encrypted completely, takes {times} the uploads."
         )
+
+
+def releases(
+    context: Context, masks: Iterable[Mask], rounds: Sequence[Rounds]
+) -> Iterator[str]:
+    """Says so where the trainings publish something else than what was attacked."""
+    found = {
+        one.setting.release
+        for mask in masks
+        for one in rounds
+        if costs.is_of(one, context, mask) and costs.plain_of(one, rounds)
+    }
+    if others := sorted(found - {context.release}):
+        yield f"Rounds are under {' and '.join(others)}, not {context.release}."
 
 
 def time(metrics: Iterable[Sequence[Outcome]], rounds: Sequence[Rounds]) -> str:

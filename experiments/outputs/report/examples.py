@@ -10,7 +10,7 @@ import matplotlib.image
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.outputs import blind, hindsight, reconstructions, tries, why
+from experiments.outputs import blind, columns, hindsight, reconstructions, tries, why
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import outcomes
@@ -196,6 +196,7 @@ def _tile(at: Sequence[tuple[Run, AttackRecord]], share: float, leaks: Leaks) ->
         shown = f"{blind.NO_BETTER} ({shown})"
     by = blind.seen([blind.decided(best, best.measures, leaks)], leaks)
     shown = ", ".join([shown, *(short for _, short in by if short)])
+    shown = "; ".join(filter(None, [shown, columns.of_row(best)]))
     how = f"chosen: {best.chosen}" if choosing else "best in hindsight"
     name = f"{best.attack} {best.attacker.replace('_', '-')}"
     kept = reconstructions.load(run.path, best.key)

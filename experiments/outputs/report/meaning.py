@@ -87,16 +87,18 @@ def of(
     if not metrics:
         return ()
     sent = Costs(messages, rounds)
-    of_metrics = _of_metrics(context, list(metrics.values()), sent, leaks)
-    sentences = [_at(weights, next(of_metrics)), *of_metrics]
     mine = [one for one in records if outcomes.context_of(one) == context]
+    of_metrics = _of_metrics(context, list(metrics.values()), sent, leaks, mine)
+    sentences = [_at(weights, next(of_metrics)), *of_metrics]
     masks_of = {one.mask for each in metrics.values() for one in each}
     sentences += at_limit.of(_not_exact(mine, leaks)).sentences(len(masks_of) > 1)
     if context.target == "client":
         masks = [one.mask for each in metrics.values() for one in each]
-        sentences += costs_in_words.first_rounds(context, dict.fromkeys(masks), rounds)
+        masks = list(dict.fromkeys(masks))
+        sentences += costs_in_words.first_rounds(context, masks, rounds, weights)
         not_measured = ciphers.said(ciphers.of(mine))
         sentences.append(not_measured or costs_in_words.time(metrics.values(), rounds))
+        sentences += costs_in_words.releases(context, masks, rounds)
     return (
         *sentences,
         *_sure(list(metrics.values()), mine),
@@ -115,7 +117,11 @@ def _at(weights: str, sentence: str) -> str:
 
 
 def _of_metrics(
-    context: Context, metrics: Sequence[Sequence[Outcome]], sent: Costs, leaks: Leaks
+    context: Context,
+    metrics: Sequence[Sequence[Outcome]],
+    sent: Costs,
+    leaks: Leaks,
+    records: Sequence[AttackRecord],
 ) -> Iterator[str]:
     """The sentences of each metric, once for those that differ in nothing but bytes."""
 
@@ -126,7 +132,7 @@ def _of_metrics(
 
     groups: dict[tuple[str, ...], list[Sequence[Outcome]]] = {}
     for of_metric in metrics:
-        lines = tuple(_of_metric(context, of_metric, is_told, leaks))
+        lines = tuple(_of_metric(context, of_metric, is_told, leaks, records))
         groups.setdefault(lines, []).append(of_metric)
     for group in groups.values():
         told = [one.mask for own in group for one in own if one.attack == HINDSIGHT]
@@ -142,7 +148,7 @@ def _of_metrics(
 
         names = dict.fromkeys(own[0].mask.metric for own in group)
         hidden = f"{_HIDDEN} {' or '.join(names)}: "
-        first, *rest = _of_metric(context, group[0], costs_of, leaks)
+        first, *rest = _of_metric(context, group[0], costs_of, leaks, records)
         yield f"{hidden if context.target != 'aggregate' else ''}{first}"
         yield from rest
 
@@ -160,6 +166,7 @@ def _of_metric(
     own: Sequence[Outcome],
     costs_of: Callable[..., str],
     leaks: Leaks,
+    records: Sequence[AttackRecord],
 ) -> Iterator[str]:
     """Of one metric: about a tenth, what leaks most, from where on nothing does."""
     found = [one for one in own if one.attack == HINDSIGHT and one.spread]
@@ -203,7 +210,7 @@ def _of_metric(
         yield f"with nothing hidden {recovered.in_words(found[0], leaks)}."
     if ordered and not fails:
         yield from _protecting(ordered, near, costs_of, leaks)
-        yield from _more_with_more(ordered)
+        yield from _more_with_more(ordered, records, leaks)
     elif near and not ordered:
         yield shares.in_words(own, leaks)
     yield from _unknown(own, found, costs_of)
@@ -214,8 +221,10 @@ def _fails_anyway(ordered: Sequence[Compared]) -> bool:
     return ordered[0].mask.low > 0.0 and all(one.past.none for one in ordered)
 
 
-def _more_with_more(ordered: Sequence[Compared]) -> Iterator[str]:
-    """Says so where more leaked with more hidden, which no mask can do."""
+def _more_with_more(
+    ordered: Sequence[Compared], records: Sequence[AttackRecord], leaks: Leaks
+) -> Iterator[str]:
+    """Says so where more leaked with more hidden, which no mask can do, and why."""
     for less, more in itertools.pairwise(ordered):
         if (more.past.better, not more.past.none) > (
             less.past.better,
@@ -223,9 +232,37 @@ def _more_with_more(ordered: Sequence[Compared]) -> Iterator[str]:
         ) and more.past.of == less.past.of:
             yield (
                 f"With {more.mask.text} hidden more leaked than with {less.mask.text}: "
-                "that is within what a longer search would change."
+                f"{_why_more(less.mask, more.mask, records, leaks)}."
             )
             return
+
+
+def _why_more(
+    less: Mask, more: Mask, records: Sequence[AttackRecord], leaks: Leaks
+) -> str:
+    """What may be behind it, as far as records say."""
+
+    def under(mask: Mask) -> list[AttackRecord]:
+        own = (mask.metric, mask.agreement, mask.asked)
+        return [
+            one
+            for one in records
+            if (one.cell.metric, one.cell.agreement, one.cell.encryption_ratio) == own
+        ]
+
+    ended = at_limit.of(_not_exact(under(less), leaks))
+    if ended.ended:
+        return (
+            f"with {less.text} {ended.ended} of {ended.of} searches ended at their limit, "
+            "and a longer one may find more"
+        )
+
+    def applied(mask: Mask) -> set[str]:
+        return {one.attack for one in under(mask) if one.status == "ok"}
+
+    if only := sorted(applied(more) - applied(less)):
+        return f"only there {_listed(only)} had a result"
+    return "no search ended at its limit, so local minima of the searches, or chance"
 
 
 def _by_luck(ordered: Sequence[Compared], leaks: Leaks) -> Iterator[str]:

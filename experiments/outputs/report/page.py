@@ -1,6 +1,7 @@
 """The page: what is shown of families of runs, as values, and its HTML."""
 
 import pathlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from experiments.outputs import (
     at_limit,
     attackers,
     blind,
+    columns,
     cost_summary,
     glossary,
 )
@@ -338,6 +340,11 @@ def _outcomes(family: Family, leaks: Leaks) -> list[Outcome]:
 def _uncontrolled(family: Family, leaks: Leaks) -> Iterator[str]:
     if blind.uncontrolled(_attacks(family), leaks):
         yield f"{blind.UNCONTROLLED[:1].upper()}{blind.UNCONTROLLED[1:]}."
+    if columns.unknown(_attacks(family)):
+        yield (
+            "Records of earlier versions do not say which columns of rows were read "
+            f'exactly: "{blind.NO_BETTER}" is there of whole rows only.'
+        )
 
 
 def _groups(family: Family, leaks: Leaks) -> list[Group]:
@@ -379,17 +386,30 @@ def _attacker(context: Context, family: Family) -> str:
     """Who attacks, and what he knows, in a sentence."""
     own = [one for one in _attacks(family) if outcomes.context_of(one) == context]
     told = any(one.details.get("label_source") == "known" for one in own)
-    public = max(
-        int(run.config.get("flags", {}).get("attack_public_images") or 0)
-        for run in family.runs
-    )
+    public = _public(own, family)
     return (
         "Who attacks: an honest-but-curious server, which has no key and knows the model, "
         f"the weights that it sent, the mask and {_SEEN[context.target]}; "
-        f"{f'it has up to {public:,} public examples; ' if public else ''}"
+        f"{f'it has {public} public examples; ' if public else ''}"
         f"labels are {'told to it' if told else 'not told'}. {_naive(own)}"
         f"{_weights(context, family)}"
     )
+
+
+def _public(own: Sequence[AttackRecord], family: Family) -> str:
+    """How many public examples it has: as its blind guesses say, else what was allowed."""
+    made = [
+        match[1]
+        for one in re.split("; ", blind.made_of(own))
+        if (match := re.search(r"attacker's ([0-9,]+) public examples", one))
+    ]
+    if made:
+        return " or ".join(dict.fromkeys(made))
+    allowed = max(
+        int(run.config.get("flags", {}).get("attack_public_images") or 0)
+        for run in family.runs
+    )
+    return f"up to {allowed:,}" if allowed else ""
 
 
 def _naive(own: Sequence[AttackRecord]) -> str:

@@ -37,7 +37,7 @@ def in_words(
     elif past.none:
         said = f"{who} are {blind.NO_BETTER} on any of {_examples(past, one)}"
         looked_up = filter(None, [past.looked_up_text])
-        listed = "; ".join([*looked_up, *_bare(bare, leaks), *named])
+        listed = "; ".join([*looked_up, *_bare(bare, leaks), *_columns(one), *named])
         return f"{said} ({listed})" if listed else said
     else:
         said = f"{who} recover {_more(past, one, shortly)}"
@@ -49,6 +49,7 @@ def in_words(
         *filter(None, [past.looked_up_text] if past else []),
         *(sentence for sentence, _ in blind.seen(one.decided, leaks)),
         *_rates(one, leaks, bare),
+        *_columns(one),
         *named,
     ]
     return f"{said} ({'; '.join(parts)})" if parts else said
@@ -78,6 +79,9 @@ def _amounts(one: Outcome, leaks: Leaks, shortly: bool) -> Iterator[str]:
 
 
 def _more(past: Past, one: Outcome, shortly: bool) -> str:
+    if not past.better and not past.sure:
+        what = "single columns, and no whole row more than a blind guess"
+        return f"{what}, of {past.of if shortly else _examples(past, one)}"
     if not past.better:
         return "a little more than a blind guess has"
     of = f"{past.of}" if shortly else _examples(past, one)
@@ -175,6 +179,12 @@ def _bare(bare: Outcome | None, leaks: Leaks) -> Iterator[str]:
     rates = ", ".join(_rates(bare, leaks))
     more = f"{bare.past.better} of {bare.past.of}"
     yield f"with nothing hidden better on {more}{f', {rates}' if rates else ''}"
+
+
+def _columns(outcome: Outcome) -> Iterator[str]:
+    """How many values of single columns one attack has, and one value for all."""
+    if outcome.summary and outcome.summary.columns:
+        yield outcome.summary.columns.text
 
 
 def _labels(outcome: Outcome) -> Iterator[str]:

@@ -19,9 +19,11 @@ MEANING = (
     "uploads 2.48 x.",
     "With 100 % hidden nothing is visible (measured: 0, 1, 10, 50, 100 %); there a message "
     "takes 2.42 to 2.45 x, a round's uploads 3.2 x.",
-    "By magnitude the first round, encrypted completely, takes 3.2 x the uploads.",
+    "By magnitude rounds mask by previous_aggregate, not own: the first, at untrained "
+    "weights, encrypted completely, takes 3.2 x the uploads.",
     "Time of a round with 10 % hidden 2.2 x by magnitude, 1.1 x by random (ranges overlap: "
     "not shown to differ).",
+    "Rounds are under reveal_aggregate, not server_blind.",
     "How sure: 3 examples of 1 seed; at 100 % it rests on the cipher alone.",
     "Tried with a result at 10 %: idlg. Not tried: other attacks, data or "
     "weights; each may recover more.",

@@ -140,6 +140,35 @@ def test_how_many_chance_alone_gives_is_told_beside_how_many_are_better(tmp_path
     assert blind.past_of_any(alone, PICTURES).chance_text == ""
 
 
+def test_a_finding_of_one_attack_that_chance_may_give_is_marked():
+    made = [controlled(image, 30.0 if image < 1 else 9.0) for image in range(10)]
+    found = blind.past_of_any(made, PICTURES)
+    assert (found.better, found.by_chance, found.tries) == (1, 1, 1)
+    assert found.chance_text == "by chance up to 1"
+    assert "1 of 10 at random 10 % (by chance up to 1)" in " ".join(
+        printed(made).split()
+    )
+    more = [controlled(image, 30.0 if image < 4 else 9.0) for image in range(10)]
+    assert blind.past_of_any(more, PICTURES).chance_text == ""
+
+
+def test_each_measure_that_it_may_pass_by_is_a_chance():
+    """PSNR and SSIM in 1 % of cases each, and being identified in 2 %."""
+    chance = {"ssim": 0.3, "identified": False, "psnr_db": 15.0}
+
+    def most(guess, chance=chance):
+        made = [attack(image, blind=guess, chance=chance) for image in range(100)]
+        return blind.past_of_any(made, PICTURES).by_chance
+
+    guess = {"psnr_db": 12.0}
+    assert most(guess) == 3
+    assert most({**guess, "ssim": 0.1, "identified": False}) == 7
+    # Where noise is identified, or the guess is, nothing passes by that.
+    assert most({**guess, "ssim": 0.1, "identified": True}) == 5
+    often = {**chance, "identified": True}
+    assert most({**guess, "ssim": 0.1, "identified": False}, often) == 5
+
+
 def test_what_random_public_examples_have_is_told_where_something_is_not_above_it():
     """20 dB against 12 that are guessed look like much, and are what a draw has."""
     made = [controlled(image, 20.0, public=18.0 + 4 * image) for image in range(3)]
@@ -453,12 +482,12 @@ def test_what_decided_is_shown_with_its_numbers_on_every_screen():
     )
     text = " ".join(meaning.of(context, found, SENTENCES, {}, (), TEXT))
     assert (
-        "on 1 of 1 example (95 % interval 3 to 100 %; median ROUGE-1 0.00 in hindsight, "
-        "0.00 blind; best: bag_of_words;"
+        "on 1 of 1 example (95 % interval 3 to 100 %; by chance up to 1, of 4 attacks; "
+        "median ROUGE-1 0.00 in hindsight, 0.00 blind; best: bag_of_words;"
     ) in text
     assert f"; {said}" in text
     (one,) = answer.of(context, found, {}, (), TEXT)
-    assert f"on 1 of 1 example: {said}" in one.leaks
+    assert f"on 1 of 1 example (by chance up to 1, of 4 attacks): {said}" in one.leaks
     rows = {line.attack: line.cells for line in grid.of(context, found, {}, TEXT).rows}
     assert rows["bag_of_words mask-aware"] == ("0.00; tokens found 91 %",)
 

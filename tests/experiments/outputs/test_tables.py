@@ -48,9 +48,10 @@ def test_csv_has_the_columns_and_values_of_earlier_versions():
             "weights_after_rounds", "relative_mean_upload_bytes",
             "relative_first_upload_bytes", "trained_agreement",
             "seconds_unsure", "ciphertext_bytes", "clear_bytes", "accuracy_by_guess",
+                "trained_release",
         "label_by", "label_classes", "label_guess", "label_numbers",
             "label_within", "label_by_chance", "better_by", "searches_at_limit", "cipher",
-        *(name for name in now[0] if name.startswith(("labels_", "exact_"))),
+        *(name for name in now[0] if name.startswith(("labels_", "exact_", "columns_"))),
         *(name for name in now[0] if name.startswith("test_loss_") or "blind" in name),
     )  # fmt: skip
     assert [name for name in now[0] if name not in new] == list(before[0])

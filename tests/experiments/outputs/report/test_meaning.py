@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from experiments.outputs import by_attack, summary
+from experiments.outputs import by_attack, summary, tables
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.report import (
     answer,
@@ -70,10 +70,49 @@ def test_from_which_share_on_nothing_leaks_and_what_that_costs(tmp_path):
         "attack tried gets past a blind guess (measured: 0, 10, 50, 100 %); there a "
         "round's uploads take 2 x. Time of a round with 10 % hidden "
         "1.5 x by magnitude, 1.5 x by random (3 rounds each, too few to exclude chance). "
+        "Rounds are under reveal_aggregate, not server_blind. "
         "How sure: 3 examples of 1 seed; "
         "that none of 3 leaks with 50 % hidden leaves it open for up to 71 % of such "
         "examples (95 % interval). Tried with a result at 10 %: lbfgs. Not tried: "
         "other attacks, data or weights; each may recover more."
+    )
+
+
+def test_what_is_priced_is_told_from_what_is_attacked(tmp_path):
+    """Another release, other masks, and a round at these weights that hides everything."""
+    made = attacks((0.0, 90.0), (0.1, 30.0), metric="magnitude")
+    made = [
+        dataclasses.replace(one, cell=dataclasses.replace(one.cell, agreement="own"))
+        for one in made
+    ]
+    made += rounds(cell(0.0, "plain", agreement="none", release="plain"), 1.0, 300, 0)
+    trained = cell(
+        0.1, "magnitude", agreement="previous_aggregate", release="reveal_aggregate"
+    )
+    first, *later = rounds(trained, 1.5, 450, 50)
+    made += [
+        dataclasses.replace(first, hidden=100, client_to_server_bytes=900),
+        *later,
+    ]
+    text = means(tmp_path, made)["client"]
+    assert (
+        "By magnitude rounds mask by previous_aggregate, not own: the first, at untrained "
+        "weights, encrypted completely, takes 3 x the uploads."
+    ) in text
+    said = "under reveal_aggregate, not server_blind."
+    assert f"Rounds are {said}" in text
+    found = summary.summarise(made)
+    stream = io.StringIO()
+    tables.print_tables(found, stream, 200)
+    assert f"Bytes and time: of trainings {said}" in stream.getvalue()
+    assert {row.cost.trained_release for row in found if row.metric == "magnitude"} == {
+        "",
+        "reveal_aggregate",
+    }
+    (family,) = families.join([reading.read(tmp_path / "run")])
+    titles = [table.title for table in cost_tables.of(family)]
+    assert "A training round: mnist-5k, lenet, reveal_aggregate, 8 clients" in " ".join(
+        titles
     )
 
 
@@ -451,7 +490,7 @@ def test_the_time_is_in_the_box_or_that_it_was_not_measured(tmp_path):
     assert "with 10 % hidden 2.8 x by random (2 rounds each, too few to" in text
     many = [*rounds(plain, 1.0, 300, 0, 9), *rounds(ours, 2.8, 450, 10, 9)]
     text = means(tmp_path / "many", [*made, *many])["client"]
-    assert "with 10 % hidden 2.8 x by random. How sure" in text
+    assert "with 10 % hidden 2.8 x by random. Rounds" in text
 
 
 def test_a_killed_run_says_how_many_examples_are_to_come(tmp_path):
@@ -529,10 +568,24 @@ def test_best_names_who_has_more_than_a_blind_guess(tmp_path):
 def test_more_that_leaks_with_more_hidden_is_no_effect_of_the_mask(tmp_path):
     levels = ((0.0, 90.0), (0.1, 9.0), (0.5, 30.0))
     text = means(tmp_path, attacks(*levels))["client"]
+    said = "With 50 % hidden more leaked than with 10 %: "
+    # Nothing says that a search was too short.
     assert (
-        "With 50 % hidden more leaked than with 10 %: that is within what a longer search "
-        "would change."
+        f"{said}no search ended at its limit, so local minima of the searches, or chance."
     ) in text
+    short = [
+        dataclasses.replace(one, details={**one.details, "stop": "iterations"})
+        for one in attacks(*levels)
+    ]
+    assert (
+        f"{said}with 10 % 3 of 3 searches ended at their limit, and a longer one may find "
+        "more."
+    ) in means(tmp_path / "short", short)["client"]
+    other = [*attacks(*levels[:2]), *attacks(*levels[2:], attack="peeling")]
+    assert (
+        f"{said}only there peeling had a result."
+        in means(tmp_path / "other", other)["client"]
+    )
     assert "The largest measured share, 50 %, did not stop them." in text
     assert "None of the measured" not in text
     more = means(tmp_path / "b", attacks((0.0, 90.0), (0.1, 30.0), (0.5, 9.0)))

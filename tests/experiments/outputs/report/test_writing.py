@@ -223,7 +223,7 @@ def test_a_run_without_attacks_says_nothing_of_leakage(tmp_path):
     out = report(tmp_path, folders.write(tmp_path / "run", made))
     html = (out / "report.html").read_text()
     assert "nothing is said of what leaks" in html
-    assert "A training round: mnist-5k, lenet, 8 clients" in html
+    assert "A training round: mnist-5k, lenet, reveal_aggregate, 8 clients" in html
 
 
 def test_the_long_form_has_a_row_for_each_example_attack_and_mask(one_run):
