@@ -47,6 +47,52 @@ def escaped(text: str) -> str:
     )
 
 
+def legend(grid: Grid) -> str:
+    """What the numbers of a table are: only of what it has.
+
+    Args:
+      grid: The table.
+    """
+    rows = [row for row in grid.rows if row.kind != "member"]
+    cells = [_values(cell) for row in rows for cell in row.cells]
+    attacks = " ".join(f"{row.attack} " for row in rows)
+    said = []
+    if is_listed(grid):
+        said.append("All values, in the order of the examples.")
+    if any(re.search(r"\[[^]]+, ", one) for one in cells):
+        said.append("Medians with [95 % interval by order statistics].")
+    if any(re.search(r"[^ ] \([^)]+, ", one) for one in cells):
+        said.append("Medians (smallest and largest value).")
+    if any(re.search(r"[a-z] \[\d", cell) for row in rows for cell in row.cells):
+        said.append("A number in square brackets behind a word points to the reason.")
+    if "in hindsight" in attacks:
+        said.append("In hindsight: picked with the original, which no attacker has.")
+    if "naive " in attacks:
+        said.append(
+            "Naive: as published, with zeros for hidden entries and without our additions."
+        )
+    if "mask-aware " in attacks:
+        said.append("Mask-aware: compares only what it sees.")
+    return " ".join(said)
+
+
+def is_listed(grid: Grid) -> bool:
+    """Whether some cell lists its values and gives no median."""
+    return any(
+        ", " in re.sub(r" (\[[^]]*\]|\([^)]*\))", "", _values(cell))
+        for row in grid.rows
+        for cell in row.cells
+    )
+
+
+def _values(cell: str) -> str:
+    """The numbers of a cell."""
+    first = cell.partition("; ")[0]
+    if first.startswith(f"{blind.NO_BETTER} ("):
+        return first.removeprefix(f"{blind.NO_BETTER} (").removesuffix(")")
+    return first
+
+
 def table(grid: Grid, title: str, legend: str) -> str:
     """Tables of one context: attacks down, the shares hidden across.
 
@@ -65,7 +111,9 @@ def table(grid: Grid, title: str, legend: str) -> str:
     rows = [row for row in grid.rows if row.kind != "member"]
     most = max(1, _MOST_ROWS // math.ceil(len(grid.columns) / _MOST_COLUMNS))
     pages = [rows[at : at + most] for at in range(0, len(rows), most)]
-    said = f"{title}. {legend} In italics: {blind.NO_BETTER}."
+    said = f"{title}. {legend}"
+    if any(blind.NO_BETTER in cell for row in rows for cell in row.cells):
+        said += f" In italics: {blind.NO_BETTER}."
     captions = [said, *[f"{title}, continued."] * (len(pages) - 1)]
     return "\n".join(
         _page(grid, page, caption)
@@ -92,9 +140,9 @@ def _page(grid: Grid, rows: Sequence[Row], caption: str) -> str:
         # Of what another attack tried the rows are not here, nor is what points to it.
         if any(f"[{number}]" in cell for row in rows for cell in row.cells)
     ]
-    lines += [
-        rf"  \par\smallskip{{\raggedright\footnotesize {note}\par}}" for note in below
-    ]
+    if below:
+        listed = "; ".join(below)
+        lines.append(rf"  \par\smallskip{{\raggedright\footnotesize {listed}\par}}")
     return "\n".join([*lines, r"\end{table*}", ""])
 
 

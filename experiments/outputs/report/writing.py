@@ -1,9 +1,10 @@
 """Writes a report: the page, and what a paper needs."""
 
 import pathlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 
-from experiments.outputs import files, records, told
+from experiments.outputs import blind, files, records, told
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import (
@@ -134,12 +135,29 @@ def _latex(made: Page) -> str:
             latex.table(
                 group.grid,
                 group.title,
-                f"{group.caption}. {group.leaks.caption}. {page.LEGEND}"
+                f"{_caption(group)}. {_measure(group)}. {latex.legend(group.grid)}"
                 f"{f' Data: {made.data}' if made.data else ''}",
             )
             for group in made.groups
         ]
     )
+
+
+def _caption(group: page.Group) -> str:
+    """A caption without what explains a verdict that its table does not have."""
+    cells = [cell for row in group.grid.rows for cell in row.cells]
+    if any(blind.NO_BETTER in cell for cell in cells):
+        return group.caption
+    said = f". {blind.NO_BETTER.capitalize()}: on no example {group.leaks.beyond_words}"
+    return group.caption.replace(said, "")
+
+
+def _measure(group: page.Group) -> str:
+    """What the measure is; no median where values are listed."""
+    said = group.leaks.caption
+    if latex.is_listed(group.grid):
+        said = re.sub(r", median over \w+", "", said)
+    return said
 
 
 def _figures(made: Page) -> Iterator[tuple[str, bytes]]:

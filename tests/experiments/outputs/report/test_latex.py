@@ -103,11 +103,28 @@ def test_what_stands_behind_numbers_stands_below():
     above, _, below = made.partition(r"\end{tabular}")
     assert "chose" not in above and BLIND not in above.partition("tabular")[2]
     assert r"\textit{9.8 [8.6, 10.3]}\textsuperscript{d}" in above
-    assert r"\textsuperscript{a} chose dense\_inversion\par" in below
+    assert r"\textsuperscript{a} chose dense\_inversion; \textsuperscript{b}" in below
+    # One note, whatever it has.
+    assert below.count(r"\par}") == 1
     assert below.count("chose") == 4
     assert "11.8]" in above and "1 failed [1]" in above
     assert "[1] failed: out of memory" in below
     assert f"In italics: {BLIND}." in above
+
+
+def test_a_caption_explains_only_what_its_table_has():
+    few = latex.legend(QUICKSTART)
+    assert "All values" in few and "Naive" in few and "reason" in few
+    assert "Medians" not in few
+    many = latex.legend(AUDIT)
+    assert "Medians with [95 %" in many and "All values" not in many
+    assert "Naive" not in many and "hindsight" not in many and "(smallest" not in many
+    shared = Grid(
+        ("0 %",), (Row("m", "dlg naive", "attack", ("9.8 (8.6, 10.3)",)),), ()
+    )
+    assert "Medians (smallest" in latex.legend(shared)
+    assert "reason" not in latex.legend(shared)
+    assert "italics" not in latex.table(shared, "Title", "Legend.")
 
 
 def test_all_attacks_and_shares_are_there_and_a_page_is_not_too_high():
