@@ -15,6 +15,9 @@ from experiments.outputs.records import AttackRecord
 _READ = "columns_read"
 """In the details of a record: for each column of its row whether it is read exactly."""
 
+_SHOWN = "columns_at_a_level"
+"""In the same: for each column of few values whether one of those shows."""
+
 _GUESS = "columns_by_one_value"
 """In the same: how often the best single value for all rows is right, of each column."""
 
@@ -41,6 +44,11 @@ class Columns(NamedTuple):
         without public rows.
       by_chance: How likely such values have some column right as often, with all columns
         and attacks tried; None without public rows.
+      level_column: The column of few values, from 1, that is read by most more than that
+        where one of its values shows; 0 without one.
+      level_right: How often it is right there.
+      level_shown: In how many rows that is.
+      level_by_one_value: As `column_by_one_value`, of that column.
     """
 
     attack: str
@@ -53,6 +61,10 @@ class Columns(NamedTuple):
     rows: int = 0
     column_by_one_value: float | None = None
     by_chance: float | None = None
+    level_column: int = 0
+    level_right: int = 0
+    level_shown: int = 0
+    level_by_one_value: float | None = None
 
     @property
     def more(self) -> bool:
@@ -66,12 +78,16 @@ class Columns(NamedTuple):
         if self.by_one_value is not None:
             guess = f"naming one value for all gets {self.by_one_value:.3g}"
         said = f"single columns exactly: {self.right} of {self.of} values ({guess})"
-        if not self.more or self.column_by_one_value is None:
-            return said
-        return (
-            f"{said}, column {self.column} {self.column_right} of {self.rows} "
-            f"({100 * self.column_by_one_value:.3g} %)"
-        )
+        told = {}
+        if self.more and self.column_by_one_value is not None:
+            told[self.column, self.column_right, self.rows] = self.column_by_one_value
+        if self.level_shown and self.level_by_one_value is not None:
+            place = (self.level_column, self.level_right, self.level_shown)
+            told[place] = self.level_by_one_value
+        for (column, right, of), share in told.items():
+            where = "" if of == self.rows else ", where it shows a legal value,"
+            said += f", column {column}{where} {right} of {of} ({100 * share:.3g} %)"
+        return said
 
 
 def details_of_guess(shares: Sequence[float]) -> dict[str, Any]:
@@ -79,9 +95,12 @@ def details_of_guess(shares: Sequence[float]) -> dict[str, Any]:
     return {_GUESS: [float(one) for one in shares]}
 
 
-def details(right: Sequence[bool]) -> dict[str, Any]:
-    """What a record's details have of its columns."""
-    return {_READ: [bool(one) for one in right]}
+def details(right: Sequence[bool], shown: Sequence[bool]) -> dict[str, Any]:
+    """What a record's details have of its columns: right ones, and those at a level."""
+    return {
+        _READ: [bool(one) for one in right],
+        _SHOWN: [bool(one) for one in shown],
+    }
 
 
 def of_row(record: AttackRecord) -> str:
@@ -141,6 +160,14 @@ def _of(
     lucky = 1.0 - (1.0 - shares) ** tries
     likely = stats.binom.sf(read.sum(0) - 1, len(read), lucky.max(0))
     column = int(np.argmin(likely))
+    shown = np.array([one.details[_SHOWN] for one in own], np.bool_)
+    there, counts = (read & shown).sum(0), shown.sum(0)
+    at_level = stats.binom.sf(there - 1, counts, lucky.max(0))
+    level = int(np.argmin(at_level))
+    share = float(shares[:, level].max())
+    # What is right no more often than one value for all is not worth telling.
+    tells = there[level] > counts[level] * share
+    least = float(min(likely.min(), at_level.min()))
     return Columns(
         attack,
         attacker,
@@ -151,7 +178,8 @@ def _of(
         int(read[:, column].sum()),
         len(read),
         float(shares[:, column].max()),
-        float(1.0 - (1.0 - likely[column]) ** (read.shape[1] * attacks)),
+        float(1.0 - (1.0 - least) ** (2 * read.shape[1] * attacks)),
+        *((level + 1, int(there[level]), int(counts[level]), share) if tells else ()),
     )
 
 

@@ -15,6 +15,9 @@ from experiments.outputs import columns
 MAX_FEATURES = 100
 """Of a table whose columns are recorded one by one."""
 
+MAX_LEVELS = 16
+"""Of a column of few values, as a yes or no."""
+
 _STEP = 1 / 510
 """Half a step of 8 bits of a column's range: what is closer is read exactly."""
 
@@ -41,6 +44,27 @@ def read(
     if whole := _whole(model, dataset):
         right[:, whole] = tables.integers_match(one, truth, model.value_range, whole)
     return tuple(bool(each) for each in right[0])
+
+
+def at_a_level(dataset: Dataset, found: NDArray[Any]) -> tuple[bool, ...]:
+    """In which columns of few values a reconstruction shows one of those.
+
+    Who reads a column nowhere else shows a mean there: an attacker sees which is which.
+
+    Args:
+      dataset: The rows.
+      found: float [d], a reconstruction.
+
+    Returns:
+      For each column whether it is within half a step of 8 bits of a value that it has;
+      False for one of more than `MAX_LEVELS` values.
+    """
+    known = metrics.references(dataset)
+    levels = [np.unique(known[:, at]) for at in range(known.shape[1])]
+    return tuple(
+        len(each) <= MAX_LEVELS and bool(np.min(np.abs(each - value)) < _STEP)
+        for each, value in zip(levels, np.clip(found, 0.0, 1.0), strict=True)
+    )
 
 
 def one_for_all(

@@ -100,5 +100,5 @@ def _features(victims: Victims, row: int, found: np.ndarray) -> dict[str, Any]:
     right = columns.read(victims.model, victims.dataset, row, found)
     return {
         "feature_errors": [float(error) for error in errors],
-        **columns_read.details(right),
+        **columns_read.details(right, columns.at_a_level(victims.dataset, found)),
     }

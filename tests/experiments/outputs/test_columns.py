@@ -14,7 +14,9 @@ from tests.experiments.outputs.example_records import attack, cell
 from tests.experiments.outputs.report import folders
 
 
-def rows(read, batch=1, ratios=(0.1,), guess=(0.5, 0.02), **changes):
+def rows(
+    read, batch=1, ratios=(0.1,), guess=(0.5, 0.02), shown=(False, False), **changes
+):
     """Twelve rows far below the guess, of which `read` say which columns are right."""
     return [
         dataclasses.replace(
@@ -23,7 +25,7 @@ def rows(read, batch=1, ratios=(0.1,), guess=(0.5, 0.02), **changes):
             details={
                 **one.details,
                 "feature_errors": [0.0, 1.0],
-                **columns.details(read(at)),
+                **columns.details(read(at), shown(at) if callable(shown) else shown),
                 **columns.details_of_guess(guess),
             },
         )
@@ -64,6 +66,24 @@ def test_a_column_that_is_read_each_time_is_more_than_a_guess():
 )
 def test_what_one_value_for_all_has_as_well_is_no_better(made):
     assert leakage(made).best_past_blind.none
+
+
+def test_a_column_is_told_where_it_shows_a_legal_value():
+    """Elsewhere it shows a mean, and an attacker sees that."""
+
+    def of(count):
+        return leakage(
+            rows(lambda at: (at < count, False), shown=lambda at: (at < count, False))
+        )
+
+    few = of(5)
+    assert few.columns.text == (
+        "single columns exactly: 5 of 24 values (naming one value for all gets 6.24), "
+        "column 1, where it shows a legal value, 5 of 5 (50 %)"
+    )
+    # Five of five by lot are no evidence; eight of eight of two columns are.
+    assert few.best_past_blind.none
+    assert not of(8).best_past_blind.none
 
 
 def test_who_only_guesses_reads_no_column():

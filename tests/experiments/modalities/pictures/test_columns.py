@@ -24,6 +24,13 @@ def test_whole_numbers_are_rounded_and_others_are_close():
     assert columns.read(MODEL, DATA, 1, far) == (False, False, False)
 
 
+def test_a_column_of_few_values_shows_one_or_not():
+    assert columns.at_a_level(DATA, np.array([0.999, 0.4, 0.3])) == (True, False, True)
+    many = np.linspace(0, 1, 60, dtype=np.float32).reshape(20, 3)
+    wide = dataclasses.replace(DATA, examples=many, labels=np.zeros(20, np.int32))
+    assert columns.at_a_level(wide, many[0]) == (False, False, False)
+
+
 def test_one_value_for_all_is_the_commonest_of_the_public_rows():
     public = PublicExamples(
         np.array([[1, 0.5, 0.3], [1, 0.25, 0.303], [0, 0.25, 0.4], [1, 0.25, 0.8]]),
