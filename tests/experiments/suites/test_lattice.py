@@ -140,8 +140,9 @@ def test_peak_memory_is_that_of_encrypting():
     found = memory_lib.measure(side, size)
     assert found.num_values == size
     assert found.message_bytes == side.seal_and_count(tf.zeros([size]))
-    # What does not grow with the vector still weighs at this size.
-    assert found.message_bytes < found.peak_bytes < 3 * found.message_bytes + 50e6
+    # What does not grow with the vector still weighs at this size: chunks, and what is
+    # compiled for full ones.
+    assert found.message_bytes < found.peak_bytes < 3 * found.message_bytes + 80e6
 
 
 def test_bars_compare_medians_and_turns():
