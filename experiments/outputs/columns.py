@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from experiments.outputs.records import AttackRecord
 
@@ -154,6 +153,9 @@ def _of(
     right, of = int(read.sum()), read.size
     if not all(_GUESS in one.details for one in own):
         return Columns(attack, attacker, right, of, rows=len(read))
+    # Here, so that reading results does not wait for SciPy.
+    from scipy import stats
+
     shares = np.array([one.details[_GUESS] for one in own])
     # Rows of one message are matched to the true ones, so that each has several tries.
     tries = np.array([[_behind(one)] for one in own])

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from experiments.outputs import blind
 from experiments.outputs.records import AttackRecord
@@ -193,5 +192,8 @@ def by_chance(reader: Reader, share: float) -> float:
     Returns:
       A probability (binomial; of examples that share a message an approximation).
     """
+    # Here, so that reading results does not wait for SciPy.
+    from scipy import stats
+
     one = float(stats.binom.sf(sum(reader.right) - 1, len(reader.right), share))
     return 1.0 - (1.0 - one) ** reader.tries

@@ -12,6 +12,7 @@ import pytest
 from experiments.suites.device import steps, suite
 
 
+@pytest.mark.slow
 def test_every_cipher_and_step_has_a_row():
     output = io.StringIO()
     suite.run(suite.Request(repetitions=1, rlwe_columns=1, pad_columns=8), output)
