@@ -173,7 +173,7 @@ def test_what_the_flags_cannot_be_is_found_out_as_quickly(command, argument, sho
         pytest.param(
             "run",
             "--dry_run --model=no.such:model",
-            "there is no .no.",
+            "there is no 'no'",
             marks=pytest.mark.long,
         ),
     ],
