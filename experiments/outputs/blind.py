@@ -50,6 +50,7 @@ class Past(NamedTuple):
         of those was recovered.
       columns: Of rows of tables: whether some single column is read more often than one
         value for all rows is right (`columns.Columns.more`).
+      undecided: The same where too few rows were attacked to tell, in words; "" elsewhere.
     """
 
     better: int
@@ -59,17 +60,33 @@ class Past(NamedTuple):
     tries: int = 0
     looked_up: int = 0
     columns: bool = False
+    undecided: str = ""
 
     @property
     def none(self) -> bool:
         """Whether it is no better at all: no example, not the median, and no column."""
-        return not self.better and not self.sure and not self.columns
+        return not self.more and not self.undecided
+
+    @property
+    def open(self) -> bool:
+        """Whether too few examples were attacked to tell, and nothing else is better."""
+        return not self.more and bool(self.undecided)
+
+    @property
+    def more(self) -> bool:
+        """Whether it is better: on some example, on the median, or in a column."""
+        return bool(self.better or self.sure or self.columns)
 
     @property
     def text(self) -> str:
         """In words that can end a sentence."""
         if self.none:
             return f"{NO_BETTER} on any of {self.of}"
+        if self.open:
+            return (
+                f"as whole rows {NO_BETTER} on any of {self.of}, in single columns not "
+                "decided"
+            )
         if not self.better and not self.sure:
             return (
                 f"better than a {NAME} in single columns, as a whole row on none of "
@@ -341,9 +358,8 @@ def past(
         for one, exact in zip(records, exactly, strict=True)
     ]
     own = [one for one, measures in pairs if measures is one.measures]
-    return _past(count, above, records, chances, [1])._replace(
-        columns=_reads_columns(own, leaks)
-    )
+    made = _past(count, above, records, chances, [1])
+    return _with_columns(made, own, leaks)
 
 
 def _past(
@@ -408,9 +424,8 @@ def past_of_any(records: Iterable[AttackRecord], leaks: Leaks) -> Past | None:
         looked_up += who == {True}
     if not compared:
         return None
-    return _past(count, above, compared, chances, attacks, looked_up)._replace(
-        columns=_reads_columns(records, leaks)
-    )
+    result = _past(count, above, compared, chances, attacks, looked_up)
+    return _with_columns(result, records, leaks)
 
 
 def columns(
@@ -421,9 +436,11 @@ def columns(
     return columns_lib.best(visible, leaks.lookups)
 
 
-def _reads_columns(records: Iterable[AttackRecord], leaks: Leaks) -> bool:
+def _with_columns(past: Past, records: Iterable[AttackRecord], leaks: Leaks) -> Past:
     found = columns(records, leaks)
-    return found is not None and found.more
+    if found is None:
+        return past
+    return past._replace(columns=found.more, undecided=found.undecided)
 
 
 def better(record: AttackRecord, measures: Mapping[str, Any], leaks: Leaks) -> bool:

@@ -205,7 +205,8 @@ def to_tables(rows: Sequence[AttackRow], leaks: Leaks) -> list[Table]:
         made.append(
             Table(
                 f"Each attack: median {leaks.main.words} ({context.title}; n/a: does not "
-                f"apply, attacks.csv says why; blind: {blind.NO_BETTER})",
+                f"apply, attacks.csv says why; blind: {blind.NO_BETTER}; blind?: as whole "
+                "rows, too few to tell of columns)",
                 ("Metric", "Attack", *(f"{100 * ratio:g} %" for ratio in ratios)),
                 [
                     (*line[::2], *(cells.get((line, ratio), "-") for ratio in ratios))
@@ -223,6 +224,8 @@ def _line(row: AttackRow) -> tuple[str, str, str]:
 def _cell(row: AttackRow, leaks: Leaks) -> str:
     if row.past_blind and row.past_blind.none:
         return "blind"
+    if row.past_blind and row.past_blind.open:
+        return "blind?"
     if row.leak is not None:
         by = f" ({'; '.join(row.better_by)})" if row.better_by else ""
         return f"{leaks.short(row.leak.median, leaks.main.form)}{by}"

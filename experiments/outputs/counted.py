@@ -15,6 +15,7 @@ NO_TARGET = "target number: not read"
 NO_RATE = "how often a guess is right is not known: no public targets"
 NOT_TRIED = "not tried (nothing is visible)"
 GUESSING = "no better than guessing"
+TOO_FEW = "too few examples to tell it from guessing"
 NOT_SHOWN = "not shown to be better than guessing"
 
 _LUCK = 0.05
@@ -88,7 +89,26 @@ def verdict(leakage: Leakage) -> str:
         return ""
     if rate.rate <= share_by_guess(leakage):
         return GUESSING
-    return NOT_SHOWN if likely > _LUCK else ""
+    if likely <= _LUCK:
+        return ""
+    if (examples := leakage.label_examples_to_decide) is None:
+        return NOT_SHOWN
+    return (
+        f"{TOO_FEW}; about {examples:,} would (--num_images="
+        f"{leakage.label_images_to_decide})"
+    )
+
+
+def reads(leakage: Leakage) -> bool:
+    """Whether one attack names more labels than guesses do, by more than chance."""
+    if not leakage.labels or verdict(leakage):
+        return False
+    return leakage.labels.rate > share_by_guess(leakage)
+
+
+def is_open(leakage: Leakage) -> bool:
+    """Whether too few examples were attacked to tell."""
+    return verdict(leakage).startswith(TOO_FEW)
 
 
 def unread(leakage: Leakage) -> str:

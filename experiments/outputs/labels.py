@@ -4,12 +4,13 @@ That one of several is right says little: they guess independently. Who gives ev
 label, whatever the message, reads none.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.outputs import blind
+from experiments.outputs import blind, too_few
 from experiments.outputs.records import AttackRecord
 
 NONE = "none"
@@ -32,6 +33,8 @@ _WITHIN = "label_within"
 
 WITHIN_BEFORE = "5 % (0.05 below 1)"
 """The same of earlier versions, whose records do not say it."""
+
+_LUCK = 0.05
 
 _WITHOUT_MESSAGE = frozenset({"prior_only", "nothing_visible", "retrieved"})
 _GUESSED = "guessed"
@@ -180,6 +183,31 @@ def best(records: Sequence[AttackRecord]) -> Reader | None:
         sum(place not in named for place in places),
         len(of_attack),
     )
+
+
+def would_decide(
+    reader: Reader, share: float, records: Iterable[AttackRecord]
+) -> tuple[int, int] | None:
+    """How many examples to attack where those named are too few to be no guesses.
+
+    Args:
+      reader: The best attack.
+      share: In that a guess is right (`guess`).
+      records: Behind it.
+
+    Returns:
+      The number, and the same as `--num_images`; None where it is no question.
+    """
+    right, of = sum(reader.right), len(reader.right)
+    count = too_few.Count(right, of, share, share, reader.tries)
+    if by_chance(reader, share) <= _LUCK or not too_few.looks_read(count):
+        return None
+    if (needed := too_few.would_decide(count)) is None:
+        return None
+    found = asked(records).values()
+    behind = max(one.batch_size for one in found)
+    seeds = len({one.cell.seed for one in found})
+    return needed, math.ceil(needed / (behind * seeds))
 
 
 def by_chance(reader: Reader, share: float) -> float:

@@ -74,6 +74,9 @@ class Leakage(NamedTuple):
         `labels.NOT_TRIED` where nothing is visible, "" where none was to be named.
       label_by_chance: How likely guesses name as many (`labels.by_chance`); None where no
         label is read, or how often a guess is right is not known.
+      label_examples_to_decide: Of how many examples it could be told whether as many are
+        guesses, where these are too few (`labels.would_decide`); None elsewhere.
+      label_images_to_decide: The same as `--num_images`.
       label_guess: How often a guess is right: the share of the most frequent class among
         the attacker's public examples, or of their targets that one number for all has
         right; None without any, or where records do not say.
@@ -108,6 +111,8 @@ class Leakage(NamedTuple):
     label_within: str = ""
     label_by: str = ""
     label_by_chance: float | None = None
+    label_examples_to_decide: int | None = None
+    label_images_to_decide: int | None = None
     label_guess: float | None = None
     label_classes: int | None = None
     diverged: int = 0
@@ -143,6 +148,7 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
         default=None,
     )
     guess = labels.guess(group) or (1 / classes if classes else None)
+    decide = labels.would_decide(reader, guess, group) if reader and guess else None
     numbers = {one.name: _statistic(finished, one.key, leaks) for one in leaks.numbers}
     shares = {one.name: _share(best, one, leaks) for one in leaks.shares}
     return Leakage(
@@ -172,6 +178,8 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
         label_within=labels.within(group) if labels.are_numbers(group) else "",
         label_by=_label_by(reader, group),
         label_by_chance=labels.by_chance(reader, guess) if reader and guess else None,
+        label_examples_to_decide=decide and decide[0],
+        label_images_to_decide=decide and decide[1],
         label_guess=labels.guess(group),
         label_classes=classes,
         diverged=sum(math.isnan(record.number(key)) for record in group),

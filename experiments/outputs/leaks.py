@@ -98,6 +98,7 @@ class Leaks(NamedTuple):
       told_as: How the same is told of a kind of examples, by a key in the details of
         their records (`told`).
       retold: `(text) -> text`: what is said of the modality, of such examples.
+      columns: Whether examples are rows, of which single columns are counted.
       near: Values of `main` closer than this have one label in a figure.
     """
 
@@ -121,6 +122,7 @@ class Leaks(NamedTuple):
     seen: Mapping[str, Seen] = MappingProxyType({})
     told_as: Mapping[str, "Leaks"] = MappingProxyType({})
     retold: Callable[[str], str] = str
+    columns: bool = False
 
     @property
     def order(self) -> tuple[str, ...]:

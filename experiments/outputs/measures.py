@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from experiments.outputs import blind, hindsight
+from experiments.outputs.columns import Columns
 from experiments.outputs.leakage_summary import Leakage
 from experiments.outputs.leaks import Leaks, Number, Share
 from experiments.outputs.statistic import Statistic
@@ -86,6 +87,37 @@ def _leakage(leaks: Leaks) -> Iterator[Measure]:
                 _median_of(one.name) if isinstance(one, Number) else _rate_of(one.name),
                 one.panel,
             )
+    if leaks.columns:
+        yield from _COLUMNS
+
+
+def _of_columns(
+    number: Callable[[Columns], float | None],
+) -> Callable[[SummaryRow], float | None]:
+    def value(row: SummaryRow) -> float | None:
+        found = row.leakage.columns
+        return found and number(found)
+
+    return value
+
+
+_COLUMNS = (
+    Measure(
+        "leakage_columns_right",
+        "leakage, values of single columns that one attack has exactly (count)",
+        _of_columns(lambda found: found.right),
+    ),
+    Measure(
+        "leakage_columns_by_one_value",
+        "how many of them one value for all rows has, without the gradient (count)",
+        _of_columns(lambda found: found.by_one_value),
+    ),
+    Measure(
+        "leakage_columns_of",
+        "values of single columns, rows times columns (count)",
+        _of_columns(lambda found: found.of),
+    ),
+)
 
 
 def _drawn(

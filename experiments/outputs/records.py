@@ -109,6 +109,7 @@ class MemberRecord:
       label_correct: Whether its label is the true one; None where it names none, was told
         it, or records do not say.
       label_source: Where it has it from (`attacks.knowledge.Reconstruction`).
+      details: What else was measured of its reconstruction, as in `AttackRecord.details`.
     """
 
     name: str
@@ -122,6 +123,7 @@ class MemberRecord:
     iterations: int = 0
     label_correct: bool | None = None
     label_source: str = ""
+    details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Checks the word that other code compares.

@@ -32,6 +32,8 @@ FILE_NAME = "summary.csv"
 
 _NO_BETTER = "blind"
 """In a cell: no better than a blind guess."""
+_OPEN = f"{_NO_BETTER}?"
+"""The same where single columns look read, by too few rows to tell."""
 _WIDE_COLUMNS = 100
 _ROOMY_COLUMNS = 120
 _FOR_QUARTILES = 5
@@ -188,6 +190,11 @@ def _blind(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]:
         f"{blind.NAME.capitalize()}: {made_of}. It needs no gradient; {_NO_BETTER} = "
         f"{blind.NO_BETTER}: on no example {leaks.beyond_words}.{hidden}"
     )
+    if any((past := row.leakage.best_past_blind) and past.open for row in rows):
+        yield (
+            f"{_OPEN} = as whole rows; too few were attacked to tell of a single column "
+            "that looks read."
+        )
     if leaks.by_chance and any(
         past.by_chance is None for row in rows if (past := row.leakage.best_past_blind)
     ):
@@ -196,9 +203,7 @@ def _blind(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]:
         f"{past.better} of {past.of} at {row.metric} {row.percent} %"
         f"{f' ({past.chance_text})' if past.chance_text else ''}"
         for row in rows
-        if (past := row.leakage.best_past_blind)
-        and not past.none
-        and past.better < past.of
+        if (past := row.leakage.best_past_blind) and past.more and past.better < past.of
     ]
     if some:
         yield f"Better than it on a part of the examples: {', '.join(some)}."
@@ -532,6 +537,8 @@ def _recovered(
     """The median; what a blind guess has as well is no leakage and no number."""
     if past and past.none:
         return _NO_BETTER
+    if past and past.open:
+        return _OPEN
     return _quartiles(value, leaks, wide)
 
 

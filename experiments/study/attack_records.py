@@ -140,6 +140,7 @@ def _member(
             iterations=found.iterations if found else 0,
             label_correct=one.label_correct,
             label_source=found.label_source if found else "",
+            details=dict(one.details),
         )
         for one in leaks
     ]

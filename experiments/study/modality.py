@@ -7,6 +7,7 @@ modality's folder: one value of the type `Modality`.
 
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -88,10 +89,12 @@ class MemberMeasured(NamedTuple):
     Attributes:
       measures: By the names of `Leaks`.
       label_correct: As in `Measured`.
+      details: The same.
     """
 
     measures: Mapping[str, Any]
     label_correct: bool | None = None
+    details: Mapping[str, Any] = MappingProxyType({})
 
 
 class Modality(NamedTuple):

@@ -42,12 +42,17 @@ def measure(victims: Victims, found: Reconstruction) -> list[Measured]:
 
 
 def measure_member(victims: Victims, found: Reconstruction) -> list[MemberMeasured]:
-    """PSNR, SSIM and the label of each true example, for one of several attacks."""
+    """PSNR, SSIM, label and columns of each true example, for one of several attacks."""
     told = found.label_source == "known"
     return [
         MemberMeasured(
             {"psnr_db": leak.psnr, "ssim": leak.ssim},
             None if told else leak.label_correct,
+            _columns(
+                victims,
+                victims.rows[leak.true_index],
+                found.examples[leak.reconstruction_index],
+            ),
         )
         for leak in evaluation.evaluate(found, _truth(victims))
     ]
@@ -97,8 +102,16 @@ def _features(victims: Victims, row: int, found: np.ndarray) -> dict[str, Any]:
     if len(truth) > columns.MAX_FEATURES:
         return {WIDE_ROW: True}
     errors = np.abs(units.from_unit(found) - units.from_unit(truth))
-    right = columns.read(victims.model, victims.dataset, row, found)
     return {
         "feature_errors": [float(error) for error in errors],
-        **columns_read.details(right, columns.at_a_level(victims.dataset, found)),
+        **_columns(victims, row, found),
     }
+
+
+def _columns(victims: Victims, row: int, found: np.ndarray) -> dict[str, Any]:
+    """Which columns of a row are read; nothing of pictures, or of too many."""
+    truth = victims.dataset.examples[row]
+    if truth.ndim != 1 or len(truth) > columns.MAX_FEATURES:
+        return {}
+    right = columns.read(victims.model, victims.dataset, row, found)
+    return columns_read.details(right, columns.at_a_level(victims.dataset, found))

@@ -105,6 +105,7 @@ def _of_rows(exact: float) -> Leaks:
         short=functools.partial(decibels.short, exact=exact),
         drawn=functools.partial(decibels.drawable, exact=exact),
         exact=exact,
+        columns=True,
         beyond_words="more than 1 dB of PSNR above it and above all of up to 99 random "
         "public rows (of the example's class, where the attacker is told or names it), nor "
         "identified (nearer to its original than to any other row) where neither the guess "

@@ -165,6 +165,8 @@ def _cell(
         parts = [f"{blind.NO_BETTER} ({parts[0]})"]
     elif parts and one.attack != HINDSIGHT:
         parts += [short for _, short in blind.seen(one.decided, leaks) if short]
+    if parts and one.past and one.past.open:
+        parts.append("too few rows to tell of single columns")
     if parts and one.past and one.past.columns and not one.past.better:
         parts.append("single columns read")
     if one.diverged:

@@ -5,7 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from experiments.outputs import blind, ciphers, reconstructions, text_tables, why
+from experiments.outputs import (
+    blind,
+    ciphers,
+    columns,
+    reconstructions,
+    text_tables,
+    why,
+)
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord, MemberRecord
 from experiments.outputs.report import costs
@@ -46,6 +53,9 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "and of look-ups",
         "better": "that measure",
         "better_blind": "that measure of the guess",
+        "columns_read": "columns of a row that are read exactly; empty if not measured",
+        "columns_of": "of how many columns",
+        "columns_by_one_value": "how many one value for all rows is expected to have",
         "seconds": "of the attack",
         "cipher": "of the run; empty if that is not known",
         "cipher_bytes": "ciphertext of the attacked message, as sent",
@@ -146,5 +156,12 @@ def _measured(
         "better_by": by.key if by else "",
         "better": float(by.measures[by.key]) if by else None,
         "better_blind": by.guess if by else None,
+        **_columns(record, one),
         "seconds": one.seconds,
     }
+
+
+def _columns(record: AttackRecord, one: AttackRecord | MemberRecord) -> dict[str, Any]:
+    read, of = columns.count(one) or (None, None)
+    guess = None if of is None else columns.by_one_value(record)
+    return {"columns_read": read, "columns_of": of, "columns_by_one_value": guess}

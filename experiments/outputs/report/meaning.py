@@ -226,9 +226,9 @@ def _more_with_more(
 ) -> Iterator[str]:
     """Says so where more leaked with more hidden, which no mask can do, and why."""
     for less, more in itertools.pairwise(ordered):
-        if (more.past.better, not more.past.none) > (
+        if (more.past.better, more.past.more) > (
             less.past.better,
-            not less.past.none,
+            less.past.more,
         ) and more.past.of == less.past.of:
             yield (
                 f"With {more.mask.text} hidden more leaked than with {less.mask.text}: "
@@ -324,6 +324,10 @@ def _protecting(
     protecting = shares.enough(ordered)
     if naive:
         yield naive
+    if protecting is None and ordered[-1].past.open:
+        open_ = ", ".join(shares.open_at(ordered))
+        yield f"Whether that stops them is open at {open_} % (measured: {measured} %)."
+        return
     if protecting is None:
         if near and not ordered[-1].past.none:
             none = any(one.past.none for one in ordered)
@@ -343,6 +347,8 @@ def _protecting(
         where = f"With {protecting.mask.text} hidden"
     if protecting.outcome.is_empty:
         nothing = "nothing is visible"
+    elif labels := shares.labels_beside(ordered, protecting):
+        nothing += f" of the examples themselves, but {labels}"
     yield (
         f"{where} {nothing} (measured: {measured} %){f'; there {cost}' if cost else ''}."
     )

@@ -34,8 +34,13 @@ def in_words(
     if past is None:
         middle = leaks.shown(one.spread.median) if one.spread else "no number"
         said = f"the median of the best attack on each example is {middle}"
-    elif past.none:
+    elif past.none or past.open:
         said = f"{who} are {blind.NO_BETTER} on any of {_examples(past, one)}"
+        if past.open:
+            said = (
+                f"it is open whether {who} get past a blind guess: no whole row of "
+                f"{_examples(past, one)} does"
+            )
         looked_up = filter(None, [past.looked_up_text])
         listed = "; ".join([*looked_up, *_bare(bare, leaks), *_columns(one), *named])
         return f"{said} ({listed})" if listed else said
@@ -195,10 +200,7 @@ def _labels(outcome: Outcome) -> Iterator[str]:
 
 def reads_labels(outcome: Outcome) -> bool:
     """Whether one attack names more labels than guesses do, by more than chance."""
-    summary = outcome.summary
-    if not summary or not summary.labels or counted.verdict(summary):
-        return False
-    return summary.labels.rate > counted.share_by_guess(summary)
+    return outcome.summary is not None and counted.reads(outcome.summary)
 
 
 def labels_alone(ordered: Sequence[Compared]) -> str:

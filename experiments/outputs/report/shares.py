@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import attackers, blind
+from experiments.outputs import attackers, blind, counted
 from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.report import spread as spread_lib
@@ -44,6 +44,36 @@ def enough(compared: Sequence[Compared]) -> Compared | None:
             break
         found = one
     return found
+
+
+def open_at(compared: Iterable[Compared]) -> list[str]:
+    """The shares, in percent, of which too few examples were attacked to tell."""
+    return [one.mask.percent for one in compared if one.past.open]
+
+
+def labels_beside(compared: Sequence[Compared], at: Compared) -> str:
+    """What is said of labels where examples are protected; "" where none are read.
+
+    Args:
+      compared: Of one metric, in ascending order of shares.
+      at: The least share from which on nothing of the examples themselves leaks.
+    """
+    beyond = [
+        (one.mask.percent, one.outcome.summary)
+        for one in compared[compared.index(at) :]
+        if one.outcome.summary
+    ]
+    read = [
+        percent
+        for percent, found in beyond
+        # Of earlier versions it is not known what guesses name.
+        if counted.reads(found) and found.label_by_chance is not None
+    ]
+    open_ = [percent for percent, found in beyond if counted.is_open(found)]
+    what = "target numbers" if any(one.label_numbers for _, one in beyond) else "labels"
+    said = [f"{what} are read at {', '.join(read)} %"] if read else []
+    said += [f"of {what} too few tell at {', '.join(open_)} %"] if open_ else []
+    return " and ".join(said)
 
 
 def stopped_naive_only(found: Iterable[Outcome]) -> str:
@@ -173,6 +203,11 @@ def _by_guess(pairs: Sequence[Compared]) -> str:
         return "Nothing was measured with a part hidden."
     if found is None:
         last = pairs[-1]
+        if last.past.open:
+            return (
+                f"At {', '.join(open_at(pairs))} % it is open whether some attack is "
+                "better than a blind guess: too few rows were attacked to tell."
+            )
         if last.past.none:
             # Only naive attackers failed there, which is said beside it.
             return ""
@@ -189,6 +224,8 @@ def _by_guess(pairs: Sequence[Compared]) -> str:
         f"From the measured share of {found.mask.percent} % on no attack tried is "
         "better than a blind guess"
     )
+    if labels := labels_beside(pairs, found):
+        said += f" of the examples themselves; {labels}"
     if found is least:
         return (
             f"{said}, the least that has a result: with nothing hidden there is none, so "

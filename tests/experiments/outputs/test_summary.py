@@ -2,6 +2,7 @@ import dataclasses
 import math
 
 import pytest
+from scipy import stats
 
 from experiments.outputs import at_limit, by_attack, counted, summary
 from experiments.outputs import records as records_lib
@@ -353,7 +354,10 @@ def test_labels_are_counted_of_all_examples_and_a_guess_is_that_of_the_public_on
         for number in range(8)
         for one in made
     ]
-    assert guessed(0.4, *others) == (False, unsure)
+    few = "too few examples to tell it from guessing; about 14 would (--num_images=14)"
+    assert guessed(0.4, *others) == (False, few)
+    # Of fourteen with the same share right the best of nine guesses has as many rarely.
+    assert 1 - (1 - stats.binom.sf(11 - 1, 14, 0.4)) ** 9 <= 0.05
     # Earlier versions: as if all classes were as frequent.
     for one in made:
         del one.details["label_guess"]

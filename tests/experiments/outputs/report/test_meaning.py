@@ -775,3 +775,25 @@ def test_one_that_is_identified_with_more_hidden_may_be_chance(tmp_path):
     path = folders.write(tmp_path / "rows", made)
     (text,) = writing.in_words([reading.read(path)], lambda _: PICTURES)
     assert "may be chance" in text
+
+
+def test_labels_that_are_read_stand_beside_no_verdict_that_nothing_is(tmp_path):
+    """Examples are protected there, their labels are not; too few tell is said, too."""
+
+    def made(share):
+        found = attacks((0.0, 90.0), (0.1, 9.0), (0.5, 9.0), images=range(4))
+        return [
+            dataclasses.replace(one, details={**one.details, "label_guess": share})
+            for one in found
+        ]
+
+    text = means(tmp_path / "read", made(0.1))["client"]
+    assert (
+        "From 10 % on no attack tried gets past a blind guess of the examples themselves, "
+        "but labels are read at 10, 50 % (measured"
+    ) in text
+    text = means(tmp_path / "open", made(0.6))["client"]
+    assert "of labels too few tell at 10, 50 %" in text
+    # Four of four are so by chance in 13 of 100 cases, six of six in less than 5.
+    assert "about 6 would (--num_images=6)" in text
+    assert "of the examples" not in means(tmp_path / "none", made(1.0))["client"]
