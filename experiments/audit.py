@@ -146,7 +146,8 @@ def execute(
         print(said, file=output, flush=True)
         status = suites.audit.prediction.make(settings, inputs, folder.path, output)
         if status != command.STOPPED:
-            status = run.work(settings, inputs, folder)
+            # What it means stands at the end, with what was not tried.
+            status = run.work(settings, inputs, folder, means=False)
         if not status:
             found = suites.audit.result.of(folder.path, report.leaks_of)
             print(f"\n{found}", file=output, flush=True)

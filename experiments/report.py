@@ -4,9 +4,12 @@
     python -m experiments.report runs/seed_0 runs/seed_1 runs/other --run_name=report
 
 Runs that differ only in `--seed` are put together; others stand side by side. It writes
-`report.html`, `cells.csv`, `table.tex`, and figures as SVG and PDF.
+`report.html` (everything, in one file), `cells.csv` (a row for each example, attack,
+attacker and mask), `table.tex` (for a paper) and `figures/` (SVG and PDF), and prints where
+they are and what the result means; with `--table` also the tables that a run ends with.
 """
 
+import dataclasses
 import pathlib
 import pkgutil
 import sys
@@ -16,11 +19,24 @@ from typing import TYPE_CHECKING, TextIO
 from experiments import modalities
 from experiments.outputs import report, run_directory
 from experiments.study import command, places, run_folders
+from experiments.study.flag_table import flag
 from experiments.study.settings import Place
 
 if TYPE_CHECKING:
     from experiments.outputs.leaks import Leaks
     from experiments.outputs.report.reading import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Report(Place):
+    """Where a report goes, and what is printed of it."""
+
+    table: bool = flag(
+        "table",
+        False,
+        "Print the tables that a run ends with, for finished runs, too.",
+        neutral=True,
+    )
 
 
 NAME = "report"
@@ -40,7 +56,7 @@ def execute(
       asked: Where it goes: by default into the folder of the run, or that of `NAME` for
         several.
       line: The program and the folders of the runs.
-      output: Where it is said what was written, and what is missing.
+      output: Where it is said what was written, what is missing and what it means.
       errors: Where refusals go.
       notes: What is missing and no run knows; stands on top of the page.
 
@@ -71,6 +87,8 @@ def execute(
                 print(f"{run.path}: {note}", file=output)
         for path in written:
             print(path, file=output, flush=True)
+        if isinstance(asked, Report) and asked.table:
+            report.writing.print_tables(runs, leaks_of, output)
         for line in report.writing.in_words(runs, leaks_of):
             print(f"\n{line}", file=output, flush=True)
         return 0
@@ -95,4 +113,4 @@ def leaks_of(modality: str) -> "Leaks":
 
 
 if __name__ == "__main__":
-    command.start(Place, execute, takes_paths=True)
+    command.start(Report, execute, takes_paths=True)

@@ -204,13 +204,16 @@ def rehearse(settings: Settings) -> "Callable[[Inputs], int]":
     return say
 
 
-def work(settings: Settings, inputs: "Inputs", folder: "RunFolder") -> int:
+def work(
+    settings: Settings, inputs: "Inputs", folder: "RunFolder", means: bool = True
+) -> int:
     """Does the work and shows the result.
 
     Args:
       settings: Checked.
       inputs: The data and the model.
       folder: Of the run.
+      means: Whether it says in sentences what the result means.
 
     Returns:
       The exit status.
@@ -258,7 +261,7 @@ def work(settings: Settings, inputs: "Inputs", folder: "RunFolder") -> int:
             return command.REFUSED
         publish()
         study.publishing.summary(
-            folder.path, inputs.dataset, notes, inputs.modality, stream
+            folder.path, inputs.dataset, notes, inputs.modality, stream, means
         )
     return 0
 

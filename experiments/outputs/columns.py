@@ -130,8 +130,8 @@ class Columns(NamedTuple):
             )
         return (
             f"too few rows to tell whether column {self.open_column} is read: "
-            f"{self.open_right} of {self.open_of}{where}, one value for all "
-            f"{self.open_of * self.open_by_one_value:.2g}; {more}"
+            f"{self.open_right} of {self.open_of}{where} (one value for all: "
+            f"{self.open_of * self.open_by_one_value:.2g}), {more}"
         )
 
 

@@ -13,6 +13,7 @@ COLUMNS = "single columns exactly"
 UNREAD = "no attack reads a label"
 NO_TARGET = "target number: not read"
 NO_RATE = "how often a guess is right is not known: no public targets"
+COMMONEST = "naming the public examples' commonest class"
 NOT_TRIED = "not tried (nothing is visible)"
 GUESSING = "no better than guessing"
 TOO_FEW = "too few examples to tell it from guessing"
@@ -119,7 +120,9 @@ def unread(leakage: Leakage) -> str:
 def guess_is_right(leakage: Leakage) -> str:
     """How often a guess of a label is right, in words; "" where that is not known."""
     if leakage.label_guess is not None:
-        what = "one number for all" if leakage.label_numbers else "a guess"
+        what = COMMONEST
+        if leakage.label_numbers:
+            what = "one number for all"
         return f"{what} is right in {100 * leakage.label_guess:.3g} %"
     if leakage.label_within == labels_lib.WITHIN_BEFORE:
         return "how often a guess is right is not on record"

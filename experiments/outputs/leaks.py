@@ -85,6 +85,7 @@ class Leaks(NamedTuple):
       beyond: Measures of which one must be so far above that of a blind guess, of the
         same example, for the recovered to be better; of a truth value 0.5. None: `main`.
       beyond_words: The same in words that go on after "on no example".
+      beyond_shortly: The same where the rule is not explained.
       by_chance: Those of them that chance can reach: they count only where a control
         (`blind.chance`) is on record, and only above it.
       alike: Whether those measures have one scale: then the one that is farthest above
@@ -115,6 +116,7 @@ class Leaks(NamedTuple):
     short: Callable[[float, str], str] = format
     beyond: tuple[tuple[str, float], ...] = ()
     beyond_words: str = "above it"
+    beyond_shortly: str = "above it"
     by_chance: tuple[str, ...] = ()
     alike: bool = False
     exact: float = math.inf

@@ -93,6 +93,7 @@ def print_tables(
       leaks: What is measured.
     """
     console = text_tables.console(stream, width)
+    told: set[str] = set()
     for context in dict.fromkeys(row.context for row in rows):
         group = [row for row in rows if row.context == context]
         console.print(rich.text.Text(_title(group), style="bold"))
@@ -107,7 +108,10 @@ def print_tables(
             *_learned_nothing(group),
             *dict.fromkeys(filter(None, (ciphers.said(one.cipher) for one in group))),
         ):
-            console.print(rich.text.Text(line))
+            # What a blind guess is holds for every table.
+            if line not in told:
+                console.print(rich.text.Text(line))
+            told |= {line} if line.startswith(blind.NAME.capitalize()) else set()
         for line in _without_result(group):
             console.print(rich.text.Text(line))
     console.print(rich.text.Text(_caption(rows, console.width, leaks), style="dim"))
@@ -188,7 +192,7 @@ def _blind(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]:
         )
     yield (
         f"{blind.NAME.capitalize()}: {made_of}. It needs no gradient; {_NO_BETTER} = "
-        f"{blind.NO_BETTER}: on no example {leaks.beyond_words}.{hidden}"
+        f"{blind.NO_BETTER}: on no example {leaks.beyond_shortly}.{hidden}"
     )
     if any((past := row.leakage.best_past_blind) and past.open for row in rows):
         yield (
@@ -483,6 +487,7 @@ def _recovered_shares(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]
         for name, count in counts:
             of_metric = found.setdefault(name, {}).setdefault(row.metric, {})
             of_metric.setdefault(count, []).append(row.percent)
+    said_of: dict[str, list[str]] = {}
     for name, metrics in found.items():
         parts: dict[str, list[str]] = {}
         for metric, values in metrics.items():
@@ -492,8 +497,10 @@ def _recovered_shares(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]
             parts.setdefault(listed, []).append(metric)
         said = "; ".join(f"{', '.join(of)}: {listed}" for listed, of in parts.items())
         of_labels = name.startswith((counted.LABELS, counted.TARGETS, counted.COLUMNS))
-        first = "" if of_labels else "Best of each, "
-        text = f"{first}{name}: {said}."
+        first = "" if of_labels or said in said_of else "best of each, "
+        said_of.setdefault(said, []).append(f"{first}{name}")
+    for said, names in said_of.items():
+        text = f"{' and '.join(names)}: {said}."
         yield f"{text[:1].upper()}{text[1:]}"
 
 

@@ -154,6 +154,7 @@ def summary(
     notes: Notes,
     modality: Modality,
     stream: TextIO,
+    means: bool = True,
 ) -> None:
     """Prints the table of the run and where to look further.
 
@@ -163,6 +164,7 @@ def summary(
       notes: What its results have in common.
       modality: What an example is.
       stream: Where to.
+      means: Whether to begin with notes and what the result means.
     """
     found = ciphers.named(
         results.load(run_folder), run_directory.read_config(run_folder)
@@ -170,10 +172,10 @@ def summary(
     leaks = told.of(modality.leaks, found)
     rows = summary_lib.summarise(found, leaks)
     attacked = [record for record in found if isinstance(record, AttackRecord)]
-    for line in (*attackers.of(attacked), *assumed.of(found)):
+    for line in (*attackers.of(attacked), *assumed.of(found)) if means else ():
         print(f"Note: {line}", file=stream)
     meanings = _meanings(run_folder, leaks)
-    for context, sentences in meanings.items():
+    for context, sentences in meanings.items() if means else ():
         print(
             f"{meaning.HEADING} ({context.title}): {' '.join(sentences)}", file=stream
         )

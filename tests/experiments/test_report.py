@@ -26,6 +26,13 @@ def test_a_run_gets_its_report_in_its_own_folder(tmp_path):
     assert f"{path}: Whether the run is finished is not known" in shown
     assert f"{path / 'report.html'}\n" in shown
     assert (path / "cells.csv").exists()
+    # The tables that a run ends with, again.
+    assert "Encr." not in shown
+    again = io.StringIO()
+    asked = report.Report(table=True)
+    assert report.execute(asked, ["report", str(path)], again, io.StringIO()) == 0
+    assert "attack on the client, batch 1" in again.getvalue()
+    assert "Encr." in again.getvalue()
     # Again, and the run's own files are as they were.
     before = (path / "results.jsonl").read_bytes()
     assert execute(path)[0] == 0
@@ -43,7 +50,7 @@ def test_several_runs_get_a_folder_of_their_own(tmp_path):
     assert not (paths[0] / "report.html").exists()
     # What all of them mean together is read at the end.
     assert shown.splitlines()[-1].startswith("What this means for you (")
-    assert "of 2 seeds." in shown.splitlines()[-1]
+    assert "of 2 seeds; no interval" in shown.splitlines()[-1]
     assert "seeds 0, 1" in (tmp_path / "out" / "report.html").read_text()
 
 

@@ -56,6 +56,8 @@ _TEXT = Leaks(
     drawn=float,
     near=0.05,
     beyond=(("rouge1", 0.05), ("token_accuracy", 0.05), ("bag_recall", 0.05)),
+    beyond_shortly="above it by 0.05 of ROUGE-1, tokens at their places or tokens found, "
+    "beyond chance",
     beyond_words="more than 0.05 above it in ROUGE-1, tokens at their places or tokens "
     "found anywhere, and there above all of up to 99 random public sentences (of the "
     "sentence's class, where the attacker is told or names it)",
@@ -63,18 +65,15 @@ _TEXT = Leaks(
     alike=True,
     seen=MappingProxyType(
         {
-            "rouge1": Seen(
-                "ROUGE-1 {rouge1:.2f} against {guess:.2f} of a blind guess", ""
-            ),
+            "rouge1": Seen("ROUGE-1 {rouge1:.2f} (blind {guess:.2f})", ""),
             "token_accuracy": Seen(
-                "{token_accuracy:.0%} of the tokens of a sentence are found at their "
-                "places, against {guess:.0%} of a blind guess; ROUGE-1 {rouge1:.2f}",
+                "{token_accuracy:.0%} of its tokens at their places (blind {guess:.0%}), "
+                "ROUGE-1 {rouge1:.2f}",
                 "tokens at their places {token_accuracy:.0%}",
             ),
             "bag_recall": Seen(
-                "{bag_recall:.0%} of the tokens of a sentence are found anywhere in it, "
-                "against {guess:.0%} of a blind guess; {token_accuracy:.0%} at their "
-                "places; ROUGE-1 {rouge1:.2f}",
+                "{bag_recall:.0%} of its tokens anywhere (blind {guess:.0%}), "
+                "{token_accuracy:.0%} at their places, ROUGE-1 {rouge1:.2f}",
                 "tokens found {bag_recall:.0%}",
             ),
         }
@@ -110,6 +109,7 @@ _LETTERS = _TEXT._replace(
         for one in _TEXT.shares
     ),
     beyond_words=_of_letters(_TEXT.beyond_words),
+    beyond_shortly=_of_letters(_TEXT.beyond_shortly),
     seen=MappingProxyType(
         {
             key: Seen(_of_letters(one.sentence), _of_letters(one.short))

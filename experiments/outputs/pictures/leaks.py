@@ -68,6 +68,8 @@ _PICTURES = Leaks(
     "of noise, both also above all of up to 99 random public pictures (of the example's "
     "class, where the attacker is told or names it), nor identified (nearer to its "
     "original than to any other picture) where neither the guess nor noise is",
+    beyond_shortly="above it by 1 dB of PSNR, 0.1 of SSIM or by being identified among "
+    "others, beyond chance",
     by_chance=("ssim", "identified"),
     seen=MappingProxyType(
         {
@@ -111,6 +113,8 @@ def _of_rows(exact: float) -> Leaks:
         "identified (nearer to its original than to any other row) where neither the guess "
         "nor random rows are, nor some column exactly more often than one value for all is "
         "right",
+        beyond_shortly="above it by 1 dB of PSNR or by being identified among others, "
+        "beyond chance, and no column read",
         seen=MappingProxyType(
             {
                 "identified": Seen(

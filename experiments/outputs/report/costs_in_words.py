@@ -1,11 +1,14 @@
 """What protection costs, bytes and time, as parts of sentences."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from experiments.outputs.report import costs, shares
 from experiments.outputs.report.costs import Message, Rounds
 from experiments.outputs.report.outcomes import HINDSIGHT, Mask, Outcome
 from experiments.outputs.summary import Context
+
+_LESS = " (more than with everything hidden"
 
 
 def bytes_in_words(
@@ -69,9 +72,14 @@ def _uploads(
 
 
 def _each(ratios: Mapping[str, float]) -> str:
-    """As "1.25 x", or from least to most of the metrics "1.25 to 1.28 x"."""
-    ends = (f"{end(ratios.values()):.3g}" for end in (min, max))
-    return f"{' to '.join(dict.fromkeys(ends))} x"
+    """As "1.25 x", or of each metric "1.25 x (random), 1.28 x (magnitude)"."""
+    metrics: dict[str, list[str]] = {}
+    for metric, ratio in sorted(ratios.items(), key=lambda one: (one[1], one[0])):
+        metrics.setdefault(f"{ratio:.3g} x", []).append(metric)
+    if len(metrics) == 1:
+        return next(iter(metrics))
+    # A range over metrics would read as how sure it is.
+    return ", ".join(f"{times} ({', '.join(of)})" for times, of in metrics.items())
 
 
 def _less(ratios: Mapping[str, float], everything: Mapping[str, float]) -> str:
@@ -84,7 +92,22 @@ def _less(ratios: Mapping[str, float], everything: Mapping[str, float]) -> str:
     }
     if not less:
         return ""
-    return f" (more than with everything hidden: {_each(less)})"
+    return f"{_LESS}: {_each(less)})"
+
+
+def once(sentences: Iterable[str]) -> Iterator[str]:
+    """Says only the first time that hiding everything takes less."""
+    told = False
+    for one in sentences:
+        first, *rest = re.split(
+            rf"({re.escape(_LESS)}: [^()]*(?:\([^()]*\)[^()]*)*\))", one
+        )
+        kept = [first]
+        for place, part in enumerate(rest):
+            is_less = place % 2 == 0
+            kept += [] if is_less and told else [part]
+            told = told or is_less
+        yield "".join(kept)
 
 
 def first_rounds(

@@ -93,7 +93,7 @@ def _values(cell: str) -> str:
     return first
 
 
-def table(grid: Grid, title: str, legend: str) -> str:
+def table(grid: Grid, title: str, legend: str, beyond: str = "above it") -> str:
     """Tables of one context: attacks down, the shares hidden across.
 
     They fit a page of two columns: cells break, what is said behind numbers stands below,
@@ -104,6 +104,7 @@ def table(grid: Grid, title: str, legend: str) -> str:
       grid: The table.
       title: What it is of; becomes the caption.
       legend: What its numbers are; follows the title.
+      beyond: What is better than a blind guess, in words that go on after "on no example".
 
     Returns:
       One or more `table*` environments.
@@ -113,7 +114,7 @@ def table(grid: Grid, title: str, legend: str) -> str:
     pages = [rows[at : at + most] for at in range(0, len(rows), most)]
     said = f"{title}. {legend}"
     if any(blind.NO_BETTER in cell for row in rows for cell in row.cells):
-        said += f" In italics: {blind.NO_BETTER}."
+        said += f" In italics: {blind.NO_BETTER}, on no example {beyond}."
     captions = [said, *[f"{title}, continued."] * (len(pages) - 1)]
     return "\n".join(
         _page(grid, page, caption)

@@ -18,6 +18,7 @@ from experiments.outputs import (
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import costs_in_words, outcomes, recovered, shares
+from experiments.outputs.report import tried as tried_lib
 from experiments.outputs.report.costs import Message, Rounds
 from experiments.outputs.report.outcomes import (
     CHOOSING,
@@ -100,9 +101,9 @@ def of(
         sentences.append(not_measured or costs_in_words.time(metrics.values(), rounds))
         sentences += costs_in_words.releases(context, masks, rounds)
     return (
-        *sentences,
+        *costs_in_words.once(sentences),
         *_sure(list(metrics.values()), mine),
-        *_not_tried(list(metrics.values()), mine),
+        *_not_tried(list(metrics.values()), mine, leaks),
     )
 
 
@@ -391,6 +392,8 @@ def _sure(
     count = len(victims)
     said = f"How sure: {count} example{'s' if count > 1 else ''}"
     said += f" of {len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
+    if why := _no_interval(records):
+        said += f"; no interval, as {why}"
     compared = [shares.compared(each) for each in metrics]
     # Where attacks fail at the least share, how many others leak is no question.
     found = [shares.enough(one) for one in compared if one and not one[0].past.none]
@@ -399,12 +402,19 @@ def _sure(
     independent = len(seeds) == 1 and units.of_records(records).independent
     if measured and independent:
         said += f"; {'; '.join(_left_open(measured))} (95 % interval)"
-    elif measured:
-        said += "; examples that share a message or weights have no interval"
     if len(measured) < len(protecting):
         empty = next(one for one in protecting if one not in measured)
         said += f"; at {empty.mask.text} it rests on the cipher alone"
     yield f"{said}."
+
+
+def _no_interval(records: Sequence[AttackRecord]) -> str:
+    """Why no share of such examples is told that may leak as well; "" where it is."""
+    if len({one.cell.seed for one in records}) > 1:
+        return "examples of a seed share its weights"
+    if not units.of_records(records).independent:
+        return "examples share a message"
+    return ""
 
 
 def _left_open(protecting: Sequence[Compared]) -> Iterator[str]:
@@ -422,7 +432,9 @@ def _left_open(protecting: Sequence[Compared]) -> Iterator[str]:
 
 
 def _not_tried(
-    metrics: Sequence[Sequence[Outcome]], records: Sequence[AttackRecord]
+    metrics: Sequence[Sequence[Outcome]],
+    records: Sequence[AttackRecord],
+    leaks: Leaks,
 ) -> Iterator[str]:
     """The attacks with a result at the share of the first sentence, and what was not.
 
@@ -451,8 +463,9 @@ def _not_tried(
     if metrics[0][0].context.target != "aggregate":
         hidden = f" at {' or '.join(where)}"
     yield (
-        f"Tried with a result{hidden}: {listed}{only}. Not tried: other attacks, data or "
-        "weights; each may recover more."
+        f"Tried with a result{hidden}: {listed}{only}; "
+        f"{tried_lib.of_catalogue(records, leaks)}. Other attacks, data or weights may "
+        "leak more."
     )
 
 

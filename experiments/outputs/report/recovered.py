@@ -42,7 +42,8 @@ def in_words(
                 f"{_examples(past, one)} does"
             )
         looked_up = filter(None, [past.looked_up_text])
-        listed = "; ".join([*looked_up, *_bare(bare, leaks), *_columns(one), *named])
+        columns = _columns(one, shortly)
+        listed = "; ".join([*looked_up, *_bare(bare, leaks), *columns, *named])
         return f"{said} ({listed})" if listed else said
     else:
         said = f"{who} recover {_more(past, one, shortly)}"
@@ -54,7 +55,7 @@ def in_words(
         *filter(None, [past.looked_up_text] if past else []),
         *(sentence for sentence, _ in blind.seen(one.decided, leaks)),
         *_rates(one, leaks, bare),
-        *_columns(one),
+        *_columns(one, shortly),
         *named,
     ]
     return f"{said} ({'; '.join(parts)})" if parts else said
@@ -186,10 +187,10 @@ def _bare(bare: Outcome | None, leaks: Leaks) -> Iterator[str]:
     yield f"with nothing hidden better on {more}{f', {rates}' if rates else ''}"
 
 
-def _columns(outcome: Outcome) -> Iterator[str]:
+def _columns(outcome: Outcome, shortly: bool) -> Iterator[str]:
     """How many values of single columns one attack has, and one value for all."""
-    if outcome.summary and outcome.summary.columns:
-        yield outcome.summary.columns.text
+    if outcome.summary and (found := outcome.summary.columns):
+        yield (shortly and found.undecided) or found.text
 
 
 def _labels(outcome: Outcome) -> Iterator[str]:

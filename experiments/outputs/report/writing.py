@@ -3,8 +3,9 @@
 import pathlib
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import TextIO
 
-from experiments.outputs import blind, files, records, told
+from experiments.outputs import blind, files, records, summary, tables, told
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import (
@@ -77,6 +78,24 @@ def in_words(runs: Sequence[Run], leaks_of: Callable[[str], Leaks]) -> Iterator[
             yield f"{meaning.HEADING} ({whose}{context.title}): {' '.join(sentences)}"
 
 
+def print_tables(
+    runs: Sequence[Run], leaks_of: Callable[[str], Leaks], stream: TextIO
+) -> None:
+    """Prints the tables with which a run ends, of each family of runs.
+
+    Args:
+      runs: What they are of.
+      leaks_of: What is measured in a modality, by its name in records.
+      stream: Where to.
+    """
+    for family, leaks in families_of(runs, leaks_of):
+        heading = f"{family.name} ({family.differs})" if family.differs else family.name
+        print(f"\n{heading}" if heading else "", file=stream)
+        tables.print_tables(
+            summary.summarise(family.records, leaks), stream, None, leaks
+        )
+
+
 def families_of(
     runs: Sequence[Run], leaks_of: Callable[[str], Leaks]
 ) -> list[tuple[Family, Leaks]]:
@@ -94,7 +113,7 @@ def page_of(
 ) -> Page:
     """The page of families of these runs, as values, with notes that stand on top."""
 
-    def tables(file: str) -> list[Table]:
+    def kept_tables(file: str) -> list[Table]:
         return [
             table._replace(title=f"{run.name}: {table.title}")
             for run in runs
@@ -116,8 +135,8 @@ def page_of(
 
     return page.of(
         found,
-        tables(kept.SENTENCES),
-        [*beside, *tables(kept.PREDICTION)],
+        kept_tables(kept.SENTENCES),
+        [*beside, *kept_tables(kept.PREDICTION)],
         compared(predicted.passed),
         (*notes, *compared(predicted.fell_short)),
     )
@@ -137,6 +156,7 @@ def _latex(made: Page) -> str:
                 group.title,
                 f"{_caption(group)}. {_measure(group)}. {latex.legend(group.grid)}"
                 f"{f' Data: {made.data}' if made.data else ''}",
+                group.leaks.beyond_shortly,
             )
             for group in made.groups
         ]
@@ -144,10 +164,7 @@ def _latex(made: Page) -> str:
 
 
 def _caption(group: page.Group) -> str:
-    """A caption without what explains a verdict that its table does not have."""
-    cells = [cell for row in group.grid.rows for cell in row.cells]
-    if any(blind.NO_BETTER in cell for cell in cells):
-        return group.caption
+    """A caption without the rule of a verdict: where it is shown, `latex` has it short."""
     said = f". {blind.NO_BETTER.capitalize()}: on no example {group.leaks.beyond_words}"
     return group.caption.replace(said, "")
 

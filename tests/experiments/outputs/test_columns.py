@@ -80,7 +80,7 @@ def test_a_column_is_told_where_it_shows_a_legal_value():
     assert few.columns.text == (
         "single columns exactly: 5 of 24 values (naming one value for all gets 6.24); "
         "too few rows to tell whether column 1 is read: 5 of 5 where it shows a legal "
-        "value, one value for all 2.5; about 17 rows would (--num_images=17)"
+        "value (one value for all: 2.5), about 17 rows would (--num_images=17)"
     )
     # Five of five by lot are no evidence, and no verdict either; eight of eight are.
     past = few.best_past_blind

@@ -328,12 +328,13 @@ def test_labels_are_counted_of_all_examples_and_a_guess_is_that_of_the_public_on
     assert row.leakage.labels[:3] == (8, 10, 0.8) and row.leakage.labels_unread == 2
     assert row.leakage.label_accuracy == 0.8 and row.leakage.label_guess == 0.75
     # 8 or more of 10 guesses are right in 53 of 100 cases.
-    said = "label: strongest alone names 8 of 10, 2 not read, a guess is right in 75 %"
+    said = "label: strongest alone names 8 of 10, 2 not read, "
+    said += "naming the public examples' commonest class is right in 75 %"
     unsure = "not shown to be better than guessing"
     assert counted.named(row.leakage) == f"{said}: {unsure}"
     assert row.leakage.label_by_chance == pytest.approx(0.526, abs=0.001)
     ((name, count),) = counted.labels(row.leakage)
-    assert "a guess is right in 75 %" in name
+    assert "the public examples' commonest class is right in 75 %" in name
     assert (
         count == f"strongest 8 of 10 (95 % interval 44 to 97 %), 2 not read, {unsure}"
     )

@@ -136,6 +136,13 @@ def test_successes_and_labels_are_in_the_narrowest_table_with_their_intervals():
         "Label named by one attack alone: magnitude, random: lbfgs 3 of 3 (95 % interval "
         "29 to 100 %) at 0, 10 %, not tried (nothing is visible) at 100 %."
     ) in shown
+    # Shares that are the same say so once.
+    stream = io.StringIO()
+    same = [attack(image, psnr=90.0) for image in range(3)]
+    tables.print_tables(summary.summarise(same), stream, 80)
+    assert (
+        "Best of each, recovered exactly and share >= 25 dB: random: 3 of 3"
+    ) in " ".join(stream.getvalue().split())
     # Of one message no interval.
     stream = io.StringIO()
     batch = [dataclasses.replace(one, batch_size=3) for one in made]

@@ -109,7 +109,7 @@ def test_what_stands_behind_numbers_stands_below():
     assert below.count("chose") == 4
     assert "11.8]" in above and "1 failed [1]" in above
     assert "[1] failed: out of memory" in below
-    assert f"In italics: {BLIND}." in above
+    assert f"In italics: {BLIND}, on no example above it." in above
 
 
 def test_a_caption_explains_only_what_its_table_has():

@@ -4,11 +4,13 @@ import csv
 import dataclasses
 import io
 import math
+import re
 
 import pytest
 
 from experiments.outputs import by_attack, summary, tables
 from experiments.outputs.pictures.leaks import PICTURES
+from experiments.outputs.records import MemberRecord
 from experiments.outputs.report import (
     answer,
     attacked_weights,
@@ -73,8 +75,9 @@ def test_from_which_share_on_nothing_leaks_and_what_that_costs(tmp_path):
         "Rounds are under reveal_aggregate, not server_blind. "
         "How sure: 3 examples of 1 seed; "
         "that none of 3 leaks with 50 % hidden leaves it open for up to 71 % of such "
-        "examples (95 % interval). Tried with a result at 10 %: lbfgs. Not tried: "
-        "other attacks, data or weights; each may recover more."
+        "examples (95 % interval). Tried with a result at 10 %: lbfgs; of the "
+        "catalogue's 21 attacks for pictures 21 left out. Other attacks, data or weights "
+        "may leak more."
     )
 
 
@@ -147,14 +150,14 @@ def test_what_was_tried_is_told_of_the_share_of_the_first_sentence(tmp_path):
     made += attacks((1.0, 9.0), attack="mean_picture")
     text = means(tmp_path / "a", made)["client"]
     assert (
-        "Tried with a result at 10 %: lbfgs (only at other shares: r_gap). Not "
-        "tried: other attacks"
+        "Tried with a result at 10 %: lbfgs (only at other shares: r_gap); of the "
+        "catalogue's 21 attacks for pictures 2 tried, 19 left out."
     ) in text and "mean_picture" not in text
     text = means(tmp_path / "b", attacks((1.0, 9.0)))["client"]
     assert "Tried: nothing, as nothing was visible of any message." in text
     made = attacks((0.0, 90.0)) + attacks((1.0, 9.0), attack="mean_picture")
     text = means(tmp_path / "c", made)["client"]
-    assert "Tried with a result at 0 %: lbfgs. Not" in text
+    assert "Tried with a result at 0 %: lbfgs; of" in text
 
 
 @pytest.mark.parametrize(
@@ -215,14 +218,16 @@ def test_bytes_of_masks_that_travel_and_where_hiding_all_takes_less(tmp_path):
     text = means(tmp_path / "a", made)["client"]
     # 9,000 + 720 * 4 + 100 of 3,200; 9,500 + 100.
     assert (
-        "there a client's message takes 3.71 to 3.74 x the bytes of "
-        "a clear one (more than with everything hidden: 2.97 to 3 x)"
+        "there a client's message takes 3.71 x (random), 3.74 x (magnitude) the bytes of "
+        "a clear one (more than with everything hidden: 2.97 x (random), 3 x (magnitude))."
     ) in text
+    # It holds at 50 % as well, and is said once.
+    assert text.count("more than with everything hidden") == 1
     assert text.startswith("Hidden by magnitude or random, at")
     assert (
         "With 50 % hidden attacks recover more than a blind guess, on 3 of 3 (median PSNR "
         "30.0 dB in hindsight, 12.0 dB blind; best: lbfgs; share >= 25 dB: 3 of 3); there "
-        "a message takes 3.31 to 3.34 x"
+        "a message takes 3.31 x (random), 3.34 x (magnitude). "
     ) in text
     (family,) = families.join([reading.read(tmp_path / "a/run")])
     (table,) = cost_tables.of(family)
@@ -284,7 +289,10 @@ def test_what_cannot_be_said_is_not(tmp_path):
         "says nothing of what hiding does."
     ) in text and "stopped" not in text
     text = of("batch", attacks((0.1, 30.0), (0.9, 9.0), batch_size=3))
-    assert "examples that share a message or weights have no interval" in text
+    assert (
+        "How sure: 3 examples of 1 seed; no interval, as examples share a message."
+        in text
+    )
     assert means(tmp_path / "nothing", [attack(0, psnr=math.nan)]) == {}
 
 
@@ -417,8 +425,7 @@ def test_what_naive_attackers_do_not_get_is_no_protection(tmp_path):
     assert (
         "Tried with a result at 10 %: lbfgs, by naive attackers, who take hidden "
         "entries for zeros, only; no attacker who uses the mask was run so far, "
-        "though every server "
-        "knows it."
+        "though every server knows it; of the catalogue's "
     ) in text
     runs = [reading.read(tmp_path / "some/run")]
     shown = writing.page_of(writing.families_of(runs, lambda modality: PICTURES), runs)
@@ -624,7 +631,47 @@ def test_no_better_than_a_blind_guess_is_defined_beside_each_table(tmp_path):
     said = "No better than a blind guess: on no example more than 1 dB of PSNR above it"
     html = (path / "report.html").read_text()
     assert said in html[html.index("<caption>") : html.index("</caption>")]
-    assert said in (path / "table.tex").read_text()
+    # A paper's caption has the rule short.
+    tex = (path / "table.tex").read_text()
+    assert said not in tex
+    (said,) = re.findall(r"In italics: .*?\.[ }]", tex)
+    assert said == (
+        "In italics: no better than a blind guess, on no example above it by 1 dB of PSNR, "
+        "0.1 of SSIM or by being identified among others, beyond chance.}"
+    )
+
+
+def test_what_was_tried_is_told_of_the_whole_catalogue(tmp_path):
+    """Also of what an attack that chooses tried, by the most that came of it."""
+    members = tuple(
+        MemberRecord(name, status, "so", {}, None, None, 1.0)
+        for name, status in (
+            ("dlg", "ok"),
+            ("idlg", "does_not_apply"),
+            ("r_gap", "not_run"),
+            ("dense_inversion", "failed"),
+            ("dager", "does_not_apply"),
+        )
+    )
+    made = [
+        dataclasses.replace(one, attack="strongest", members=members)
+        for one in attacks((0.0, 90.0), (0.1, 30.0))
+    ]
+    assert (
+        "of the catalogue's 21 attacks for pictures 1 tried, 1 without a result, 1 not "
+        "run, as another was exact, 1 did not apply, 17 left out. Other"
+    ) in means(tmp_path / "a", made)["client"]
+
+
+def test_several_seeds_say_why_there_is_no_interval(tmp_path):
+    paths = [
+        folders.write(tmp_path / f"s{seed}", folders.found(seed), seed)
+        for seed in (0, 1)
+    ]
+    (family,) = families.join([reading.read(path) for path in paths])
+    (sentences, *_) = page.meanings(family, PICTURES).values()
+    (sure,) = [one for one in sentences if one.startswith("How sure")]
+    assert "of 2 seeds; no interval, as examples of a seed share its weights" in sure
 
 
 def test_the_box_names_what_notes_say(tmp_path):
