@@ -185,15 +185,12 @@ def _blind(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]:
     if not any(row.leakage.blind for row in rows):
         yield f"{blind.NAME.capitalize()}: {made_of}."
         return
-    hidden = ""
-    if rows[0].context.target == "client":
-        hidden = (
-            " Where nothing is visible every result is blind, whatever its numbers."
-        )
     yield (
         f"{blind.NAME.capitalize()}: {made_of}. It needs no gradient; {_NO_BETTER} = "
-        f"{blind.NO_BETTER}: on no example {leaks.beyond_shortly}.{hidden}"
+        f"{blind.NO_BETTER}: on no example {leaks.beyond_shortly}."
     )
+    if rows[0].context.target == "client":
+        yield "Where nothing is visible every result is blind, whatever its numbers."
     if any((past := row.leakage.best_past_blind) and past.open for row in rows):
         yield (
             f"{_OPEN} = as whole rows; too few were attacked to tell of a single column "

@@ -34,12 +34,14 @@ def bytes_in_words(
     if sent:
         less = _less(sent, _messages(context, messages, everything))
         said = f"a client's message takes {_each(sent)} the bytes of a clear one"
-        parts.append(f"{f'a message takes {_each(sent)}' if shortly else said}{less}")
+        parts.append(
+            f"{f'a message takes {_each(sent, shortly)}' if shortly else said}{less}"
+        )
     if up:
         less = _less(up, _uploads(context, rounds, everything))
         clear, verb = ("", "") if sent else (" of a clear one", "take ")
         said = f"a training round {_each(up)} the uploads{clear}"
-        short = f"a round's uploads {verb}{_each(up)}"
+        short = f"a round's uploads {verb}{_each(up, shortly)}"
         parts.append(f"{short if shortly else said}{less}")
     return (", " if shortly else " and ").join(parts)
 
@@ -71,13 +73,18 @@ def _uploads(
     return found
 
 
-def _each(ratios: Mapping[str, float]) -> str:
-    """As "1.25 x", or of each metric "1.25 x (random), 1.28 x (magnitude)"."""
+def _each(ratios: Mapping[str, float], shortly: bool = False) -> str:
+    """As "1.25 x", or of each metric "1.25 x (random), 1.28 x (magnitude)".
+
+    Shortly: "1.88 x, 1.91 x".
+    """
     metrics: dict[str, list[str]] = {}
     for metric, ratio in sorted(ratios.items(), key=lambda one: (one[1], one[0])):
         metrics.setdefault(f"{ratio:.3g} x", []).append(metric)
     if len(metrics) == 1:
         return next(iter(metrics))
+    if shortly:
+        return ", ".join(metrics)
     # A range over metrics would read as how sure it is.
     return ", ".join(f"{times} ({', '.join(of)})" for times, of in metrics.items())
 

@@ -9,7 +9,7 @@ from attacks.metrics import success
 from attacks.metrics.success import Rate
 from experiments.outputs import blind, counted, hindsight, labels
 from experiments.outputs.blind import Past
-from experiments.outputs.leaks import Leaks
+from experiments.outputs.leaks import EXACT, Leaks
 from experiments.outputs.report.outcomes import BLIND, Outcome
 from experiments.outputs.report.shares import Compared
 
@@ -47,6 +47,15 @@ def in_words(
         return f"{said} ({listed})" if listed else said
     else:
         said = f"{who} recover {_more(past, one, shortly)}"
+    rates = list(_rates(one, leaks, bare))
+    if past and _all_exact(one, leaks):
+        # That they are more than a guess goes without saying.
+        said = f"{who} recover {past.better} of {_examples(past, one)} exactly"
+        if shortly:
+            said = f"{who} recover {past.better} of {past.of} exactly"
+        compared = [rate.partition(", ")[2] for rate in rates[:1]]
+        said = ", ".join([said, *filter(None, compared)])
+        rates = rates[1:]
     parts = [
         *([] if shortly else _interval(one)),
         *filter(None, [past.chance_text] if past else []),
@@ -54,7 +63,7 @@ def in_words(
         *_best(one, leaks),
         *filter(None, [past.looked_up_text] if past else []),
         *(sentence for sentence, _ in blind.seen(one.decided, leaks)),
-        *_rates(one, leaks, bare),
+        *rates,
         *_columns(one, shortly),
         *named,
     ]
@@ -155,6 +164,17 @@ def _rates(
     for name in told:
         than = f", with nothing hidden {_of(before[name])}" if name in before else ""
         yield f"{name}: {_of(counts[name])}{than}"
+
+
+def _all_exact(outcome: Outcome, leaks: Leaks) -> bool:
+    """Whether everything is exact, and the first of the shares that are told says so."""
+    counts, past = _counts(outcome, leaks), outcome.past
+    if not counts or not past or not past.better == past.of:
+        return False
+    exact = next((one.words for one in leaks.recovered if one.name == EXACT), "")
+    return (
+        exact in counts and counts[exact].successes == past.of == counts[exact].trials
+    )
 
 
 def _telling(counts: Sequence[Mapping[str, Rate]]) -> list[str]:

@@ -329,12 +329,12 @@ def test_labels_are_counted_of_all_examples_and_a_guess_is_that_of_the_public_on
     assert row.leakage.label_accuracy == 0.8 and row.leakage.label_guess == 0.75
     # 8 or more of 10 guesses are right in 53 of 100 cases.
     said = "label: strongest alone names 8 of 10, 2 not read, "
-    said += "naming the public examples' commonest class is right in 75 %"
+    said += "the commonest public class is right in 75 %"
     unsure = "not shown to be better than guessing"
     assert counted.named(row.leakage) == f"{said}: {unsure}"
     assert row.leakage.label_by_chance == pytest.approx(0.526, abs=0.001)
     ((name, count),) = counted.labels(row.leakage)
-    assert "the public examples' commonest class is right in 75 %" in name
+    assert "the commonest public class is right in 75 %" in name
     assert (
         count == f"strongest 8 of 10 (95 % interval 44 to 97 %), 2 not read, {unsure}"
     )
@@ -446,7 +446,7 @@ def test_what_is_exact_is_equal_whatever_rounding_gives():
         "all exact: dense_inversion aware (3), feature_inversion aware (3)"
     )
     (one,) = [each for each in outcomes.of_records(made, PICTURES) if each.summary]
-    assert "all exact: dense_inversion (3), feature_inversion (3); rec" in (
+    assert "all exact: dense_inversion (3), feature_inversion (3); label" in (
         recovered.in_words(one, PICTURES)
     )
     every = outcomes.of_records(made, PICTURES)

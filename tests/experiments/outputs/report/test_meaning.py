@@ -227,7 +227,7 @@ def test_bytes_of_masks_that_travel_and_where_hiding_all_takes_less(tmp_path):
     assert (
         "With 50 % hidden attacks recover more than a blind guess, on 3 of 3 (median PSNR "
         "30.0 dB in hindsight, 12.0 dB blind; best: lbfgs; share >= 25 dB: 3 of 3); there "
-        "a message takes 3.31 x (random), 3.34 x (magnitude). "
+        "a message takes 3.31 x, 3.34 x. "
     ) in text
     (family,) = families.join([reading.read(tmp_path / "a/run")])
     (table,) = cost_tables.of(family)
@@ -844,3 +844,14 @@ def test_labels_that_are_read_stand_beside_no_verdict_that_nothing_is(tmp_path):
     # Four of four are so by chance in 13 of 100 cases, six of six in less than 5.
     assert "about 6 would (--num_images=6)" in text
     assert "of the examples" not in means(tmp_path / "none", made(1.0))["client"]
+
+
+def test_what_is_exact_each_time_is_said_in_a_word(tmp_path):
+    levels = ((0.0, 90.0), (0.1, 90.0), (0.5, 90.0), (1.0, 6.0))
+    text = means(tmp_path / "all", attacks(*levels))["client"]
+    assert "attacks recover 3 of 3 examples exactly, as at 0 % (95 % interval" in text
+    assert "With 50 % hidden attacks recover 3 of 3 exactly (best: lbfgs)" in text
+    assert "more than a blind guess" not in text
+    made = attacks((0.0, 30.0), (0.1, 90.0))
+    text = means(tmp_path / "more", made)["client"]
+    assert "3 of 3 examples exactly, with nothing hidden 0 of 3 (" in text
