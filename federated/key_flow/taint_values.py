@@ -161,7 +161,10 @@ def relabelled(
 def fixed_point(
     start: Value, type_spec: tff.Type, step: Callable[[Value], Value]
 ) -> Value:
-    """Repeats `step` until it adds no label."""
+    """Repeats `step` until it adds no label.
+
+    A `Number` does not outlast a step, which may have made another of it.
+    """
 
     def labels(value: Value) -> list[Labels]:
         return [frozenset(leaf) for _, _, leaf in leaves_of(value, type_spec)]
@@ -170,5 +173,5 @@ def fixed_point(
     while True:
         after = joined(value, step(value), type_spec)
         if labels(after) == labels(value):
-            return value
+            return after
         value = after

@@ -34,6 +34,7 @@ from federated.key_flow.taint_values import (
     with_labels,
 )
 from federated.key_flow.trusted import is_released
+from federated.runtime.placed_values import element_types
 from federated.runtime.tap import Direction
 
 _CLIENTS, _SERVER, _UNPLACED = "clients", "server", "unplaced"
@@ -57,6 +58,8 @@ class Walk:
         self.kept = kept
         self._placement = _UNPLACED
         self._step = "a computation without a placement"
+        # The intrinsics whose functions are being evaluated, the innermost last.
+        self._callers: list[str] = []
         # Dictionaries as ordered sets.
         self._violations: dict[Violation, None] = {}
         # What counts only if a secret is held from one graph to another.
@@ -281,7 +284,40 @@ class Walk:
                 f"The analysis does not know the intrinsic `{uri}`; it knows "
                 f"{', '.join(sorted(_INTRINSICS))}."
             )
-        return handler(self, uri, type_spec, argument)
+        if self._callers and uri.startswith("federated_"):
+            raise NotImplementedError(
+                f"The analysis expects a function that `{self._callers[-1]}` calls, once "
+                f"for each client or element, to move nothing between parties; found "
+                f"`{uri}` in it. Call that outside."
+            )
+        self._callers.append(uri)
+        try:
+            return handler(self, uri, type_spec, argument)
+        finally:
+            self._callers.pop()
+
+    def repeated(self, call: Callable[[], Value]) -> Value:
+        """What a function gives that runs for one client or element after another.
+
+        The second of them computes while the secret of the first one's message waits.
+        """
+        before = self._draws
+        value = call()
+        if self._draws > before:
+            call()
+        return value
+
+    def read(self, name: str, uri: str, type_spec: tff.SequenceType) -> None:
+        """Reports a sequence that is read while secrets wait: its functions run then."""
+        if not (self._draws or self._lazy):
+            return
+        place = (
+            f"in memory while `{uri}` reads a sequence, whose functions are not known to "
+            "leave memory alone: read it before messages are encrypted"
+        )
+        text = type_spec.compact_representation()
+        found = Violation(Label.OWN_SECRET, place, name, text, (self._step,))
+        (self._late if self._lazy else self._violations)[found] = None
 
     @contextlib.contextmanager
     def lazily(self) -> Iterator[None]:
@@ -324,6 +360,9 @@ class Walk:
             Field(name, leaf_type.compact_representation(), frozenset(leaf) & SHOWN)
             for name, leaf_type, leaf in leaves_of(value, type_spec)
         )
+        for name, leaf_type, _ in leaves_of(value, type_spec):
+            if isinstance(leaf_type, tff.SequenceType):
+                self.read(name, uri, leaf_type)
         self._crossings.append(
             Crossing(direction, uri, type_spec.compact_representation(), fields)
         )
@@ -365,13 +404,14 @@ class Walk:
 def _map(walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value) -> Value:
     fn, value = argument
     with walk.at(value.placement, uri):
-        return Placed(value.placement, fn(value.member))
+        return Placed(value.placement, walk.repeated(lambda: fn(value.member)))
 
 
 def _eval(walk: Walk, uri: str, type_spec: tff.FunctionType, fn: Value) -> Value:
     placement = type_spec.result.placement.uri
     with walk.at(placement, uri):
-        return walk.placed(placement, uri, fn(None), type_spec.result.member)
+        made = walk.repeated(lambda: fn(None))
+        return walk.placed(placement, uri, made, type_spec.result.member)
 
 
 def _value(walk: Walk, uri: str, type_spec: tff.FunctionType, value: Value) -> Value:
@@ -397,6 +437,7 @@ def _aggregate(
 ) -> Value:
     value, total, accumulate, merge, report = argument
     value_type, total_type = type_spec.parameter[0].member, type_spec.parameter[1]
+    _check_state(uri, total_type)
     sent = walk.cross(Direction.CLIENTS_TO_SERVER, uri, value.member, value_type)
     # Only additions at the server make a sum.
     sent = relabelled(sent, value_type, add=Label.UNADDED)
@@ -404,8 +445,10 @@ def _aggregate(
         total = fixed_point(
             total,
             total_type,
-            lambda so_far: joined(
-                accumulate((so_far, sent)), merge((so_far, so_far)), total_type
+            lambda so_far: walk.repeated(
+                lambda: joined(
+                    accumulate((so_far, sent)), merge((so_far, so_far)), total_type
+                )
             ),
         )
         result = report(total)
@@ -448,7 +491,7 @@ def _select(
     sent = walk.cross(Direction.CLIENTS_TO_SERVER, uri, keys.member, keys_type)
     sent = with_labels(sent, keys_type, plain())
     with walk.at(_SERVER, uri):
-        element = select_fn((server_value.member, sent))
+        element = walk.repeated(lambda: select_fn((server_value.member, sent)))
     # As many slices as keys.
     slices = union_of(
         as_sequence(element, slices_type.element), may(as_sequence(sent, keys_type))
@@ -475,9 +518,15 @@ def _sequence_reduce(
     walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
 ) -> Value:
     sequence, zero, fn = argument
-    element = of_leaf(type_spec.parameter[0].element, sequence)
-    total_type = type_spec.parameter[1]
-    total = fixed_point(zero, total_type, lambda so_far: fn((so_far, element)))
+    sequence_type, total_type = type_spec.parameter[0], type_spec.parameter[1]
+    _check_state(uri, total_type)
+    walk.read("", uri, sequence_type)
+    element = of_leaf(sequence_type.element, sequence)
+    total = fixed_point(
+        zero,
+        total_type,
+        lambda so_far: walk.repeated(lambda: fn((so_far, element))),
+    )
     # Its elements decide which value comes out, as a choice does.
     chosen = {**may(sequence), **plain(NO_OWN)}
     return with_labels(total, total_type, chosen)
@@ -486,7 +535,24 @@ def _sequence_reduce(
 def _sequence_sum(
     walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
 ) -> Value:
+    walk.read("", uri, type_spec.parameter)
     return of_leaf(type_spec.result, union_of(argument, plain()))
+
+
+def _check_state(uri: str, type_spec: tff.Type) -> None:
+    """Refuses a fold over values of other parties, which TFF does not define.
+
+    Raises:
+      NotImplementedError: If there is one in its state.
+    """
+    if isinstance(type_spec, tff.FederatedType):
+        raise NotImplementedError(
+            f"The analysis expects the state of `{uri}` to be made of tensors and "
+            f"sequences; found {type_spec.compact_representation()}, which has a place."
+        )
+    if isinstance(type_spec, tff.StructType):
+        for _, member in element_types(type_spec):
+            _check_state(uri, member)
 
 
 _Handler: TypeAlias = Callable[[Walk, str, tff.FunctionType, Value], Value]

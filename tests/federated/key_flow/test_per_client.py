@@ -12,7 +12,10 @@ import federated
 from federated import aggregators, key_flow, processes
 from federated.key_flow import op_kinds
 from federated.key_flow.cipher_ops import CipherOps
+from federated.key_flow.graph_taint import NOTHING_KEPT
 from federated.key_flow.labels import Label
+from federated.key_flow.taint_values import Number, fixed_point
+from federated.key_flow.taint_walk import Walk
 from federated.round import drawing
 from selenc_tf.lattice import codec, device_per_client, message, scales
 from tests.federated import rounds
@@ -584,6 +587,198 @@ def test_the_cohort_is_as_large_as_the_server_says_it_is():
     one = np.zeros(CODES.shape, CODES.dtype)
     with pytest.raises(TypeError, match=r"int64\[3\].*found the shape \(1,\)"):
         alone([one] * 3)
+
+
+# --- What runs while secrets wait --------------------------------------------------------
+
+
+def layer_of(codes):
+    image = tf.reshape(tf.cast(codes[0, :1], tf.float32), [1, 1, 1, 1])
+    return tf.nn.depthwise_conv2d(image, image, [1, 1, 1, 1], "SAME")[0, 0, 0, 0]
+
+
+def of_the_next_client(codes):
+    """Two graphs of one map: the second client's layer runs behind the first's message."""
+    layer, sealed = tf_comp(layer_of, CODES), tf_comp(seal, CODES)
+
+    @tff.federated_computation(CODES)
+    def both(codes):
+        return layer(codes), sealed(codes)
+
+    return send(tff.federated_map(both, codes)[0])
+
+
+def of_the_next_element(codes):
+    """Likewise, of a client alone: the operator of a fold runs for each element."""
+    sealed = tf_comp(lambda codes: tf.size(seal(codes).blocks), CODES)
+    layer = tf_comp(layer_of, CODES)
+    add = tf_comp(
+        lambda one, two, size: one + two + tf.cast(size, tf.float32),
+        np.float32,
+        np.float32,
+        np.int32,
+    )
+    zero = tf_comp(lambda: tf.constant(0.0))()
+
+    @tff.federated_computation(np.float32, CODES)
+    def step(total, codes):
+        return add(total, layer(codes), sealed(codes))
+
+    @tff.federated_computation(tff.SequenceType(CODES))
+    def fold(sequence):
+        return tff.sequence_reduce(sequence, zero, step)
+
+    rows = mapped(lambda codes: tf.data.Dataset.from_tensors(codes).repeat(2), codes)
+    return send(tff.federated_map(fold, rows))
+
+
+def read_later(read):
+    """Of a data set that was made before anything is encrypted, and is read afterwards."""
+
+    def layer_later(codes):
+        rows = mapped(
+            lambda codes: tf.data.Dataset.from_tensors(codes).map(layer_of), codes
+        )
+        made = mapped(seal, codes)
+        return read(rows), stacked(made.blocks)
+
+    return layer_later
+
+
+def summed(rows):
+    @tff.federated_computation(rows.type_signature.member)
+    def read(sequence):
+        return tff.sequence_sum(sequence)
+
+    return send(tff.federated_map(read, rows))
+
+
+def folded(rows):
+    add = tf_comp(lambda one, two: one + two, np.float32, np.float32)
+    zero = tf_comp(lambda: tf.constant(0.0))()
+
+    @tff.federated_computation(rows.type_signature.member)
+    def read(sequence):
+        return tff.sequence_reduce(sequence, zero, add)
+
+    return send(tff.federated_map(read, rows))
+
+
+def aggregated_as_it_is(rows):
+    element = rows.type_signature.member
+    count = tf_comp(
+        lambda total, rows: rows.reduce(total, lambda a, b: a + b), np.float32, element
+    )
+    add = tf_comp(lambda one, two: one + two, np.float32, np.float32)
+    end = tf_comp(lambda total: total, np.float32)
+    return tff.federated_aggregate(
+        rows, tf_comp(lambda: tf.constant(0.0))(), count, add, end
+    )
+
+
+LAYERS_MEANWHILE = {
+    "of the next client": (of_the_next_client, "while the node `depthwise`"),
+    "of the next element": (of_the_next_element, "while the node `depthwise`"),
+    "in a sum": (read_later(summed), "while `sequence_sum` reads a sequence"),
+    "in a fold": (read_later(folded), "while `sequence_reduce` reads a sequence"),
+    "in an aggregation": (
+        read_later(aggregated_as_it_is),
+        "while `federated_aggregate` reads a sequence",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS_MEANWHILE)
+def test_no_layer_runs_while_a_secret_waits(name):
+    wire, words = LAYERS_MEANWHILE[name]
+    computation = tff.federated_computation(wire, tff.FederatedType(CODES, tff.CLIENTS))
+    texts = [str(one) for one in key_flow.analyse(computation).violations]
+    assert any(words in text for text in texts), texts
+
+
+# --- What TFF calls once for each client or element --------------------------------------
+
+
+def fold_of_releases(state_is_placed):
+    """A secret that is released anew for each element, to other cohorts, by a fold."""
+    numbers = tff.SequenceType(np.int64)
+
+    @tff.federated_computation(tff.FederatedType(CODES, tff.CLIENTS), numbers)
+    def made_of(codes, sequence):
+        made = mapped(seal, codes)
+        nonce = tff.federated_eval(tf_comp(drawing.draw), tff.CLIENTS)
+        cohort = tff.federated_broadcast(listed(nonce))
+        total = secure(mapped(release, made.secret, nonce, cohort))
+        zero = total if state_is_placed else tf_comp(lambda: tf.constant(7))()
+
+        @tff.federated_computation(zero.type_signature, np.int64)
+        def step(so_far, number):
+            del number
+            again = secure(mapped(release, made.secret, nonce, cohort))
+            if state_is_placed:
+                return mapped(lambda one, two: one + two, so_far, again)
+            counted = tf_comp(lambda so_far: so_far - 1, np.int32)
+            return counted(so_far), again
+
+        if not state_is_placed:
+
+            @tff.federated_computation(np.int32, np.int64)
+            def first(so_far, number):
+                return step(so_far, number)[0]
+
+            return total, tff.sequence_reduce(sequence, zero, first)
+        return tff.sequence_reduce(sequence, zero, step)
+
+    return made_of
+
+
+def test_a_fold_has_no_state_of_other_parties():
+    with pytest.raises(NotImplementedError, match="which has a place"):
+        key_flow.analyse(fold_of_releases(True))
+
+
+def test_an_aggregation_has_no_state_of_other_parties():
+    @tff.federated_computation(tff.FederatedType(CODES, tff.CLIENTS))
+    def made_of(codes):
+        secret = mapped(seal, codes).secret
+        state = secret.type_signature
+
+        @tff.federated_computation(state, CODES)
+        def step(so_far, codes):
+            del codes
+            return so_far
+
+        @tff.federated_computation(state, state)
+        def merge(one, two):
+            del two
+            return one
+
+        @tff.federated_computation(state)
+        def report(so_far):
+            del so_far
+            return tf_comp(lambda: tf.constant(0))()
+
+        return tff.federated_aggregate(codes, secret, step, merge, report)
+
+    with pytest.raises(NotImplementedError, match="which has a place"):
+        key_flow.analyse(made_of)
+
+
+def test_what_is_called_for_each_element_moves_nothing_between_parties():
+    """By a value from outside of the function, whose type does not show it.
+
+    The compiler takes away what nobody reads, so this is the computation before it.
+    """
+    block = fold_of_releases(False).to_building_block()
+    walk = Walk(CipherOps.of(CIPHER), NOTHING_KEPT)
+    with pytest.raises(NotImplementedError, match="to move nothing between parties"):
+        walk.run(block)
+
+
+def test_a_number_that_a_step_makes_is_none_of_the_computation():
+    start = Number(7)
+    kept = fixed_point(start, tff.TensorType(np.int32), lambda so_far: dict(so_far))
+    assert not isinstance(kept, Number)
 
 
 # --- Our own processes -------------------------------------------------------------------
