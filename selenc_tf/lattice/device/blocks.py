@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from selenc_tf.lattice.device import chacha20, entropy, rlwe
+from selenc_tf.lattice.device import chacha20, entropy, field_words, rlwe
 
 _SEEDS = 0x53454544  # "SEED": what the key stream is for.
 _COLUMN = 32
@@ -128,14 +128,20 @@ class Blocks:
         Returns:
           int64 [B, v N].
         """
+        one = self._one
 
-        def of_one(given: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-            public, sent = given
-            total = self._unpacked(sent)[..., tf.newaxis]
-            fields = self._one.open(secret, public[..., tf.newaxis], total)
-            return tf.reshape(fields, [self.num_slots])
+        def phase(given: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+            public, total = (polynomial[..., tf.newaxis] for polynomial in given)
+            return one.phase(secret, public, total)
 
-        return tf.map_fn(of_one, (publics, words), fn_output_signature=tf.int64)
+        def fields(digits: tf.Tensor) -> tf.Tensor:
+            return tf.reshape(one.fields(digits), [self.num_slots])
+
+        # Part by part: in one pass XLA computes each once more for all that needs it.
+        totals = self.unpack(words)
+        phases = tf.map_fn(phase, (publics, totals), fn_output_signature=tf.uint32)
+        digits = tf.map_fn(one.digits, phases)
+        return tf.map_fn(fields, digits, fn_output_signature=tf.int64)
 
     def open_in_round(
         self,
@@ -175,11 +181,12 @@ class Blocks:
         Returns:
           Like `polynomials`.
         """
-        return tf.map_fn(
-            lambda given: self.scheme.add(given[0], self._unpacked(given[1])),
-            (polynomials, words),
+        total = tf.map_fn(
+            lambda given: self.scheme.add(given[0], self._rows(given[1])),
+            (tf.reshape(polynomials, [-1, *self._row_shape]), words),
             fn_output_signature=tf.uint32,
         )
+        return tf.reshape(total, polynomials.shape)
 
     def add_polynomials(self, one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
         """The sum of polynomials: uint32 [B, P, N], below p."""
@@ -231,7 +238,9 @@ class Blocks:
 
     def unpack(self, words: tf.Tensor) -> tf.Tensor:
         """The inverse of `pack`; what is no residue is made one."""
-        return tf.map_fn(self._unpacked, words)
+        chosen = self.scheme.parameters
+        rows = tf.map_fn(self._rows, words)
+        return tf.reshape(rows, [-1, len(chosen.primes), chosen.degree])
 
     def _masked(
         self,
@@ -267,11 +276,22 @@ class Blocks:
         """The a of a seed: uint32 [P, N]."""
         return self._one.public(seed, 0)[..., 0]
 
-    def _unpacked(self, words: tf.Tensor) -> tf.Tensor:
-        """A polynomial: uint32 [`half_words`] to [P, N]."""
+    def _rows(self, words: tf.Tensor) -> tf.Tensor:
+        """A polynomial, in rows as its words are: uint32 [`half_words`] to `_row_shape`.
+
+        XLA's loops over these are long and even. Over [P, N] they find out of every
+        coefficient which row it is in.
+        """
         chosen = self.scheme.parameters
-        shape = [chosen.prime_bits, len(chosen.primes), -1]
-        return self._one.unpack(tf.reshape(words, shape))[..., 0]
+        shape = [chosen.prime_bits, len(chosen.primes), chosen.degree // _COLUMN]
+        by_prime = tf.transpose(tf.reshape(words, shape), [1, 0, 2])
+        return chosen.moduli.once(field_words.unpack(by_prime, chosen.prime_bits, 1))
+
+    @property
+    def _row_shape(self) -> list[int]:
+        """Of a polynomial, coefficient i in row i // (N / 32)."""
+        chosen = self.scheme.parameters
+        return [len(chosen.primes), _COLUMN, chosen.degree // _COLUMN]
 
     def _numbers(self, group: tf.Tensor) -> tf.Tensor:
         """The numbers of a group's blocks in the message: int32 [B]."""

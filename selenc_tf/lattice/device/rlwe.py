@@ -202,20 +202,67 @@ class Rlwe:
         Returns:
           int64 [v, N, B], the sums of the codes. With another secret: uniform numbers.
         """
+        return self.fields(self.digits(self.phase(secret, public, total)))
+
+    def phase(
+        self, secret: tf.Tensor, public: tf.Tensor, total: tf.Tensor
+    ) -> tf.Tensor:
+        """The first part of opening: noise and sums of codes, moved so as to be positive.
+
+        The parts are apart for who works on one chunk after the other: XLA would compute
+        each part once more for every digit or field that is made of it.
+
+        Args:
+          secret: As of `open`.
+          public: Likewise.
+          total: Likewise.
+
+        Returns:
+          uint32 [P, N, B], below p.
+        """
         parameters, moduli = self.parameters, self.parameters.moduli
         product = moduli.multiply(public, secret[..., tf.newaxis])
         masks = moduli.multiply(
             parameters.transform.backward(product),
             tf.constant(parameters.transform.scale[..., None]),
         )
-        half = 1 << (parameters.width - 1)
-        halves = sum(half << (parameters.width * j) for j in range(parameters.fields))
         # So that neither noise nor any field is negative.
+        halves = sum(
+            self._half << (parameters.width * j) for j in range(parameters.fields)
+        )
         shift = parameters.plaintext_modulus * parameters.max_noise + halves
         offset = moduli.column([2 * p + shift % p for p in parameters.primes])
-        positive = moduli.canonical(total + (offset - masks))
-        limbs = self._lowest_limbs(self._digits(positive))
-        return self._fields_of(limbs) - half
+        return moduli.canonical(total + (offset - masks))
+
+    def digits(self, phase: tf.Tensor) -> tf.Tensor:
+        """The second part of opening: Garner's mixed-radix digits.
+
+        y = d_0 + d_1 p_0 + d_2 p_0 p_1 + ...
+
+        Args:
+          phase: uint32 [P, N, B], below p, y by its residues.
+
+        Returns:
+          uint32 [P, N, B], digit j below p_j.
+        """
+        return tf.stack(self._digits(phase))
+
+    def fields(self, digits: tf.Tensor) -> tf.Tensor:
+        """The last part of opening: the fields of numbers with these digits.
+
+        Args:
+          digits: uint32 [P, N, B].
+
+        Returns:
+          int64 [v, N, B], the sums of the codes.
+        """
+        limbs = self._lowest_limbs(tf.unstack(digits))
+        return self._fields_of(limbs) - self._half
+
+    @property
+    def _half(self) -> int:
+        """Half of what a field holds."""
+        return 1 << (self.parameters.width - 1)
 
     def pack(self, ciphertext: tf.Tensor) -> tf.Tensor:
         """A chunk as it is sent.
@@ -258,14 +305,7 @@ class Rlwe:
         return moduli.column(moduli.in_montgomery_form([number % p for p in primes]))
 
     def _digits(self, values: tf.Tensor) -> list[tf.Tensor]:
-        """Garner's mixed-radix digits: y = d_0 + d_1 p_0 + d_2 p_0 p_1 + ...
-
-        Args:
-          values: uint32 [P, N, B], below p.
-
-        Returns:
-          P of uint32 [N, B], digit j below p_j.
-        """
+        """P of uint32 [N, B]: see `digits`."""
         primes = self.parameters.primes
         digits: list[tf.Tensor] = []
         for index, prime in enumerate(primes):
