@@ -11,9 +11,9 @@ takes the right sum and refuses the others, each for its reason.
 Which key a message is under shows in its context too (`key_check`). The server cannot
 know the right key, so of the sums of this round that with the most uploads is taken.
 
-Ciphertexts are kept as they came and added `_BATCH` at a time: each is parsed once, and
-the sum is not serialised again for every client. Where there are several sums, each
-upload is added as it comes.
+Ciphertexts are kept as they came, each in a place of its own, and added `_BATCH` at a
+time: each is copied and parsed once, and the sum is not serialised again for every client.
+Where there are several sums, each upload is added as it comes.
 """
 
 from typing import NamedTuple
@@ -42,14 +42,17 @@ class Sum(NamedTuple):
       context: int64 [9]; zeros before the first upload.
       visible_sum: float32 [n - m], empty before the first upload.
       weight_sum: float32.
-      pending: string [p, b], blocks that are still to be added; p is at most `_BATCH`.
+      pending: `_BATCH` of string [b], messages that are still to be added; free places,
+        string [0], are behind them.
+      held: int32, how many of them there are.
       nonces: int64 [k], of the uploads.
     """
 
     context: tf.Tensor
     visible_sum: tf.Tensor
     weight_sum: tf.Tensor
-    pending: tf.Tensor
+    pending: tuple[tf.Tensor, ...]
+    held: tf.Tensor
     nonces: tf.Tensor
 
 
@@ -162,7 +165,8 @@ def collect(collected: Collected, upload: Upload, rules: Rules) -> Collected:
         context=tf.stack(message.header_of(upload.ciphertext).context),
         visible_sum=upload.plain,
         weight_sum=upload.weight,
-        pending=message.blocks_of(upload.ciphertext)[tf.newaxis],
+        pending=(message.blocks_of(upload.ciphertext), *_free(_BATCH - 1)),
+        held=tf.constant(1),
         nonces=upload.nonce[tf.newaxis],
     )
     counted = _refuse(collected, verdict, tf.cast(~idle & ~taken, tf.int32))
@@ -202,6 +206,11 @@ def join(left: Collected, right: Collected, rules: Rules) -> Collected:
         parallel_iterations=1,
     )
     return _any_lengths(joined)
+
+
+def pending_rows(one: Sum) -> tf.Tensor:
+    """The messages of a sum that are still to be added: string [p, b]."""
+    return _rows(one.pending, one.held)
 
 
 def settle(collected: Collected, expected: Context, rules: Rules) -> Settled:
@@ -333,22 +342,44 @@ def _added(there: Sum, one: Sum, limit: tf.Tensor, engine: Engine) -> Sum:
         lambda: tf.zeros_like(one.visible_sum),
         lambda: there.visible_sum,
     )
-    # Before the first upload there are no rows, of a length not yet known.
-    rows = tf.reshape(
-        there.pending, [tf.shape(there.pending)[0], tf.shape(one.pending)[1]]
-    )
-    pending = tf.concat([rows, one.pending], axis=0)
+    held = there.held + one.held
+    full = held >= limit
+
+    def added() -> tuple[tf.Tensor, ...]:
+        total = engine.cipher.add(_rows((*there.pending, *one.pending), held))
+        return (total, *_free(_BATCH - 1))
+
+    def beside() -> tuple[tf.Tensor, ...]:
+        places: tuple[tf.Tensor, ...] = tf.switch_case(
+            there.held,
+            [
+                lambda used=used: (
+                    *there.pending[:used],
+                    *one.pending[: _BATCH - used],
+                )
+                for used in range(_BATCH)
+            ],
+        )
+        return places
+
     return Sum(
         context=one.context,
         visible_sum=so_far + one.visible_sum,
         weight_sum=there.weight_sum + one.weight_sum,
-        pending=tf.cond(
-            tf.shape(pending)[0] >= limit,
-            lambda: engine.cipher.add(pending)[tf.newaxis],
-            lambda: pending,
-        ),
+        pending=tf.cond(full, added, beside),
+        held=tf.where(full, 1, held),
         nonces=tf.concat([there.nonces, one.nonces], axis=0),
     )
+
+
+def _rows(places: tuple[tf.Tensor, ...], held: tf.Tensor) -> tf.Tensor:
+    """What stands in places, `held` of which are not free: string [held, b]."""
+    blocks = tf.concat(places, axis=0)
+    return tf.reshape(blocks, [held, tf.size(blocks) // tf.maximum(held, 1)])
+
+
+def _free(count: int) -> tuple[tf.Tensor, ...]:
+    return (tf.zeros([0], tf.string),) * count
 
 
 def _refuse(collected: Collected, verdict: tf.Tensor, count: tf.Tensor) -> Collected:
@@ -361,7 +392,8 @@ def _nothing() -> Sum:
         context=tf.zeros([_CONTEXT_FIELDS], tf.int64),
         visible_sum=tf.zeros([0], tf.float32),
         weight_sum=tf.constant(0.0),
-        pending=tf.zeros([0, 0], tf.string),
+        pending=_free(_BATCH),
+        held=tf.constant(0),
         nonces=tf.zeros([0], tf.int64),
     )
 
@@ -383,6 +415,7 @@ def _any_length(one: Sum) -> Sum:
         context=tf.ensure_shape(one.context, [_CONTEXT_FIELDS]),
         visible_sum=forget(one.visible_sum, [None]),
         weight_sum=one.weight_sum,
-        pending=forget(one.pending, [None, None]),
+        pending=tuple(forget(place, [None]) for place in one.pending),
+        held=tf.ensure_shape(one.held, []),
         nonces=forget(one.nonces, [None]),
     )

@@ -104,7 +104,7 @@ def add_ciphertexts(collected: Collected, expected: Context, rules: Rules) -> Ci
         ),
     ]
     with tf.control_dependencies([op for op in checks if op is not None]):
-        pending = tf.identity(total.pending)
+        pending = tf.identity(collecting.pending_rows(total))
     return CipherSum(
         visible_sum=total.visible_sum,
         ciphertext=message.assemble(

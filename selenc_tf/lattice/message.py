@@ -157,12 +157,12 @@ def judge(message: tf.Tensor, block_bytes: int, expected: Expected) -> tf.Tensor
       int32, a `Refusal`; `ACCEPTED` if there is none.
     """
     found = header_of(message)
-    blocks = blocks_of(message)
-    hashes = fingerprints(blocks)
+    # Numbers of all that is there, cut: the blocks themselves would be copied.
+    hashes = fingerprints(message)[1:]
     intact = tf.equal(found.checksum, _checksum(found, hashes))
     ours = tf.equal(found.magic, header_lib.MAGIC)
-    lengths = tf.strings.length(blocks)
-    missing = (tf.size(blocks, tf.int64) < found.blocks) | tf.reduce_any(
+    lengths = tf.strings.length(message)[1:]
+    missing = (tf.size(hashes, tf.int64) < found.blocks) | tf.reduce_any(
         lengths < block_bytes
     )
     no_header = tf.strings.length(_first(message)) < header_lib.NUM_BYTES
@@ -174,13 +174,13 @@ def judge(message: tf.Tensor, block_bytes: int, expected: Expected) -> tf.Tensor
         # How many blocks there should be, only a header of ours can tell.
         Refusal.TRUNCATED: no_header | (ours & missing),
         Refusal.FOREIGN: ~ours,
-        Refusal.REORDERED: ~intact & same_content & (tf.size(blocks) > 1) & ~surplus,
+        Refusal.REORDERED: ~intact & same_content & (tf.size(hashes) > 1) & ~surplus,
         Refusal.CORRUPTED: ~intact | ~same_content | surplus,
         **differences(found.context, expected.context),
         Refusal.WRONG_SUMMANDS: tf.not_equal(found.summands, expected.summands),
         Refusal.MISPLACED: tf.not_equal(found.first_block, expected.first_block)
         | tf.not_equal(found.blocks, expected.blocks)
-        | tf.not_equal(tf.size(blocks, tf.int64), expected.blocks),
+        | tf.not_equal(tf.size(hashes, tf.int64), expected.blocks),
     }
     # No cipher of this version sends a seed: the message is of another one.
     findings[Refusal.WRONG_PARAMETERS] |= tf.reduce_any(
