@@ -148,7 +148,8 @@ def judge(times: Sequence[Times], memories: Sequence[Memory | None]) -> list[Ver
             verdicts.append(
                 Verdict(
                     num_values=memory.num_values,
-                    what=f"{item.side.name}: peak memory beyond the input, in messages",
+                    what=f"{item.side.name}: peak memory beyond the input, in messages, "
+                    "once programs are compiled",
                     kind="memory",
                     ratio=ratio,
                     low=ratio,

@@ -141,7 +141,7 @@ def results_csv(results: Sequence[Result]) -> str:
             row += [min(stage.seconds), max(stage.seconds)]
             row.append(statistics.median(stage.cpu_seconds))
         row += [times.max_error, times.side.max_error]
-        row += ["", "", ""] if memory is None else list(memory)
+        row += [""] * len(Memory._fields) if memory is None else list(memory)
         lines.append(row)
     return to_csv(lines)
 
@@ -162,7 +162,8 @@ def _cpu_per_million(stage: Stage) -> float:
 
 
 def _memory(memory: Memory) -> str:
-    return (
-        f"{memory.peak_bytes / memory.message_bytes:.2f}x of "
-        f"{memory.message_bytes / 1e6:,.1f} MB"
+    later, first = (
+        peak / memory.message_bytes
+        for peak in (memory.peak_bytes, memory.first_peak_bytes)
     )
+    return f"{later:.2f}x, first {first:.2f}x, of {memory.message_bytes / 1e6:,.1f} MB"

@@ -142,7 +142,8 @@ def test_peak_memory_is_that_of_encrypting():
     assert found.message_bytes == side.seal_and_count(tf.zeros([size]))
     # What does not grow with the vector still weighs at this size: chunks, and what is
     # compiled for full ones.
-    assert found.message_bytes < found.peak_bytes < 3 * found.message_bytes + 80e6
+    for peak in (found.peak_bytes, found.first_peak_bytes):
+        assert found.message_bytes < peak < 3 * found.message_bytes + 80e6
 
 
 def test_bars_compare_medians_and_turns():
@@ -153,7 +154,7 @@ def test_bars_compare_medians_and_turns():
     theirs = timing.Times(
         side._replace(name=side_lib.PEERS), SIZE, 1150, slow, slow, slow, 0.0
     )
-    memory = memory_lib.Memory(SIZE, 301, 100)
+    memory = memory_lib.Memory(SIZE, 301, 100, 999)
     client, bytes_, *_, last = bars.judge([ours, theirs], [memory, None])
     assert (client.ratio, client.low, client.high) == (11.5, 11.5, 15.0)
     assert not client.met and bytes_.met and bytes_.ratio == 11.5
