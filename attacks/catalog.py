@@ -188,6 +188,13 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
             finds_numbers=True,
             one_example=True,
         ),
+        "deep_signs": Entry(
+            "attacks.continuous.features.deep_signs:build_deep_signs",
+            kinds=ANY,
+            finds_numbers=True,
+            needs=_PUBLIC,
+            one_example=True,
+        ),
         "layer_peeling": Entry(
             "attacks.pictures.peeling.layer_peeling:build_layer_peeling",
             inputs=words.PICTURES,

@@ -96,17 +96,11 @@ def _cut(
         # A path around the layer: its input does not determine the outputs.
         return None
     lower = keras.Model(graph.inputs, call.input)
-    run_lower, run_upper = _stateless(model, lower), _stateless(model, upper)
-    task, scale = model.task, model.value_range
-    several = not isinstance(task.inputs, tf.TensorSpec)
+    run_lower, run_upper = stateless(model, lower), stateless(model, upper)
+    task = model.task
 
     def below(weights: Weights, inputs: tf.Tensor) -> tf.Tensor:
-        own = inputs
-        if not scale.is_unit:
-            low, high = (tf.cast(bound, inputs.dtype) for bound in scale)
-            own = low + inputs * (high - low)
-        parts = joining.split(task.inputs, own) if several else own
-        return run_lower(weights, tf.nest.flatten(parts))
+        return run_lower(weights, own_inputs(model, inputs))
 
     def above(weights: Weights, values: tf.Tensor) -> tf.Tensor:
         # `from_task` has made sure of one output.
@@ -149,7 +143,7 @@ def _halves(
         # What its activation makes of logits is the loss's business.
         return into, lambda _, values: values
     try:
-        run = _stateless(model, keras.Model(output, outputs))
+        run = stateless(model, keras.Model(output, outputs))
     except ValueError:
         return into, None
 
@@ -160,10 +154,38 @@ def _halves(
     return into, after
 
 
-def _stateless(
+def own_inputs(model: functional.FunctionalModel, inputs: tf.Tensor) -> list[tf.Tensor]:
+    """Examples as the Keras model takes them.
+
+    Args:
+      model: The model.
+      inputs: [b, *input_shape] in [0, 1].
+
+    Returns:
+      Its inputs, one after the other, in its own units.
+    """
+    own, scale = inputs, model.value_range
+    if not scale.is_unit:
+        low, high = (tf.cast(bound, inputs.dtype) for bound in scale)
+        own = low + inputs * (high - low)
+    several = not isinstance(model.task.inputs, tf.TensorSpec)
+    parts = joining.split(model.task.inputs, own) if several else own
+    found: list[tf.Tensor] = tf.nest.flatten(parts)
+    return found
+
+
+def stateless(
     model: functional.FunctionalModel, part: keras.Model
-) -> Callable[[Weights, list[tf.Tensor]], tf.Tensor]:
-    """A part of the model as a function of the whole model's weights."""
+) -> Callable[[Weights, list[tf.Tensor]], Any]:
+    """A part of the model as a function of the whole model's weights.
+
+    Args:
+      model: The model.
+      part: A model of the same layers.
+
+    Returns:
+      `(weights, inputs of the part) -> its outputs`, in inference mode.
+    """
     whole, places = model.keras_model, model.task.places
     index = {id(one): at for at, one in enumerate(whole.trainable_variables)}
     trained = [index[id(one)] for one in part.trainable_variables]

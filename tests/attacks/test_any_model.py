@@ -28,7 +28,7 @@ SLOW = {
     *("imputation", "learned_inverter", "learned_start"),
 }
 """Tried on one kind of model only."""
-OF_RELUS = {"activation_signs"}
+OF_RELUS = {"activation_signs", "deep_signs"}
 """Refuse the sigmoids of `row_model`; `test_activation_signs.py` has rows for them."""
 
 

@@ -265,3 +265,16 @@ def test_bad_arguments_are_refused():
         of({"mean": baselines.build_mean_picture()}, rehearsals=-1)
     with pytest.raises(ValueError, match="`members` must name at least one"):
         of({})
+
+
+def test_a_mask_that_says_all_of_a_convolution_is_believed():
+    """`deep_signs`, on the victim's message and on those that are played."""
+    model = victims.tiny_convolution("relu", "same")
+    vector = victims.gradient(model, victims.tiny_pictures(1), (1,))
+    pictures = victims.tiny_pictures(30, seed=5)
+    public = knowledge.PublicExamples(pictures, np.arange(30) % 3)
+    known = knowledge.Knowledge(model, public_examples=public)
+    names = ("deep_signs", "idlg", "mean_picture")
+    view = victims.view_of(model, [vector], vector != 0)
+    found = of({name: member(name) for name in names})(view, known, SEED)
+    assert (found.choice.name, found.choice.by) == ("deep_signs", "rehearsal")

@@ -1,9 +1,7 @@
 """Which units of a first dense layer a ReLU silenced, from entries and from the mask.
 
 A silent unit has zeros in its row of the next kernel's gradient, and in its column of its
-own kernel's. An entry that is not zero says the contrary. A mask that hides the largest
-entries says as much by what it hides: zeros come last, those of lower index first, so that
-behind the first visible zero of a tensor every hidden entry is none.
+own kernel's (`layer_signs.py`).
 """
 
 from typing import NamedTuple
@@ -13,18 +11,11 @@ import numpy as np
 
 from attacks import knowledge as knowledge_lib
 from attacks import target as target_lib
-from attacks.continuous.analytic import completed_target
+from attacks.continuous.features import layer_signs
 from attacks.structure import dense_layers as dense_lib
 from attacks.structure import graph as graph_lib
 from attacks.structure import network as network_lib
 from selenc_tf.models import functional
-
-_BY_CHANCE = 20.0
-"""Hidden entries that silent units had at least to have by chance, for none of them to
-say that the mask follows the message: else one in exp(20) masks by lot would do so."""
-
-_FEW = 0.01
-"""Share of those that may be hidden all the same: products that float32 makes zero."""
 
 
 class Rectified(NamedTuple):
@@ -107,58 +98,6 @@ def read(target: target_lib.Target, found: Rectified) -> UnitSigns:
     Returns:
       The signs, of those units that something visible speaks for.
     """
-    plain = np.where(target.visible, target.plain, np.float32(0)).astype(np.float64)
-    on, silent = _evidence(plain, target.visible, found)
-    # The mask's word, tried: hidden entries behind the first visible zero as ones. Tensor
-    # by tensor, as a policy may share out what it hides.
-    late = np.zeros_like(target.visible)
-    for part in (found.layer.kernel, found.layer.bias, found.following.kernel):
-        if part is not None:
-            zeros = target.visible[part] & (plain[part] == 0)
-            late[part] = np.maximum.accumulate(zeros)
-    hidden = late & ~target.visible
-    guess_on, guess_silent = _evidence(
-        np.where(hidden, 1.0, plain), target.visible | hidden, found
-    )
-    follows = _follows(hidden, late, guess_silent, found)
-    if follows:
-        on, silent = guess_on, guess_silent
-    # Zero may be a product too small for float32; another number is never zero.
-    signs = np.where(on, 1, np.where(silent, -1, 0)).astype(np.int8)
-    return UnitSigns(signs, follows)
-
-
-def _evidence(
-    values: np.ndarray, known: np.ndarray, found: Rectified
-) -> tuple[np.ndarray, np.ndarray]:
-    """Units with an entry that is not zero, and with a zero that their silence explains."""
-    below = completed_target.read_layer(values, known, found.layer)
-    above = completed_target.read_layer(values, known, found.following)
-    rows, rows_known = above.values[:-1], above.known[:-1]
-    on = np.any(below.values != 0, axis=0) | np.any(rows != 0, axis=1)
-    # A zero says nothing where an input, or a derivative above, is zero itself.
-    derived = np.any(above.values != 0, axis=0)
-    inputs = np.any(below.values != 0, axis=1)
-    inputs[-1] = inputs.any()
-    silent = np.any(rows_known & (rows == 0) & derived, axis=1)
-    silent |= np.any(below.known & (below.values == 0) & inputs[:, np.newaxis], axis=0)
-    return on, silent
-
-
-def _follows(
-    hidden: np.ndarray, late: np.ndarray, silent: np.ndarray, found: Rectified
-) -> bool:
-    """Whether no silent unit has hidden entries, though chance would have hidden some."""
-    by_chance, there = 0.0, 0
-    below, above = (
-        completed_target.read_layer(hidden.astype(np.float64), late, layer)
-        for layer in (found.layer, found.following)
-    )
-    for values, inside in (
-        (below.values, below.known),
-        (above.values[:-1].T, above.known[:-1].T),
-    ):
-        share = float(np.sum(values)) / max(int(np.count_nonzero(inside)), 1)
-        by_chance += share * int(np.count_nonzero(inside[:, silent]))
-        there += int(np.count_nonzero(values[:, silent]))
-    return by_chance >= _BY_CHANCE and there <= _FEW * by_chance
+    shown = layer_signs.Shown(found.layer, found.following)
+    read_off = layer_signs.read(target, (shown,))
+    return UnitSigns(read_off.signs[0], read_off.by_mask)
