@@ -39,7 +39,9 @@ FEWEST = 8
 
 FEWEST_EXAMPLES = 8
 
-_STEPS = 300
+_ITERATIONS = 60
+_STEPS = 5
+"""Of an iteration, in the search and in the walk: they are gradients by an example."""
 _COLDEST = (0.025, 0.05)
 """t at the end (`sign_energy.py`). Colder ones were better only where walls are steep
 (trained networks), warmer ones never, on the FedAvg CNN and digits."""
@@ -52,7 +54,7 @@ _CHUNK = 100
 _AT_ZERO = 2.0
 """`sign_energy.Signs.tolerance` of units that, silent, mostly are at zero itself."""
 
-_DEFAULT_EFFORT = effort_lib.Effort(restarts=1, max_iterations=_STEPS)
+_DEFAULT_EFFORT = effort_lib.Effort(restarts=1, max_iterations=_ITERATIONS)
 
 
 def build_deep_signs(
@@ -65,8 +67,7 @@ def build_deep_signs(
 
     Args:
       source: One client's message by its index, or "aggregate".
-      effort: `max_iterations` bounds the steps of the search; more than 300 are not
-        taken.
+      effort: `max_iterations`, of five steps each; more than 60 are not taken.
       programs: What is compiled already, shared with other attacks; None for its own.
 
     Returns:
@@ -100,9 +101,9 @@ def build_deep_signs(
                 f"units of the layers {names}, but it does of {count}."
             )
         weights = tuple(np.asarray(one, np.float32) for one in view.weights)
-        steps = min(effort.max_iterations, _STEPS)
+        iterations = min(effort.max_iterations, _ITERATIONS)
         example, near = _searched(
-            compiled, weights, public.examples, signs, steps, seed
+            compiled, weights, public.examples, signs, _STEPS * iterations, seed
         )
         images = np.clip(example, 0, 1).astype(np.float32)
         images = images.reshape(1, *model.input_shape)
@@ -114,7 +115,7 @@ def build_deep_signs(
             labels = np.array([np.bincount(public.labels[near]).argmax()])
         return closed_form.report(
             view, target, knowledge, images, labels, label_source, "prior", count, began
-        )._replace(iterations=steps)
+        )._replace(iterations=iterations)
 
     return attack
 
@@ -280,6 +281,6 @@ def _scale(values: np.ndarray, channels: int) -> np.ndarray:
 
 def _tolerance(values: np.ndarray) -> float:
     """Without biases what sees a background of zeros is zero itself, and silent."""
-    silent = np.count_nonzero(values <= 0)
-    at_zero = np.count_nonzero(values == 0)
-    return _AT_ZERO if at_zero > 0.1 * max(silent, 1) else 0.0
+    silent = int(np.count_nonzero(values <= 0))
+    at_zero = int(np.count_nonzero(values == 0))
+    return _AT_ZERO if at_zero > 0.1 * silent else 0.0
