@@ -109,6 +109,26 @@ def test_few_public_examples_are_refused(thermometer):
         attack()(view, few, SEED)
 
 
+def test_examples_of_many_numbers_are_refused():
+    """Before a matrix of their number squared is made."""
+    inputs = keras.Input((5000,))
+    hidden = layers.Dense(9, activation="relu")(inputs)
+    model = functional.from_keras(keras.Model(inputs, layers.Dense(3)(hidden)))
+    pictures = np.zeros((9, 5000), np.float32)
+    told = knowledge.PublicExamples(pictures, np.zeros(9, np.int64))
+    view = victims.view_of(model, [np.zeros(model.spec.size, np.float32)])
+    with pytest.raises(knowledge.DoesNotApply, match=r"at most 4,096 .* got 5,000"):
+        attack()(view, knowledge.Knowledge(model, public_examples=told), SEED)
+
+
+def test_large_seeds(thermometer):
+    vector = victims.gradient(thermometer, victims.tiny_pictures(1), (1,))
+    view = victims.view_of(thermometer, [vector], vector != 0)
+    one = attack(effort=effort_lib.Effort(1, 5))
+    found = one(view, known(thermometer), (2**40, 2**62))
+    assert np.all(np.isfinite(found.examples))
+
+
 def test_effort_bounds_the_steps(thermometer):
     vector = victims.gradient(thermometer, victims.tiny_pictures(1), (1,))
     view = victims.view_of(thermometer, [vector], vector != 0)
