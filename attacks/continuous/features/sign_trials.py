@@ -1,7 +1,7 @@
 """The search for an example by signs, tried on public ones.
 
-How cold it should end, whether its end or the mean of a walk from there is better, and
-what the numbers that it finds are worth, shows where the truth is known: for some public
+How cold it should end, how much its end and the mean of a walk from there are worth, and
+what the numbers are that it finds, shows where the truth is known: for some public
 examples, which the rest of the search does without, by the signs of the same units.
 """
 
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from scipy import optimize
 
 from attacks.continuous.features import (
     calibration,
@@ -132,7 +133,7 @@ def search(
         axis=1,
     )
     true = public[plays].reshape(len(plays), -1).astype(np.float64)
-    return _best(examples[:-1], true, examples[-1]), nearest[-1]
+    return _combined(examples[:-1], true, examples[-1]), nearest[-1]
 
 
 class _Outputs(NamedTuple):
@@ -164,8 +165,11 @@ def _outputs(
     )
 
 
-def _best(played: np.ndarray, true: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """What did best of several ways, and as far as it is right.
+def _combined(played: np.ndarray, true: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """What several ways say together, each by how far it is right.
+
+    The weights are least squares without negative ones (Breiman, "Stacked Regressions",
+    Machine Learning 1996).
 
     Args:
       played: float64 [p, ways, d], what they made of examples that are known.
@@ -175,13 +179,12 @@ def _best(played: np.ndarray, true: np.ndarray, found: np.ndarray) -> np.ndarray
     Returns:
       float64 [d].
     """
-    ways = range(len(found))
-    fits = [calibration.fit(played[:, way], true) for way in ways]
-    errors = [
-        np.mean(np.square(fit(played[:, way]) - true)) for way, fit in enumerate(fits)
-    ]
-    best = int(np.argmin(errors))
-    return fits[best](found[best])
+    fits = [calibration.fit(played[:, way], true) for way in range(len(found))]
+    usual = [fit(played[:, way]).ravel() for way, fit in enumerate(fits)]
+    weights, _ = optimize.nnls(np.stack(usual, axis=1), true.ravel())
+    own = np.stack([fit(found[way]) for way, fit in enumerate(fits)])
+    combined: np.ndarray = weights @ own
+    return combined
 
 
 def _nearest(
