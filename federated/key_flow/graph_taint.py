@@ -296,7 +296,7 @@ class GraphTaint:
             drawn = self.kept.drawn | secret | self._late
             self.kept = self.kept._replace(drawn=drawn)
             return (_sized(ordinary(everything, self.kept.drawn)),)
-        if node.op in op_kinds.STATE:
+        if node.op in op_kinds.STATE and not op_kinds.keeps_handles(node):
             # When it happens shows in what others find there.
             self._put(everything | secret | self._late)
             return (_sized(ordinary(everything, self.kept.heap) | self.kept.heap),)

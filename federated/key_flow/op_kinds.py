@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.core.framework import types_pb2
 from tensorflow.python.framework import op_def_registry
 
 from federated.key_flow import call_options
@@ -78,15 +79,17 @@ RANDOM = frozenset(
     ).split()
 )
 
-# Resources that live in the process of one party. Nothing here touches a file.
+# Resources that live in the process of one party. Nothing here touches a file, and nothing
+# goes on when its graph has ended: an iterator with a name, or one that somebody has to
+# delete, would have threads that run the functions of its data set beside later graphs.
 STATE = frozenset(
     (
-        "AnonymousHashTable AnonymousIterator AnonymousIteratorV2 AnonymousIteratorV3 "
+        "AnonymousHashTable AnonymousIteratorV2 AnonymousIteratorV3 "
         "AnonymousMutableHashTable AnonymousRandomSeedGenerator "
         "AnonymousSeedGenerator AssignAddVariableOp AssignSubVariableOp "
         "AssignVariableOp DeleteIterator DeleteRandomSeedGenerator "
         "DeleteSeedGenerator DestroyResourceOp DisableCopyOnRead HashTableV2 "
-        "InitializeTableV2 IteratorGetNext IteratorGetNextAsOptional IteratorV2 "
+        "InitializeTableV2 IteratorGetNext IteratorGetNextAsOptional "
         "LookupTableExportV2 LookupTableFindV2 LookupTableImportV2 "
         "LookupTableInsertV2 LookupTableSizeV2 MakeIterator MutableHashTableV2 "
         "ReadVariableOp ResourceGather RngReadAndSkip RngSkip "
@@ -95,6 +98,21 @@ STATE = frozenset(
         "VariableShape"
     ).split()
 )
+
+ITERATORS = frozenset({"AnonymousIteratorV2", "AnonymousIteratorV3"})
+"""Of these, what ends when nobody holds its handle any more."""
+
+_HANDLES = (types_pb2.DT_VARIANT, types_pb2.DT_RESOURCE)
+
+
+def keeps_handles(node: Any) -> bool:
+    """Whether state has values that hold others: an iterator in a variable goes on."""
+    return any(
+        attribute.type in _HANDLES
+        or any(one in _HANDLES for one in attribute.list.type)
+        for attribute in node.attr.values()
+    )
+
 
 # Data sets in memory, with or without functions. `MapAndBatchDataset` is not here: where
 # its function fails for some elements it gives out places of a batch that nobody wrote.

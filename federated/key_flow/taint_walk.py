@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from federated.key_flow import op_kinds
 from federated.key_flow.cipher_ops import CipherOps
 from federated.key_flow.graph_taint import GraphTaint, Kept
 from federated.key_flow.labels import NO_OWN, SECRET, SHOWN, Label, Labels
@@ -66,9 +67,7 @@ class Walk:
         self._beside: dict[Violation, None] = {}
         self._holds_secret = False
         # Graphs that drew secrets of messages, and those whose secrets were released.
-        self._draws, self._lazy = 0, False
-        # What functions of sequences do, which is done when somebody reads the sequence.
-        self._late: dict[Violation, None] = {}
+        self._draws = 0
         self._released: set[Trace] = set()
         self._sources: dict[Source, None] = {}
         self._crossings: list[Crossing] = []
@@ -80,12 +79,9 @@ class Walk:
             parameter = type_spec.parameter
             result = result(None if parameter is None else of_leaf(parameter, plain()))
             type_spec = type_spec.result
-        self._keep_out(
-            result,
-            type_spec,
-            SECRET,
-            "among the computation's results",
-        )
+        place = "among the computation's results"
+        self._keep_out(result, type_spec, SECRET, place)
+        self._read_in(result, type_spec, f"a sequence {place} is read")
 
     def report(
         self, reads_key_path: bool, others: tuple[Violation, ...] = ()
@@ -95,7 +91,6 @@ class Walk:
             violations=(
                 *self._violations,
                 *(self._beside if self._holds_secret else ()),
-                *(self._late if self._draws else ()),
                 *others,
             ),
             to_server=self._in_direction(Direction.CLIENTS_TO_SERVER),
@@ -161,6 +156,7 @@ class Walk:
         )
         self.kept = taint.kept
         self._note_sites(taint)
+        self._note_iterators(block)
         left = (*outputs, self.kept.heap)
         kept = SECRET - {Label.OWN_SECRET}
         self._holds_secret |= any(labels & kept for labels in left)
@@ -210,7 +206,7 @@ class Walk:
             self._violations[found] = None
         self._released |= drawn
 
-    def fit(self, name: str, leaf_type: tff.Type, leaf: Leaf, width: Value) -> None:
+    def fit(self, name: str, leaf_type: tff.Type, leaf: Leaf, width: Leaf) -> None:
         """Reports a secure sum that may be too narrow for what is released.
 
         It fails, and names who sent what does not fit: that says something of one secret.
@@ -234,14 +230,15 @@ class Walk:
                 place = f"made or read {self._placement}, by the node `{site.node}`"
                 found = Violation(Label.KEY, place, "", site.op, (self._step,))
                 self._violations[found] = None
-        if (self._draws or self._lazy) and not taint.has_secret:
+        if self._draws and not taint.has_secret:
             for site in sorted(taint.strangers(waiting=True)):
                 place = (
                     f"in memory while the node `{site.node}` runs, of a kind that is not "
-                    "known to leave memory alone: compute it before messages are encrypted"
+                    "known to leave memory alone: compute it before messages are "
+                    "encrypted, in a map of its own"
                 )
                 found = Violation(Label.OWN_SECRET, place, "", site.op, (self._step,))
-                (self._late if self._lazy else self._violations)[found] = None
+                self._violations[found] = None
         for site in sorted(taint.strangers()):
             place = (
                 f"in memory while the node `{site.node}` runs, of a kind that no reading "
@@ -261,6 +258,23 @@ class Walk:
         for site, label in sorted(taint.exports, key=repr):
             place = f"leaving its graph through the node `{site.node}`"
             found = Violation(label, place, "", site.op, (self._step,))
+            self._violations[found] = None
+
+    def _note_iterators(self, block: Any) -> None:
+        """Reports a sequence that may hold an iterator, which then outlives its graph."""
+        made = block.type_signature.result
+        sequences = [
+            one for one in _leaf_types(made) if isinstance(one, tff.SequenceType)
+        ]
+        if sequences and any(
+            node.op in op_kinds.ITERATORS for node in _nodes(graph_of(block))
+        ):
+            place = (
+                "in memory while an iterator of an earlier graph goes on, as a sequence "
+                "that the graph gives out may hold it: iterate elsewhere, or by `reduce`"
+            )
+            text = sequences[0].compact_representation()
+            found = Violation(Label.KEY, place, "", text, (self._step,))
             self._violations[found] = None
 
     def _traced(self, labels: Labels, given: list[Leaf], origins: str) -> Leaf:
@@ -307,26 +321,23 @@ class Walk:
             call()
         return value
 
-    def read(self, name: str, uri: str, type_spec: tff.SequenceType) -> None:
-        """Reports a sequence that is read while secrets wait: its functions run then."""
-        if not (self._draws or self._lazy):
+    def read(self, value: Value, type_spec: tff.Type, uri: str) -> None:
+        """Reports a sequence that an intrinsic reads while secrets wait."""
+        self._read_in(value, type_spec, f"`{uri}` reads a sequence")
+
+    def _read_in(self, value: Value, type_spec: tff.Type, when: str) -> None:
+        """Reports sequences in a value, whose functions run when they are read."""
+        if not self._draws:
             return
         place = (
-            f"in memory while `{uri}` reads a sequence, whose functions are not known to "
-            "leave memory alone: read it before messages are encrypted"
+            f"in memory while {when}, whose functions are not known to leave memory alone: "
+            "read it before messages are encrypted"
         )
-        text = type_spec.compact_representation()
-        found = Violation(Label.OWN_SECRET, place, name, text, (self._step,))
-        (self._late if self._lazy else self._violations)[found] = None
-
-    @contextlib.contextmanager
-    def lazily(self) -> Iterator[None]:
-        """Everything inside is computed at some time."""
-        before, self._lazy = self._lazy, True
-        try:
-            yield
-        finally:
-            self._lazy = before
+        for name, leaf_type, _ in leaves_of(value, type_spec):
+            if isinstance(leaf_type, tff.SequenceType):
+                text = leaf_type.compact_representation()
+                found = Violation(Label.OWN_SECRET, place, name, text, (self._step,))
+                self._violations[found] = None
 
     @contextlib.contextmanager
     def at(self, placement: str, uri: str) -> Iterator[None]:
@@ -360,9 +371,7 @@ class Walk:
             Field(name, leaf_type.compact_representation(), frozenset(leaf) & SHOWN)
             for name, leaf_type, leaf in leaves_of(value, type_spec)
         )
-        for name, leaf_type, _ in leaves_of(value, type_spec):
-            if isinstance(leaf_type, tff.SequenceType):
-                self.read(name, uri, leaf_type)
+        self.read(value, type_spec, uri)
         self._crossings.append(
             Crossing(direction, uri, type_spec.compact_representation(), fields)
         )
@@ -464,11 +473,11 @@ def _secure_sum(
     member = type_spec.parameter[0].member
     sent = argument[0].member
     ours: list[bool] = []
-    for name, leaf_type, leaf in leaves_of(sent, member):
+    for place, (name, leaf_type, leaf) in enumerate(leaves_of(sent, member)):
         ours.append(uri == _SECRETS_MAY_GO and is_released(frozenset(leaf)))
         if ours[-1]:
             walk.release(name, leaf_type, leaf, uri)
-            walk.fit(name, leaf_type, leaf, argument[1])
+            walk.fit(name, leaf_type, leaf, _width(argument[1], type_spec, place))
     crossed = walk.cross(Direction.CLIENTS_TO_SERVER, uri, sent, member, ours)
     total = with_labels(crossed, member, plain())
     summed = relabelled(total, member, add=Label.SUM, step=uri)
@@ -477,6 +486,12 @@ def _secure_sum(
         for own, (_, _, leaf) in zip(ours, leaves_of(summed, member), strict=True)
     ]
     return Placed(_SERVER, build(member, iter(leaves)))
+
+
+def _width(width: Value, type_spec: tff.FunctionType, place: int) -> Leaf:
+    """Of a leaf of what is summed: one for all, or one for each."""
+    widths = [leaf for _, _, leaf in leaves_of(width, type_spec.parameter[1])]
+    return widths[place if len(widths) > 1 else 0]
 
 
 def _without(leaf: Leaf, *labels: Label) -> Leaf:
@@ -509,8 +524,8 @@ def _sequence_map(
 ) -> Value:
     fn, sequence = argument
     element = of_leaf(type_spec.parameter[1].element, sequence)
-    with walk.lazily():
-        mapped = as_sequence(fn(element), type_spec.result.element)
+    # The function runs when the sequence is read, which is noted there.
+    mapped = as_sequence(fn(element), type_spec.result.element)
     return union_of(mapped, may(sequence))
 
 
@@ -520,7 +535,7 @@ def _sequence_reduce(
     sequence, zero, fn = argument
     sequence_type, total_type = type_spec.parameter[0], type_spec.parameter[1]
     _check_state(uri, total_type)
-    walk.read("", uri, sequence_type)
+    walk.read(sequence, sequence_type, uri)
     element = of_leaf(sequence_type.element, sequence)
     total = fixed_point(
         zero,
@@ -535,7 +550,7 @@ def _sequence_reduce(
 def _sequence_sum(
     walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
 ) -> Value:
-    walk.read("", uri, type_spec.parameter)
+    walk.read(argument, type_spec.parameter, uri)
     return of_leaf(type_spec.result, union_of(argument, plain()))
 
 
@@ -578,6 +593,22 @@ _INTRINSICS: Mapping[str, _Handler] = {
     "sequence_reduce": _sequence_reduce,
     "sequence_sum": _sequence_sum,
 }
+
+
+def _leaf_types(type_spec: tff.Type) -> Iterator[tff.Type]:
+    """The types of tensors and sequences in the type of a graph's result."""
+    if isinstance(type_spec, tff.StructType):
+        for _, member in element_types(type_spec):
+            yield from _leaf_types(member)
+    else:
+        yield type_spec
+
+
+def _nodes(graph_def: tf.compat.v1.GraphDef) -> Iterator[Any]:
+    """All nodes, of the library's functions too."""
+    yield from graph_def.node
+    for function in graph_def.library.function:
+        yield from function.node_def
 
 
 def graph_of(block: Any) -> tf.compat.v1.GraphDef:

@@ -676,6 +676,18 @@ def aggregated_as_it_is(rows):
     )
 
 
+def mapped_and_given_out(rows):
+    """The runtime reads a mapped sequence when it gives out the results."""
+    element = rows.type_signature.member.element
+    same = tf_comp(lambda number: tf.identity(number), element)
+
+    @tff.federated_computation(rows.type_signature.member)
+    def each(sequence):
+        return tff.sequence_map(same, sequence)
+
+    return tff.federated_map(each, rows)
+
+
 LAYERS_MEANWHILE = {
     "of the next client": (of_the_next_client, "while the node `depthwise`"),
     "of the next element": (of_the_next_element, "while the node `depthwise`"),
@@ -684,6 +696,10 @@ LAYERS_MEANWHILE = {
     "in an aggregation": (
         read_later(aggregated_as_it_is),
         "while `federated_aggregate` reads a sequence",
+    ),
+    "in a result": (
+        read_later(mapped_and_given_out),
+        "while a sequence among the computation's results is read",
     ),
 }
 
@@ -694,6 +710,110 @@ def test_no_layer_runs_while_a_secret_waits(name):
     computation = tff.federated_computation(wire, tff.FederatedType(CODES, tff.CLIENTS))
     texts = [str(one) for one in key_flow.analyse(computation).violations]
     assert any(words in text for text in texts), texts
+
+
+def first_of(iterator):
+    """What an iterator has first, of one that prefetches the layer's elements."""
+    rows = tf.data.Dataset.range(9).map(lambda number: 2 * number).prefetch(9)
+    data = tf.data.experimental.to_variant(rows)
+    types = {"output_types": [tf.int64], "output_shapes": [[]]}
+    with tf.control_dependencies(
+        [tf.raw_ops.MakeIterator(dataset=data, iterator=iterator)]
+    ):
+        return tf.raw_ops.IteratorGetNext(iterator=iterator, **types)[0]
+
+
+ITERATOR = {"output_types": [tf.int64], "output_shapes": [[]]}
+
+
+def by_name(_):
+    return first_of(tf.raw_ops.IteratorV2(shared_name="it", container="", **ITERATOR))
+
+
+def to_be_deleted(_):
+    return first_of(tf.raw_ops.AnonymousIterator(**ITERATOR))
+
+
+def in_a_variable(_):
+    """An iterator that ends when nobody holds it, in a variable that does."""
+    iterator = tf.raw_ops.AnonymousIteratorV3(**ITERATOR)
+    variable = tf.raw_ops.VarHandleOp(shape=[], dtype=tf.resource, shared_name="held")
+    stored = tf.raw_ops.AssignVariableOp(resource=variable, value=iterator)
+    with tf.control_dependencies([stored]):
+        return first_of(iterator)
+
+
+def in_a_sequence(_):
+    """The data set that the graph gives out captures it."""
+    iterator = tf.raw_ops.AnonymousIteratorV3(**ITERATOR)
+    with tf.control_dependencies([tf.reshape(first_of(iterator), [])]):
+        return tf.data.Dataset.range(2).map(
+            lambda _: tf.raw_ops.IteratorGetNext(iterator=iterator, **ITERATOR)[0]
+        )
+
+
+@pytest.mark.parametrize("made", [by_name, to_be_deleted, in_a_variable, in_a_sequence])
+def test_no_iterator_outlives_its_graph(made):
+    """Its threads would run a layer while secrets wait, or beside a key."""
+
+    @tff.federated_computation(tff.FederatedType(CODES, tff.CLIENTS))
+    def computation(codes):
+        first = mapped(made, codes)
+        if made is in_a_sequence:
+            first = mapped(lambda rows: rows.reduce(0, lambda a, _: a + 1), first)
+        return stacked(mapped(seal, codes).blocks), send(first)
+
+    assert key_flow.analyse(computation).violations
+
+
+@pytest.mark.slow
+def test_an_iterator_that_ends_with_its_graph_may_be():
+    @tff.federated_computation(tff.FederatedType(CODES, tff.CLIENTS))
+    def computation(codes):
+        first = mapped(
+            tf.function(lambda _: next(iter(tf.data.Dataset.range(3).prefetch(1)))),
+            codes,
+        )
+        return send(first), stacked(mapped(seal, codes).blocks)
+
+    key_flow.check(computation)
+
+
+@pytest.mark.slow
+def test_a_layer_of_a_sequence_may_run_before():
+    """The sequence is read, and then something is encrypted."""
+
+    @tff.federated_computation(tff.FederatedType(CODES, tff.CLIENTS))
+    def computation(codes):
+        layer = tf_comp(layer_of, CODES)
+        rows = mapped(lambda codes: tf.data.Dataset.from_tensors(codes), codes)
+
+        @tff.federated_computation(tff.SequenceType(CODES))
+        def read(sequence):
+            return tff.sequence_sum(tff.sequence_map(layer, sequence))
+
+        first = tff.federated_map(read, rows)
+        return send(first), stacked(mapped(seal, codes).blocks)
+
+    key_flow.check(computation)
+
+
+def test_secrets_may_be_summed_beside_other_numbers():
+    """Each with a width of its own."""
+
+    def secure_with_counts(released):
+        pair = mapped(lambda value: (value, tf.constant(1)), released)
+        widths = (CIPHER.secret_bits, 8)
+        summed = tff.federated_secure_sum_bitwidth(pair, widths)
+        return mapped(lambda pair: pair[0], summed)
+
+    def too_narrow(released):
+        pair = mapped(lambda value: (value, tf.constant(1)), released)
+        summed = tff.federated_secure_sum_bitwidth(pair, (CIPHER.secret_bits - 1, 8))
+        return mapped(lambda pair: pair[0], summed)
+
+    key_flow.check(process(Parts(secure=secure_with_counts)))
+    assert analysed(Parts(secure=too_narrow)).violations
 
 
 # --- What TFF calls once for each client or element --------------------------------------
