@@ -51,6 +51,7 @@ class Past(NamedTuple):
       columns: Of rows of tables: whether some single column is read more often than one
         value for all rows is right (`columns.Columns.more`).
       undecided: The same where too few rows were attacked to tell, in words; "" elsewhere.
+      exact: How many of those that are better are exact: chance does not reach that.
     """
 
     better: int
@@ -61,27 +62,40 @@ class Past(NamedTuple):
     looked_up: int = 0
     columns: bool = False
     undecided: str = ""
+    exact: int = 0
 
     @property
     def none(self) -> bool:
         """Whether it is no better at all: no example, not the median, and no column."""
-        return not self.more and not self.undecided
+        return not self.more and not self.open
 
     @property
     def open(self) -> bool:
-        """Whether too few examples were attacked to tell, and nothing else is better."""
-        return not self.more and bool(self.undecided)
+        """Whether it cannot be told: chance may give as many, or too few were attacked."""
+        return not self.more and bool(self.undecided or self.better)
 
     @property
     def more(self) -> bool:
-        """Whether it is better: on some example, on the median, or in a column."""
-        return bool(self.better or self.sure or self.columns)
+        """Whether it is better: on more than chance gives, on the median, in a column."""
+        return bool(self._more_than_chance or self.sure or self.columns)
+
+    @property
+    def by_luck(self) -> bool:
+        """Whether it is open because chance may make as many examples better."""
+        return self.open and self.better > 0
+
+    @property
+    def _more_than_chance(self) -> bool:
+        return bool(self.exact or self.better > (self.by_chance or 0))
 
     @property
     def text(self) -> str:
         """In words that can end a sentence."""
         if self.none:
             return f"{NO_BETTER} on any of {self.of}"
+        if self.by_luck:
+            count = f"{self.better} of {self.of}"
+            return f"not told from chance: better than a {NAME} on {count}"
         if self.open:
             return (
                 f"as whole rows {NO_BETTER} on any of {self.of}, in single columns not "
@@ -106,9 +120,7 @@ class Past(NamedTuple):
             return ""
         if self.tries > 1:
             return f"by chance up to {self.by_chance}, of {self.tries} attacks"
-        return (
-            f"by chance up to {self.by_chance}" if self.better <= self.by_chance else ""
-        )
+        return "" if self._more_than_chance else f"by chance up to {self.by_chance}"
 
     @property
     def looked_up_text(self) -> str:
@@ -116,6 +128,19 @@ class Past(NamedTuple):
         if not self.looked_up:
             return ""
         return f"a look-up found a similar public example for {self.looked_up} more"
+
+
+def open_words(found: Iterable[Past | None]) -> str:
+    """Why it is open of some of these whether they are better; "" where of none."""
+    by_luck = {one.by_luck for one in found if one is not None and one.open}
+    words = {
+        True: "better on no more examples than chance may give",
+        False: (
+            "as whole rows; too few were attacked to tell of a single column that looks "
+            "read"
+        ),
+    }
+    return ", or ".join(said for luck, said in words.items() if luck in by_luck)
 
 
 class Decided(NamedTuple):
@@ -220,24 +245,27 @@ def chance(record: AttackRecord, key: str) -> float:
 
 
 def of_public(records: Iterable[AttackRecord], key: str, exact: float) -> float:
-    """The median over examples of what the best random public example reaches.
+    """The median over examples, or seeds, of what the best random public example reaches.
 
     Args:
       records: Of one setting.
       key: Of a measure.
-      exact: What is larger is exact (`statistic.median`).
+      exact: What is larger is exact (`statistic.summarise`).
 
     Returns:
       The median; NaN where no control is on record.
     """
     known = [
-        reached
+        one
         for one in of_examples(records, key)
         # Without public examples the control is noise.
         if _PUBLIC in one.details[_DETAIL].get("chance", {})
-        and not math.isnan(reached := chance(one, key))
     ]
-    return statistic.median(known, exact) if known else math.nan
+    of, independent = units.of_records(known)
+    found = statistic.summarise(
+        [chance(one, key) for one in known], of, independent, exact
+    )
+    return math.nan if found is None else found.median
 
 
 def uncontrolled(records: Iterable[AttackRecord], leaks: Leaks) -> bool:
@@ -341,7 +369,7 @@ def past(
     records: list[AttackRecord] = []
     above: list[float] = []
     exactly: list[bool] = []
-    count = 0
+    count = exact_ones = 0
     for record, measures in pairs:
         more = _more(record, measures, leaks)
         if not math.isnan(more):
@@ -350,7 +378,9 @@ def past(
             exactly.append(_is_exact(measures, leaks))
             # Who chooses a look-up has recovered nothing.
             looked_up = record.chosen in leaks.lookups and measures is record.measures
-            count += better(record, measures, leaks) and not looked_up
+            is_better = better(record, measures, leaks) and not looked_up
+            count += is_better
+            exact_ones += is_better and exactly[-1]
     if not records:
         return None
     chances = [
@@ -359,7 +389,7 @@ def past(
     ]
     own = [one for one, measures in pairs if measures is one.measures]
     made = _past(count, above, records, chances, [1])
-    return _with_columns(made, own, leaks)
+    return _with_columns(made._replace(exact=exact_ones), own, leaks)
 
 
 def _past(
@@ -394,7 +424,7 @@ def past_of_any(records: Iterable[AttackRecord], leaks: Leaks) -> Past | None:
         place = (record.cell.seed, record.image_index)
         places.setdefault(place, []).extend(tries.of(record))
     compared, above, chances, attacks = [], [], [], []
-    count = looked_up = 0
+    count = looked_up = exact_ones = 0
     for tried in places.values():
         more = [
             (one, found)
@@ -415,17 +445,19 @@ def past_of_any(records: Iterable[AttackRecord], leaks: Leaks) -> Past | None:
         chances.append(
             max(_share_by_chance(one.record, by_luck, leaks) for one, _ in more)
         )
-        who = {
-            one.attack in leaks.lookups
-            for one in tried
-            if better(one.record, one.measures, leaks)
-        }
+        good = [one for one in tried if better(one.record, one.measures, leaks)]
+        who = {one.attack in leaks.lookups for one in good}
         count += False in who
+        exact_ones += any(
+            _is_exact(one.measures, leaks)
+            for one in good
+            if one.attack not in leaks.lookups
+        )
         looked_up += who == {True}
     if not compared:
         return None
     result = _past(count, above, compared, chances, attacks, looked_up)
-    return _with_columns(result, records, leaks)
+    return _with_columns(result._replace(exact=exact_ones), records, leaks)
 
 
 def columns(

@@ -201,12 +201,13 @@ def to_tables(rows: Sequence[AttackRow], leaks: Leaks) -> list[Table]:
         if len({row.attack for row in own}) < 2:
             continue
         ratios = sorted({row.encryption_ratio for row in own})
+        open_ = blind.open_words(row.past_blind for row in own)
         cells = {(_line(row), row.encryption_ratio): _cell(row, leaks) for row in own}
         made.append(
             Table(
                 f"Each attack: median {leaks.main.words} ({context.title}; n/a: does not "
-                f"apply, attacks.csv says why; blind: {blind.NO_BETTER}; blind?: as whole "
-                "rows, too few to tell of columns)",
+                f"apply, attacks.csv says why; blind: {blind.NO_BETTER}"
+                f"{f'; blind?: {open_}' if open_ else ''})",
                 ("Metric", "Attack", *(f"{100 * ratio:g} %" for ratio in ratios)),
                 [
                     (*line[::2], *(cells.get((line, ratio), "-") for ratio in ratios))

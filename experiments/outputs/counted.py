@@ -83,6 +83,13 @@ def named(leakage: Leakage) -> str:
     return f"{said}: {no_more}" if no_more else said
 
 
+def named_shortly(leakage: Leakage) -> str:
+    """The same where the attack and the guess were told before: "label: 5 of 6"."""
+    what = "target number" if leakage.label_numbers else "label"
+    rate = leakage.labels
+    return f"{what}: {rate.successes} of {rate.trials}" if rate else ""
+
+
 def verdict(leakage: Leakage) -> str:
     """Says so where as many labels are named by guessing; "" elsewhere."""
     rate, likely = leakage.labels, leakage.label_by_chance
@@ -105,6 +112,11 @@ def reads(leakage: Leakage) -> bool:
     if not leakage.labels or verdict(leakage):
         return False
     return leakage.labels.rate > share_by_guess(leakage)
+
+
+def surely_reads(leakage: Leakage) -> bool:
+    """The same where it is known what guesses name, as of earlier versions it is not."""
+    return reads(leakage) and leakage.label_by_chance is not None
 
 
 def is_open(leakage: Leakage) -> bool:

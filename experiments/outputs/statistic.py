@@ -17,6 +17,9 @@ _FAR = 1e9
 class Statistic(NamedTuple):
     """A sample in five numbers.
 
+    Where several values are of one thing, as the examples of a seed are, all but `n` are
+    of the median on each thing.
+
     Attributes:
       n: Size of the sample.
       median: Its median.
@@ -45,10 +48,9 @@ def summarise(
 
     Args:
       values: The sample.
-      of: What each value was measured on. The interval is made of the median on each
-        thing, as values of one thing (the examples of a seed) depend on each other; so
-        it is an interval of the median of those medians. By default each value is of a
-        thing of its own.
+      of: What each value was measured on. Of several values of one thing their median
+        counts, as those (the examples of a seed) depend on each other. By default each
+        value is of a thing of its own.
       independent: Whether these things are. If not there is no interval.
       exact: From which value on one says no more than that something is exact
         (`quartiles`).
@@ -64,12 +66,10 @@ def summarise(
             groups.setdefault(thing, []).append(value)
     if not groups:
         return None
-    sample = np.concatenate(
-        [np.asarray(group, np.float64) for group in groups.values()]
-    )
-    found = interval([median(group, exact) for group in groups.values()])
-    ends = (found if independent else None) or (math.nan, math.nan)
-    return Statistic(len(sample), *quartiles(sample, exact), *ends)
+    middles = [median(group, exact) for group in groups.values()]
+    ends = (interval(middles) if independent else None) or (math.nan, math.nan)
+    count = sum(map(len, groups.values()))
+    return Statistic(count, *quartiles(np.asarray(middles), exact), *ends)
 
 
 def interval(values: Sequence[float]) -> tuple[float, float] | None:

@@ -33,7 +33,7 @@ FILE_NAME = "summary.csv"
 _NO_BETTER = "blind"
 """In a cell: no better than a blind guess."""
 _OPEN = f"{_NO_BETTER}?"
-"""The same where single columns look read, by too few rows to tell."""
+"""The same where that cannot be told (`blind.open_words`)."""
 _WIDE_COLUMNS = 100
 _ROOMY_COLUMNS = 120
 _FOR_QUARTILES = 5
@@ -191,11 +191,17 @@ def _blind(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]:
     )
     if rows[0].context.target == "client":
         yield "Where nothing is visible every result is blind, whatever its numbers."
-    if any((past := row.leakage.best_past_blind) and past.open for row in rows):
-        yield (
-            f"{_OPEN} = as whole rows; too few were attacked to tell of a single column "
-            "that looks read."
+    pasts = [
+        past
+        for row in rows
+        for past in (
+            row.leakage.naive_past_blind,
+            row.leakage.mask_aware_past_blind,
+            row.leakage.best_past_blind,
         )
+    ]
+    if open_ := blind.open_words(pasts):
+        yield f"{_OPEN} = {open_}."
     if leaks.by_chance and any(
         past.by_chance is None for row in rows if (past := row.leakage.best_past_blind)
     ):
@@ -204,7 +210,9 @@ def _blind(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]:
         f"{past.better} of {past.of} at {row.metric} {row.percent} %"
         f"{f' ({past.chance_text})' if past.chance_text else ''}"
         for row in rows
-        if (past := row.leakage.best_past_blind) and past.more and past.better < past.of
+        if (past := row.leakage.best_past_blind)
+        and (past.more or past.by_luck)
+        and past.better < past.of
     ]
     if some:
         yield f"Better than it on a part of the examples: {', '.join(some)}."

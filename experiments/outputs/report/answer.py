@@ -218,7 +218,7 @@ def _counted(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
         if past and past.looked_up:
             said = past.looked_up_text
             yield f"{said[:1].upper()}{said[1:]}; that counts in no share."
-        if past and past.open:
+        if past and past.open and not past.by_luck:
             yield f"What attacks recovered is {past.text}."
         elif past and not past.none:
             by = "; ".join(one for one, _ in blind.seen(best.decided, leaks))

@@ -166,7 +166,11 @@ def _cell(
     elif parts and one.attack != HINDSIGHT:
         parts += [short for _, short in blind.seen(one.decided, leaks) if short]
     if parts and one.past and one.past.open:
-        parts.append("too few rows to tell of single columns")
+        parts.append(
+            "not told from chance"
+            if one.past.by_luck
+            else "too few rows to tell of single columns"
+        )
     if parts and one.past and one.past.columns and not one.past.better:
         parts.append("single columns read")
     if one.diverged:

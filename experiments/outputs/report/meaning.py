@@ -15,6 +15,7 @@ from experiments.outputs import (
     ciphers,
     units,
 )
+from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
 from experiments.outputs.report import costs_in_words, outcomes, recovered, shares
@@ -177,14 +178,17 @@ def _of_metric(
     ordered = shares.compared(found)
     hiding = [one.mask for one in found if one.mask.share > 0]
     near = shares.nearest(hiding) if hiding else None
-    if ordered and ordered[0].mask.low == 0.0 and ordered[0].past.none:
-        blind_anyway = (
-            f"even with nothing hidden the attacks tried are {blind.NO_BETTER}"
-        )
+    if ordered and ordered[0].mask.low == 0.0 and _shows_nothing(ordered[0].past):
+        bare_past = ordered[0].past
+        what = blind.NO_BETTER
+        if bare_past.by_luck:
+            what = f"{bare_past.text} ({bare_past.chance_text})"
+        blind_anyway = f"even with nothing hidden the attacks tried are {what}"
         more = "Try other attacks, or longer searches."
+        get = "are not shown to get anything" if bare_past.by_luck else "get nothing"
         if recovered.reads_labels(ordered[0].outcome):
             yield (
-                f"{blind_anyway}: they get nothing of the examples themselves. "
+                f"{blind_anyway}: they {get} of the examples themselves. "
                 f"{recovered.labels_alone(ordered)}. {more}"
             )
         else:
@@ -219,7 +223,14 @@ def _of_metric(
 
 def _fails_anyway(ordered: Sequence[Compared]) -> bool:
     """Whether nothing is known of attacks without a mask, and none works with one."""
-    return ordered[0].mask.low > 0.0 and all(one.past.none for one in ordered)
+    return ordered[0].mask.low > 0.0 and all(
+        _shows_nothing(one.past) for one in ordered
+    )
+
+
+def _shows_nothing(past: Past) -> bool:
+    """Whether nothing recovered is shown to be more than a guess, or than chance."""
+    return past.none or past.by_luck
 
 
 def _more_with_more(
@@ -227,10 +238,9 @@ def _more_with_more(
 ) -> Iterator[str]:
     """Says so where more leaked with more hidden, which no mask can do, and why."""
     for less, more in itertools.pairwise(ordered):
-        if (more.past.better, more.past.more) > (
-            less.past.better,
-            less.past.more,
-        ) and more.past.of == less.past.of:
+        grew = (more.past.better, more.past.more) > (less.past.better, less.past.more)
+        # What chance may give is no more.
+        if grew and not more.past.by_luck and more.past.of == less.past.of:
             yield (
                 f"With {more.mask.text} hidden more leaked than with {less.mask.text}: "
                 f"{_why_more(less.mask, more.mask, records, leaks)}."
@@ -316,13 +326,18 @@ def _protecting(
     before = near is not None and bool(costs_of(near))
     leaking = [one for one in ordered if not one.past.none]
     naive = shares.stopped_naive_only([one.outcome for one in ordered])
+    protecting = shares.enough(ordered)
+    told = ordered[ordered.index(protecting) :] if protecting else []
+    named = {one.mask for one in told} | ({near} if near else set())
     if near and leaking and leaking[-1].mask.low > near.low:
         worst = leaking[-1]
+        named.add(worst.mask)
         said = recovered.in_words(worst.outcome, leaks, shortly=True)
         cost = costs_of(worst.mask, before)
         yield f"With {worst.mask.text} hidden {said}{f'; there {cost}' if cost else ''}."
     measured = ", ".join(one.mask.percent for one in ordered)
-    protecting = shares.enough(ordered)
+    if between := shares.labels_between(ordered, named):
+        yield between
     if naive:
         yield naive
     if protecting is None and ordered[-1].past.open:
@@ -331,7 +346,7 @@ def _protecting(
         return
     if protecting is None:
         if near and not ordered[-1].past.none:
-            none = any(one.past.none for one in ordered)
+            none = not all(one.past.more for one in ordered)
             which = (
                 f"The largest measured share, {ordered[-1].mask.percent} %, did not"
                 if none
@@ -396,7 +411,11 @@ def _sure(
         said += f"; no interval, as {why}"
     compared = [shares.compared(each) for each in metrics]
     # Where attacks fail at the least share, how many others leak is no question.
-    found = [shares.enough(one) for one in compared if one and not one[0].past.none]
+    found = [
+        shares.enough(one)
+        for one in compared
+        if one and not _shows_nothing(one[0].past)
+    ]
     protecting = [one for one in found if one is not None]
     measured = [one for one in protecting if not one.outcome.is_empty]
     independent = len(seeds) == 1 and units.of_records(records).independent

@@ -28,13 +28,13 @@ def in_words(
       shortly: Whether the interval, the best attacks and labels were said before.
       bare: The same with nothing hidden, to compare with.
     """
-    named = [] if shortly else list(_labels(one))
+    named = list(_labels(one, shortly))
     past = one.past
     who = "naive attackers" if one.naive_only else "attacks"
     if past is None:
         middle = leaks.shown(one.spread.median) if one.spread else "no number"
         said = f"the median of the best attack on each example is {middle}"
-    elif past.none or past.open:
+    elif past.none or (past.open and not past.by_luck):
         said = f"{who} are {blind.NO_BETTER} on any of {_examples(past, one)}"
         if past.open:
             said = (
@@ -45,6 +45,11 @@ def in_words(
         columns = _columns(one, shortly)
         listed = "; ".join([*looked_up, *_bare(bare, leaks), *columns, *named])
         return f"{said} ({listed})" if listed else said
+    elif past.by_luck:
+        of = f"{past.of}" if shortly else _examples(past, one)
+        said = (
+            f"it is open whether {who} get past a blind guess, on {past.better} of {of}"
+        )
     else:
         said = f"{who} recover {_more(past, one, shortly)}"
     rates = list(_rates(one, leaks, bare))
@@ -57,7 +62,7 @@ def in_words(
         said = ", ".join([said, *filter(None, compared)])
         rates = rates[1:]
     parts = [
-        *([] if shortly else _interval(one)),
+        *([] if shortly or (past and past.by_luck) else _interval(one)),
         *filter(None, [past.chance_text] if past else []),
         *(_amounts(one, leaks, shortly) if past else []),
         *_best(one, leaks),
@@ -213,10 +218,17 @@ def _columns(outcome: Outcome, shortly: bool) -> Iterator[str]:
         yield (shortly and found.undecided) or found.text
 
 
-def _labels(outcome: Outcome) -> Iterator[str]:
-    """How many labels one attack names alone, and how often a guess is right."""
-    if outcome.summary and (said := counted.named(outcome.summary)):
-        yield said
+def _labels(outcome: Outcome, shortly: bool) -> Iterator[str]:
+    """How many labels one attack names alone, and how often a guess is right.
+
+    Shortly only where that is more than guessing.
+    """
+    if outcome.summary is None:
+        return
+    if not shortly:
+        yield from filter(None, [counted.named(outcome.summary)])
+    elif counted.surely_reads(outcome.summary):
+        yield counted.named_shortly(outcome.summary)
 
 
 def reads_labels(outcome: Outcome) -> bool:

@@ -1,6 +1,6 @@
 """Which measured share is about a tenth, and from which on nothing more leaks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from experiments.outputs import attackers, blind, counted
@@ -63,17 +63,32 @@ def labels_beside(compared: Sequence[Compared], at: Compared) -> str:
         for one in compared[compared.index(at) :]
         if one.outcome.summary
     ]
-    read = [
-        percent
-        for percent, found in beyond
-        # Of earlier versions it is not known what guesses name.
-        if counted.reads(found) and found.label_by_chance is not None
-    ]
+    read = [percent for percent, found in beyond if counted.surely_reads(found)]
     open_ = [percent for percent, found in beyond if counted.is_open(found)]
     what = "target numbers" if any(one.label_numbers for _, one in beyond) else "labels"
     said = [f"{what} are read at {', '.join(read)} %"] if read else []
     said += [f"of {what} too few tell at {', '.join(open_)} %"] if open_ else []
     return " and ".join(said)
+
+
+def labels_between(compared: Iterable[Compared], told: Collection[Mask]) -> str:
+    """The other shares at which labels are read, as a sentence; "" for none.
+
+    Args:
+      compared: Of one metric.
+      told: The masks of which labels were told.
+    """
+    found: dict[str, list[str]] = {}
+    for one in compared:
+        summary = one.outcome.summary
+        if summary and one.mask.share > 0 and one.mask not in told:
+            if counted.surely_reads(summary):
+                count = counted.named_shortly(summary)
+                found.setdefault(count, []).append(one.mask.percent)
+    if not found:
+        return ""
+    listed = "; ".join(f"{count} at {', '.join(at)} %" for count, at in found.items())
+    return f"{listed[:1].upper()}{listed[1:]}."
 
 
 def stopped_naive_only(found: Iterable[Outcome]) -> str:
@@ -194,25 +209,30 @@ def in_words(own: Sequence[Outcome], leaks: Leaks) -> str:
 def _by_guess(pairs: Sequence[Compared]) -> str:
     """The same against the blind guess, of comparisons by ascending shares."""
     least, found = pairs[0], enough(pairs)
-    if least.mask.low == 0.0 and least.past.none:
+    if least.mask.low == 0.0 and (least.past.none or least.past.by_luck):
+        what = f"are {blind.NO_BETTER}"
+        if least.past.by_luck:
+            what = f"are {least.past.text} ({least.past.chance_text})"
         return (
-            f"Even with no mask at all these attacks are {blind.NO_BETTER}. So this run "
-            "shows nothing about the mask."
+            f"Even with no mask at all these attacks {what}. So this run shows nothing "
+            "about the mask."
         )
     if found is None and pairs[-1].mask.high == 0.0:
         return "Nothing was measured with a part hidden."
     if found is None:
         last = pairs[-1]
         if last.past.open:
+            few = "too few rows were attacked to tell"
+            why = "chance may give as many" if last.past.by_luck else few
             return (
                 f"At {', '.join(open_at(pairs))} % it is open whether some attack is "
-                "better than a blind guess: too few rows were attacked to tell."
+                f"better than a blind guess: {why}."
             )
         if last.past.none:
             # Only naive attackers failed there, which is said beside it.
             return ""
         where = "every measured share"
-        if any(one.past.none for one in pairs):
+        if not all(one.past.more for one in pairs):
             where = f"the largest measured share, {last.mask.percent} %,"
         return f"At {where} some attack is better than a blind guess."
     if found.outcome.is_empty:

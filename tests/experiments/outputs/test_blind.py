@@ -152,6 +152,45 @@ def test_a_finding_of_one_attack_that_chance_may_give_is_marked():
     assert blind.past_of_any(more, PICTURES).chance_text == ""
 
 
+def test_what_chance_may_give_is_open_on_every_screen():
+    """It is no leak that was found, and no protection that was shown."""
+    made = [
+        controlled(image, 30.0 if image < better else 9.0, cell=cell(ratio))
+        for ratio, better in ((0.0, 10), (0.1, 10), (0.9, 1))
+        for image in range(10)
+    ]
+    under = made[-10:]
+    found = blind.past_of_any(under, PICTURES)
+    assert found.open and found.by_luck and not found.more and not found.none
+    every = outcomes.of_records(made, PICTURES)
+    text = " ".join(meaning.of(every[0].context, every, made, {}, (), PICTURES))
+    assert (
+        "With 90 % hidden it is open whether attacks get past a blind guess, on 1"
+        in text
+    )
+    assert "Whether that stops them is open at 90 % (measured: 0, 10, 90 %)." in text
+    assert "stopped them" not in text and "did not stop" not in text
+    (one,) = answer.of(every[0].context, every, {}, (), PICTURES)
+    assert "At 90 % it is open whether some attack is better than a blind guess" in (
+        one.leaks
+    )
+    shown = " ".join(printed(made).split())
+    assert "90 random - blind?" in shown
+    assert "blind? = better on no more examples than chance may give." in shown
+    assert "1 of 10 at random 90 % (by chance up to 1)" in shown
+    table = grid.of(every[0].context, every, {}, PICTURES)
+    assert "not told from chance" in table.rows[0].cells[-1]
+    # One that is exact is no chance, whatever the others may be by it.
+    exact = [controlled(0, math.inf), *under[1:]]
+    assert blind.past_of_any(exact, PICTURES).more
+    # Nor does what chance gives with nothing hidden say anything of masks.
+    bare = [dataclasses.replace(one, cell=cell(0.0), hidden=0) for one in under]
+    every = outcomes.of_records([*bare, *under], PICTURES)
+    mine = [*bare, *under]
+    text = " ".join(meaning.of(every[0].context, every, mine, {}, (), PICTURES))
+    assert "with nothing hidden the attacks tried are not told from chance" in text
+
+
 def test_each_measure_that_it_may_pass_by_is_a_chance():
     """PSNR and SSIM in 1 % of cases each, and being identified in 2 %."""
     chance = {"ssim": 0.3, "identified": False, "psnr_db": 15.0}
@@ -480,7 +519,7 @@ def test_what_decided_is_shown_with_its_numbers_on_every_screen():
     said = "91 % of its tokens anywhere (blind 32 %), 9 % at their places, ROUGE-1 0.00"
     text = " ".join(meaning.of(context, found, SENTENCES, {}, (), TEXT))
     assert (
-        "on 1 of 1 example (95 % interval 3 to 100 %; by chance up to 1, of 4 attacks; "
+        "on 1 of 1 example (by chance up to 1, of 4 attacks; "
         "median ROUGE-1 0.00 in hindsight, 0.00 blind; best: bag_of_words;"
     ) in text
     assert f"; {said}" in text

@@ -76,7 +76,7 @@ def test_from_which_share_on_nothing_leaks_and_what_that_costs(tmp_path):
         "How sure: 3 examples of 1 seed; "
         "that none of 3 leaks with 50 % hidden leaves it open for up to 71 % of such "
         "examples (95 % interval). Tried with a result at 10 %: lbfgs; of the "
-        "catalogue's 21 attacks for pictures 21 left out. Other attacks, data or weights "
+        "catalogue's 22 attacks for pictures 22 left out. Other attacks, data or weights "
         "may leak more."
     )
 
@@ -151,7 +151,7 @@ def test_what_was_tried_is_told_of_the_share_of_the_first_sentence(tmp_path):
     text = means(tmp_path / "a", made)["client"]
     assert (
         "Tried with a result at 10 %: lbfgs (only at other shares: r_gap); of the "
-        "catalogue's 21 attacks for pictures 2 tried, 19 left out."
+        "catalogue's 22 attacks for pictures 2 tried, 20 left out."
     ) in text and "mean_picture" not in text
     text = means(tmp_path / "b", attacks((1.0, 9.0)))["client"]
     assert "Tried: nothing, as nothing was visible of any message." in text
@@ -658,8 +658,8 @@ def test_what_was_tried_is_told_of_the_whole_catalogue(tmp_path):
         for one in attacks((0.0, 90.0), (0.1, 30.0))
     ]
     assert (
-        "of the catalogue's 21 attacks for pictures 1 tried, 1 without a result, 1 not "
-        "run, as another was exact, 1 did not apply, 17 left out. Other"
+        "of the catalogue's 22 attacks for pictures 1 tried, 1 without a result, 1 not "
+        "run, as another was exact, 1 did not apply, 18 left out. Other"
     ) in means(tmp_path / "a", made)["client"]
 
 
@@ -844,6 +844,24 @@ def test_labels_that_are_read_stand_beside_no_verdict_that_nothing_is(tmp_path):
     # Four of four are so by chance in 13 of 100 cases, six of six in less than 5.
     assert "about 6 would (--num_images=6)" in text
     assert "of the examples" not in means(tmp_path / "none", made(1.0))["client"]
+
+
+def test_labels_that_are_read_are_in_the_box_at_each_share(tmp_path):
+    """Not only at a tenth: hiding more may leave labels readable."""
+    details = {"classes": 10, "label_source": "inferred", "label_guess": 0.1}
+    made = [
+        one
+        for ratio, psnr in ((0.0, 90.0), (0.1, 30.0), (0.5, 30.0), (0.9, 20.0))
+        for one in attacks((ratio, psnr), images=range(6))
+    ]
+    made = [
+        dataclasses.replace(one, details={**one.details, **details}) for one in made
+    ]
+    text = means(tmp_path / "a", made)["client"]
+    assert "label: lbfgs alone names 6 of 6, the commonest public class" in text
+    last = text.partition("With 90 % hidden")[2]
+    assert "; label: 6 of 6)" in last.partition("). ")[0] + ")"
+    assert "Label: 6 of 6 at 50 %." in text
 
 
 def test_what_is_exact_each_time_is_said_in_a_word(tmp_path):
