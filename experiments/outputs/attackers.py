@@ -11,6 +11,13 @@ from experiments.outputs.records import AttackRecord
 NAIVE = "naive attackers, who take hidden entries for zeros"
 """What they are called in sentences."""
 
+IN_TABLES = (
+    "naive = the attack as its authors published it, with zeros for hidden entries (what "
+    "this project adds to attacks is in aware ones alone, so that the two may differ at "
+    "0 % hidden too); aware = the attacker uses the mask"
+)
+"""What tables call both."""
+
 _NONE = "no attacker who uses the mask"
 
 

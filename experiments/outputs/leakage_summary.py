@@ -86,6 +86,8 @@ class Leakage(NamedTuple):
         in the shares above, and not in the medians.
       without_result: Attacks that do not apply or failed, and members that failed of
         those that are made of several, each with its reason; they enter no number above.
+      seeds: Of how many seeds the samples are; of several the numbers are medians of
+        each one's median, and of shares of all samples.
       attack_seconds: Of one attack.
       searches_at_limit: Share of the searches that their limit ended: what those found is
         the least that leaks.
@@ -117,6 +119,7 @@ class Leakage(NamedTuple):
     label_classes: int | None = None
     diverged: int = 0
     without_result: tuple[str, ...] = ()
+    seeds: int = 0
     attack_seconds: Statistic | None = None
     searches_at_limit: float | None = None
 
@@ -184,6 +187,7 @@ def summarise(records: Sequence[AttackRecord], leaks: Leaks) -> Leakage:
         label_classes=classes,
         diverged=sum(math.isnan(record.number(key)) for record in group),
         without_result=_without_result(records),
+        seeds=len({one.record.cell.seed for one in finished}),
         attack_seconds=statistic.summarise(record.seconds for record in group),
         searches_at_limit=at_limit.of(group).share,
     )

@@ -1,6 +1,7 @@
 """How the leakage of a modality is called, printed and drawn: as data."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -131,6 +132,13 @@ class Leaks(NamedTuple):
         """The measures by which reconstructions of one example are compared, in turn."""
         own = (self.main.key, *(key for key, _ in self.beyond))
         return tuple(dict.fromkeys(own))
+
+    def caption_of(self, seeds: int) -> str:
+        """`caption`, where numbers are of so many seeds: medians of each one's median."""
+        if seeds < 2:
+            return self.caption
+        of_each = r"median of the medians that each seed has over its \1"
+        return re.sub(r"median over (\w+)", of_each, self.caption)
 
     def is_exact(self, measures: Mapping[str, Any]) -> bool | None:
         """Whether measures are of an example that is recovered exactly, or wholly.

@@ -59,17 +59,29 @@ def summarise(
       The summary, or None for an empty sample.
     """
     given = list(values)
-    things = range(len(given)) if of is None else of
+    found = middles(given, range(len(given)) if of is None else of, exact)
+    if not found:
+        return None
+    ends = (interval(found) if independent else None) or (math.nan, math.nan)
+    count = sum(not math.isnan(value) for value in given)
+    return Statistic(count, *quartiles(np.asarray(found), exact), *ends)
+
+
+def middles(
+    values: Iterable[float], of: Iterable[Hashable], exact: float = math.inf
+) -> list[float]:
+    """The median of what was measured on each thing; NaN is left out.
+
+    Args:
+      values: What was measured.
+      of: What each value was measured on (`units`).
+      exact: As in `summarise`.
+    """
     groups: dict[Hashable, list[float]] = {}
-    for value, thing in zip(given, things, strict=True):
+    for value, thing in zip(values, of, strict=True):
         if not math.isnan(value):
             groups.setdefault(thing, []).append(value)
-    if not groups:
-        return None
-    middles = [median(group, exact) for group in groups.values()]
-    ends = (interval(middles) if independent else None) or (math.nan, math.nan)
-    count = sum(map(len, groups.values()))
-    return Statistic(count, *quartiles(np.asarray(middles), exact), *ends)
+    return [median(group, exact) for group in groups.values()]
 
 
 def interval(values: Sequence[float]) -> tuple[float, float] | None:

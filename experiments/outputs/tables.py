@@ -10,6 +10,7 @@ import rich.text
 
 from attacks.metrics.success import Rate
 from experiments.outputs import (
+    attackers,
     blind,
     blocks,
     chance_accuracy,
@@ -170,7 +171,7 @@ def _blind_row(rows: Sequence[SummaryRow]) -> SummaryRow | None:
     return most._replace(
         metric=blind.NAME,
         agreement="",
-        leakage=Leakage(naive=guess, mask_aware=guess),
+        leakage=Leakage(naive=guess, mask_aware=guess, seeds=most.leakage.seeds),
         cost=Cost(),
     )
 
@@ -280,13 +281,13 @@ def _leakage_columns(leaks: Leaks, wide: bool, roomy: bool) -> Iterator[_Column]
     yield _Column(
         f"Best\n{heading},\nnaive",
         lambda row: _recovered(
-            row.leakage.naive, row.leakage.naive_past_blind, leaks, wide
+            row, row.leakage.naive, row.leakage.naive_past_blind, leaks, wide
         ),
     )
     yield _Column(
         f"Best\n{heading},\naware",
         lambda row: _recovered(
-            row.leakage.mask_aware, row.leakage.mask_aware_past_blind, leaks, wide
+            row, row.leakage.mask_aware, row.leakage.mask_aware_past_blind, leaks, wide
         ),
     )
     for share in leaks.shares:
@@ -453,11 +454,21 @@ def _title(rows: Sequence[SummaryRow]) -> str:
     if samples:
         least, most = min(samples), max(samples)
         parts.append(f"n={least}" if least == most else f"n={least} to {most}")
+    if (seeds := max(row.leakage.seeds for row in rows)) > 1:
+        parts.append(f"{seeds} seeds")
     return ", ".join(parts)
 
 
+def _values(row: SummaryRow) -> int:
+    """Of how many values a row's numbers are: of examples, or of seeds' medians."""
+    if row.leakage.seeds > 1:
+        return row.leakage.seeds
+    return row.leakage.best.n if row.leakage.best else 0
+
+
 def _caption(rows: Sequence[SummaryRow], width: int, leaks: Leaks) -> str:
-    samples = [row.leakage.best.n for row in rows if row.leakage.best]
+    samples = [_values(row) for row in rows]
+    seeds = max((row.leakage.seeds for row in rows), default=0)
     spread = width >= _WIDE_COLUMNS and max(samples, default=0) >= _FOR_QUARTILES
     quartiles = " [quartiles]" if spread else ""
     captions = [one.caption for one in leaks.shares if one.heading]
@@ -466,11 +477,10 @@ def _caption(rows: Sequence[SummaryRow], width: int, leaks: Leaks) -> str:
     roomy = width >= _ROOMY_COLUMNS
     shares = "".join(f"{one}{sure}. " for one in captions if roomy)
     return (
-        f"{leaks.caption}{quartiles}; naive = the attack as published, hidden entries as "
-        "zeros, without our additions at 0 % hidden too; aware = the attacker uses the "
-        "mask. Best: of each example the attack that leaks most of it, in hindsight: "
-        "picked with the original, which no attacker has, first what is better than a "
-        f"blind guess; (n) = of how many examples it is. {shares}"
+        f"{leaks.caption_of(seeds)}{quartiles}; {attackers.IN_TABLES}. Best: of each "
+        "example the attack that leaks most of it, look-ups of public examples apart, in "
+        "hindsight: picked with the original, which no attacker has, first what is better "
+        f"than a blind guess; (n) = of how many examples it is. {shares}"
         "Bytes (up: all that clients send; both: and receive), time: of a training round, "
         "x = times those of a round without encryption (~: may be chance). "
         "'-' = not measured."
@@ -544,21 +554,27 @@ def _encrypted(row: SummaryRow) -> str:
 
 
 def _recovered(
-    value: Statistic | None, past: Past | None, leaks: Leaks, wide: bool
+    row: SummaryRow,
+    value: Statistic | None,
+    past: Past | None,
+    leaks: Leaks,
+    wide: bool,
 ) -> str:
     """The median; what a blind guess has as well is no leakage and no number."""
     if past and past.none:
         return _NO_BETTER
     if past and past.open:
         return _OPEN
-    return _quartiles(value, leaks, wide)
+    several = row.leakage.seeds > 1
+    count = _values(row) if several else value.n if value else 0
+    return _quartiles(value, leaks, wide and count >= _FOR_QUARTILES)
 
 
 def _quartiles(value: Statistic | None, leaks: Leaks, wide: bool) -> str:
     if value is None:
         return "-"
     middle = leaks.short(value.median, leaks.main.form)
-    if not wide or value.n < _FOR_QUARTILES:
+    if not wide:
         return middle
     # One digit less is enough for the spread.
     low, high = (

@@ -50,9 +50,9 @@ secret key. Clients do not collude with it.
   published whatever was encrypted on the way.
 * **Attack on a cohort**: all messages of a `reveal_aggregate` round and the published
   average, together.
-* **naive** is the attack as published, with zeros for hidden entries, as most published
-  evaluations have it; without our additions, so that it may differ with nothing hidden
-  too. **mask-aware** compares only what it sees. Of each example the strongest counts.
+* **naive** is the attack as its authors published it, with zeros for hidden entries. What
+  this project adds to attacks is in the mask-aware ones alone, so that the two may differ
+  with nothing hidden too. **mask-aware** compares only what it sees. Of each example the strongest counts.
 """
 
 

@@ -43,11 +43,13 @@ class Grid(NamedTuple):
       columns: The shares that were really hidden.
       rows: At least one.
       reasons: Why there is no result, from number 1 on.
+      seeds: Of how many seeds the values are: of several a value is the median of one.
     """
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     reasons: tuple[str, ...]
+    seeds: int = 1
 
 
 def planned(
@@ -114,6 +116,7 @@ def of(
     masks = {
         (one.mask.metric, one.mask.agreement, one.mask.text): one.mask for one in own
     }
+    seeds = len({each.seed for one in own for each in one.samples})
     rows = []
     ordered = sorted(lines, key=lambda line: (line[:2], _LAST.get(line[4], 0)))
     for metric, agreement, member_of, name, kind in ordered:
@@ -126,10 +129,12 @@ def of(
             if not work and text in of_line:
                 # Without a plan: as many as any attack on this mask has.
                 asked = most[metric, agreement, text]
-            cells.append(_cell(of_line.get(text), asked, reasons, leaks))
+            cells.append(_cell(of_line.get(text), asked, reasons, leaks, seeds > 1))
         shown = f"{name}, tried by {member_of}" if member_of else name
         rows.append(Row(f"{metric}, {agreement}", shown, kind, tuple(cells)))
-    return Grid(tuple(text for text, _ in columns), tuple(rows), tuple(reasons))
+    return Grid(
+        tuple(text for text, _ in columns), tuple(rows), tuple(reasons), max(1, seeds)
+    )
 
 
 def _done(one: Outcome) -> int:
@@ -156,15 +161,23 @@ def _planned(
 
 
 def _cell(
-    one: Outcome | None, asked: int, reasons: Mapping[str, int], leaks: Leaks
+    one: Outcome | None,
+    asked: int,
+    reasons: Mapping[str, int],
+    leaks: Leaks,
+    seeds: bool,
 ) -> str:
+    """What one attack has under one mask; of several seeds a value is one seed's."""
     if one is None:
         return "not done yet" if asked else "-"
-    parts = [spread_lib.short(one.spread, leaks)] if one.spread else []
+    spread = one.spread
+    parts = [spread_lib.short(spread, leaks)] if spread else []
     if parts and one.past and one.past.none:
         parts = [f"{blind.NO_BETTER} ({parts[0]})"]
     elif parts and one.attack != HINDSIGHT:
         parts += [short for _, short in blind.seen(one.decided, leaks) if short]
+    if seeds and spread and spread.unit == "example" and len(spread.values) > 1:
+        parts.append("the examples of one seed")
     if parts and one.past and one.past.open:
         parts.append(
             "not told from chance"

@@ -57,7 +57,9 @@ def legend(grid: Grid) -> str:
     cells = [_values(cell) for row in rows for cell in row.cells]
     attacks = " ".join(f"{row.attack} " for row in rows)
     said = []
-    if is_listed(grid):
+    if grid.seeds > 1:
+        said.append("A value is the median over the examples of one seed.")
+    elif is_listed(grid):
         said.append("All values, in the order of the examples.")
     if any(re.search(r"\[[^]]+, ", one) for one in cells):
         said.append("Medians with [95 % interval by order statistics].")
@@ -69,7 +71,7 @@ def legend(grid: Grid) -> str:
         said.append("In hindsight: picked with the original, which no attacker has.")
     if "naive " in attacks:
         said.append(
-            "Naive: as published, with zeros for hidden entries and without our additions."
+            "Naive: as its authors published it, with zeros for hidden entries."
         )
     if "mask-aware " in attacks:
         said.append("Mask-aware: compares only what it sees.")

@@ -51,15 +51,16 @@ from experiments.outputs.summary import Context
 from experiments.outputs.table import Table
 
 LEGEND = (
-    f"Fewer than {spread_lib.FEW} values: all of them, in the order of the examples. "
+    f"Fewer than {spread_lib.FEW} values: all of them, in the order of examples or seeds. "
     "More: the median, with its 95 % interval by order statistics [in square brackets], "
     "or with the smallest and the largest value (in round ones) where examples share a "
     "message. A value is one example; of several seeds it is the median of one seed. A "
     "number in square brackets behind a word points to the reason below. Best of each "
-    "example in hindsight: the best attack on each, picked with the original, which no "
-    "attacker has. Naive attackers make the attack as published, with zeros for hidden "
-    "entries; they lack our additions, so that they may differ with nothing hidden too. "
-    "Mask-aware ones compare only what they see."
+    "example in hindsight: the best attack on each, look-ups of public examples apart, "
+    "picked with the original, which no attacker has. Naive attackers make the attack as "
+    "its authors published it, with zeros for hidden entries; what this project adds to "
+    "attacks is in the mask-aware ones alone, so that the two may differ with nothing "
+    "hidden too. Mask-aware ones compare only what they see."
 )
 
 THREAT_MODEL = (
@@ -215,7 +216,9 @@ def of(
                 *_uncontrolled(family, leaks),
             )
         ]
-    captions = dict.fromkeys(f"{group.leaks.caption}." for group in groups)
+    captions = dict.fromkeys(
+        f"{group.leaks.caption_of(group.grid.seeds)}." for group in groups
+    )
     return Page(
         title="What leaks, and what it costs to hide it",
         subtitle=f"Selective encryption; run{'s' if len(runs) > 1 else ''} {names}; seed"

@@ -1,6 +1,5 @@
 """A measured number and how sure it is: all values while they are few."""
 
-import itertools
 import math
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -62,17 +61,10 @@ def of(
     listed = sorted(samples)
     if not listed:
         return None
-    by_seed = {
-        seed: [one.value for one in group]
-        for seed, group in itertools.groupby(listed, key=lambda one: one.seed)
-    }
-    if len(by_seed) > 1:
-        unit, values = (
-            "seed",
-            [statistic.median(group, exact) for group in by_seed.values()],
-        )
-    else:
-        unit, values = "example", [one.value for one in listed]
+    values, seeds = [one.value for one in listed], [one.seed for one in listed]
+    unit = "example"
+    if len(set(seeds)) > 1:
+        unit, values = "seed", statistic.middles(values, seeds, exact)
     ordered = tuple(values)
     usable = unit == "seed" or independent
     return Spread(

@@ -173,8 +173,8 @@ def _measure(group: page.Group) -> str:
     """What the measure is; no median where values are listed."""
     said = group.leaks.caption
     if latex.is_listed(group.grid):
-        said = re.sub(r", median over \w+", "", said)
-    return said
+        return re.sub(r", median over \w+", "", said)
+    return group.leaks.caption_of(group.grid.seeds)
 
 
 def _figures(made: Page) -> Iterator[tuple[str, bytes]]:

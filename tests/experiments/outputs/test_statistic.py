@@ -1,12 +1,13 @@
+import io
 import math
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.outputs import by_attack, statistic, summary
+from experiments.outputs import by_attack, statistic, summary, tables
 from experiments.outputs.pictures.leaks import PICTURES
-from experiments.outputs.report import outcomes
-from tests.experiments.outputs.example_records import attack
+from experiments.outputs.report import grid, latex, meaning, outcomes
+from tests.experiments.outputs.example_records import attack, cell
 
 
 def test_a_statistic_of_known_numbers():
@@ -52,6 +53,42 @@ def test_what_is_measured_on_one_thing_is_one_observation():
     )
     one = statistic.summarise(values, of=["a"] * 18)
     assert math.isnan(one.low_95)
+
+
+def test_several_seeds_have_one_number_on_every_screen():
+    """Their examples are not pooled: a seed's median counts, here none that is exact."""
+    levels = {0: (9.0, 9.0, 12.0), 1: (math.inf, math.inf, 15.0, math.inf, math.inf)}
+    made = [
+        attack(image, psnr=value, blind=10.0 + seed, cell=cell(0.1, seed=seed))
+        for seed, values in levels.items()
+        for image, value in enumerate(values)
+    ]
+    (row,) = summary.summarise(made)
+    assert (row.leakage.best.n, row.leakage.seeds) == (8, 2)
+    assert row.leakage.best.median == 9.0 and row.leakage.blind.median == 10.5
+    (one,) = by_attack.summarise(made, PICTURES)
+    assert one.leak.median == 9.0
+    for outcome in outcomes.of_records(made, PICTURES):
+        guess = outcome.attack == outcomes.BLIND
+        assert outcome.spread.median == (10.5 if guess else 9.0)
+    found = outcomes.of_records(made, PICTURES)
+    text = " ".join(meaning.of(found[0].context, found, made, {}, (), PICTURES))
+    assert "median PSNR 9.0 dB in hindsight, 10.5 dB blind" in text
+    stream = io.StringIO()
+    tables.print_tables([row], stream, 120)
+    shown = " ".join(stream.getvalue().split())
+    assert "n=8, 2 seeds" in shown and "random - 9.0 " in shown
+    # Two values have no quartiles.
+    assert "[" not in shown.partition("Blind guess")[0]
+    assert "median of the medians that each seed has over its examples" in shown
+    table = grid.of(found[0].context, found, {}, PICTURES)
+    assert table.rows[0].cells == ("9.0, exact",)
+    assert "A value is the median over the examples of one seed." in latex.legend(table)
+    assert "order of the examples" not in latex.legend(table)
+    single = [one for one in made if one.cell.seed == 0]
+    found = outcomes.of_records(single, PICTURES)
+    table = grid.of(found[0].context, found, {}, PICTURES)
+    assert "All values, in the order of the examples." in latex.legend(table)
 
 
 def test_what_depends_on_each_other_has_no_interval():

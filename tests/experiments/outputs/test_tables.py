@@ -52,6 +52,7 @@ def test_csv_has_the_columns_and_values_of_earlier_versions():
         "label_by", "label_classes", "label_guess", "label_numbers",
             "label_within", "label_by_chance", "label_examples_to_decide",
             "label_images_to_decide", "better_by", "searches_at_limit", "cipher",
+            "seeds",
         *(name for name in now[0] if name.startswith(("labels_", "exact_", "columns_"))),
         *(name for name in now[0] if name.startswith("test_loss_") or "blind" in name),
     )  # fmt: skip
