@@ -352,6 +352,18 @@ def of_examples(records: Iterable[AttackRecord], key: str) -> list[AttackRecord]
     return list(found.values())
 
 
+def alone(record: AttackRecord, leaks: Leaks) -> tuple[Past | None, str]:
+    """How one result compares with the guess, and by what it is better, in short.
+
+    Nothing of a look-up: what it found is no more and no less than the guess.
+    """
+    if (record.chosen or record.attack) in leaks.lookups:
+        return None, ""
+    by = seen([decided(record, record.measures, leaks)], leaks)
+    found = past([(record, record.measures)], leaks)
+    return found, ", ".join(short for _, short in by if short)
+
+
 def past(
     pairs: Iterable[tuple[AttackRecord, Mapping[str, Any]]], leaks: Leaks
 ) -> Past | None:

@@ -43,7 +43,8 @@ class AttackRow(NamedTuple):
       chosen: Of an attack that is made of several: what it believed, and how often.
       without_result: Reasons why there is no reconstruction, and how often.
       seconds: Of one attack.
-      past_blind: On how many examples it is better than the blind guess.
+      past_blind: On how many examples it is better than the blind guess; None of a
+        look-up.
       better_by: By what, where that is not the main measure alone.
       searches_at_limit: Share of its searches that their limit ended.
       labels_right: How many labels it names.
@@ -113,6 +114,8 @@ def _row(group: Sequence[AttackRecord], leaks: Leaks) -> AttackRow:
     values = [one.number(leaks.main.key) for one in ended]
     of, independent = units.of_records(ended)
     read = [one for one in labels.read(ended) if not one.is_member]
+    # It recovers nothing, so that nothing is more or less than the guess.
+    is_lookup = first.attack in leaks.lookups
     context = Context(
         *setting[:4], first.target, first.batch_size, first.weights_after_rounds
     )
@@ -135,8 +138,12 @@ def _row(group: Sequence[AttackRecord], leaks: Leaks) -> AttackRow:
             ).items()
         ),
         seconds=statistic.summarise(one.seconds for one in ended),
-        past_blind=blind.past([(one, one.measures) for one in ended], leaks),
-        better_by=tuple(
+        past_blind=None
+        if is_lookup
+        else blind.past([(one, one.measures) for one in ended], leaks),
+        better_by=()
+        if is_lookup
+        else tuple(
             short
             for _, short in blind.seen(
                 [blind.decided(one, one.measures, leaks) for one in ended], leaks

@@ -5,6 +5,7 @@ drawn here has letters of ten pixels there, and is sharp where somebody makes it
 """
 
 import itertools
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 
@@ -25,10 +26,12 @@ WIDTH, HEIGHT = 3.3, 2.15
 
 DPI = 300
 _LETTERS = 7.5
-_SMALLEST = 4.0
+_LARGEST, _SMALLEST = 11.0, 9.5
+"""Of words; a card shows 93 pixels an inch, so that the smallest have 12 pixels."""
+_MORE = "More: report.html."
 _LINE = 1.18
 """Height of a line of text by that of its letters, and their mean width by it."""
-_LETTER_WIDTH = 0.56
+_LETTER_WIDTH = 0.53
 _DENSE = 1.1
 """The same height in a text that fills its card."""
 
@@ -44,14 +47,7 @@ def in_words(title: str, sentences: Sequence[str]) -> matplotlib.figure.Figure:
       The figure.
     """
     made = matplotlib.figure.Figure(figsize=(WIDTH, HEIGHT))
-    size, heading, lines = _LETTERS + 1.5, [""], [""]
-    while size > _SMALLEST:
-        columns = int(72 * (WIDTH - 0.1) / (_LETTER_WIDTH * size))
-        heading = textwrap.wrap(title, columns - 4)
-        lines = textwrap.wrap(" ".join(sentences), columns)
-        if (len(heading) + len(lines) + 0.6) * _DENSE * size <= 72 * HEIGHT:
-            break
-        size -= 0.25
+    size, heading, lines = _fitting(title, sentences)
     step = _DENSE * size / (72 * HEIGHT)
     for place, line in enumerate(heading):
         made.text(0.02, 0.99 - place * step, line, size=size, weight="bold", va="top")
@@ -59,6 +55,52 @@ def in_words(title: str, sentences: Sequence[str]) -> matplotlib.figure.Figure:
     for place, line in enumerate(lines):
         made.text(0.02, top - place * step, line, size=size, va="top")
     return made
+
+
+def _fitting(
+    title: str, sentences: Sequence[str]
+) -> tuple[float, list[str], list[str]]:
+    """The size of letters, and the lines of a title and of what of a text fits.
+
+    Where not all of it does, what stands in brackets is left out, then the last sentences.
+    """
+    size = _LARGEST
+    while size >= _SMALLEST:
+        heading, lines = _wrapped(title, " ".join(sentences), size)
+        if _fits(heading, lines, size):
+            return size, heading, lines
+        size -= 0.25
+    size = _SMALLEST
+    short = [_without_brackets(one) for one in sentences]
+    for count in range(len(short), 0, -1):
+        heading, lines = _wrapped(title, " ".join([*short[:count], _MORE]), size)
+        if _fits(heading, lines, size):
+            return size, heading, lines
+    heading, lines = _wrapped(title, short[0], size)
+    while not _fits(heading, [*lines, _MORE], size):
+        lines = lines[:-1]
+    return size, heading, [*lines[:-1], f"{lines[-1]} ..", _MORE]
+
+
+def _wrapped(title: str, text: str, size: float) -> tuple[list[str], list[str]]:
+    columns = int(72 * (WIDTH - 0.1) / (_LETTER_WIDTH * size))
+    # Bold letters are wider by an eighth.
+    return textwrap.wrap(title, int(columns / 1.12)), textwrap.wrap(text, columns)
+
+
+def _fits(heading: Sequence[str], lines: Sequence[str], size: float) -> bool:
+    return (len(heading) + len(lines) + 0.6) * _DENSE * size <= 72 * HEIGHT
+
+
+def _without_brackets(sentence: str) -> str:
+    """A sentence without its details; whose a factor is stays."""
+    kept, depth = "", 0
+    for part in re.split(
+        r"([()])", re.sub(r"(?<= x) \(([^()]*)\)", r" by \1", sentence)
+    ):
+        depth += (part == "(") - (part == ")")
+        kept += part if depth == 0 and part != ")" else ""
+    return re.sub(r" +([;,.])", r"\1", re.sub(r" {2,}", " ", kept)).strip()
 
 
 def leakage(
@@ -90,8 +132,9 @@ def leakage(
         )
     handles = [
         Line2D([], [], color="0.3", linestyle="-", label="best attack"),
-        Line2D([], [], color="0.3", linestyle="--", label="naive"),
     ]
+    if any(row.leakage.naive for row in own):
+        handles.append(Line2D([], [], color="0.3", linestyle="--", label="naive"))
     guess = measures.blind_guess(own)
     if guess is not None:
         line = axis.axhline(leaks.drawn(guess), color=GUESS, linestyle=GUESS_DASHES)
@@ -109,8 +152,17 @@ def uploads(context: Context, rows: Sequence[SummaryRow]) -> matplotlib.figure.F
       rows: From `summary.summarise`.
     """
     own = [row for row in rows if row.context == context and has_uploads(row)]
-    made, axis = _panel(own, "What it costs: bytes up, x those of a round in the clear")
-    _lines(axis, own, lambda row: row.cost.relative_upload_bytes, "-")
+    title = "What it costs: bytes up, x those of a round in the clear"
+    return _costs(own, title, lambda row: row.cost.relative_upload_bytes)
+
+
+def _costs(
+    own: Sequence[SummaryRow],
+    title: str,
+    value: Callable[[SummaryRow], float | None],
+) -> matplotlib.figure.Figure:
+    made, axis = _panel(own, title)
+    _lines(axis, own, value, "-")
     axis.set_ylim(bottom=0)
     axis.axhline(1.0, color=GUESS, linestyle=":")
     # A screen ends some pixels above the end of its last cards: nothing is there, and the
@@ -126,6 +178,23 @@ def uploads(context: Context, rows: Sequence[SummaryRow]) -> matplotlib.figure.F
     )
     axis.set_ylim(top=1.25 * axis.get_ylim()[1])
     return made
+
+
+def message(context: Context, rows: Sequence[SummaryRow]) -> matplotlib.figure.Figure:
+    """Bytes of a client's attacked message, by those of a clear one: of an audit.
+
+    Args:
+      context: What was attacked.
+      rows: From `summary.summarise`.
+    """
+    own = [row for row in rows if row.context == context and has_message(row)]
+    title = "What it costs: bytes of a client's\nmessage, x those of a clear one"
+    return _costs(own, title, lambda row: row.relative_message_bytes)
+
+
+def has_message(row: SummaryRow) -> bool:
+    """Whether the bytes of its attacked messages were counted."""
+    return row.relative_message_bytes is not None
 
 
 def has_uploads(row: SummaryRow) -> bool:

@@ -102,7 +102,7 @@ class Columns(NamedTuple):
         """As a part of a sentence."""
         guess = "how often one value for all is right is not known: no public rows"
         if self.by_one_value is not None:
-            guess = f"naming one value for all gets {self.by_one_value:.3g}"
+            guess = f"by one value for all {self.by_one_value:.3g}"
         said = f"single columns exactly: {self.right} of {self.of} values ({guess})"
         told: dict[tuple[int, int, int], float] = {}
         if self.more and self.column_by_one_value is not None:
@@ -113,8 +113,11 @@ class Columns(NamedTuple):
         # It is told with what would decide.
         told.pop((self.open_column, self.open_right, self.open_of), None)
         for (column, right, of), share in told.items():
-            where = "" if of == self.rows else ", where it shows a legal value,"
-            said += f", column {column}{where} {right} of {of} ({100 * share:.3g} %)"
+            where = "" if of == self.rows else " where it shows a legal value"
+            said += (
+                f"; column {column}{where}: {right} of {of}, by one value for all "
+                f"{100 * share:.2g} %"
+            )
         return f"{said}; {self.undecided}" if self.undecided else said
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from attacks.metrics.success import Rate
 from experiments.outputs import labels as labels_lib
 from experiments.outputs.leakage_summary import Leakage
-from experiments.outputs.leaks import Leaks
+from experiments.outputs.leaks import EXACT, Leaks
 
 LABELS = "label named by one attack alone"
 TARGETS = "target number to within"
@@ -19,6 +19,10 @@ GUESSING = "no better than guessing"
 TOO_FEW = "too few examples to tell it from guessing"
 NOT_SHOWN = "not shown to be better than guessing"
 
+THESE_WEIGHTS = "for these weights alone"
+"""What an interval of one seed is of: with others more or less may leak."""
+INTERVALS = f"Intervals of shares are {THESE_WEIGHTS}."
+
 _LUCK = 0.05
 """As many labels as guesses name more often than that are no evidence."""
 
@@ -31,7 +35,13 @@ def rates(leakage: Leakage, leaks: Leaks) -> Iterator[tuple[str, Rate]]:
 
 
 def columns(leakage: Leakage) -> Iterator[tuple[str, str]]:
-    """The values of single columns that one attack has exactly; nothing but of rows."""
+    """The values of single columns that one attack has exactly; nothing but of rows.
+
+    Nor where all rows are exact, as that says so.
+    """
+    exact = leakage.shares.get(EXACT)
+    if exact and exact.successes == exact.trials:
+        return
     if found := leakage.columns:
         yield COLUMNS, f"{found.attack} {found.text.removeprefix(f'{COLUMNS}: ')}"
 

@@ -10,6 +10,7 @@ from experiments.outputs import (
     cost_summary,
     hidden_share,
     leakage_summary,
+    message_bytes,
 )
 from experiments.outputs import records as records_lib
 from experiments.outputs.cost_summary import PLAIN_RELEASE as PLAIN_RELEASE
@@ -69,6 +70,8 @@ class SummaryRow(NamedTuple):
       leakage: What attacks give.
       cost: What training rounds give; no factor where nothing was encrypted.
       cipher: Of the run; "" where that is not known.
+      relative_message_bytes: Of a client's attacked message, by those of a clear one:
+        the median; None where they were not counted.
     """
 
     context: Context
@@ -81,6 +84,7 @@ class SummaryRow(NamedTuple):
     leakage: Leakage
     cost: Cost
     cipher: str = ""
+    relative_message_bytes: float | None = None
 
     @property
     def percent(self) -> str:
@@ -179,6 +183,7 @@ def _row(
         leakage,
         cost,
         ciphers.of(group),
+        message_bytes.relative([one for one in group if isinstance(one, AttackRecord)]),
     )
 
 

@@ -517,6 +517,8 @@ def _recovered_shares(rows: Sequence[SummaryRow], leaks: Leaks) -> Iterator[str]
     for said, names in said_of.items():
         text = f"{' and '.join(names)}: {said}."
         yield f"{text[:1].upper()}{text[1:]}"
+    if any("95 % interval" in said for said in said_of):
+        yield counted.INTERVALS
 
 
 def _times(value: float | None) -> str:

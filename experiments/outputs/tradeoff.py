@@ -75,7 +75,9 @@ def figure(
         return made
     for index, (name, of_policy) in enumerate(lines.items()):
         _draw_policy(axis, index, name, of_policy, leaks)
-    axis.plot([], [], color="0.35", linestyle="--", label=measures.ATTACKERS["naive"])
+    if any(row.leakage.naive for of_policy in lines.values() for row in of_policy):
+        name = measures.ATTACKERS["naive"]
+        axis.plot([], [], color="0.35", linestyle="--", label=name)
     best = [row.leakage.best for of_policy in lines.values() for row in of_policy]
     sure = ", 95 % interval" if any(one and _has_interval(one) for one in best) else ""
     axis.plot([], [], color="0.35", linestyle="-", label=f"{hindsight.NAME}{sure}")

@@ -52,7 +52,8 @@ secret key. Clients do not collude with it.
   average, together.
 * **naive** is the attack as its authors published it, with zeros for hidden entries. What
   this project adds to attacks is in the mask-aware ones alone, so that the two may differ
-  with nothing hidden too. **mask-aware** compares only what it sees. Of each example the strongest counts.
+  with nothing hidden too. **mask-aware** compares only what it sees. Of each example the
+  strongest counts.
 """
 
 

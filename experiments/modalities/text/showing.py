@@ -142,14 +142,12 @@ def _strongest(found: Sequence[AttackRecord]) -> list[AttackRecord]:
 
 def _compared(record: AttackRecord) -> str:
     """By what it is better than the blind guess, or that it is not."""
-    past = blind.past([(record, record.measures)], TEXT)
+    past, by = blind.alone(record, told.of(TEXT, [record]))
     if past is None:
         return ""
     if past.none:
         return f" ({blind.NO_BETTER})"
-    leaks = told.of(TEXT, [record])
-    by = blind.seen([blind.decided(record, record.measures, leaks)], leaks)
-    return "".join(f" ({short})" for _, short in by if short)
+    return f" ({by})" if by else ""
 
 
 def _original(data: TokenData, row: int) -> str:

@@ -6,7 +6,14 @@ from typing import NamedTuple
 
 from experiments.outputs import attackers, blind, counted, hindsight
 from experiments.outputs.leaks import Leaks
-from experiments.outputs.report import cost_tables, costs, outcomes, recovered, shares
+from experiments.outputs.report import (
+    cost_tables,
+    costs,
+    lookups,
+    outcomes,
+    recovered,
+    shares,
+)
 from experiments.outputs.report import spread as spread_lib
 from experiments.outputs.report.costs import Message, Rounds
 from experiments.outputs.report.outcomes import (
@@ -76,17 +83,20 @@ def of(
       The answers; none where nothing was attacked.
     """
     own = [one for one in found if one.context == context]
-    return [
-        _of_policy(
-            [one for one in own if (one.mask.metric, one.mask.agreement) == metric],
-            messages,
-            rounds,
-            leaks,
-        )
-        for metric in dict.fromkeys(
-            (one.mask.metric, one.mask.agreement) for one in own
-        )
-    ]
+    answers = []
+    told: dict[str, str] = {}
+    for metric in dict.fromkeys((one.mask.metric, one.mask.agreement) for one in own):
+        of_metric = [
+            one for one in own if (one.mask.metric, one.mask.agreement) == metric
+        ]
+        made = _of_policy(of_metric, messages, rounds, leaks)
+        # What is told of one metric word for word is told once.
+        if first := told.get(made.leaks):
+            answers.append(made._replace(leaks=f"The same as with {first}."))
+            continue
+        told[made.leaks] = made.about
+        answers.append(made)
+    return answers
 
 
 def _of_policy(
@@ -153,10 +163,13 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
     it_was, of = [f"It was {hindsight.counted(who)}"] if who else [], "the best of"
     if who and rest:
         it_was = [f"Of what is better it was {hindsight.counted(who)}"]
+    apart = ""
+    if any(one.attack in leaks.lookups and one.spread for one in here):
+        apart = f" ({lookups.APART})"
     if best.exact_by:
         it_was, of = [f"All exact were {hindsight.counted(best.exact_by)}"], "of"
     yield (
-        f"{measure} of the {HINDSIGHT}: "
+        f"{measure} of the {HINDSIGHT}{apart}: "
         f"{spread_lib.in_words(best.spread, leaks)}. "
         f"{', '.join([*it_was, of if who else 'Tried were'])} "
         f"{_tried(here)}."
@@ -192,12 +205,13 @@ def _counted(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
             f"{name}: {counted.in_words(rate)}"
             for name, rate in counted.rates(best.summary, leaks)
         ]
-        if found := best.summary.columns:
-            rates.append(found.text)
+        rates += [f"{name}: {count}" for name, count in counted.columns(best.summary)]
         rates += [f"{name}: {count}" for name, count in counted.labels(best.summary)]
     if rates:
         listed = "; ".join(rates)
         yield f"{listed[:1].upper()}{listed[1:]}."
+        if "95 % interval" in listed:
+            yield counted.INTERVALS
     for one in here:
         if one.attack != BLIND:
             continue

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from experiments.outputs import blocks
+from experiments.outputs import blocks, message_bytes
 from experiments.outputs.blocks import Sent
 from experiments.outputs.cost_summary import PLAIN_RELEASE
 from experiments.outputs.records import AttackRecord
@@ -14,7 +14,7 @@ from experiments.outputs.stages import TITLES, Stage
 from experiments.outputs.summary import Context
 from experiments.outputs.table import Table
 
-MESSAGE = "the gradient alone, without the weight and the metrics of a training round"
+MESSAGE = "its gradient alone (a training round adds its weight and its metrics)"
 """What the bytes of a message count."""
 
 _NOTHING = "-"
@@ -119,7 +119,7 @@ def _hidden(message: Message, asked: float) -> str:
     ends = [
         1 - clear / message.plain for clear in (message.clear.high, message.clear.low)
     ]
-    entries = message.plain // costs.ENTRY_BYTES
+    entries = message.plain // message_bytes.ENTRY_BYTES
     return outcomes.hidden_in_words(asked, ends[0], ends[1], entries)
 
 

@@ -4,16 +4,14 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.outputs import chance_accuracy, ciphers, cost_summary
+from experiments.outputs import chance_accuracy, ciphers, cost_summary, message_bytes
 from experiments.outputs.cost_summary import PLAIN_RELEASE, Setting
-from experiments.outputs.records import OWN_MASK, AttackRecord, Record, RoundRecord
+from experiments.outputs.message_bytes import ENTRY_BYTES
+from experiments.outputs.records import AttackRecord, Record, RoundRecord
 from experiments.outputs.report import outcomes
 from experiments.outputs.report.outcomes import Mask
 from experiments.outputs.stages import Stage
 from experiments.outputs.summary import Context
-
-ENTRY_BYTES = 4
-"""A visible entry is a float32."""
 
 NOT_RECORDED = (
     "Bytes are counted, seconds are wall-clock; the first round of each start, which "
@@ -65,7 +63,7 @@ class Message(NamedTuple):
       ciphertext: As they were sent.
       clear: `ENTRY_BYTES` for each visible entry.
       plain: What the message takes with nothing encrypted.
-      mask: What the client sends of its mask (`mask_bytes`).
+      mask: What the client sends of its mask (`message_bytes.of_mask`).
     """
 
     ciphertext: Range
@@ -171,15 +169,6 @@ class Rounds(NamedTuple):
         return outcomes.hidden_in_words(asked, self.share, self.share, self.entries)
 
 
-def mask_bytes(record: AttackRecord) -> int:
-    """What a client sends of its mask: one bit for each entry where it chose it itself.
-
-    Every other mask comes from the server, in what it announces of a round.
-    """
-    own = record.target == "client" and record.cell.agreement == OWN_MASK
-    return -(-record.parameters // 8) if own else 0
-
-
 def messages(
     records: Iterable[AttackRecord],
 ) -> dict[tuple[Context, str, str, float], Message]:
@@ -190,8 +179,7 @@ def messages(
     """
     groups: dict[tuple[Context, str, str, float], list[AttackRecord]] = {}
     for one in records:
-        # Of one that encrypts nothing they are not those of encryption.
-        if "ciphertext_bytes" in one.details and ciphers.encrypts(ciphers.of([one])):
+        if message_bytes.are_counted(one):
             cell = one.cell
             place = (cell.metric, cell.agreement, cell.encryption_ratio)
             groups.setdefault((outcomes.context_of(one), *place), []).append(one)
@@ -200,7 +188,7 @@ def messages(
             spread([one.details["ciphertext_bytes"] for one in group]),
             spread([ENTRY_BYTES * (one.parameters - one.hidden) for one in group]),
             ENTRY_BYTES * group[0].parameters,
-            mask_bytes(group[0]),
+            message_bytes.of_mask(group[0]),
         )
         for place, group in groups.items()
     }

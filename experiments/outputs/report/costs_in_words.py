@@ -8,6 +8,10 @@ from experiments.outputs.report.costs import Message, Rounds
 from experiments.outputs.report.outcomes import HINDSIGHT, Mask, Outcome
 from experiments.outputs.summary import Context
 
+_GRADIENT = " (its gradient alone)"
+_ROUND = " (with each client's weight and metrics, in whole blocks)"
+"""Why the two differ."""
+
 _LESS = " (more than with everything hidden"
 
 
@@ -34,14 +38,17 @@ def bytes_in_words(
     if sent:
         less = _less(sent, _messages(context, messages, everything))
         said = f"a client's message takes {_each(sent)} the bytes of a clear one"
+        why = _GRADIENT if up and not shortly else ""
         parts.append(
-            f"{f'a message takes {_each(sent, shortly)}' if shortly else said}{less}"
+            f"{f'a message takes {_each(sent)}' if shortly else said}{why}{less}"
         )
     if up:
         less = _less(up, _uploads(context, rounds, everything))
-        clear, verb = ("", "") if sent else (" of a clear one", "take ")
-        said = f"a training round {_each(up)} the uploads{clear}"
-        short = f"a round's uploads {verb}{_each(up, shortly)}"
+        clear, verb, why = (" those of a clear one", "take ", "")
+        if sent:
+            clear, verb, why = "", "", _ROUND
+        said = f"the uploads of a training round {verb}{_each(up)}{clear}{why}"
+        short = f"a round's uploads {verb}{_each(up)}"
         parts.append(f"{short if shortly else said}{less}")
     return (", " if shortly else " and ").join(parts)
 
@@ -73,18 +80,17 @@ def _uploads(
     return found
 
 
-def _each(ratios: Mapping[str, float], shortly: bool = False) -> str:
-    """As "1.25 x", or of each metric "1.25 x (random), 1.28 x (magnitude)".
+def _each(ratios: Mapping[str, float]) -> str:
+    """As "1.25 x", or of each metric, in the order of the sentence, "1.25 x (random), ..".
 
-    Shortly: "1.88 x, 1.91 x".
+    Args:
+      ratios: By metric, in that order.
     """
     metrics: dict[str, list[str]] = {}
-    for metric, ratio in sorted(ratios.items(), key=lambda one: (one[1], one[0])):
+    for metric, ratio in ratios.items():
         metrics.setdefault(f"{ratio:.3g} x", []).append(metric)
     if len(metrics) == 1:
         return next(iter(metrics))
-    if shortly:
-        return ", ".join(metrics)
     # A range over metrics would read as how sure it is.
     return ", ".join(f"{times} ({', '.join(of)})" for times, of in metrics.items())
 

@@ -191,11 +191,10 @@ def _tile(at: Sequence[tuple[Run, AttackRecord]], share: float, leaks: Leaks) ->
     )
     value = best.number(leaks.main.key)
     shown = leaks.shown(value)
-    past = blind.past([(best, best.measures)], leaks)
+    past, by = blind.alone(best, leaks)
     if past and past.none:
         shown = f"{blind.NO_BETTER} ({shown})"
-    by = blind.seen([blind.decided(best, best.measures, leaks)], leaks)
-    shown = ", ".join([shown, *(short for _, short in by if short)])
+    shown = ", ".join(filter(None, [shown, by]))
     shown = "; ".join(filter(None, [shown, columns.of_row(best)]))
     how = f"chosen: {best.chosen}" if choosing else "best in hindsight"
     name = f"{best.attack} {best.attacker.replace('_', '-')}"

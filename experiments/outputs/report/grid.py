@@ -9,6 +9,7 @@ from experiments.outputs import blind, cost_summary, hindsight
 from experiments.outputs.cost_summary import Setting
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.plan import Plan
+from experiments.outputs.report import lookups
 from experiments.outputs.report import spread as spread_lib
 from experiments.outputs.report.outcomes import BLIND, HINDSIGHT, Mask, Outcome
 from experiments.outputs.summary import Context
@@ -131,6 +132,8 @@ def of(
                 asked = most[metric, agreement, text]
             cells.append(_cell(of_line.get(text), asked, reasons, leaks, seeds > 1))
         shown = f"{name}, tried by {member_of}" if member_of else name
+        if kind == "hindsight" and any(one.attack in leaks.lookups for one in own):
+            shown = f"{name} ({lookups.APART})"
         rows.append(Row(f"{metric}, {agreement}", shown, kind, tuple(cells)))
     return Grid(
         tuple(text for text, _ in columns), tuple(rows), tuple(reasons), max(1, seeds)

@@ -9,13 +9,13 @@ from experiments.outputs import (
     blind,
     ciphers,
     columns,
+    message_bytes,
     reconstructions,
     text_tables,
     why,
 )
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord, MemberRecord
-from experiments.outputs.report import costs
 from experiments.outputs.report.families import Family
 
 COLUMNS: Mapping[str, str] = MappingProxyType(
@@ -107,7 +107,7 @@ def _place(record: AttackRecord, leaks: Leaks) -> dict[str, Any]:
     cell, guess = record.cell, blind.value(record, leaks.main.key)
     by_chance = blind.chance(record, leaks.main.key)
     sent = record.details.get("ciphertext_bytes")
-    clear = costs.ENTRY_BYTES * (record.parameters - record.hidden)
+    clear = message_bytes.ENTRY_BYTES * (record.parameters - record.hidden)
     return {
         "data": cell.dataset,
         "model": cell.model,
@@ -133,7 +133,7 @@ def _place(record: AttackRecord, leaks: Leaks) -> dict[str, Any]:
         "cipher": ciphers.of([record]),
         "cipher_bytes": sent,
         "clear_bytes": None if sent is None else clear,
-        "mask_bytes": None if sent is None else costs.mask_bytes(record),
+        "mask_bytes": None if sent is None else message_bytes.of_mask(record),
     }
 
 

@@ -13,12 +13,19 @@ from experiments.outputs import (
     attackers,
     blind,
     ciphers,
+    counted,
     units,
 )
 from experiments.outputs.blind import Past
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.records import AttackRecord
-from experiments.outputs.report import costs_in_words, outcomes, recovered, shares
+from experiments.outputs.report import (
+    costs_in_words,
+    lookups,
+    outcomes,
+    recovered,
+    shares,
+)
 from experiments.outputs.report import tried as tried_lib
 from experiments.outputs.report.costs import Message, Rounds
 from experiments.outputs.report.outcomes import (
@@ -93,6 +100,7 @@ def of(
     of_metrics = _of_metrics(context, list(metrics.values()), sent, leaks, mine)
     sentences = [_at(weights, next(of_metrics)), *of_metrics]
     masks_of = {one.mask for each in metrics.values() for one in each}
+    sentences += filter(None, [lookups.higher(context, found, leaks)])
     sentences += at_limit.of(_not_exact(mine, leaks)).sentences(len(masks_of) > 1)
     if context.target == "client":
         masks = [one.mask for each in metrics.values() for one in each]
@@ -420,7 +428,8 @@ def _sure(
     measured = [one for one in protecting if not one.outcome.is_empty]
     independent = len(seeds) == 1 and units.of_records(records).independent
     if measured and independent:
-        said += f"; {'; '.join(_left_open(measured))} (95 % interval)"
+        said += f"; {'; '.join(_left_open(measured))} (95 % interval, "
+        said += f"{counted.THESE_WEIGHTS})"
     if len(measured) < len(protecting):
         empty = next(one for one in protecting if one not in measured)
         said += f"; at {empty.mask.text} it rests on the cipher alone"

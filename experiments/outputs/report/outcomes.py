@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from experiments.outputs import (
     attackers,
@@ -222,8 +222,7 @@ def _of_mask(
             "",
             *_measured([(one, one) for one in own], leaks),
             tuple(Counter(one.chosen for one in own if one.chosen).items()),
-            blind.past([(one, one.measures) for one in own], leaks),
-            decided=_decided([(one, one.measures) for one in own], leaks),
+            **_compared(attack, [(one, one.measures) for one in own], leaks),
             exact=leaks.exact,
         )
         for name in dict.fromkeys(each.name for one in own for each in one.members):
@@ -238,9 +237,8 @@ def _of_mask(
                 attack,
                 *_measured(members, leaks),
                 (),
-                blind.past([(one, each.measures) for one, each in members], leaks),
-                decided=_decided(
-                    [(one, each.measures) for one, each in members], leaks
+                **_compared(
+                    name, [(one, each.measures) for one, each in members], leaks
                 ),
                 exact=leaks.exact,
             )
@@ -266,14 +264,20 @@ def _measured(
     return tuple(samples), diverged, tuple(reasons.items())
 
 
-def _decided(
-    pairs: Iterable[tuple[AttackRecord, Mapping[str, object]]], leaks: Leaks
-) -> tuple[blind.Decided | None, ...]:
-    return tuple(
+def _compared(
+    attack: str,
+    pairs: Sequence[tuple[AttackRecord, Mapping[str, Any]]],
+    leaks: Leaks,
+) -> dict[str, Any]:
+    """How one attack compares with the blind guess; of a look-up nothing is said."""
+    if attack in leaks.lookups:
+        return {}
+    decided = tuple(
         blind.decided(record, measures, leaks)
         for record, measures in pairs
         if leaks.main.key in measures
     )
+    return {"past": blind.past(pairs, leaks), "decided": decided}
 
 
 def _value(measures: Mapping[str, object], leaks: Leaks) -> float | None:

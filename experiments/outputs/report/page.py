@@ -31,11 +31,13 @@ from experiments.outputs.report import (
     examples,
     frontier,
     grid,
+    lookups,
     meaning,
     outcomes,
     predicted,
     provenance,
     reading,
+    tried,
     trouble,
 )
 from experiments.outputs.report import spread as spread_lib
@@ -98,6 +100,8 @@ class Group(NamedTuple):
       said: What is not shown of them.
       leaks: What is measured.
       attacker: Who attacks, and what he knows.
+      rests: On which weights, assumptions and attacks the numbers rest, in short.
+      looked_up: Where a look-up is higher than the best; "" for nowhere.
     """
 
     title: str
@@ -112,6 +116,8 @@ class Group(NamedTuple):
     said: str
     leaks: Leaks
     attacker: str
+    rests: str = ""
+    looked_up: str = ""
 
     @property
     def drawn(self) -> bool:
@@ -380,9 +386,21 @@ def _groups(family: Family, leaks: Leaks) -> list[Group]:
                 said,
                 leaks,
                 _attacker(context, family),
+                _rests(context, family, leaks),
+                lookups.higher(context, found, leaks),
             )
         )
     return groups
+
+
+def _rests(context: Context, family: Family, leaks: Leaks) -> str:
+    own = [one for one in _attacks(family) if outcomes.context_of(one) == context]
+    which = attacked_weights.of(context, family.runs[0].config)
+    named = list(assumed.named(own))
+    tried_here = tried.of_catalogue(own, leaks)
+    parts = [f"at {which}"] if which else []
+    said = "; ".join([*parts, *named, tried_here])
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _attacker(context: Context, family: Family) -> str:

@@ -13,7 +13,8 @@ def of(page: Page) -> str:
       page: The report.
 
     Returns:
-      Paragraphs: what the result means, what is missing, the answers, what went wrong.
+      Paragraphs: what the result means, what is missing, who attacks, what went wrong;
+      the answers where it is not said what the result means.
     """
     return "\n".join(_lines(page))
 
@@ -26,7 +27,8 @@ def _lines(page: Page) -> Iterator[str]:
     for group in page.groups:
         yield f"{group.title}{f' ({group.differs})' if group.differs else ''}"
         yield group.attacker
-        for one in group.answers:
+        # What it means has the same in short; the page has both.
+        for one in () if group.meaning else group.answers:
             yield f"* {one.about}: {one.leaks}"
             yield from [f"  {one.bytes}"] if one.bytes else []
     if not page.groups:

@@ -120,7 +120,8 @@ def _interval(one: Outcome) -> Iterator[str]:
     if one.past and independent and len({each.seed for each in one.samples}) == 1:
         leaking = np.arange(one.past.of) < one.past.better
         rate = success.rate(leaking)
-        yield f"95 % interval {100 * rate.low:.0f} to {100 * rate.high:.0f} %"
+        ends = counted.interval(rate).removeprefix(" (").removesuffix(")")
+        yield f"{ends}, {counted.THESE_WEIGHTS}"
 
 
 def _best(one: Outcome, leaks: Leaks) -> Iterator[str]:
@@ -214,8 +215,11 @@ def _bare(bare: Outcome | None, leaks: Leaks) -> Iterator[str]:
 
 def _columns(outcome: Outcome, shortly: bool) -> Iterator[str]:
     """How many values of single columns one attack has, and one value for all."""
-    if outcome.summary and (found := outcome.summary.columns):
-        yield (shortly and found.undecided) or found.text
+    if outcome.summary is None:
+        return
+    for _ in counted.columns(outcome.summary):
+        if found := outcome.summary.columns:
+            yield (shortly and found.undecided) or found.text
 
 
 def _labels(outcome: Outcome, shortly: bool) -> Iterator[str]:

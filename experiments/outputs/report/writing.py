@@ -154,7 +154,9 @@ def _latex(made: Page) -> str:
             latex.table(
                 group.grid,
                 group.title,
-                f"{_caption(group)}. {_measure(group)}. {latex.legend(group.grid)}"
+                f"{_caption(group)}. {group.rests} {_measure(group)}. "
+                f"{latex.legend(group.grid)}"
+                f"{f' {group.looked_up}' if group.looked_up else ''}"
                 f"{f' Data: {made.data}' if made.data else ''}",
                 group.leaks.beyond_shortly,
             )

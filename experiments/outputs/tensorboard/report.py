@@ -22,6 +22,7 @@ from experiments.outputs import (
     tradeoff,
     tries,
 )
+from experiments.outputs import records as records_lib
 from experiments.outputs.leaks import Leaks
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.records import AttackRecord
@@ -142,17 +143,38 @@ def _cards(
 ) -> Iterator[tuple[str, Callable[[], matplotlib.figure.Figure]]]:
     """Of each context its tags, whose names sort before all others, and figures."""
     drawn = _drawn(rows)
+    names = _names([row.context for row in rows])
     for context in dict.fromkeys(row.context for row in rows):
         own = [row for row in rows if row.context == context]
         if context in meanings:
             words = functools.partial(cards.in_words, context.title, meanings[context])
-            yield f"1_in_words/{context.title}", words
+            yield f"1_in_words/{names[context]}", words
         if context in drawn and sum(row.leakage.best is not None for row in own) > 1:
             leakage = functools.partial(cards.leakage, context, rows, leaks)
-            yield f"2_what_leaks/{context.title}", leakage
+            yield f"2_what_leaks/{names[context]}", leakage
         if context in drawn and sum(map(cards.has_uploads, own)) > 1:
             uploads = functools.partial(cards.uploads, context, rows)
-            yield f"3_what_it_costs/{context.title}", uploads
+            yield f"3_what_it_costs/{names[context]}", uploads
+        elif context in drawn and sum(map(cards.has_message, own)) > 1:
+            message = functools.partial(cards.message, context, rows)
+            yield f"3_what_it_costs/{names[context]}", message
+
+
+def _names(contexts: Sequence[Context]) -> dict[Context, str]:
+    """A card shows no more of its name: what is attacked, and what tells it from others."""
+    found = list(dict.fromkeys(contexts))
+    told = [
+        part
+        for part in ("dataset", "model", "release", "num_clients")
+        if len({getattr(one, part) for one in found}) > 1
+    ]
+    names = {}
+    for one in found:
+        what = f"{one.target}, batch {one.batch_size}" if one.target else "training"
+        after = records_lib.after(one.weights_after_rounds)
+        parts = [str(getattr(one, part)) for part in told]
+        names[one] = ", ".join([f"{what}{after}", *parts])
+    return names
 
 
 def _over_ratio_tag(context: Context) -> str:
@@ -197,8 +219,7 @@ def write_texts(run_folder: pathlib.Path, texts: Mapping[str, str]) -> None:
 
 def panel(record: AttackRecord, image: NDArray[np.floating]) -> panels.Panel:
     """The panel of a record and its reconstruction, [h, w, c]."""
-    past = blind.past([(record, record.measures)], PICTURES)
-    by = blind.seen([blind.decided(record, record.measures, PICTURES)], PICTURES)
+    past, by = blind.alone(record, PICTURES)
     return panels.Panel(
         record.cell.encryption_ratio,
         record.cell.metric,
@@ -207,7 +228,7 @@ def panel(record: AttackRecord, image: NDArray[np.floating]) -> panels.Panel:
         record.number(PICTURES.main.key),
         past is not None and past.none,
         hindsight.order(next(tries.of(record)), PICTURES),
-        ", ".join(short for _, short in by),
+        by,
     )
 
 

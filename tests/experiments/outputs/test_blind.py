@@ -215,7 +215,8 @@ def test_what_random_public_examples_have_is_told_where_something_is_not_above_i
     every = outcomes.of_records(made, PICTURES)
     text = " ".join(meaning.of(every[0].context, every, made, {}, (), PICTURES))
     assert (
-        "on 1 of 3 examples (95 % interval 1 to 91 %; median PSNR 20.0 dB in hindsight, "
+        "on 1 of 3 examples (95 % interval 1 to 91 %, for these weights alone; median "
+        "PSNR 20.0 dB in hindsight, "
         "12.0 dB blind, 22.0 dB the best random public example; best: lbfgs"
     ) in text
     (one,) = answer.of(every[0].context, every, {}, (), PICTURES)

@@ -5,11 +5,19 @@ import io
 import matplotlib.image
 import pytest
 
-from experiments.outputs import cards, figures
+from experiments.outputs import cards, figures, measures, summary, tradeoff
 from experiments.outputs.pictures.leaks import PICTURES
-from tests.experiments.outputs.example_records import MEANING, example_rows
+from experiments.outputs.tensorboard import report
+from tests.experiments.outputs.example_records import (
+    MEANING,
+    attack,
+    cell,
+    example_rows,
+)
 
 LEAST_PIXELS = 9
+SHOWN = 93
+"""Pixels of an inch of a card, in a window of 1280 x 800."""
 
 
 def letters(figure):
@@ -48,11 +56,65 @@ def test_letters_are_large_enough_and_nothing_is_cut_off(name):
         assert edge.min() == 1.0
 
 
-def test_a_long_result_is_set_smaller_and_whole():
-    figure = cards.in_words("a title", MEANING * 2)
+def test_a_long_result_is_shortened_and_can_be_read():
+    """Of details in brackets, then of its last sentences; letters stay 12 pixels high."""
+    title = (
+        "a-data-set, some_model, server_blind, 1 client, attack on the client, batch 1"
+    )
+    figure = cards.in_words(title, MEANING * 2)
     shown = " ".join(text.get_text() for text in figure.texts)
-    assert shown == " ".join(["a title", *MEANING, *MEANING])
-    assert 5 < min(letters(figure)) < LEAST_PIXELS
+    assert shown.startswith(f"{title} ") and shown.endswith("More: report.html.")
+    assert "(" not in shown
+    pixels = min(text.get_fontsize() for text in figure.texts) * SHOWN / 72
+    assert pixels >= 12
+    short = cards.in_words("a title", ["With 10 % hidden nothing leaks (of 3)."])
+    shown = " ".join(text.get_text() for text in short.texts)
+    assert shown == "a title With 10 % hidden nothing leaks (of 3)."
+    # One sentence that is too long is cut where a line ends.
+    figure = cards.in_words("a title", ["word " * 400 + "end."])
+    assert figure.texts[-1].get_text() == "More: report.html."
+    assert figure.texts[-2].get_text().endswith(" ..")
+
+
+def test_a_legend_names_no_curve_that_is_not_there():
+    rows = example_rows()
+    alone = [
+        row._replace(leakage=row.leakage._replace(naive=None), cost=row.cost)
+        for row in rows
+    ]
+
+    def named(figure):
+        return [one.get_text() for one in figure.legends[0].get_texts()]
+
+    context = rows[0].context
+    assert "naive" in named(cards.leakage(context, rows, PICTURES))
+    assert "naive" not in named(cards.leakage(context, alone, PICTURES))
+    both = measures.ATTACKERS["naive"]
+    assert both in named(tradeoff.figure(context, rows, PICTURES))
+    assert both not in named(tradeoff.figure(context, alone, PICTURES))
+
+
+def test_an_audit_has_the_price_of_its_messages():
+    """It trains nothing, so that there are no uploads of rounds."""
+    made = [
+        attack(0, cell=cell(ratio), details={"ciphertext_bytes": size})
+        for ratio, size in ((0.0, 0), (0.1, 240), (0.5, 300))
+    ]
+    rows = summary.summarise(made)
+    assert [row.relative_message_bytes for row in rows] == [1.0, 1.5, 1.25]
+    tags = report.card_tags(rows, {rows[0].context: MEANING})
+    assert tags == [
+        "1_in_words/client, batch 1",
+        "2_what_leaks/client, batch 1",
+        "3_what_it_costs/client, batch 1",
+    ]
+    (axis,) = cards.message(rows[0].context, rows).axes
+    assert "client's" in axis.get_title(loc="left")
+    assert list(axis.get_lines()[0].get_ydata()) == [1.0, 1.5, 1.25]
+    # Two that differ have two names.
+    other = [row._replace(context=row.context._replace(dataset="b")) for row in rows]
+    tags = report.card_tags([*rows, *other], {})
+    assert len(set(tags)) == len(tags) == 4
 
 
 def test_lines_are_the_medians_of_the_rows():

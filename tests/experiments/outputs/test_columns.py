@@ -7,7 +7,16 @@ import math
 
 import pytest
 
-from experiments.outputs import columns, measures, records, summary, tables, too_few
+from attacks.metrics.success import Rate
+from experiments.outputs import (
+    columns,
+    counted,
+    measures,
+    records,
+    summary,
+    tables,
+    too_few,
+)
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.report import long_form, reading, writing
 from experiments.outputs.told import of as told_of
@@ -44,8 +53,8 @@ def leakage(made):
 def test_a_column_that_is_read_each_time_is_more_than_a_guess():
     found = leakage(rows(lambda at: (True, False)))
     assert found.columns.text == (
-        "single columns exactly: 12 of 24 values (naming one value for all gets 6.24), "
-        "column 1 12 of 12 (50 %)"
+        "single columns exactly: 12 of 24 values (by one value for all 6.24); "
+        "column 1: 12 of 12, by one value for all 50 %"
     )
     past = found.best_past_blind
     assert past.better == 0 and past.columns and not past.none
@@ -68,6 +77,13 @@ def test_what_one_value_for_all_has_as_well_is_no_better(made):
     assert leakage(made).best_past_blind.none
 
 
+def test_columns_are_not_told_where_all_rows_are_exact():
+    found = leakage(rows(lambda at: (True, False)))
+    assert [name for name, _ in counted.columns(found)] == [counted.COLUMNS]
+    exact = found._replace(shares={"exact": Rate(12, 12, 1.0, 0.7, 1.0)})
+    assert not list(counted.columns(exact))
+
+
 def test_a_column_is_told_where_it_shows_a_legal_value():
     """Elsewhere it shows a mean, and an attacker sees that."""
 
@@ -78,7 +94,7 @@ def test_a_column_is_told_where_it_shows_a_legal_value():
 
     few = of(5)
     assert few.columns.text == (
-        "single columns exactly: 5 of 24 values (naming one value for all gets 6.24); "
+        "single columns exactly: 5 of 24 values (by one value for all 6.24); "
         "too few rows to tell whether column 1 is read: 5 of 5 where it shows a legal "
         "value (one value for all: 2.5), about 17 rows would (--num_images=17)"
     )
@@ -166,9 +182,7 @@ def test_reports_and_tables_say_which_columns_were_read(tmp_path):
     path = folders.write(tmp_path / "rows", made)
     writing.write(path, [reading.read(path)], lambda _: PICTURES)
     html = (path / "report.html").read_text()
-    said = (
-        "single columns exactly: 12 of 24 values (naming one value for all gets 6.24)"
-    )
+    said = "single columns exactly: 12 of 24 values (by one value for all 6.24)"
     assert said in html and "no whole row more than a blind guess" in html
     assert "no better than a blind guess (9.0 dB); 1 of 2 columns exactly" in html
     cells = html[html.index("</caption>") :].partition("</table>")[0]

@@ -52,7 +52,7 @@ def test_csv_has_the_columns_and_values_of_earlier_versions():
         "label_by", "label_classes", "label_guess", "label_numbers",
             "label_within", "label_by_chance", "label_examples_to_decide",
             "label_images_to_decide", "better_by", "searches_at_limit", "cipher",
-            "seeds",
+            "seeds", "relative_message_bytes",
         *(name for name in now[0] if name.startswith(("labels_", "exact_", "columns_"))),
         *(name for name in now[0] if name.startswith("test_loss_") or "blind" in name),
     )  # fmt: skip
@@ -315,7 +315,8 @@ def test_the_number_and_the_names_of_the_best_belong_together():
     )
     assert "25.0 0.50 dlg aware (1), idlg aware (1)" in text
     assert (
-        "Best: of each example the attack that leaks most of it, in hindsight" in text
+        "Best: of each example the attack that leaks most of it, look-ups of public "
+        "examples apart, in hindsight" in text
     )
     for words in ("Best Best Best of", "PSNR, PSNR, each, in", "naive aware SSIM hind"):
         assert words in text, text
@@ -423,5 +424,6 @@ def test_naive_is_told_as_the_published_attack():
     tables.print_tables(example_rows(), stream, 80)
     said = " ".join(stream.getvalue().split())
     assert (
-        "naive = the attack as published, hidden entries as zeros, without our" in said
+        "naive = the attack as its authors published it, with zeros for hidden entries"
+        in said
     )

@@ -33,7 +33,8 @@ def test_leakage_bytes_and_time_at_a_tenth():
     assert "too few for an interval of the median PSNR, 3 examples" in found.leaks
     # 160 bytes of ciphertext and 90 visible entries; 100 entries in the clear.
     assert "520 bytes, 1.3 x the 400" in found.bytes
-    assert "the gradient alone, without the weight and the metrics" in found.bytes
+    said = "its gradient alone (a training round adds its weight and its metrics)"
+    assert said in found.bytes
     assert (
         "400 bytes up and 100 down (4 rounds; medians: up 1.33 x plain, up and down "
         "1.25 x plain)"

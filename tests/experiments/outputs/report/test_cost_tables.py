@@ -101,7 +101,8 @@ def test_a_round_costs_the_same_on_all_screens():
     ) in said.bytes
     text = " ".join(meaning.of(context, outcome, victims, {}, trained, PICTURES))
     assert (
-        "a training round 1.67 x the uploads of a clear one. By random rounds mask by "
+        "the uploads of a training round take 1.67 x those of a clear one. By random "
+        "rounds mask by "
         "previous_aggregate, not public: the first, encrypted completely, takes 3.29 x "
         "the uploads."
     ) in text.replace(" None of the measured shares (10 %) stopped them.", "")

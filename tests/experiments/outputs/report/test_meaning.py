@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from experiments.outputs import by_attack, summary, tables
+from experiments.outputs import by_attack, message_bytes, summary, tables
 from experiments.outputs.pictures.leaks import PICTURES
 from experiments.outputs.records import MemberRecord
 from experiments.outputs.report import (
@@ -17,6 +17,7 @@ from experiments.outputs.report import (
     cost_tables,
     costs,
     families,
+    grid,
     long_form,
     meaning,
     outcomes,
@@ -63,19 +64,21 @@ def test_from_which_share_on_nothing_leaks_and_what_that_costs(tmp_path):
             made += rounds(trained, 1.5, up, 50)
     assert means(tmp_path, made)["client"] == (
         "Hidden by magnitude or random, at untrained weights: with 10 % hidden attacks "
-        "recover more than a blind guess, on 3 of 3 examples (95 % interval 29 to 100 %; "
-        "median PSNR 30.0 dB in hindsight, 12.0 dB blind; best: lbfgs; recovered "
+        "recover more than a blind guess, on 3 of 3 examples (95 % interval 29 to 100 %, "
+        "for these weights alone; median PSNR 30.0 dB in hindsight, 12.0 dB blind; best: "
+        "lbfgs; recovered "
         "exactly: 0 of 3, "
         "with nothing hidden 3 of 3; share >= 25 dB: 3 of 3, with nothing hidden 3 of 3; "
-        "label: lbfgs alone names 3 of 3); there a training "
-        "round 1.5 x the uploads of a clear one. From 50 % on no "
+        "label: lbfgs alone names 3 of 3); there the "
+        "uploads of a training round take 1.5 x those of a clear one. From 50 % on no "
         "attack tried gets past a blind guess (measured: 0, 10, 50, 100 %); there a "
         "round's uploads take 2 x. Time of a round with 10 % hidden "
         "1.5 x by magnitude, 1.5 x by random (3 rounds each, too few to exclude chance). "
         "Rounds are under reveal_aggregate, not server_blind. "
         "How sure: 3 examples of 1 seed; "
         "that none of 3 leaks with 50 % hidden leaves it open for up to 71 % of such "
-        "examples (95 % interval). Tried with a result at 10 %: lbfgs; of the "
+        "examples (95 % interval, for these weights alone). Tried with a result at 10 %: "
+        "lbfgs; of the "
         "catalogue's 22 attacks for pictures 22 left out. Other attacks, data or weights "
         "may leak more."
     )
@@ -218,8 +221,8 @@ def test_bytes_of_masks_that_travel_and_where_hiding_all_takes_less(tmp_path):
     text = means(tmp_path / "a", made)["client"]
     # 9,000 + 720 * 4 + 100 of 3,200; 9,500 + 100.
     assert (
-        "there a client's message takes 3.71 x (random), 3.74 x (magnitude) the bytes of "
-        "a clear one (more than with everything hidden: 2.97 x (random), 3 x (magnitude))."
+        "there a client's message takes 3.74 x (magnitude), 3.71 x (random) the bytes of "
+        "a clear one (more than with everything hidden: 3 x (magnitude), 2.97 x (random))."
     ) in text
     # It holds at 50 % as well, and is said once.
     assert text.count("more than with everything hidden") == 1
@@ -227,7 +230,7 @@ def test_bytes_of_masks_that_travel_and_where_hiding_all_takes_less(tmp_path):
     assert (
         "With 50 % hidden attacks recover more than a blind guess, on 3 of 3 (median PSNR "
         "30.0 dB in hindsight, 12.0 dB blind; best: lbfgs; share >= 25 dB: 3 of 3); there "
-        "a message takes 3.31 x, 3.34 x. "
+        "a message takes 3.34 x (magnitude), 3.31 x (random). "
     ) in text
     (family,) = families.join([reading.read(tmp_path / "a/run")])
     (table,) = cost_tables.of(family)
@@ -245,7 +248,7 @@ def test_bytes_of_masks_that_travel_and_where_hiding_all_takes_less(tmp_path):
     assert (row["mask_bytes"], row["clear_bytes"]) == (100, 3200)
     # What is published is no client's message.
     published = dataclasses.replace(made[0], target="aggregate")
-    assert costs.mask_bytes(published) == 0
+    assert message_bytes.of_mask(published) == 0
 
 
 def test_what_cannot_be_said_is_not(tmp_path):
@@ -516,7 +519,8 @@ def test_the_box_names_the_best_attacks_and_what_is_a_look_up(tmp_path):
     ]
     text = means(tmp_path, made)["client"]
     assert (
-        "on 2 of 3 examples (95 % interval 9 to 99 %; median PSNR 30.0 dB in "
+        "on 2 of 3 examples (95 % interval 9 to 99 %, for these weights alone; median "
+        "PSNR 30.0 dB in "
         "hindsight, 12.0 dB blind; best: idlg; a look-up found a "
         "similar public example for 1 more; recovered exactly: 0 of 3, with nothing "
         "hidden 2 of 3;"
@@ -534,6 +538,82 @@ def test_the_box_names_the_best_attacks_and_what_is_a_look_up(tmp_path):
     text = means(tmp_path / "only", only)["client"]
     assert "None of the measured" not in text and "From 10 % on no attack" in text
     assert "a look-up found a similar public example for 3 more" in text
+
+
+def test_a_look_up_stands_apart_and_says_where_it_is_higher(tmp_path):
+    """It is in no share, and a row that is above the best of each must say why."""
+    made = [
+        *attacks((0.0, 30.0), (0.1, 20.0), attack="idlg"),
+        *attacks((0.0, 40.0), (0.1, 40.0), attack="retrieval"),
+    ]
+    made += [
+        dataclasses.replace(one, details={**one.details, "loss_guessed": "squared"})
+        for one in attacks((0.1, 9.0), attack="dlg")
+    ]
+    path = folders.write(tmp_path / "run", made)
+    found = outcomes.of_records(made, PICTURES)
+    context = found[0].context
+    said = (
+        "Retrieval, a look-up of public examples, is higher at 0, 10 %: it reconstructs "
+        "nothing and counts in no share."
+    )
+    assert said in " ".join(meaning.of(context, found, made, {}, (), PICTURES))
+    table = grid.of(context, found, {}, PICTURES)
+    cells = {row.attack: row.cells for row in table.rows}
+    best = "best of each example in hindsight (look-ups of public examples apart)"
+    assert cells[best][0] == "30.0, 30.0, 30.0"
+    # It is neither better nor worse than the guess, as `cells.csv` has it.
+    assert cells["retrieval mask-aware"] == ("40.0, 40.0, 40.0",) * 2
+    low = outcomes.of_records(attacks((0.1, 9.0), attack="retrieval"), PICTURES)
+    assert grid.of(context, low, {}, PICTURES).rows[0].cells == ("9.0, 9.0, 9.0",)
+    by_name = {row.attack: row for row in by_attack.summarise(made, PICTURES)}
+    assert by_name["retrieval"].past_blind is None
+    assert by_name["idlg"].past_blind is not None
+    (one,) = answer.of(context, found, {}, (), PICTURES)
+    assert "in hindsight (look-ups of public examples apart): " in one.leaks
+    runs = [reading.read(path)]
+    writing.write(path, runs, lambda _: PICTURES)
+    assert said.replace(" %", "\u00a0%") in (path / "report.html").read_text()
+    caption = (path / "table.tex").read_text()
+    assert said.replace("%", "\\%") in caption
+    # What the numbers rest on stands where a paper shows them.
+    assert (
+        "At untrained weights; the loss is guessed; of the catalogue's 22 attacks for "
+        "pictures 2 tried, 20 left out."
+    ) in caption
+
+
+def test_two_prices_have_a_noun_and_a_reason_each(tmp_path):
+    made = [
+        dataclasses.replace(one, details={**one.details, "ciphertext_bytes": 300})
+        for one in attacks((0.0, 90.0), (0.1, 30.0))
+    ]
+    made += rounds(cell(0.0, "plain", agreement="none", release="plain"), 1.0, 300, 0)
+    made += rounds(cell(0.1, release="reveal_aggregate"), 1.5, 450, 50)
+    assert (
+        "there a client's message takes 1.65 x the bytes of a clear one (its gradient "
+        "alone) and the uploads of a training round 1.5 x (with each client's weight and "
+        "metrics, in whole blocks)."
+    ) in means(tmp_path / "a", made)["client"]
+
+
+def test_what_is_told_of_one_metric_word_for_word_is_told_once(tmp_path):
+    made = [
+        one
+        for metric in ("random", "magnitude")
+        for one in attacks((0.0, 90.0), (0.1, 90.0), metric=metric)
+    ]
+    found = outcomes.of_records(made, PICTURES)
+    first, second = answer.of(found[0].context, found, {}, (), PICTURES)
+    assert second.leaks == "The same as with 10 % hidden by magnitude."
+    assert first.leaks.startswith("PSNR of the best")
+    # A terminal has the first sentences, and the page what is behind them.
+    path = folders.write(tmp_path / "run", made)
+    runs = [reading.read(path)]
+    shown = paragraph.of(
+        writing.page_of(writing.families_of(runs, lambda _: PICTURES), runs)
+    )
+    assert meaning.HEADING in shown and first.leaks not in shown
 
 
 def test_the_first_screen_says_how_much_and_what_is_hindsight(tmp_path):

@@ -82,7 +82,7 @@ def test_attacks_below_the_prediction_with_nothing_hidden_are_said_first(tmp_pat
     page = writing.page_of(writing.families_of(runs, lambda modality: PICTURES), runs)
     assert any(expected in note for note in page.notes)
     shown = paragraph.of(page)
-    assert shown.index(expected) < shown.index("* ")
+    assert shown.index(expected) < shown.index("Who attacks")
     enough = [attack(0, psnr=25.0, attack="completion", cell=cell(0.0)), *made]
     assert not list(predicted.fell_short(levels, enough))
     diverged = [attack(0, psnr=math.nan, cell=cell(0.0))]

@@ -127,7 +127,7 @@ def test_the_page_has_what_was_measured_and_how(one_run):
         "honest but curious",
         "Who attacks: an honest-but-curious server, which has no key and knows the model",
         "what is visible of one client's message; labels are not told.",
-        "all of them, in the order of the examples",
+        "all of them, in the order of examples or seeds",
         "What went wrong",
     ):
         assert (part in text) == (part != "What went wrong"), part
@@ -407,7 +407,7 @@ def test_a_cipher_that_encrypts_nothing_has_no_factor_of_bytes(tmp_path):
         writing.write(path, runs, lambda _: PICTURES)
         (text,) = writing.in_words(runs, lambda _: PICTURES)
         assert ("bytes of a clear one" in text) == encrypts
-        assert ("x the uploads" in text) == encrypts
+        assert ("uploads of a training round" in text) == encrypts
         assert (said in text) != encrypts
         lines = csv.DictReader(io.StringIO((path / "cells.csv").read_text()))
         assert {line["cipher"] for line in lines} == {cipher}
