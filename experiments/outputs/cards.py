@@ -73,9 +73,13 @@ def _fitting(
     size = _SMALLEST
     short = [_without_brackets(one) for one in sentences]
     for count in range(len(short), 0, -1):
-        heading, lines = _wrapped(title, " ".join([*short[:count], _MORE]), size)
-        if _fits(heading, lines, size):
-            return size, heading, lines
+        last = short[count - 1]
+        # Its price has a card of its own.
+        for end in (last, f"{last.partition('; ')[0].rstrip('.')}."):
+            text = " ".join([*short[: count - 1], end, _MORE])
+            heading, lines = _wrapped(title, text, size)
+            if _fits(heading, lines, size):
+                return size, heading, lines
     heading, lines = _wrapped(title, short[0], size)
     while not _fits(heading, [*lines, _MORE], size):
         lines = lines[:-1]
@@ -95,9 +99,8 @@ def _fits(heading: Sequence[str], lines: Sequence[str], size: float) -> bool:
 def _without_brackets(sentence: str) -> str:
     """A sentence without its details; whose a factor is stays."""
     kept, depth = "", 0
-    for part in re.split(
-        r"([()])", re.sub(r"(?<= x) \(([^()]*)\)", r" by \1", sentence)
-    ):
+    named = re.sub(r"(?<= x) \(([\w, ]+)\)", r" by \1", sentence)
+    for part in re.split(r"([()])", named):
         depth += (part == "(") - (part == ")")
         kept += part if depth == 0 and part != ")" else ""
     return re.sub(r" +([;,.])", r"\1", re.sub(r" {2,}", " ", kept)).strip()

@@ -241,7 +241,7 @@ def test_the_command_says_what_it_would_do_does_it_and_goes_on(tmp_path, capfd):
     # What the run shows before that has its table, and does not say it, too.
     assert "What this means for you" not in "".join(capfd.readouterr())
     assert shown.count("What this means for you") == 1
-    assert "strongest" in shown and "the least that leaks" in shown
+    assert "Who attacks" in shown and "the least that leaks" in shown
     assert shown.rindex("What this means for you") < shown.index("the least that leaks")
     records = (runs / "mine" / "results.jsonl").read_bytes()
     found = results.load(runs / "mine")

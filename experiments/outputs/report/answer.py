@@ -41,6 +41,9 @@ _WAYS = ("result", *_WITHOUT)
 _WHY = ": the report's table of attacks says why"
 """Of what has a reason; of what diverged there is none."""
 
+NO_RESULT = "No attack has a result, which is no protection shown"
+"""How an answer begins that has reasons and no number."""
+
 BOUND = (
     "These are the attacks that were tried: another one may recover more, so what is said "
     "here is the least that leaks."
@@ -152,7 +155,7 @@ def _leaks(here: Sequence[Outcome], leaks: Leaks) -> Iterator[str]:
             f"{one.name} {reason}" for one in here for reason, _ in one.reasons
         )
         listed = "; ".join(why) or "all reconstructions diverged"
-        yield f"No attack has a result, which is no protection shown: {listed}"
+        yield f"{NO_RESULT}: {listed}"
         return
     if best.past and best.past.none:
         yield f"{blind.NO_BETTER.capitalize()} by {_measured(leaks)}."

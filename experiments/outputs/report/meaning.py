@@ -223,6 +223,7 @@ def _of_metric(
         yield f"with nothing hidden {recovered.in_words(found[0], leaks)}."
     if ordered and not fails:
         yield from _protecting(ordered, near, costs_of, leaks)
+        yield from _labels_between(ordered, near)
         yield from _more_with_more(ordered, records, leaks)
     elif near and not ordered:
         yield shares.in_words(own, leaks)
@@ -335,17 +336,12 @@ def _protecting(
     leaking = [one for one in ordered if not one.past.none]
     naive = shares.stopped_naive_only([one.outcome for one in ordered])
     protecting = shares.enough(ordered)
-    told = ordered[ordered.index(protecting) :] if protecting else []
-    named = {one.mask for one in told} | ({near} if near else set())
     if near and leaking and leaking[-1].mask.low > near.low:
         worst = leaking[-1]
-        named.add(worst.mask)
         said = recovered.in_words(worst.outcome, leaks, shortly=True)
         cost = costs_of(worst.mask, before)
         yield f"With {worst.mask.text} hidden {said}{f'; there {cost}' if cost else ''}."
     measured = ", ".join(one.mask.percent for one in ordered)
-    if between := shares.labels_between(ordered, named):
-        yield between
     if naive:
         yield naive
     if protecting is None and ordered[-1].past.open:
@@ -376,6 +372,16 @@ def _protecting(
     yield (
         f"{where} {nothing} (measured: {measured} %){f'; there {cost}' if cost else ''}."
     )
+
+
+def _labels_between(ordered: Sequence[Compared], near: Mask | None) -> Iterator[str]:
+    """The shares at which labels are read, but those whose sentences have it."""
+    protecting = shares.enough(ordered)
+    told = ordered[ordered.index(protecting) :] if protecting else []
+    leaking = [one for one in ordered if not one.past.none]
+    masks = {one.mask for one in (*told, *leaking[-1:])} | ({near} if near else set())
+    if between := shares.labels_between(ordered, masks):
+        yield between
 
 
 def _unknown(

@@ -27,8 +27,10 @@ def _lines(page: Page) -> Iterator[str]:
     for group in page.groups:
         yield f"{group.title}{f' ({group.differs})' if group.differs else ''}"
         yield group.attacker
-        # What it means has the same in short; the page has both.
-        for one in () if group.meaning else group.answers:
+        for one in group.answers:
+            # What it means has the same in short, but not why there is no result.
+            if group.meaning and not one.leaks.startswith(answer.NO_RESULT):
+                continue
             yield f"* {one.about}: {one.leaks}"
             yield from [f"  {one.bytes}"] if one.bytes else []
     if not page.groups:

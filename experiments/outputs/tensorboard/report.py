@@ -161,19 +161,18 @@ def _cards(
 
 
 def _names(contexts: Sequence[Context]) -> dict[Context, str]:
-    """A card shows no more of its name: what is attacked, and what tells it from others."""
+    """Names as short as a card shows them: what is attacked, and what tells it apart."""
     found = list(dict.fromkeys(contexts))
-    told = [
-        part
-        for part in ("dataset", "model", "release", "num_clients")
-        if len({getattr(one, part) for one in found}) > 1
-    ]
-    names = {}
-    for one in found:
-        what = f"{one.target}, batch {one.batch_size}" if one.target else "training"
-        after = records_lib.after(one.weights_after_rounds)
-        parts = [str(getattr(one, part)) for part in told]
-        names[one] = ", ".join([f"{what}{after}", *parts])
+    names = {
+        one: (f"{one.target}, batch {one.batch_size}" if one.target else "training")
+        + records_lib.after(one.weights_after_rounds)
+        for one in found
+    }
+    for part in ("dataset", "model", "num_clients", "release"):
+        values = {one: getattr(one, part) for one in found}
+        if len(set(names.values())) < len(found) and len(set(values.values())) > 1:
+            unit = " clients" if part == "num_clients" else ""
+            names = {one: f"{name}, {values[one]}{unit}" for one, name in names.items()}
     return names
 
 

@@ -70,6 +70,14 @@ def test_a_long_result_is_shortened_and_can_be_read():
     short = cards.in_words("a title", ["With 10 % hidden nothing leaks (of 3)."])
     shown = " ".join(text.get_text() for text in short.texts)
     assert shown == "a title With 10 % hidden nothing leaks (of 3)."
+    priced = [
+        "A message takes 1.2 x (magnitude), 1.3 x (random) the bytes (its gradient) and "
+        "uploads 1.7 x (with each client's weight, whole). " + "Word. " * 100
+    ]
+    figure = cards.in_words("a title", priced)
+    shown = " ".join(text.get_text() for text in figure.texts)
+    whose = "1.2 x by magnitude, 1.3 x by random the bytes and uploads 1.7 x."
+    assert whose in shown
     # One sentence that is too long is cut where a line ends.
     figure = cards.in_words("a title", ["word " * 400 + "end."])
     assert figure.texts[-1].get_text() == "More: report.html."

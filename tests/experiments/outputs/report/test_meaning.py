@@ -579,7 +579,7 @@ def test_a_look_up_stands_apart_and_says_where_it_is_higher(tmp_path):
     # What the numbers rest on stands where a paper shows them.
     assert (
         "At untrained weights; the loss is guessed; of the catalogue's 22 attacks for "
-        "pictures 2 tried, 20 left out."
+        "pictures 3 tried, 19 left out."
     ) in caption
 
 
