@@ -1,6 +1,8 @@
 """Our side of the lattice suite: the engine's stages, compiled as a round compiles them."""
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -81,9 +83,12 @@ def build(name: str, bits: int, cipher: str = "tf_shell_bgv") -> Side:
         seed = tf.constant(_SEED, tf.int64)
         return engine_lib.seal(engine, key, values, tf.constant(BOUND), context, seed)
 
-    @tf.function(input_signature=[[text] * ADDED, number])
     def add(messages: list[tf.Tensor], num_values: tf.Tensor) -> tf.Tensor:
         return add_judged(engine, messages, round_context(engine, num_values))
+
+    @functools.cache
+    def adder(count: int) -> Any:
+        return tf.function(add, input_signature=[[text] * count, number])
 
     @tf.function(input_signature=[text, number, number])
     def open_(
@@ -102,7 +107,9 @@ def build(name: str, bits: int, cipher: str = "tf_shell_bgv") -> Side:
         return engine.codec.decode(codes[:num_values], BOUND)
 
     def add_all(messages: Sequence[Message], num_values: int) -> Message:
-        return add(list(messages), tf.constant(num_values, tf.int64))
+        numbers = tf.constant(num_values, tf.int64)
+        summed: Message = adder(len(messages))(list(messages), numbers)
+        return summed
 
     def open_all(
         message: Message, num_values: int, summands: int

@@ -1,7 +1,8 @@
 """Our side without a shared key: every message with a secret of its own."""
 
+import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -65,10 +66,13 @@ def build(name: str, bits: int) -> Side:
         )
         return Sealed(made.message, released)
 
-    @tf.function(input_signature=[[text] * ADDED, number])
     def add(messages: list[tf.Tensor], num_values: tf.Tensor) -> tf.Tensor:
         context = ours.round_context(engine, num_values, _KEYS)
         return ours.add_judged(engine, messages, context)
+
+    @functools.cache
+    def adder(count: int) -> Any:
+        return tf.function(add, input_signature=[[text] * count, number])
 
     @tf.function(input_signature=[text, secret, number, number])
     def open_(
@@ -83,9 +87,8 @@ def build(name: str, bits: int) -> Side:
         return engine.codec.decode(codes[:num_values], BOUND)
 
     def add_all(messages: Sequence[Sealed], num_values: int) -> Sealed:
-        total = add(
-            [one.message for one in messages], tf.constant(num_values, tf.int64)
-        )
+        numbers = tf.constant(num_values, tf.int64)
+        total = adder(len(messages))([one.message for one in messages], numbers)
         return Sealed(total, tf.add_n([one.released for one in messages]))
 
     def open_all(sealed: Sealed, num_values: int, summands: int) -> NDArray[np.float32]:

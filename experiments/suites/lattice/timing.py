@@ -100,9 +100,11 @@ def measure(
         work.append(_prepare(side, vectors, expected))
         if is_long and side.setting is None:
             progress(f"{side.name}: checking a message of {num_values:,} values")
-            opened = side.open(side.seal(whole), num_values, 1)
+            # An upload is not a sum, not even of one.
+            total = side.add([side.seal(whole)], num_values)
+            opened = side.open(total, num_values, 1)
             _checked_error(side, opened, np.asarray(whole))
-            del opened
+            del total, opened
     clocks = [(_Clock(), _Clock(), _Clock()) for _ in sides]
     lengths = [0 for _ in sides]
     # The stages of a long vector are warm from the slices above.
