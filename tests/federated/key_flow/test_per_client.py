@@ -129,6 +129,7 @@ def analysed(parts):
     return key_flow.analyse(process(parts))
 
 
+@pytest.mark.slow
 def test_a_secure_sum_may_be_wider_than_it_has_to_be():
     def wide(value):
         return tff.federated_secure_sum_bitwidth(value, CIPHER.secret_bits + 9)
