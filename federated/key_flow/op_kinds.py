@@ -81,10 +81,11 @@ RANDOM = frozenset(
 
 # Resources that live in the process of one party. Nothing here touches a file, and nothing
 # goes on when its graph has ended: an iterator with a name, or one that somebody has to
-# delete, would have threads that run the functions of its data set beside later graphs.
+# delete, would have threads that run the functions of its data set beside later graphs. Of
+# one whose handle counts (V3) that is so if something holds the handle (`taint_walk.py`).
 STATE = frozenset(
     (
-        "AnonymousHashTable AnonymousIteratorV2 AnonymousIteratorV3 "
+        "AnonymousHashTable AnonymousIteratorV3 "
         "AnonymousMutableHashTable AnonymousRandomSeedGenerator "
         "AnonymousSeedGenerator AssignAddVariableOp AssignSubVariableOp "
         "AssignVariableOp DeleteIterator DeleteRandomSeedGenerator "
@@ -99,7 +100,7 @@ STATE = frozenset(
     ).split()
 )
 
-ITERATORS = frozenset({"AnonymousIteratorV2", "AnonymousIteratorV3"})
+ITERATORS = frozenset({"AnonymousIteratorV3"})
 """Of these, what ends when nobody holds its handle any more."""
 
 _HANDLES = (types_pb2.DT_VARIANT, types_pb2.DT_RESOURCE)
@@ -129,6 +130,9 @@ DATASETS = frozenset(
     ).split()
 )
 
+READ_AT_ONCE = frozenset({"DatasetToSingleElement", "ReduceDataset"})
+"""Of these, what reads a data set and ends with that: it keeps nothing."""
+
 # What their functions give out is given to them again.
 FED_BACK = frozenset({"ReduceDataset", "ScanDataset"})
 
@@ -139,6 +143,13 @@ STATEFUL_DATASETS = frozenset(
         "ShuffleAndRepeatDatasetV2 ShuffleDataset ShuffleDatasetV2 ShuffleDatasetV3"
     ).split()
 )
+
+
+def may_hold(node: Any) -> bool:
+    """Whether a data set has a handle, of an iterator say, among what it keeps."""
+    kept = (DATASETS | STATEFUL_DATASETS) - READ_AT_ONCE
+    return node.op in kept and keeps_handles(node)
+
 
 # With an empty file name they keep elements in memory, else in a file.
 CACHES = frozenset({"CacheDataset", "CacheDatasetV2"})

@@ -156,6 +156,7 @@ class Walk:
         )
         self.kept = taint.kept
         self._note_sites(taint)
+        self._note_elements(taint)
         self._note_iterators(block)
         left = (*outputs, self.kept.heap)
         kept = SECRET - {Label.OWN_SECRET}
@@ -261,21 +262,42 @@ class Walk:
             self._violations[found] = None
 
     def _note_iterators(self, block: Any) -> None:
-        """Reports a sequence that may hold an iterator, which then outlives its graph."""
-        made = block.type_signature.result
-        sequences = [
-            one for one in _leaf_types(made) if isinstance(one, tff.SequenceType)
+        """Reports an iterator that something may hold, so that it outlives its graph.
+
+        A sequence that the graph gives out may, and so may its own data set.
+        """
+        nodes = [*_nodes(graph_of(block))]
+        if not any(node.op in op_kinds.ITERATORS for node in nodes):
+            return
+        holders = [
+            f"the node `{node.name}`" for node in nodes if op_kinds.may_hold(node)
         ]
-        if sequences and any(
-            node.op in op_kinds.ITERATORS for node in _nodes(graph_of(block))
-        ):
+        holders += [
+            "a sequence that the graph gives out"
+            for one in _leaf_types(block.type_signature.result)
+            if isinstance(one, tff.SequenceType)
+        ]
+        for holder in holders[:1]:
             place = (
-                "in memory while an iterator of an earlier graph goes on, as a sequence "
-                "that the graph gives out may hold it: iterate elsewhere, or by `reduce`"
+                f"in memory while an iterator of an earlier graph goes on, as {holder} may "
+                "hold it: iterate elsewhere, or by `reduce`"
             )
-            text = sequences[0].compact_representation()
-            found = Violation(Label.KEY, place, "", text, (self._step,))
+            found = Violation(Label.KEY, place, "", "a graph", (self._step,))
             self._violations[found] = None
+
+    def _note_elements(self, taint: GraphTaint) -> None:
+        """Reports a secret in what runs for each element, while its sequence is read."""
+        reader = next(
+            (uri for uri in self._callers if uri.startswith("sequence_")), None
+        )
+        if reader is None or not taint.has_secret:
+            return
+        place = (
+            f"in memory while `{reader}` reads a sequence, whose functions may run beside "
+            "it: take keys, and encrypt, outside of it"
+        )
+        found = Violation(Label.KEY, place, "", "a graph", (self._step,))
+        self._violations[found] = None
 
     def _traced(self, labels: Labels, given: list[Leaf], origins: str) -> Leaf:
         """Adds this step to the path of each label."""

@@ -248,7 +248,8 @@ def _sequence_map(run: Run, type_spec: tff.FunctionType, argument: Value) -> Val
 def _sequence_reduce(run: Run, type_spec: tff.FunctionType, argument: Value) -> Value:
     del run, type_spec
     sequence, total, reduce_fn = argument
-    for element in sequence.elements():
+    # Read first, so that no data set is open while the function runs.
+    for element in list(sequence.elements()):
         total = reduce_fn((total, element))
     return total
 

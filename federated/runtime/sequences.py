@@ -91,8 +91,12 @@ class MappedSequence:
     element_type: tff.Type
 
     def elements(self) -> Iterator[Value]:
-        """Yields `fn` of each element of the source."""
-        return map(self.fn, self.source.elements())
+        """Yields `fn` of each element of the source.
+
+        All of them are read first: a data set that is open has threads, which would run
+        its functions beside those of `fn`, and whatever these keep secret.
+        """
+        return map(self.fn, list(self.source.elements()))
 
     def variant(self) -> tf.Tensor:
         """A variant tensor of a data set with these elements."""

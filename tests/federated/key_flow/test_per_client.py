@@ -713,10 +713,13 @@ def test_no_layer_runs_while_a_secret_waits(name):
     assert any(words in text for text in texts), texts
 
 
-def first_of(iterator):
+def prefetched():
+    return tf.data.Dataset.range(9).map(lambda number: 2 * number).prefetch(9)
+
+
+def first_of(iterator, rows=None):
     """What an iterator has first, of one that prefetches the layer's elements."""
-    rows = tf.data.Dataset.range(9).map(lambda number: 2 * number).prefetch(9)
-    data = tf.data.experimental.to_variant(rows)
+    data = tf.data.experimental.to_variant(prefetched() if rows is None else rows)
     types = {"output_types": [tf.int64], "output_shapes": [[]]}
     with tf.control_dependencies(
         [tf.raw_ops.MakeIterator(dataset=data, iterator=iterator)]
@@ -753,7 +756,44 @@ def in_a_sequence(_):
         )
 
 
-@pytest.mark.parametrize("made", [by_name, to_be_deleted, in_a_variable, in_a_sequence])
+def in_its_own_data_set(_):
+    """The data set's function captures the iterator over it."""
+    iterator = tf.raw_ops.AnonymousIteratorV3(**ITERATOR)
+
+    def element(number):
+        with tf.control_dependencies([tf.identity(iterator)]):
+            return number + 1
+
+    rows = tf.data.Dataset.range(9).map(element).prefetch(9)
+    return first_of(iterator, rows)
+
+
+def as_an_element(_):
+    """The data set has the handle of the iterator over it as an element."""
+    iterator = tf.raw_ops.AnonymousIteratorV3(**ITERATOR)
+    handles = tf.raw_ops.TensorDataset(components=[iterator], output_shapes=[[]])
+    zipped = tf.raw_ops.ZipDataset(
+        input_datasets=[tf.data.experimental.to_variant(prefetched()), handles],
+        output_types=[tf.int64, tf.resource],
+        output_shapes=[[], []],
+    )
+    types = {"output_types": [tf.int64, tf.resource], "output_shapes": [[], []]}
+    made = tf.raw_ops.MakeIterator(dataset=zipped, iterator=iterator)
+    with tf.control_dependencies([made]):
+        return tf.raw_ops.IteratorGetNext(iterator=iterator, **types)[0]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        by_name,
+        to_be_deleted,
+        in_a_variable,
+        in_a_sequence,
+        in_its_own_data_set,
+        as_an_element,
+    ],
+)
 def test_no_iterator_outlives_its_graph(made):
     """Its threads would run a layer while secrets wait, or beside a key."""
 
@@ -765,6 +805,35 @@ def test_no_iterator_outlives_its_graph(made):
         return stacked(mapped(seal, codes).blocks), send(first)
 
     assert key_flow.analyse(computation).violations
+
+
+@pytest.mark.parametrize("reader", ["sequence_map", "sequence_reduce"])
+def test_nothing_is_encrypted_while_a_sequence_is_read(reader):
+    """The data set's threads would run its functions beside the key."""
+    sealed = tf_comp(lambda codes: tf.size(seal(codes).blocks), CODES)
+    add = tf_comp(lambda one, two: one + two, np.int32, np.int32)
+    zero = tf_comp(lambda: tf.constant(0))()
+
+    @tff.federated_computation(np.int32, CODES)
+    def step(total, codes):
+        return add(total, sealed(codes))
+
+    @tff.federated_computation(tff.SequenceType(CODES))
+    def each(sequence):
+        if reader == "sequence_map":
+            return tff.sequence_sum(tff.sequence_map(sealed, sequence))
+        return tff.sequence_reduce(sequence, zero, step)
+
+    @tff.federated_computation(tff.FederatedType(CODES, tff.CLIENTS))
+    def computation(codes):
+        rows = mapped(lambda codes: tf.data.Dataset.from_tensors(codes), codes)
+        return send(tff.federated_map(each, rows))
+
+    texts = [str(one) for one in key_flow.analyse(computation).violations]
+    words = (
+        f"in memory while `{reader}` reads a sequence, whose functions may run beside"
+    )
+    assert any(words in text for text in texts), texts
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from federated import runtime
+from federated.runtime import intrinsics, sequences
 from tests.federated.runtime.cpp_worker import cpp_context
 
 tf_comp = tff.tensorflow.computation
@@ -389,3 +390,35 @@ class TestPartsOfTFF:
         )
         compose = tff.simulation.compose_dataset_computation_with_computation
         assert compose(made, total)(["3", "4"]) == 9
+
+
+@pytest.mark.parametrize("intrinsic", ["sequence_map", "sequence_reduce"])
+def test_no_function_runs_while_a_data_set_is_open(intrinsic):
+    """Its threads would run the data set's functions beside what the function has."""
+    happened = []
+
+    def rows():
+        for number in (1, 2):
+            happened.append("read")
+            yield number
+        happened.append("closed")
+
+    data = tf.data.Dataset.from_generator(
+        rows, output_signature=tf.TensorSpec([], tf.int32)
+    )
+
+    def called(argument):
+        happened.append("called")
+        return argument[0] if isinstance(argument, tuple) else argument
+
+    number = tff.TensorType(np.int32)
+    source = sequences.DatasetSequence(
+        tf.data.experimental.to_variant(data), number, data
+    )
+    if intrinsic == "sequence_map":
+        list(sequences.MappedSequence(source, called, number).elements())
+    else:
+        run = intrinsics.Run(1, None, lambda: "")
+        kind = tff.FunctionType(number, number)
+        intrinsics.call_intrinsic(run, intrinsic, kind, (source, 0, called))
+    assert happened == ["read", "read", "closed", "called", "called"]
