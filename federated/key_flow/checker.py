@@ -6,7 +6,8 @@ The computation is brought to the form in which the runtime executes it and eval
 labels instead of tensors:
 
     graphs        operation by operation                             (`graph_taint.py`)
-    intrinsics    what is placed where, and what crosses             (`taint_walk.py`)
+    intrinsics    what is placed where, and what crosses       (`taint_intrinsics.py`)
+    blocks        in the order of the run                            (`taint_walk.py`)
 
 A leak is a value labelled KEY, ENTROPY, OPENED_OWN (a decryption of anything but a sum)
 or OWN_SECRET (the secret of a message, where clients share no key) that

@@ -82,7 +82,7 @@ RANDOM = frozenset(
 # Resources that live in the process of one party. Nothing here touches a file, and nothing
 # goes on when its graph has ended: an iterator with a name, or one that somebody has to
 # delete, would have threads that run the functions of its data set beside later graphs. Of
-# one whose handle counts (V3) that is so if something holds the handle (`taint_walk.py`).
+# one whose handle counts (V3) that is so if something holds the handle (`outliving.py`).
 STATE = frozenset(
     (
         "AnonymousHashTable AnonymousIteratorV3 "
@@ -100,14 +100,11 @@ STATE = frozenset(
     ).split()
 )
 
-ITERATORS = frozenset({"AnonymousIteratorV3"})
-"""Of these, what ends when nobody holds its handle any more."""
-
 _HANDLES = (types_pb2.DT_VARIANT, types_pb2.DT_RESOURCE)
 
 
 def keeps_handles(node: Any) -> bool:
-    """Whether state has values that hold others: an iterator in a variable goes on."""
+    """Whether an operation has values that hold others, as of an iterator."""
     return any(
         attribute.type in _HANDLES
         or any(one in _HANDLES for one in attribute.list.type)
@@ -130,9 +127,6 @@ DATASETS = frozenset(
     ).split()
 )
 
-READ_AT_ONCE = frozenset({"DatasetToSingleElement", "ReduceDataset"})
-"""Of these, what reads a data set and ends with that: it keeps nothing."""
-
 # What their functions give out is given to them again.
 FED_BACK = frozenset({"ReduceDataset", "ScanDataset"})
 
@@ -143,12 +137,6 @@ STATEFUL_DATASETS = frozenset(
         "ShuffleAndRepeatDatasetV2 ShuffleDataset ShuffleDatasetV2 ShuffleDatasetV3"
     ).split()
 )
-
-
-def may_hold(node: Any) -> bool:
-    """Whether a data set has a handle, of an iterator say, among what it keeps."""
-    kept = (DATASETS | STATEFUL_DATASETS) - READ_AT_ONCE
-    return node.op in kept and keeps_handles(node)
 
 
 # With an empty file name they keep elements in memory, else in a file.

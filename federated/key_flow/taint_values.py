@@ -109,6 +109,11 @@ def may(leaf: Leaf) -> Leaf:
     return {label: path for label, path in leaf.items() if label in MAY}
 
 
+def without(leaf: Leaf, *labels: Label) -> Leaf:
+    """A leaf without these labels."""
+    return {label: path for label, path in leaf.items() if label not in labels}
+
+
 def with_labels(value: Value, type_spec: tff.Type, leaf: Leaf) -> Value:
     """Gives every leaf these labels too."""
     leaves = [union_of(own, leaf) for _, _, own in leaves_of(value, type_spec)]

@@ -3,17 +3,18 @@
 import contextlib
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from federated.key_flow import op_kinds
+from federated.key_flow import outliving, taint_intrinsics
 from federated.key_flow.cipher_ops import CipherOps
 from federated.key_flow.graph_taint import GraphTaint, Kept
-from federated.key_flow.labels import NO_OWN, SECRET, SHOWN, Label, Labels
+from federated.key_flow.labels import SECRET, SHOWN, Label, Labels
 from federated.key_flow.report import Crossing, Field, KeyFlowReport, Source, Violation
+from federated.key_flow.taint_intrinsics import CLIENTS
 from federated.key_flow.taint_values import (
     NEITHER,
     Leaf,
@@ -21,27 +22,16 @@ from federated.key_flow.taint_values import (
     Placed,
     Trace,
     Value,
-    as_sequence,
     build,
     drawn_in,
-    fixed_point,
-    joined,
     leaves_of,
-    may,
     of_leaf,
     plain,
-    relabelled,
-    union_of,
-    with_labels,
+    without,
 )
-from federated.key_flow.trusted import is_released
-from federated.runtime.placed_values import element_types
 from federated.runtime.tap import Direction
 
-_CLIENTS, _SERVER, _UNPLACED = "clients", "server", "unplaced"
-
-_SECRETS_MAY_GO = "federated_secure_sum_bitwidth"
-"""Where secrets of messages may go, once they are released."""
+_UNPLACED = "unplaced"
 
 
 class Walk:
@@ -166,7 +156,7 @@ class Walk:
             [self._traced(labels, given, origins) for labels in outputs], taint, given
         )
         value = build(type_spec.result, iter(leaves))
-        if self._placement == _CLIENTS:
+        if self._placement == CLIENTS:
             return value
         # The server may not come to hold a secret; what has no placement is computed by
         # whoever drives the computation, the server.
@@ -227,7 +217,7 @@ class Walk:
         """Takes down where keys come into a graph and where they leave it sideways."""
         for site in sorted(taint.sources):
             self._sources[Source(self._placement, site)] = None
-            if self._placement != _CLIENTS:
+            if self._placement != CLIENTS:
                 place = f"made or read {self._placement}, by the node `{site.node}`"
                 found = Violation(Label.KEY, place, "", site.op, (self._step,))
                 self._violations[found] = None
@@ -262,21 +252,8 @@ class Walk:
             self._violations[found] = None
 
     def _note_iterators(self, block: Any) -> None:
-        """Reports an iterator that something may hold, so that it outlives its graph.
-
-        A sequence that the graph gives out may, and so may its own data set.
-        """
-        nodes = [*_nodes(graph_of(block))]
-        if not any(node.op in op_kinds.ITERATORS for node in nodes):
-            return
-        holders = [
-            f"the node `{node.name}`" for node in nodes if op_kinds.may_hold(node)
-        ]
-        holders += [
-            "a sequence that the graph gives out"
-            for one in _leaf_types(block.type_signature.result)
-            if isinstance(one, tff.SequenceType)
-        ]
+        """Reports an iterator that something may hold, so that it outlives its graph."""
+        holders = outliving.holders(graph_of(block), block.type_signature.result)
         for holder in holders[:1]:
             place = (
                 f"in memory while an iterator of an earlier graph goes on, as {holder} may "
@@ -314,11 +291,11 @@ class Walk:
 
     def _intrinsic(self, block: Any, argument: Value) -> Value:
         uri, type_spec = block.uri, block.type_signature
-        handler = _INTRINSICS.get(uri)
+        handler = taint_intrinsics.INTRINSICS.get(uri)
         if handler is None:
             raise NotImplementedError(
                 f"The analysis does not know the intrinsic `{uri}`; it knows "
-                f"{', '.join(sorted(_INTRINSICS))}."
+                f"{', '.join(sorted(taint_intrinsics.INTRINSICS))}."
             )
         if self._callers and uri.startswith("federated_"):
             raise NotImplementedError(
@@ -399,7 +376,7 @@ class Walk:
         )
         if any(released):
             leaves = [
-                _without(leaf, Label.OWN_SECRET) if own else leaf
+                without(leaf, Label.OWN_SECRET) if own else leaf
                 for own, (_, _, leaf) in zip(
                     released, leaves_of(value, type_spec), strict=True
                 )
@@ -412,7 +389,7 @@ class Walk:
         self, placement: str, uri: str, value: Value, type_spec: tff.Type
     ) -> Placed:
         """A value that comes to a party without crossing; to the server, no secret."""
-        if placement != _CLIENTS:
+        if placement != CLIENTS:
             value = self._keep_out(
                 value, type_spec, SECRET, f"placed {placement} by `{uri}`"
             )
@@ -430,207 +407,6 @@ class Walk:
                 self._violations[found] = None
             cleared.append({k: v for k, v in leaf.items() if k not in secret})
         return build(type_spec, iter(cleared))
-
-
-def _map(walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value) -> Value:
-    fn, value = argument
-    with walk.at(value.placement, uri):
-        return Placed(value.placement, walk.repeated(lambda: fn(value.member)))
-
-
-def _eval(walk: Walk, uri: str, type_spec: tff.FunctionType, fn: Value) -> Value:
-    placement = type_spec.result.placement.uri
-    with walk.at(placement, uri):
-        made = walk.repeated(lambda: fn(None))
-        return walk.placed(placement, uri, made, type_spec.result.member)
-
-
-def _value(walk: Walk, uri: str, type_spec: tff.FunctionType, value: Value) -> Value:
-    placement = type_spec.result.placement.uri
-    return walk.placed(placement, uri, value, type_spec.result.member)
-
-
-def _zip(walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value) -> Value:
-    leaves = [leaf for _, _, leaf in leaves_of(argument, type_spec.parameter)]
-    return build(type_spec.result, iter(leaves))
-
-
-def _broadcast(
-    walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
-) -> Value:
-    member = type_spec.parameter.member
-    value = walk.cross(Direction.SERVER_TO_CLIENTS, uri, argument.member, member)
-    return Placed(_CLIENTS, relabelled(value, member, drop=Label.UNTOLD))
-
-
-def _aggregate(
-    walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
-) -> Value:
-    value, total, accumulate, merge, report = argument
-    value_type, total_type = type_spec.parameter[0].member, type_spec.parameter[1]
-    _check_state(uri, total_type)
-    sent = walk.cross(Direction.CLIENTS_TO_SERVER, uri, value.member, value_type)
-    # Only additions at the server make a sum.
-    sent = relabelled(sent, value_type, add=Label.UNADDED)
-    with walk.at(_SERVER, uri):
-        total = fixed_point(
-            total,
-            total_type,
-            lambda so_far: walk.repeated(
-                lambda: joined(
-                    accumulate((so_far, sent)), merge((so_far, so_far)), total_type
-                )
-            ),
-        )
-        result = report(total)
-    member = type_spec.result.member
-    # A client's own ciphertext becomes one of an aggregate.
-    result = relabelled(result, member, drop=Label.CIPHERTEXT, add=Label.SUM, step=uri)
-    return Placed(_SERVER, result)
-
-
-def _secure_sum(
-    walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
-) -> Value:
-    member = type_spec.parameter[0].member
-    sent = argument[0].member
-    ours: list[bool] = []
-    for place, (name, leaf_type, leaf) in enumerate(leaves_of(sent, member)):
-        ours.append(uri == _SECRETS_MAY_GO and is_released(frozenset(leaf)))
-        if ours[-1]:
-            walk.release(name, leaf_type, leaf, uri)
-            walk.fit(name, leaf_type, leaf, _width(argument[1], type_spec, place))
-    crossed = walk.cross(Direction.CLIENTS_TO_SERVER, uri, sent, member, ours)
-    total = with_labels(crossed, member, plain())
-    summed = relabelled(total, member, add=Label.SUM, step=uri)
-    leaves = [
-        {**_without(leaf, Label.UNSUMMED), Label.SECRET_SUM: (uri,)} if own else leaf
-        for own, (_, _, leaf) in zip(ours, leaves_of(summed, member), strict=True)
-    ]
-    return Placed(_SERVER, build(member, iter(leaves)))
-
-
-def _width(width: Value, type_spec: tff.FunctionType, place: int) -> Leaf:
-    """Of a leaf of what is summed: one for all, or one for each."""
-    widths = [leaf for _, _, leaf in leaves_of(width, type_spec.parameter[1])]
-    return widths[place if len(widths) > 1 else 0]
-
-
-def _without(leaf: Leaf, *labels: Label) -> Leaf:
-    return {label: path for label, path in leaf.items() if label not in labels}
-
-
-def _select(
-    walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
-) -> Value:
-    keys, _, server_value, select_fn = argument
-    keys_type, slices_type = type_spec.parameter[0].member, type_spec.result.member
-    sent = walk.cross(Direction.CLIENTS_TO_SERVER, uri, keys.member, keys_type)
-    sent = with_labels(sent, keys_type, plain())
-    with walk.at(_SERVER, uri):
-        element = walk.repeated(lambda: select_fn((server_value.member, sent)))
-    # As many slices as keys.
-    slices = union_of(
-        as_sequence(element, slices_type.element), may(as_sequence(sent, keys_type))
-    )
-    received = walk.cross(Direction.SERVER_TO_CLIENTS, uri, slices, slices_type)
-    return Placed(_CLIENTS, received)
-
-
-# The number of a sequence's elements tells what may have gone into the sequence, whatever
-# is made of the elements.
-
-
-def _sequence_map(
-    walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
-) -> Value:
-    fn, sequence = argument
-    element = of_leaf(type_spec.parameter[1].element, sequence)
-    # The function runs when the sequence is read, which is noted there.
-    mapped = as_sequence(fn(element), type_spec.result.element)
-    return union_of(mapped, may(sequence))
-
-
-def _sequence_reduce(
-    walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
-) -> Value:
-    sequence, zero, fn = argument
-    sequence_type, total_type = type_spec.parameter[0], type_spec.parameter[1]
-    _check_state(uri, total_type)
-    walk.read(sequence, sequence_type, uri)
-    element = of_leaf(sequence_type.element, sequence)
-    total = fixed_point(
-        zero,
-        total_type,
-        lambda so_far: walk.repeated(lambda: fn((so_far, element))),
-    )
-    # Its elements decide which value comes out, as a choice does.
-    chosen = {**may(sequence), **plain(NO_OWN)}
-    return with_labels(total, total_type, chosen)
-
-
-def _sequence_sum(
-    walk: Walk, uri: str, type_spec: tff.FunctionType, argument: Value
-) -> Value:
-    walk.read(argument, type_spec.parameter, uri)
-    return of_leaf(type_spec.result, union_of(argument, plain()))
-
-
-def _check_state(uri: str, type_spec: tff.Type) -> None:
-    """Refuses a fold over values of other parties, which TFF does not define.
-
-    Raises:
-      NotImplementedError: If there is one in its state.
-    """
-    if isinstance(type_spec, tff.FederatedType):
-        raise NotImplementedError(
-            f"The analysis expects the state of `{uri}` to be made of tensors and "
-            f"sequences; found {type_spec.compact_representation()}, which has a place."
-        )
-    if isinstance(type_spec, tff.StructType):
-        for _, member in element_types(type_spec):
-            _check_state(uri, member)
-
-
-_Handler: TypeAlias = Callable[[Walk, str, tff.FunctionType, Value], Value]
-
-_INTRINSICS: Mapping[str, _Handler] = {
-    "federated_aggregate": _aggregate,
-    "federated_apply": _map,
-    "federated_broadcast": _broadcast,
-    "federated_eval_at_clients": _eval,
-    "federated_eval_at_server": _eval,
-    "federated_map": _map,
-    "federated_map_all_equal": _map,
-    "federated_secure_modular_sum": _secure_sum,
-    "federated_secure_select": _select,
-    "federated_secure_sum": _secure_sum,
-    "federated_secure_sum_bitwidth": _secure_sum,
-    "federated_select": _select,
-    "federated_value_at_clients": _value,
-    "federated_value_at_server": _value,
-    "federated_zip_at_clients": _zip,
-    "federated_zip_at_server": _zip,
-    "sequence_map": _sequence_map,
-    "sequence_reduce": _sequence_reduce,
-    "sequence_sum": _sequence_sum,
-}
-
-
-def _leaf_types(type_spec: tff.Type) -> Iterator[tff.Type]:
-    """The types of tensors and sequences in the type of a graph's result."""
-    if isinstance(type_spec, tff.StructType):
-        for _, member in element_types(type_spec):
-            yield from _leaf_types(member)
-    else:
-        yield type_spec
-
-
-def _nodes(graph_def: tf.compat.v1.GraphDef) -> Iterator[Any]:
-    """All nodes, of the library's functions too."""
-    yield from graph_def.node
-    for function in graph_def.library.function:
-        yield from function.node_def
 
 
 def graph_of(block: Any) -> tf.compat.v1.GraphDef:

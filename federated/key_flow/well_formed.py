@@ -13,7 +13,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 from tensorflow.python.framework import op_def_registry
 
-from federated.runtime.placed_values import element_types
+from federated.runtime.placed_values import leaf_types
 
 
 def check(message: Any, graph_def: Any, parameter: tff.Type | None = None) -> None:
@@ -59,7 +59,7 @@ def _bindings(message: Any, graph_def: Any) -> Iterator[str]:
 def _claims(message: Any, graph_def: Any, parameter: tff.Type) -> Iterator[str]:
     """A placeholder says no more of its shape than its type, which is compared when run."""
     nodes = {node.name: node for node in graph_def.node}
-    fed = zip(_tensors(message.parameter), _leaves(parameter), strict=True)
+    fed = zip(_tensors(message.parameter), leaf_types(parameter), strict=True)
     for tensor, leaf in fed:
         node = nodes[tensor.partition(":")[0]]
         if not isinstance(leaf, tff.TensorType) or "shape" not in node.attr:
@@ -77,15 +77,6 @@ def _says_at_most(said: tf.TensorShape, declared: tf.TensorShape) -> bool:
         return False
     pairs = zip(said.as_list(), declared.as_list(), strict=True)
     return all(one is None or one == other for one, other in pairs)
-
-
-def _leaves(type_spec: tff.Type) -> Iterator[tff.Type]:
-    """The types of the tensors and sequences of a type, in order."""
-    if isinstance(type_spec, tff.StructType):
-        for _, member in element_types(type_spec):
-            yield from _leaves(member)
-    else:
-        yield type_spec
 
 
 def _tensors(binding: Any) -> Iterator[str]:

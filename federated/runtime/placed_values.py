@@ -13,7 +13,7 @@ Keeping eager tensors between the graphs of a computation is what makes a round 
 nothing is converted to NumPy before it leaves the computation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import tensorflow_federated as tff
@@ -74,6 +74,15 @@ class UnsupportedBlockError(NotImplementedError):
 def element_types(type_spec: tff.Type) -> list[tuple[str | None, tff.Type]]:
     """The (name or None, type) pairs of a struct type, in order."""
     return list(tff.structure.iter_elements(type_spec))
+
+
+def leaf_types(type_spec: tff.Type) -> Iterator[tff.Type]:
+    """The types of the tensors and sequences of a type, in order."""
+    if isinstance(type_spec, tff.StructType):
+        for _, member in element_types(type_spec):
+            yield from leaf_types(member)
+    else:
+        yield type_spec
 
 
 def map_tensors(fn: Callable[..., Value], type_spec: tff.Type, *values: Value) -> Value:

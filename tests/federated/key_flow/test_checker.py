@@ -12,7 +12,7 @@ from tensorflow_federated.python.core.impl.computation import computation_impl
 
 import federated  # noqa: F401
 from federated import key_flow
-from federated.key_flow import taint_walk
+from federated.key_flow import taint_intrinsics, taint_walk
 from federated.key_flow.cipher_ops import CipherOps
 from federated.key_flow.graph_taint import NOTHING_KEPT
 from federated.key_flow.labels import Label
@@ -329,7 +329,9 @@ def test_what_clients_hold_is_not_placed_at_the_server(way, path):
     secret = {Label.KEY: ("read",)}
     given = secret if way == "value" else (lambda _: secret)
     parameter = member if way == "value" else tff.FunctionType(None, member)
-    taint_walk._INTRINSICS[uri](walk, uri, tff.FunctionType(parameter, result), given)
+    taint_intrinsics.INTRINSICS[uri](
+        walk, uri, tff.FunctionType(parameter, result), given
+    )
     (found,) = walk.report(True).violations
     assert found.label is Label.KEY and "placed server" in found.place
 
