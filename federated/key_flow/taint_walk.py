@@ -321,22 +321,26 @@ class Walk:
         return value
 
     def read(self, value: Value, type_spec: tff.Type, uri: str) -> None:
-        """Reports a sequence that an intrinsic reads while secrets wait."""
+        """Reports a sequence that an intrinsic reads while secrets are in memory."""
         self._read_in(value, type_spec, f"`{uri}` reads a sequence")
 
     def _read_in(self, value: Value, type_spec: tff.Type, when: str) -> None:
         """Reports sequences in a value, whose functions run when they are read."""
-        if not self._draws:
-            return
-        place = (
-            f"in memory while {when}, whose functions are not known to leave memory alone: "
-            "read it before messages are encrypted"
+        alone = "whose functions are not known to leave memory alone"
+        place = f"in memory while {when}, {alone}: "
+        waits = place + "read it before messages are encrypted"
+        goes = (
+            place + "let no secret leave the graph that reads a key or opens a message"
         )
         for name, leaf_type, _ in leaves_of(value, type_spec):
-            if isinstance(leaf_type, tff.SequenceType):
-                text = leaf_type.compact_representation()
-                found = Violation(Label.OWN_SECRET, place, name, text, (self._step,))
+            if not isinstance(leaf_type, tff.SequenceType):
+                continue
+            text = leaf_type.compact_representation()
+            if self._draws:
+                found = Violation(Label.OWN_SECRET, waits, name, text, (self._step,))
                 self._violations[found] = None
+            found = Violation(Label.KEY, goes, name, text, (self._step,))
+            self._beside[found] = None
 
     @contextlib.contextmanager
     def at(self, placement: str, uri: str) -> Iterator[None]:

@@ -36,7 +36,7 @@ _WORD_BYTES = 4
 _SEED_BYTES = _WORD_BYTES * entropy.SEED_WORDS
 _GROUP_BLOCKS = 8
 # Drawing a root takes as long as encrypting a block.
-_GROUPS_AT_A_TIME = 2
+_GROUPS_AT_A_TIME = 4
 
 
 def of_sums(num_summands: int, quantisation_bits: int) -> parameters.RlweParameters:
@@ -86,7 +86,7 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
     polynomials = tf.TensorSpec([chosen.columns, *shape], tf.uint32)
     residues = tf.TensorSpec(shape, tf.uint32)
     words = tf.TensorSpec([chosen.columns, half_words], tf.uint32)
-    seed = tf.TensorSpec([entropy.SEED_WORDS], tf.uint32)
+    stream = tf.TensorSpec([entropy.STREAM_WORDS], tf.uint32)
     seeds = tf.TensorSpec([chosen.columns, entropy.SEED_WORDS], tf.uint32)
     integers = tf.TensorSpec([chosen.columns, slots], tf.int64)
     number = tf.TensorSpec([], tf.int32)
@@ -95,9 +95,12 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
     # In every graph: by it the analysis of key flow finds the parameters.
     spelled = chosen.text()
 
+    # Seeds are cut out inside: outside they would be short pieces of memory.
     encrypt_group = groups_lib.compiled(
-        lambda *given: tf.concat(groups.encrypt(*given), axis=1),
-        *(residues, seed, seed, number, integers),
+        lambda secret, made, *others: tf.concat(
+            groups.encrypt(secret, *entropy.two_seeds(made), *others), axis=1
+        ),
+        *(residues, stream, number, integers),
     )
     open_group = groups_lib.compiled(groups.open, residues, polynomials, words)
     expand = groups_lib.compiled(groups.mixed, seeds, flags, words)
@@ -110,7 +113,14 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
     )
     # Compiled: its thousands of operations on a few words take long one by one.
     drawn = tf.TensorSpec([entropy.DRAWN_WORDS], tf.uint32)
-    two_roots = groups_lib.compiled(entropy.two_seeds, drawn)
+    new_id = groups_lib.compiled(entropy.mix_words, drawn)
+    two_roots = groups_lib.compiled(entropy.stream, drawn)
+    new_secret = groups_lib.compiled(
+        lambda drawn: scheme.secret_values(
+            scheme.secret_coefficients(entropy.mix_words(drawn))
+        ),
+        drawn,
+    )
 
     def secret_in(secret_key: tf.Tensor) -> tf.Tensor:
         """The secret of a key that is one of these parameters: uint32 [P, N]."""
@@ -140,9 +150,9 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
     def keygen() -> tf.Tensor:
         with tf.device(_HOST):
             tf.constant(spelled)
-            coefficients = scheme.secret_coefficients(entropy.draw_seed())
-            secret = tf.reshape(scheme.secret_values(coefficients), [1, key_words])
-            drawn = entropy.draw_seed()[tf.newaxis]
+            secret = tf.reshape(new_secret(entropy.draw_words()), [1, key_words])
+            # Of its id, which everybody sees.
+            drawn = new_id(entropy.draw_words())[tf.newaxis]
             return tails.new_key(
                 word_strings.text_of(secret)[0], word_strings.text_of(drawn)[0]
             )
@@ -152,10 +162,10 @@ def build_device_cipher(chosen: parameters.RlweParameters) -> cipher.Cipher:
         with tf.device(_HOST):
             tf.constant(spelled)
             secret = secret_in(secret_key)
-            root, noise_seed = two_roots(entropy.draw_words())
+            roots = two_roots(entropy.draw_words())
 
             def group(part: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-                made = encrypt_group(secret, root, noise_seed, index, part)
+                made = encrypt_group(secret, roots, index, part)
                 return tails.of_one(secret_key, word_strings.text_of(made))
 
             return groups_lib.in_groups(group, chosen.columns, values, text)

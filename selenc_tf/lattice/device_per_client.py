@@ -105,6 +105,8 @@ def build_per_client_cipher(chosen: parameters.RlweParameters) -> PerClientCiphe
         half_words * word_strings.WORD_BYTES,
         chosen.max_summands,
     )
+    stream = tf.TensorSpec([entropy.STREAM_WORDS], tf.uint32)
+    drawn = tf.TensorSpec([entropy.DRAWN_WORDS], tf.uint32)
     code_dtype = tf.int16 if chosen.max_abs_plaintext <= tf.int16.max else tf.int32
     polynomials = tf.TensorSpec([size, len(chosen.primes), degree], tf.uint32)
     residues = tf.TensorSpec([len(chosen.primes), degree], tf.uint32)
@@ -119,16 +121,22 @@ def build_per_client_cipher(chosen: parameters.RlweParameters) -> PerClientCiphe
     spelled = chosen.text()
 
     compiled = groups_lib.compiled
+    # Secret seeds are cut out inside: outside they would be short pieces of memory.
     encrypt_group = compiled(
-        groups.encrypt_in_round, residues, seed, seed, number, codes
+        lambda secret, of_round, made, *others: groups.encrypt_in_round(
+            secret, of_round, entropy.two_seeds(made)[0], *others
+        ),
+        *(residues, seed, stream, number, codes),
     )
     open_group = compiled(groups.open_in_round, residues, seed, number, words)
     pack = compiled(groups.pack, polynomials)
     add_words = compiled(groups.add, polynomials, words)
-    coefficients_of = compiled(scheme.secret_coefficients, seed)
+    new_coefficients = compiled(
+        lambda drawn: scheme.secret_coefficients(entropy.mix_words(drawn)), drawn
+    )
     values_of = compiled(scheme.secret_values, secret_spec)
     seed_of = compiled(round_seed, known_spec)
-    mix = compiled(entropy.mix_words, tf.TensorSpec([entropy.DRAWN_WORDS], tf.uint32))
+    noise_stream = compiled(entropy.stream, drawn)
 
     def front_of(of_round: tf.Tensor) -> tf.Tensor:
         """What stands for a key in the tails: there is none, its id is the round's."""
@@ -142,12 +150,12 @@ def build_per_client_cipher(chosen: parameters.RlweParameters) -> PerClientCiphe
             tf.constant(spelled)
             known = tf.ensure_shape(known, [KNOWN])
             of_round = seed_of(known)
-            coefficients = coefficients_of(mix(entropy.draw_words()))
-            noise_seed = mix(entropy.draw_words())
+            coefficients = new_coefficients(entropy.draw_words())
+            noise = noise_stream(entropy.draw_words())
             secret, front = values_of(coefficients), front_of(of_round)
 
             def group(part: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-                made = encrypt_group(secret, of_round, noise_seed, index, part)
+                made = encrypt_group(secret, of_round, noise, index, part)
                 # At once: tails of all blocks together would be one more message.
                 return tails.of_one(front, word_strings.text_of(made))
 

@@ -84,7 +84,6 @@ def build_pad_cipher(chosen: PadParameters) -> cipher.Cipher:
     key_spec = tf.TensorSpec([], tf.string)
     text, flag = tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.bool)
     key = tf.TensorSpec([KEY_WORDS], tf.uint32)
-    seed = tf.TensorSpec([_SEED_WORDS], tf.uint32)
     random = tf.TensorSpec([entropy.DRAWN_WORDS], tf.uint32)
     number = tf.TensorSpec([], tf.int32)
     words = tf.TensorSpec([size, num_words], tf.uint32)
@@ -110,13 +109,16 @@ def build_pad_cipher(chosen: PadParameters) -> cipher.Cipher:
     )
     add_words = groups_lib.compiled(groups.add, words, words)
     # Compiled: its thousands of operations on a few words take long one by one.
-    mix = groups_lib.compiled(entropy.mix_words, random)
-
-    expand = groups_lib.compiled(
+    new_id = groups_lib.compiled(entropy.mix_words, random)
+    # In one program: a seed of the key must not go from one to the next.
+    new_secret = groups_lib.compiled(
         lambda drawn: chacha20.keystream(
-            drawn, tf.zeros([chacha20.NONCE_WORDS], tf.uint32), 0, KEY_WORDS
+            entropy.mix_words(drawn),
+            tf.zeros([chacha20.NONCE_WORDS], tf.uint32),
+            0,
+            KEY_WORDS,
         ),
-        seed,
+        random,
     )
 
     def seed_texts(blocks: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
@@ -149,8 +151,8 @@ def build_pad_cipher(chosen: PadParameters) -> cipher.Cipher:
     def keygen() -> tf.Tensor:
         with tf.device(_HOST):
             tf.constant(spelled)
-            secret = expand(mix(entropy.draw_words()))
-            drawn = mix(entropy.draw_words())
+            secret = new_secret(entropy.draw_words())
+            drawn = new_id(entropy.draw_words())
             return tails.new_key(
                 word_strings.text_of(secret[tf.newaxis])[0],
                 word_strings.text_of(drawn[tf.newaxis])[0],

@@ -11,15 +11,17 @@ import gc
 import json
 import pathlib
 import re
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import numpy as np
 
-_MASK = 0x5A
+MASK = 0x5A
 _PIECES, _LENGTH = 6, 16
 _AT_A_TIME = 1 << 24
+_STACK_BYTES = resource.getrlimit(resource.RLIMIT_STACK)[0]
 
 # Run by the other process: pieces of the last record, the key, from all over it.
 _READ = f"""
@@ -30,7 +32,7 @@ while rest:
     key, rest = rest[12 : 12 + size], rest[16 + size :]
 for part in range({_PIECES}):
     at = len(key) * (2 * part + 1) // (2 * {_PIECES})
-    print(bytes(octet ^ {_MASK} for octet in key[at : at + {_LENGTH}]).hex())
+    print(bytes(octet ^ {MASK} for octet in key[at : at + {_LENGTH}]).hex())
 """
 
 
@@ -41,21 +43,26 @@ def masked_pieces(path: str) -> list[bytes]:
     return [bytes.fromhex(one) for one in done.stdout.split()]
 
 
-def found_of(pieces: list[bytes]) -> int:
-    """How many of the pieces lie anywhere in the memory of this process."""
+def found_of(pieces: list[bytes], *, stacks: bool = True) -> int:
+    """How many of the pieces lie anywhere in this process, or but for threads' stacks."""
     gc.collect()
     seen = set()
-    for octets in _memory():
-        masked = np.bitwise_xor(octets, np.uint8(_MASK)).tobytes()
+    for octets in _memory(stacks):
+        masked = np.bitwise_xor(octets, np.uint8(MASK)).tobytes()
         seen |= {one for one in pieces if one in masked}
     return len(seen)
 
 
-def _memory() -> Iterator[np.ndarray]:
-    overlap = _LENGTH - 1
+def _memory(stacks: bool) -> Iterator[np.ndarray]:
+    overlap, guard = _LENGTH - 1, ""
     with open("/proc/self/mem", "rb", buffering=0) as memory:
         for line in pathlib.Path("/proc/self/maps").read_text().splitlines():
             begin, end, mode = re.match(r"(\w+)-(\w+) (\S+)", line).groups()
+            # Of a thread: so long, behind pages that nobody may touch.
+            stack = begin == guard and int(end, 16) - int(begin, 16) == _STACK_BYTES
+            guard = end if mode.startswith("---") else ""
+            if not stacks and (stack or line.endswith("[stack]")):
+                continue
             if not mode.startswith("rw") or line.endswith("[vvar]"):
                 continue
             at, last = int(begin, 16), int(end, 16)

@@ -160,6 +160,47 @@ def test_but_not_while_a_key_goes_from_graph_to_graph(path):
         key_flow.check(sum_of(path, pooled, beside_key=False, held=True), path)
 
 
+def read_beside(path, how, held):
+    """A data set that was made elsewhere is read while a key may lie in memory."""
+    spec = tff.SequenceType(np.float32)
+    add = tf_comp(lambda total, one: total + one, np.float32, np.float32)
+    zero = tf_comp(lambda: 0.0)
+    fold = fed_comp(lambda given: tff.sequence_reduce(given, zero(), add), spec)
+    whole = fed_comp(tff.sequence_sum, spec)
+    encrypt = tf_comp(CIPHER.encrypt, np.str_, ROW)
+    read_and_encrypt = tf_comp(
+        lambda row: CIPHER.encrypt(key_store.read(find(path), CIPHER), row), ROW
+    )
+    zeros = tf_comp(lambda: tf.zeros(ROW.shape, tf.int64))
+
+    @fed_comp(tff.FederatedType(spec, tff.SERVER), tff.FederatedType(spec, tff.CLIENTS))
+    def process(state, data):
+        row = tff.federated_eval(zeros, tff.CLIENTS)
+        sent = (
+            tff.federated_map(encrypt, (key_at_clients(path), row))
+            if held
+            else tff.federated_map(read_and_encrypt, row)
+        )
+        return {
+            "folded at the server": lambda: tff.federated_map(fold, state),
+            "summed at the server": lambda: tff.federated_map(whole, state),
+            "folded at clients": lambda: tff.federated_sum(
+                tff.federated_map(fold, data)
+            ),
+        }[how](), send(sent)
+
+    return process
+
+
+@pytest.mark.parametrize(
+    "how", ["folded at the server", "summed at the server", "folded at clients"]
+)
+def test_no_argument_s_data_set_is_read_while_a_key_goes_from_graph_to_graph(path, how):
+    with pytest.raises(key_flow.KeyLeakError, match=r"reads a sequence.*let no secret"):
+        key_flow.check(read_beside(path, how, held=True), path)
+    key_flow.check(read_beside(path, how, held=False), path)
+
+
 @pytest.mark.parametrize(
     ("use", "op"),
     [
@@ -223,3 +264,27 @@ def test_but_no_function_of_a_cipher_is_compiled_from_outside(path):
 
     texts = [str(one) for one in key_flow.analyse(process).violations]
     assert any("of the cipher that XLA is to compile" in text for text in texts)
+
+
+@pytest.mark.parametrize("seed", [None, 1])
+def test_a_client_may_shuffle_within_a_function(path, seed):
+    spec = tff.SequenceType(np.int64)
+
+    @tf.function
+    def work(data):
+        total = data.shuffle(10, seed=seed).reduce(
+            np.int64(0), lambda one, two: one + two
+        )
+        return tf.fill(ROW.shape, total)
+
+    seal = tf_comp(
+        lambda row: CIPHER.encrypt(key_store.read(find(path), CIPHER), row), ROW
+    )
+
+    @fed_comp(tff.FederatedType(spec, tff.CLIENTS))
+    def process(data):
+        return send(
+            tff.federated_map(seal, tff.federated_map(tf_comp(work, spec), data))
+        )
+
+    key_flow.check(process, path)
