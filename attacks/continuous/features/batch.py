@@ -1,6 +1,7 @@
 """The inputs of a dense layer for all examples of a batch."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from attacks.continuous.features import (
     counts,
     labelling,
     mixing,
+    quiet_units,
     smooth_starts,
     sparse_starts,
 )
@@ -17,9 +19,10 @@ from attacks.continuous.features import pieces as pieces_lib
 from attacks.continuous.features import span as span_lib
 from selenc_tf.types import Seed
 
-_DRAWS = 200_000
-_MOST_DRAWN = 12
-"""Batches up to which units that are off for one example are drawn often enough."""
+_DRAWS = 100_000
+"""Draws of units at most."""
+_MOST_SEARCHED = 12
+"""Batches up to which the equations, in b^2 unknowns, are solved behind ReLUs too."""
 _STARTS = 6
 _FEWER = 2
 """Starts for each hypothesis of the labels where they are not known."""
@@ -48,25 +51,34 @@ def read(
       labels: float64 [b, c] each: those that the batch may have, the likeliest first.
       known: Whether they are known; else the layer's own gradient is asked first.
       seed: Of what is drawn.
-      effort: Its starts are the least that are made.
+      effort: Its starts are the least that are made; its seconds count from here.
 
     Returns:
       The pieces; None if no mixture of the span was found that the model explains.
     """
+    began = time.monotonic()
+
+    def over() -> bool:
+        limit = effort.max_seconds
+        return limit is not None and time.monotonic() - began > limit
+
     span = span_lib.of(layer.values, layer.known, size)
     if span is None:
         return None
     if not span.rows[:-1].all():
-        return _sparse(layer, span, seed) if span.rows[-1] else None
+        return _sparse(layer, span, seed, over) if span.rows[-1] else None
     starts: list[pieces_lib.Pieces] = []
-    if span.rows[-1] and _has_zeros(layer, size):
-        found = _sparse(layer, span, seed)
+    zeros = _has_zeros(layer, size)
+    if span.rows[-1] and zeros:
+        found = _sparse(layer, span, seed, over)
         if found is not None:
             told = labelling.classes(layer, found)
             if told.fits:
                 return found
             starts.append(found)
-    return _searched(layer, span, size, labels, known, starts, seed, effort)
+    if zeros and size > _MOST_SEARCHED:
+        return None
+    return _searched(layer, span, size, labels, known, starts, seed, effort, over)
 
 
 def _has_zeros(layer: layer_lib.Layer, size: int) -> bool:
@@ -79,15 +91,33 @@ def _has_zeros(layer: layer_lib.Layer, size: int) -> bool:
 
 
 def _sparse(
-    layer: layer_lib.Layer, span: span_lib.Span, seed: Seed
+    layer: layer_lib.Layer,
+    span: span_lib.Span,
+    seed: Seed,
+    over: Callable[[], bool],
 ) -> pieces_lib.Pieces | None:
-    if span.rank > _MOST_DRAWN:
-        return None
     noise = span_lib.ROUNDING / span.singular
+    rows, left = span.rows[:-1], span.left[:-1]
+    # What is unknown of the inputs is left out.
+    through = layer.kernel.T[:, rows] @ left[rows] + np.outer(layer.bias, span.left[-1])
+    outputs = quiet_units.Outputs(through[span.columns], span.left[-1])
+
+    def explained(unmixing: np.ndarray) -> np.ndarray:
+        pieces = _taken_apart(span, unmixing)
+        if pieces is None:
+            return np.zeros(span.rank, np.bool_)
+        return labelling.classes(layer, pieces).explained
+
+    asked = explained if rows.all() else None
     right = span.right[span.columns]
-    unmixing = sparse_starts.directions(right, noise, seed, _DRAWS)
-    if unmixing is None:
-        return None
+    unmixing = sparse_starts.directions(
+        right, noise, outputs, asked, seed, _DRAWS, over
+    )
+    return None if unmixing is None else _taken_apart(span, unmixing)
+
+
+def _taken_apart(span: span_lib.Span, unmixing: np.ndarray) -> pieces_lib.Pieces | None:
+    """The examples by the rows of an unmixing matrix; None if one has no ones."""
     whole = np.linalg.inv(unmixing)
     ones = span.left[-1] @ whole
     if not np.all(np.abs(ones) > 0):
@@ -104,6 +134,7 @@ def _searched(
     starts: Sequence[pieces_lib.Pieces],
     seed: Seed,
     effort: effort_lib.Effort,
+    over: Callable[[], bool],
 ) -> pieces_lib.Pieces | None:
     given = mixing.problem(layer, span, size)
     if given is None:
@@ -124,6 +155,8 @@ def _searched(
         tried += list(labels[:2])
     for index in range(max(_STARTS if known else _FEWER, effort.restarts)):
         for told in tried:
+            if over():
+                return None
             start = smooth_starts.start(given, told, index, generator)
             found = _repaired(given, start, told)
             if found is not None:

@@ -35,9 +35,15 @@ class Labelled(NamedTuple):
     sure: np.ndarray
 
     @property
+    def explained(self) -> np.ndarray:
+        """Whether the model makes each example's derivative, bool [b]."""
+        found: np.ndarray = self.misfit <= _FITS
+        return found
+
+    @property
     def fits(self) -> bool:
         """Whether every derivative is one that the model makes."""
-        return bool(np.all(self.misfit <= _FITS))
+        return bool(np.all(self.explained))
 
 
 def classes(layer: layer_lib.Layer, pieces: pieces_lib.Pieces) -> Labelled:

@@ -5,23 +5,26 @@ it. Of all mixtures of the examples' derivatives the pure ones are the sparse on
 Dimitrov, Baader, Muller, Vechev, "SPEAR: Exact Gradient Inversion of Batches in Federated
 Learning", NeurIPS 2024 (arXiv:2403.03945). b - 1 units that are off for one example
 determine its row; units are drawn until that happens, which float32's precision tells
-from chance: then many more are zero than were asked for.
+from chance: then many more are zero than were asked for. That work draws units evenly;
+`quiet_units.py` draws those that are likely off together.
 
 Mixtures of examples that are off at many units together are found too. They are fewer
 times found again, and each hangs on single units.
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
+from attacks.continuous.features import quiet_units
 from selenc_tf.types import Seed
 
-_CHUNK = 4096
+_CHUNK = 512
 _LOOKED_AT = 64
 """New directions of a chunk that are worth a closer look."""
 _ROUGH = 1e-5
-"""A product this small, relative to the median, may be a zero."""
+"""A product this small, relative to the root mean square, may be a zero."""
 _SURE = 30.0
 """Zeros are at most this many standard deviations of the rounding from zero."""
 _MORE = 4
@@ -30,20 +33,57 @@ _ALIKE = 1e-6
 _ALONE = 1 - 1e-4
 """Leverage of a unit without which a direction would not be determined."""
 _AGAIN = 3
-"""Times that a direction is to be found before it is believed."""
+"""Times that a direction is to be found before it is believed without the model."""
+_EXTRA, _EXTRA_SHARE = 3, 0.03
+"""Units, and share of its zeros, at which a mixture is zero beyond where its parts are."""
+_SHARES = (0.5, 0.9, 1.0)
+"""Of the directions found that draws stay away from."""
+_LONGER, _LONGEST = 4096, 16_384
+"""Draws beyond twice those that made the directions complete, with the model more."""
 
 
 @dataclasses.dataclass
 class _Found:
-    """Directions found so far: vectors [k, r], their zeros [k] and hits [k]."""
+    """Directions found so far.
+
+    Attributes:
+      vectors: float64 [k, r], of length 1.
+      zeros: bool [k, u], at which units each is zero.
+      hits: int [k], how often each was found.
+      sure: bool [k], whether the model makes an example of it.
+    """
 
     vectors: np.ndarray
     zeros: np.ndarray
     hits: np.ndarray
+    sure: np.ndarray
+
+    def add(self, vector: np.ndarray, zeros: np.ndarray) -> None:
+        """Adds one that was not found before."""
+        self.vectors = np.vstack([self.vectors, vector])
+        self.zeros = np.vstack([self.zeros, zeros])
+        self.hits = np.append(self.hits, 1)
+        self.sure = np.append(self.sure, False)
+
+    @property
+    def mixed(self) -> np.ndarray:
+        """Which look like mixtures with another one: zero hardly but where it is, [k]."""
+        counts = np.count_nonzero(self.zeros, axis=1)
+        as_numbers = self.zeros.astype(np.float32)
+        own = counts[:, np.newaxis] - as_numbers @ as_numbers.T
+        within = own <= np.maximum(_EXTRA, _EXTRA_SHARE * counts)[:, np.newaxis]
+        found: np.ndarray = np.any(within & (counts > counts[:, np.newaxis]), axis=1)
+        return found
 
 
 def directions(
-    right: np.ndarray, noise: np.ndarray, seed: Seed, most: int
+    right: np.ndarray,
+    noise: np.ndarray,
+    outputs: quiet_units.Outputs,
+    explained: Callable[[np.ndarray], np.ndarray] | None,
+    seed: Seed,
+    most: int,
+    over: Callable[[], bool],
 ) -> np.ndarray | None:
     """Finds the rows of the unmixing matrix.
 
@@ -52,8 +92,12 @@ def directions(
     Args:
       right: float64 [u, r], `Span.right` at the determined columns.
       noise: float64 [r], standard deviations of its columns' entries.
+      outputs: What the span says of these u units' outputs.
+      explained: Of what this function is about to return, which rows the model makes
+        [r]; all of them end the search. None where nobody can say.
       seed: Of the draws.
       most: Draws at most.
+      over: Whether the time is over.
 
     Returns:
       float64 [r, r], rows m of length 1 such that right m is sparse, sparsest first;
@@ -61,46 +105,87 @@ def directions(
     """
     rank = right.shape[1]
     generator = np.random.default_rng([*seed, 2])
-    found = _Found(np.zeros((0, rank)), np.zeros(0, int), np.zeros(0, int))
+    found = _Found(
+        np.zeros((0, rank)),
+        np.zeros((0, len(right)), np.bool_),
+        np.zeros(0, np.int64),
+        np.zeros(0, np.bool_),
+    )
+    asked = np.zeros(0, np.int64)
+    longer = _LONGER if explained is None else _LONGEST
     complete: int | None = None
     for drawn in range(_CHUNK, most + 1, _CHUNK):
-        rough = _null_vectors(right, generator)
-        products = np.abs(rough @ right.T)
-        limit = _ROUGH * np.median(products, axis=1, keepdims=True)
-        small = products < limit
-        counts = np.count_nonzero(small, axis=1)
-        hopeful = np.flatnonzero(counts >= rank + _MORE)
-        hopeful = hopeful[np.argsort(-counts[hopeful], kind="stable")]
-        looked = 0
-        for index in hopeful:
-            if _hit(found, rough[index], 1e-3) or looked == _LOOKED_AT:
-                continue
-            looked += 1
-            sharp = _sharpened(right, noise, small[index])
-            if sharp is not None and not _hit(found, sharp[1], _ALIKE):
-                found.vectors = np.vstack([found.vectors, sharp[1]])
-                found.zeros = np.append(found.zeros, sharp[0])
-                found.hits = np.append(found.hits, 1)
-        if complete is None and _independent(found, rank, _AGAIN) is not None:
+        if over():
+            break
+        known = _confining(found, generator)
+        units = quiet_units.draw(outputs, known, max(rank - 1, 1), _CHUNK, generator)
+        _look(
+            right, noise, found, _null_vectors(right, units[:, : rank - 1], generator)
+        )
+        chosen = _independent(found, 1)
+        if explained is not None and chosen.size == rank:
+            if not np.array_equal(chosen, asked):
+                fits = explained(found.vectors[chosen])
+                if fits.all():
+                    return found.vectors[chosen]
+                # A mixture takes one example's place and spoils those that it is of.
+                found.sure[chosen] |= fits
+                asked = chosen
+        if complete is None and _independent(found, _AGAIN).size == rank:
             complete = drawn
         # As many draws again: a mixture may have been found before the example.
-        if complete is not None and drawn >= 2 * complete + _CHUNK:
+        if complete is not None and drawn >= 2 * complete + longer:
             break
-    chosen = _independent(found, rank, _AGAIN)
-    return _independent(found, rank, 1) if chosen is None else chosen
+    for hits in (_AGAIN, 1):
+        indices = _independent(found, hits)
+        if indices.size == rank:
+            return found.vectors[indices]
+    return None
 
 
-def _null_vectors(right: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Vectors of length 1 that are orthogonal to r - 1 drawn rows each, [k, r]."""
+def _confining(found: _Found, generator: np.random.Generator) -> np.ndarray:
+    """Found directions that the next draws stay away from, [k < r, r].
+
+    Those that are sure and, as some of the others may be mixtures, a share of them.
+    """
+    indices = _independent(found, 1)
+    share = generator.choice(np.asarray(_SHARES))
+    trusted = ~found.mixed[indices] & (generator.random(indices.size) < share)
+    known: np.ndarray = found.vectors[indices[found.sure[indices] | trusted]]
+    return known[: found.vectors.shape[1] - 1]
+
+
+def _look(
+    right: np.ndarray, noise: np.ndarray, found: _Found, rough: np.ndarray
+) -> None:
+    """Adds to what was found those of rough directions [k, r] that are sparse."""
     units, rank = right.shape
-    drawn = generator.integers(units, size=(_CHUNK, rank - 1))
-    system = np.empty((_CHUNK, rank, rank))
+    # The columns of `right` have length 1, and so have products with a direction.
+    small = np.abs(rough @ right.T) < _ROUGH / np.sqrt(units)
+    counts = np.count_nonzero(small, axis=1)
+    hopeful = np.flatnonzero(counts >= rank + _MORE)
+    looked = 0
+    for index in hopeful[np.argsort(-counts[hopeful], kind="stable")]:
+        if _hit(found, rough[index], 1e-3) or looked == _LOOKED_AT:
+            continue
+        looked += 1
+        sharp = _sharpened(right, noise, small[index])
+        if sharp is not None and not _hit(found, sharp[1], _ALIKE):
+            found.add(sharp[1], sharp[0])
+
+
+def _null_vectors(
+    right: np.ndarray, drawn: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """Vectors of length 1 that are orthogonal to r - 1 drawn rows [k, r - 1], [k, r]."""
+    rank = right.shape[1]
+    system = np.empty((len(drawn), rank, rank))
     sizes = np.linalg.norm(right, axis=1, keepdims=True)
     system[:, :-1] = (right / np.where(sizes > 0, sizes, 1.0))[drawn]
-    system[:, -1] = generator.standard_normal((_CHUNK, rank))
-    # Units that were drawn twice make a matrix singular.
+    system[:, -1] = generator.standard_normal((len(drawn), rank))
+    # Units of which some example is on at none make a matrix singular.
     system += 1e-10 * generator.standard_normal(system.shape)
-    wanted = np.zeros((_CHUNK, rank, 1))
+    wanted = np.zeros((len(drawn), rank, 1))
     wanted[:, -1] = 1.0
     vectors = np.linalg.solve(system, wanted)[..., 0]
     lengths: np.ndarray = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -116,8 +201,8 @@ def _hit(found: _Found, vector: np.ndarray, alike: float) -> bool:
 
 def _sharpened(
     right: np.ndarray, noise: np.ndarray, zeros: np.ndarray
-) -> tuple[int, np.ndarray] | None:
-    """The direction of most zeros next to a rough one, with their number."""
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The direction of most zeros next to a rough one, with these zeros."""
     rank = right.shape[1]
     for _ in range(4):
         # Directions in units of their noise, so that all of them are as sure.
@@ -136,19 +221,26 @@ def _sharpened(
     leverage = np.sum(np.square(left[:, :-1]), axis=1)
     if values[-2] < _SURE or np.max(leverage) > _ALONE:
         return None
-    return int(np.count_nonzero(zeros)), vector
+    return zeros, vector
 
 
-def _independent(found: _Found, rank: int, hits: int) -> np.ndarray | None:
-    """The sparsest r that are independent and were found often enough, or None."""
-    often = np.flatnonzero(found.hits >= hits)
-    if often.size < rank:
-        return None
-    chosen = np.zeros((0, rank))
-    for index in often[np.argsort(-found.zeros[often], kind="stable")]:
-        more = np.vstack([chosen, found.vectors[index]])
-        if np.linalg.svd(more, compute_uv=False)[-1] > _ALIKE:
-            chosen = more
-        if len(chosen) == rank:
-            return chosen
-    return None
+def _independent(found: _Found, hits: int) -> np.ndarray:
+    """Which are independent and were found often enough, int [k <= r].
+
+    Those that are sure come first, likely mixtures last, and else the sparsest first.
+    """
+    rank = found.vectors.shape[1]
+    order = np.lexsort(
+        (-np.count_nonzero(found.zeros, axis=1), found.mixed, ~found.sure)
+    )
+    chosen: list[int] = []
+    basis = np.zeros((0, rank))
+    for index in order[found.hits[order] >= hits]:
+        rest = found.vectors[index]
+        for _ in range(2):
+            rest = rest - (rest @ basis.T) @ basis
+        length = np.linalg.norm(rest)
+        if length > _ALIKE and len(chosen) < rank:
+            basis = np.vstack([basis, rest / length])
+            chosen.append(index)
+    return np.array(chosen, np.int64)

@@ -12,7 +12,7 @@ from attacks import effort, knowledge
 from attacks import target as target_lib
 from attacks.continuous.features import layer, reading, slopes
 from attacks.structure import cut
-from selenc_tf.models import functional, local_steps
+from selenc_tf.models import fedavg_cnn, functional, local_steps
 from tests.attacks import victims
 
 CLASSES, WIDTH, UNITS = 5, 30, 150
@@ -176,6 +176,37 @@ def test_batches(activation, hidden):
     check(*got)
     assert got[1].label_source == "known"
     np.testing.assert_array_equal(got[1].labels, classes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hidden", [0.0, 0.1])
+def test_a_large_batch_of_digits(hidden):
+    """Thirty-two of them, the FedAvg CNN as it starts."""
+    model = fedavg_cnn.fedavg_cnn((28, 28, 1), 10, 0)
+    cuts = cut.cuts(model)
+    digits = victims.mnist(tuple(range(7, 1575, 49)))
+    gradient = victims.gradient(model, digits.images, digits.labels)
+    mask = victims.random_mask(gradient.size, hidden)
+    view = victims.view_of(model, [gradient], mask)
+    known = knowledge.Knowledge(model, batch_size=32)
+    best, *_ = reading.read(
+        model,
+        cuts,
+        target_lib.build_target(view, known, 0, "mask_aware"),
+        view.weights,
+        known,
+        (0, 0),
+        effort.Effort(),
+        victims.PROGRAMS,
+    )
+    weights = tuple(tf.cast(one, tf.float64) for one in model.initial_weights)
+    true = cuts[0].below(weights, tf.constant(digits.images, tf.float64)).numpy()
+    distance = np.linalg.norm(best.features.values[:, None] - true[None], axis=-1)
+    rows, columns = optimize.linear_sum_assignment(distance)
+    assert (
+        np.max(distance[rows, columns] / np.linalg.norm(true[columns], axis=1)) < 1e-5
+    )
+    assert [digits.labels[one] for one in columns] == best.features.labels.tolist()
 
 
 @pytest.mark.parametrize(
