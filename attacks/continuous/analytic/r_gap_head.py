@@ -74,8 +74,13 @@ def read(
       cannot be found.
     """
     part = completed_target.read_layer(vector, visible, layer)
-    values, known = head_lib.conserve(part.values, part.known)
-    fit = outer_product.factorise(values[:-1], known[:-1], values[-1], known[-1])
+    fit = _factorised(part.values, part.known)
+    if not (fit.rows_known.all() and fit.columns_known.all()):
+        conserved = _factorised(*head_lib.conserve(part.values, part.known))
+        # Not of a picture that the network is sure of: rounded, its p - y is 0 at its
+        # label too, or does not sum to zero there.
+        if conserved.residual <= _MISFIT:
+            fit = conserved
     if not fit.rows_known.any() or fit.residual > _MISFIT:
         return None
     entries = int(np.count_nonzero(part.known))
@@ -100,6 +105,11 @@ def read(
         delta[label] -= 1.0
         delta_known = np.ones_like(delta_known)
     return HeadInput(features, fit.rows_known, delta, delta_known, entries)
+
+
+def _factorised(values: np.ndarray, known: np.ndarray) -> outer_product.OuterProduct:
+    """The head's gradient, the bias in the last row, as input times p - y."""
+    return outer_product.factorise(values[:-1], known[:-1], values[-1], known[-1])
 
 
 def _find_scale(

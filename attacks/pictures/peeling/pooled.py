@@ -21,8 +21,11 @@ _SWEEPS = 3
 _PULL = 1e-3
 """Towards the present input; it slows the turns down, and leaves their end as it is."""
 
-_FLOOR = 0.1
-"""Misfits below this share of the median one count no more than it."""
+_FLOOR = 1.0
+"""Misfits below this share of the median one count no more than it. With 0.1 the few best
+channels said nearly all, and trained networks' turns ended early: on five digits on the
+ConvNet of width 16 after 20 rounds 13 of 45 starts at public pictures became exact, with
+1.0 22 of them."""
 
 _TRUST = 0.1
 """Weight of the outputs' values beside the gradient's misfit in the choice of places."""
@@ -74,8 +77,9 @@ def solve(
       positive: Whether the input comes from a ReLU.
 
     Returns:
-      The input, solved once more with the places that its own outputs say. Its
-      `residual` is of rounding size if and only if those places are right.
+      The input, solved once more with the places that its own outputs say, or with those
+      of the last turn if they fit better. Its `residual` is of rounding size if and only
+      if those places are right.
     """
     slopes = layer.derivative * layer.factor
     active = layer.output > 0
@@ -103,10 +107,13 @@ def solve(
         x = moved
         if step < _SETTLED:
             break
-    places = largest(outputs_of(block, layer, x))
-    return convolution.solve(
-        block, place(block, slopes, places), layer.gradient, layer.visible
-    )
+    ends = [
+        convolution.solve(
+            block, place(block, slopes, places), layer.gradient, layer.visible
+        )
+        for places in (largest(outputs_of(block, layer, x)), chosen)
+    ]
+    return min(ends, key=lambda end: end.residual)
 
 
 def _without_pooling(

@@ -1,4 +1,4 @@
-"""One search below a level, with its clock and its reports."""
+"""Searches below a level, with their clock and their reports."""
 
 import time
 from collections.abc import Callable
@@ -9,10 +9,14 @@ import tensorflow as tf
 
 from attacks import effort as effort_lib
 from attacks.continuous.first_order import engine as first_order
-from attacks.pictures.peeling import descent, peel, walk
+from attacks.optimisers import blas
+from attacks.pictures.peeling import descent, linearised, newton, peel, walk
 
 _CHUNK = 50
 """Iterations between two looks at the clock, and two reports of progress."""
+
+_STEPS = 5
+"""Steps between two reports."""
 
 
 class Search(NamedTuple):
@@ -22,6 +26,7 @@ class Search(NamedTuple):
       problem: The network and its gradient.
       compiled: A depth -> the compiled search below it, made once each.
       walks: A block's index -> the compiled walk on its input, made once each.
+      maps: A depth -> the compiled activations there and their derivative.
       deadline: By `time.monotonic()`, or None.
       progress: Called after every fifty iterations, or None.
     """
@@ -29,6 +34,7 @@ class Search(NamedTuple):
     problem: peel.Problem
     compiled: Callable[[int], descent.Advance]
     walks: Callable[[int], walk.Walk]
+    maps: Callable[[int], linearised.Linearised]
     deadline: float | None
     progress: effort_lib.Progress | None
 
@@ -38,15 +44,59 @@ class Found(NamedTuple):
 
     Attributes:
       image: float [h, w, c].
-      objective: With priors; infinite if it never was finite.
+      objective: With priors; infinite if it never was finite. Of `step` the misfit.
       iterations: Done.
-      stop: "iterations", "seconds", "not_finite" or "closed_form".
+      stop: "iterations", "seconds", "not_finite", "tolerance" or "closed_form".
     """
 
     image: np.ndarray
     objective: float
     iterations: int
     stop: str
+
+
+def step(
+    search: Search, level: peel.Level, image: np.ndarray, steps: int, *, done: int = 0
+) -> Found | None:
+    """Steps to the picture that a level determines (`newton.py`).
+
+    Runs on: attacker. Sees: the weights, and what is known at the level.
+
+    Args:
+      search: What to search, and how long.
+      level: How far down the network is known.
+      image: float [h, w, c], where to begin.
+      steps: At most, at least 1.
+      done: Iterations before it, for the reports.
+
+    Returns:
+      The picture that fits best, with the stop "tolerance" if it fits to rounding; None
+      if what is known cannot say all pixels.
+    """
+    network = search.problem.network
+    if not newton.applies(network, level.depth, level.reached):
+        return None
+    weights = tuple(tf.constant(one, tf.float32) for one in search.problem.weights)
+
+    def report(count: int, misfit: float) -> None:
+        if search.progress is not None and count % _STEPS == 0:
+            search.progress(0, done + count, misfit)
+
+    with blas.one_thread():
+        found = newton.solve(
+            search.maps(level.depth),
+            newton.pose(weights, level.reached),
+            image,
+            steps,
+            deadline=search.deadline,
+            report=report,
+        )
+    stop = "iterations" if found.steps >= steps else "seconds"
+    if found.misfit < newton.EXACT:
+        stop = "tolerance"
+    elif not np.isfinite(found.misfit):
+        stop = "not_finite"
+    return Found(found.image, found.misfit, found.steps, stop)
 
 
 def run(

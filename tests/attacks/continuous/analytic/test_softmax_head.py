@@ -226,3 +226,27 @@ def test_recursive_inversion_begins_with_it(hidden):
     np.testing.assert_allclose(found.features, features, atol=1e-3)
     np.testing.assert_allclose(found.delta, delta, atol=1e-5)
     assert found.entries == np.count_nonzero(known)
+
+
+@pytest.mark.parametrize("hidden", [0.0, 0.1])
+def test_what_rounding_leaves_of_a_sure_picture(hidden):
+    """p - y is zero at its label and does not sum to zero: nothing may rest on that."""
+    kernel, bias, features = head_of(classes=10)
+    delta = np.zeros(10)
+    delta[[0, 3, 8]] = 3.8e-9, 6.3e-10, 2.1e-14
+    values = gradient_of(features, delta)
+    known = np.random.default_rng(0).uniform(size=values.shape) >= hidden
+    layer = dense_layers.DenseLayer(
+        name="head",
+        kernel=slice(0, FEATURES * 10),
+        features=FEATURES,
+        units=10,
+        bias=slice(FEATURES * 10, FEATURES * 10 + 10),
+        sees_picture=False,
+        head=True,
+    )
+    vector = np.where(known, values, 0.0).ravel()
+    found = r_gap_head.read(vector, known.ravel(), layer, kernel, bias, LABEL)
+    assert found is not None and found.features_known.all()
+    np.testing.assert_allclose(found.features, features, rtol=1e-5)
+    np.testing.assert_allclose(found.delta, delta, rtol=1e-5)

@@ -24,6 +24,12 @@ def easy():
 
 
 @pytest.fixture(scope="package")
+def told():
+    """The first convolution has 108 equations for 144 positions, and outputs enough."""
+    return build_net((12, 12, 1), ((12, 0), (32, -2)), (10,))
+
+
+@pytest.fixture(scope="package")
 def hard():
     """The first convolution has 72 equations for 144 positions."""
     return build_net((12, 12, 3), ((8, 0), (16, 2), (32, 2)), (10,))

@@ -3,13 +3,16 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from attacks import effort, knowledge
+from attacks import effort, knowledge, modality
 from attacks.metrics import evaluation
 from attacks.pictures.peeling import (
     layer_peeling,
+    newton,
     peel,
 )
+from selenc_tf.models import convnet64, functional
 from tests.attacks import victims
 from tests.attacks.chains import Net, build_net, picture, with_parts
 
@@ -25,12 +28,15 @@ def psnr(found, image):
     return evaluation.evaluate(found, truth)[0].psnr
 
 
-def attack(net, view, iterations=40, *, labels=None, restarts=1, **options):
+def attack(
+    net, view, iterations=40, *, labels=None, public=None, restarts=1, **options
+):
     limits = effort.Effort(
         restarts, iterations, max_seconds=options.pop("max_seconds", None)
     )
     build = build_layer_peeling(effort=limits, **options)
-    return build(view, knowledge.Knowledge(net.model, labels=labels), SEED)
+    known = knowledge.Knowledge(net.model, labels=labels, public_examples=public)
+    return build(view, known, SEED)
 
 
 def view_of(net, image, mask=None, value=None):
@@ -53,7 +59,7 @@ def check_well_formed(found, net):
     assert found.examples.shape == shape and found.examples.dtype == np.float32
     assert np.all((found.examples >= 0) & (found.examples <= 1))
     assert found.labels.shape == (1,) and found.labels.dtype == np.int64
-    assert found.converged == (found.stop == "closed_form")
+    assert found.converged == (found.stop in {"closed_form", "tolerance"})
 
 
 @pytest.mark.parametrize("hidden", [0.0, 0.3])
@@ -79,6 +85,85 @@ def test_every_layer_comes_off(easy, hidden):
     assert found.matched_entries <= np.count_nonzero(~mask)
 
 
+def test_a_layer_that_determines_the_picture(told):
+    """Below it no layer comes off, and no search is needed."""
+    image = picture(told.model.input_shape)
+    steps = []
+    found = attack(
+        told, view_of(told, image), progress=lambda *step: steps.append(step)
+    )
+    check_well_formed(found, told)
+    assert found.stop == "tolerance" and psnr(found, image) > 80
+    assert found.objective < 1e-9 and 0 < found.iterations < 40
+    assert all(count % 5 == 0 for _, count, _ in steps)
+
+
+@pytest.mark.slow
+def test_steps_end_what_a_search_has_left(told, monkeypatch):
+    """Also where they were stopped too early before it."""
+    image = picture(told.model.input_shape)
+    monkeypatch.setattr(layer_peeling, "_STEPS", 1)
+    monkeypatch.setattr(peel, "descend", lambda _, level, *__: (level, False))
+    found = attack(told, view_of(told, image), 120)
+    check_well_formed(found, told)
+    assert found.stop == "tolerance" and psnr(found, image) > 80
+    assert 90 < found.iterations < 120
+
+
+def test_public_pictures_of_the_class_come_first(easy, monkeypatch):
+    image = picture(easy.model.input_shape)
+    pictures = np.concatenate([picture((8, 8, 3), seed) for seed in range(1, 6)])
+    public = modality.PublicExamples(pictures, np.array([1, 0, 1, 2, 1]))
+    begun, descend = [], peel.descend
+
+    def watched(problem, level, candidates, deadline=None, walks=None):
+        begun.extend(candidates)
+        return descend(problem, level, candidates, deadline, walks)
+
+    monkeypatch.setattr(peel, "descend", watched)
+    found = attack(easy, view_of(easy, image), public=public)
+    assert found.stop == "closed_form" and psnr(found, image) > 60
+    assert len(begun) == 3 + 4
+    np.testing.assert_array_equal(begun[:3], pictures[[0, 2, 4]])
+
+
+@pytest.mark.slow
+def test_a_trained_network():
+    """Few of its channels are on, and most of each picture is black."""
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, 152)
+    images = np.zeros((152, 18, 18, 1), np.float32)
+    for image, label in zip(images, labels, strict=True):
+        row, column = generator.integers(2, 6, 2)
+        size = [(12, 3), (3, 12), (8, 8)][label]
+        bar = generator.uniform(0.5, 1.0, size)
+        image[row : row + size[0], column : column + size[1], 0] = bar
+    keras_model = convnet64.convnet((18, 18, 1), 3, 0, width=8).keras_model
+    adam = keras.optimizers.Adam(1e-3)
+
+    @tf.function
+    def step(images, labels):
+        with tf.GradientTape() as tape:
+            logits = keras_model(images, training=False)
+            losses = keras.losses.sparse_categorical_crossentropy(
+                labels, logits, from_logits=True
+            )
+            loss = tf.reduce_mean(losses)
+        slopes = tape.gradient(loss, keras_model.trainable_weights)
+        adam.apply_gradients(zip(slopes, keras_model.trainable_weights, strict=True))
+        return loss
+
+    adam.build(keras_model.trainable_weights)
+    for number in range(120):
+        loss = step(*(part[12:][number % 7 :: 7] for part in (images, labels)))
+    assert loss < 0.2
+    net = Net(functional.from_keras(keras_model, training=False), ())
+    public = modality.PublicExamples(images[12:], labels[12:])
+    vector = victims.gradient(net.model, images[:1], (labels[0],))
+    found = attack(net, victims.view_of(net.model, [vector]), 200, public=public)
+    assert found.stop == "tolerance" and psnr(found, images[:1]) > 60
+
+
 @pytest.mark.slow
 def test_what_is_left_is_searched(hard):
     image = picture(hard.model.input_shape)
@@ -99,6 +184,7 @@ def test_what_is_left_is_searched(hard):
 def test_a_layer_that_resisted_is_tried_again(easy, monkeypatch):
     image = picture(easy.model.input_shape)
     calls, descend = [], peel.descend
+    monkeypatch.setattr(newton, "applies", lambda *_: False)
 
     def stubborn(problem, level, candidates, deadline=None, walks=None):
         calls.append(len(candidates))
@@ -127,7 +213,9 @@ def test_iterations_are_shared_by_the_starts(hard):
     assert 18 <= found.iterations <= 20
 
 
-@pytest.mark.parametrize("name", ["easy", pytest.param("hard", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["easy", "told", pytest.param("hard", marks=pytest.mark.slow)]
+)
 def test_hidden_entries_are_never_read(name, request):
     """The same bits, and so the same from run to run too."""
     net = request.getfixturevalue(name)
@@ -250,3 +338,10 @@ def test_no_time(name, request):
     found = attack(net, view_of(net, image), 500, max_seconds=1e-6)
     check_well_formed(found, net)
     assert found.stop in {"closed_form", "seconds"} and found.iterations <= 50
+
+
+def test_no_time_for_steps(told):
+    image = picture(told.model.input_shape)
+    found = attack(told, view_of(told, image), 500, max_seconds=1e-6)
+    check_well_formed(found, told)
+    assert found.stop == "seconds" and found.iterations == 0
