@@ -40,6 +40,8 @@ class HeadInput(NamedTuple):
       delta: float64 [classes], p - y.
       delta_known: bool [classes].
       entries: Number of visible entries used.
+      errors: float64 [f], standard deviations of features that were solved for and not
+        read; 0 of the others.
     """
 
     features: np.ndarray
@@ -47,6 +49,7 @@ class HeadInput(NamedTuple):
     delta: np.ndarray
     delta_known: np.ndarray
     entries: int
+    errors: np.ndarray
 
 
 def read(
@@ -89,7 +92,12 @@ def read(
         full = softmax_head.complete(part.values, part.known, kernel, bias, (label,))
         if full is not None:
             told = np.ones_like(fit.rows_known)
-            return HeadInput(full.features, told, full.delta, full.delta_known, entries)
+            errors = np.where(fit.rows_known, 0.0, full.errors)
+            delta, delta_known = full.delta, full.delta_known
+            if fit.scaled and fit.columns_known.all():
+                # As the client rounded it, which is how it went into all layers below.
+                delta, delta_known = fit.columns, fit.columns_known
+            return HeadInput(full.features, told, delta, delta_known, entries, errors)
     delta, delta_known = fit.columns, fit.columns_known
     features = fit.rows
     if not fit.scaled:
@@ -104,7 +112,8 @@ def read(
         delta = special.softmax(features @ kernel + bias)
         delta[label] -= 1.0
         delta_known = np.ones_like(delta_known)
-    return HeadInput(features, fit.rows_known, delta, delta_known, entries)
+    errors = np.zeros(len(features))
+    return HeadInput(features, fit.rows_known, delta, delta_known, entries, errors)
 
 
 def _factorised(values: np.ndarray, known: np.ndarray) -> outer_product.OuterProduct:

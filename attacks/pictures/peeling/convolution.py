@@ -26,11 +26,13 @@ class Input(NamedTuple):
       values: float64 [h, w, channels].
       determined: Whether the equations of every channel have full rank.
       residual: Norm of what they leave unexplained, relative to that of the gradient.
+      open: float64 [n, h, w, channels], directions along which they say nothing.
     """
 
     values: np.ndarray
     determined: bool
     residual: float
+    open: np.ndarray
 
 
 def design(
@@ -101,6 +103,7 @@ def solve(
     if near is not None:
         start = near.reshape(height * width, inputs).T.copy()
     solution, determined = start, len(live) > 0
+    open_: list[np.ndarray] = []
     # Channels that show the same entries share their matrix.
     patterns, which = np.unique(seen, axis=0, return_inverse=True)
     for index, pattern in enumerate(patterns):
@@ -121,6 +124,10 @@ def solve(
         values, vectors = np.linalg.eigh(gram / size)
         kept = values > _RANK * values[-1]
         determined = determined and bool(kept.all())
+        for channel in own:
+            directions = np.zeros((np.count_nonzero(~kept), height * width, inputs))
+            directions[..., channel] = vectors[:, ~kept].T
+            open_.extend(directions)
         inverse = np.where(kept, 1.0 / np.where(kept, values, 1.0), 0.0)
         # A second and third pass make up for the squared condition number.
         for _ in range(1 + _REFINEMENTS):
@@ -133,4 +140,5 @@ def solve(
         values=solution.T.reshape(height, width, inputs),
         determined=determined,
         residual=float(np.linalg.norm(error) / norm) if norm > 0 else 1.0,
+        open=np.reshape(open_, (-1, height, width, inputs)),
     )

@@ -114,24 +114,28 @@ def _enough(problem: Problem, level: Level) -> bool:
     """Whether each input channel may have as many visible entries as positions."""
     block = problem.network.blocks[level.depth - 1]
     positions = block.input_shape[0] * block.input_shape[1]
-    if not block.rectified or not level.reached.known.all():
+    if not block.rectified:
         return False
     if positions > (_MOST_POSITIONS if block.pool == 1 else _MOST_POOLED):
         return False
-    _, visible = _kernel_of(problem, block)
+    _, visible = _kernel_of(problem, block, level.reached)
     live = np.any(level.reached.derivative * level.reached.values != 0, axis=(0, 1))
     seen = np.sum(visible[..., live], axis=(0, 1, 3))
     return bool(np.min(seen) >= positions)
 
 
 def _kernel_of(
-    problem: Problem, block: network_lib.Block
+    problem: Problem, block: network_lib.Block, reached: top.Known
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The gradient of a block's kernel, zero where hidden, and what of it is visible."""
+    """The gradient of a block's kernel, zero where hidden, and what of it is visible.
+
+    An output that is not known spoils the equations of its channel, which count as hidden.
+    """
     end = int(np.cumsum(problem.spec.sizes)[block.kernel])
     place = slice(end - problem.spec.sizes[block.kernel], end)
     shape = problem.spec.shapes[block.kernel]
     visible = problem.target.visible[place].reshape(shape)
+    visible = visible & reached.known.all(axis=(0, 1))
     gradient = problem.target.plain[place].reshape(shape).astype(np.float64)
     return np.where(visible, gradient, 0.0), visible
 
@@ -147,7 +151,7 @@ def _take_off(
     depth = level.depth - 1
     block = problem.network.blocks[depth]
     factor, summand = forward.normaliser(block, weights)
-    gradient, visible = _kernel_of(problem, block)
+    gradient, visible = _kernel_of(problem, block, level.reached)
     layer = pooled.Layer(
         output=level.reached.values,
         derivative=level.reached.derivative,

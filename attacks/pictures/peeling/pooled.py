@@ -39,6 +39,10 @@ _ROUNDING = 1e-4
 
 _SETTLED = 1e-7
 
+_MOST_OPEN, _RANK, _FITTED = 64, 1e-4, 1e-5
+"""Directions of the input that are taken from the outputs instead, their rank, and how
+well the outputs must fit, relative to their norm."""
+
 
 class Layer(NamedTuple):
     """What is known of a block whose output is.
@@ -108,12 +112,47 @@ def solve(
         if step < _SETTLED:
             break
     ends = [
-        convolution.solve(
-            block, place(block, slopes, places), layer.gradient, layer.visible
+        (
+            convolution.solve(
+                block, place(block, slopes, places), layer.gradient, layer.visible
+            ),
+            places,
         )
         for places in (largest(outputs_of(block, layer, x)), chosen)
     ]
-    return min(ends, key=lambda end: end.residual)
+    found, places = min(ends, key=lambda end: end[0].residual)
+    return _closed(block, layer, found, places)
+
+
+def _closed(
+    block: network_lib.Block,
+    layer: Layer,
+    found: convolution.Input,
+    places: np.ndarray,
+) -> convolution.Input:
+    """Takes from the outputs' values what hidden entries of the gradient leave open.
+
+    An input that only few outputs read may have all its equations hidden.
+    """
+    if found.determined or not 0 < len(found.open) <= _MOST_OPEN:
+        return found
+    wanted = layer.output.reshape(len(places), -1)
+    told = (wanted > 0) & np.any(layer.visible, axis=(0, 1, 2))
+
+    def outputs(x: np.ndarray) -> np.ndarray:
+        every = outputs_of(block, layer, x)
+        return np.take_along_axis(every, places[:, np.newaxis], axis=1)[:, 0][told]
+
+    present = outputs(found.values)
+    moves = np.stack([outputs(found.values + one) - present for one in found.open], 1)
+    steps, _, rank, _ = np.linalg.lstsq(moves, wanted[told] - present, rcond=_RANK)
+    left = np.linalg.norm(wanted[told] - present - moves @ steps)
+    return found._replace(
+        values=found.values + np.tensordot(steps, found.open, 1),
+        determined=bool(
+            rank == len(steps) and left < _FITTED * np.linalg.norm(wanted[told])
+        ),
+    )
 
 
 def _without_pooling(

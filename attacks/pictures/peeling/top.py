@@ -8,6 +8,9 @@ from attacks import target as target_lib
 from attacks.continuous.analytic import completed_target, r_gap_head
 from attacks.structure import dense_layers as dense_lib
 
+_SURE = 10.0
+"""Standard deviations from zero beyond which a solved input counts as positive."""
+
 
 class Known(NamedTuple):
     """What is known at one depth of the network.
@@ -62,8 +65,14 @@ def read(
     )
     if head is None or not head.delta_known.all():
         return None
+    # A zero that was solved for, and so is not quite one, would let a derivative through.
+    unsure = np.abs(head.features) < _SURE * head.errors
+    lowest = len(layers) == 1
     found = Known(
-        head.features, head.features_known, kernels[0] @ head.delta, head.entries
+        np.where(unsure, 0.0, head.features),
+        head.features_known & ~unsure if lowest else head.features_known,
+        kernels[0] @ head.delta,
+        head.entries,
     )
     for layer, kernel in zip(reversed(layers[:-1]), kernels[1:], strict=True):
         if not found.known.all():

@@ -250,3 +250,28 @@ def test_what_rounding_leaves_of_a_sure_picture(hidden):
     assert found is not None and found.features_known.all()
     np.testing.assert_allclose(found.features, features, rtol=1e-5)
     np.testing.assert_allclose(found.delta, delta, rtol=1e-5)
+
+
+def test_what_was_solved_says_how_sure_it_is():
+    """And p - y stays the client's, whose rounding went into the layers below."""
+    kernel, bias, features = head_of(classes=10, size=1.5)
+    features[3] = 0.0
+    delta = delta_of(kernel, bias, features) * (1 + 1e-5 * np.arange(10))
+    values = gradient_of(features, delta)
+    known = np.ones(values.shape, np.bool_)
+    known[3:5] = False
+    size = FEATURES * 10
+    layer = dense_layers.DenseLayer(
+        "head",
+        slice(0, size),
+        FEATURES,
+        10,
+        slice(size, size + 10),
+        sees_picture=False,
+        head=True,
+    )
+    vector = np.where(known, values, 0.0).ravel()
+    found = r_gap_head.read(vector, known.ravel(), layer, kernel, bias, LABEL)
+    assert found is not None
+    assert np.flatnonzero(found.errors).tolist() == [3, 4]
+    np.testing.assert_allclose(found.delta, delta, rtol=1e-6)

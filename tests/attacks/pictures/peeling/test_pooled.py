@@ -124,6 +124,26 @@ def test_the_truth_stays():
     assert found.determined and relative_error(found, x) < 1e-5
 
 
+def test_what_hidden_entries_leave_open_is_in_the_outputs():
+    """The corner of one input channel, of which the gradient shows nothing."""
+    block = block_of((8, 8, 4), 32, pool=2)
+    x, layer = pooled_layer(block, seed=1)
+    places = pooled.largest(pooled.outputs_of(block, layer, x))[0]
+    visible = layer.visible.copy()
+    visible[1 - places // 2, 1 - places % 2, 1, np.arange(32)] = False
+    hidden = layer._replace(
+        visible=visible, gradient=np.where(visible, layer.gradient, 0.0)
+    )
+    assert x[0, 0, 1] > 0.1
+    found = pooled.solve(block, hidden, x, positive=True)
+    assert len(found.open) == 1 and np.flatnonzero(found.open).tolist() == [1]
+    assert found.determined and found.residual < 1e-6
+    assert relative_error(found, x) < 1e-5
+    # Outputs that are none of that input's do not say it.
+    other = hidden._replace(output=hidden.output * 1.01)
+    assert not pooled.solve(block, other, x, positive=True).determined
+
+
 @pytest.mark.slow
 def test_a_small_residual_is_a_right_answer():
     believed = []
