@@ -252,7 +252,7 @@ def test_hidden_entries_are_never_read(name, request):
     [
         pytest.param(0.2, True, marks=pytest.mark.slow),
         (0.4, True),
-        pytest.param(0.5, False, marks=pytest.mark.slow),
+        pytest.param(0.5, True, marks=pytest.mark.slow),
         pytest.param(0.7, False, marks=pytest.mark.slow),
     ],
 )
