@@ -207,6 +207,13 @@ ATTACKS: Mapping[str, Entry] = MappingProxyType(
             "attacks.pictures.statistical.learned_inverter:build_learned_inverter",
             needs=_PUBLIC,
         ),
+        # A step is a gradient and a half for each number of an example.
+        "posterior_regression": Entry(
+            "attacks.pictures.statistical.posterior_regression:"
+            "build_posterior_regression",
+            needs=_PUBLIC,
+            one_example=True,
+        ),
         # Trains what `learned_inverter` trains once more; from there it ends where
         # `imputation` ends too (docs/attacks.md).
         "learned_start": Entry(

@@ -1,5 +1,6 @@
 """What the attacks that learn from public pictures share: from a view to a case."""
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -100,3 +101,34 @@ def build(
         return solve(case)
 
     return attack
+
+
+def messages(
+    case: Case, examples: np.ndarray, label: int, entries: np.ndarray
+) -> np.ndarray:
+    """What clients of single examples of one class would send.
+
+    Runs on: attacker. Sees: the weights and its own examples.
+
+    Args:
+      case: For the weights.
+      examples: float32 [s, *input_shape].
+      label: The class that all of them are given.
+      entries: int64 [e], which entries to keep.
+
+    Returns:
+      float32 [s, e].
+    """
+    labels = np.full(len(examples), label, np.int64)
+    alone = dataclasses.replace(case.target, sizes=(1,), shares=np.ones(1))
+    return public_gradients.batch_gradients(
+        case.knowledge.model,
+        case.view_weights,
+        knowledge_lib.PublicExamples(examples, labels),
+        public_gradients.Batches(
+            np.arange(len(examples))[:, np.newaxis], labels[:, np.newaxis]
+        ),
+        alone,
+        entries,
+        programs=case.programs,
+    )
