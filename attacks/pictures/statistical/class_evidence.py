@@ -22,6 +22,11 @@ _ENTRIES = 20_000
 _MOSTLY = 0.3
 """Share hidden by magnitude beyond which the mask says more than what is visible."""
 
+_TIE = 10.0
+"""Difference of log-likelihoods, of entries that are not independent, up to which"""
+_MOST_TIED = 4
+"""so many classes are tried."""
+
 _DOUBT = 0.03
 """That an entry is hidden, or not, against all that was sent."""
 
@@ -30,13 +35,13 @@ class Evidence(NamedTuple):
     """What the message is taken for.
 
     Attributes:
-      label: The class.
+      labels: The classes that nothing here tells apart, the likeliest first.
       source: As `Reconstruction.label_source`.
       by_mask: Whether the mask is of the message's own largest entries.
       gradients: How many were computed.
     """
 
-    label: int
+    labels: tuple[int, ...]
     source: str
     by_mask: bool
     gradients: int
@@ -80,8 +85,12 @@ def weigh(case: public_attack.Case) -> Evidence:
         else _by_values(seen[visible], one[:, visible])
         for one in messages
     ]
-    label = offered[int(np.argmin(costs))]
-    return Evidence(label, source, by_mask, count * len(offered))
+    order = np.argsort(costs, kind="stable")
+    tie = _TIE if by_mask and hidden > _MOSTLY else 0.0
+    # Where all that is visible is zero, no example would explain more of it.
+    close = [offered[one] for one in order if costs[one] <= costs[order[0]] + tie]
+    labels = tuple(close[: _MOST_TIED if most else 1])
+    return Evidence(labels, source, by_mask, count * len(offered))
 
 
 def _by_mask(visible: np.ndarray, messages: np.ndarray, most: float) -> float:

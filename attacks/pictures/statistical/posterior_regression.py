@@ -9,6 +9,7 @@ Bayesian Computation in Population Genetics", Genetics, 2002), iterated, with th
 evidence.
 """
 
+import dataclasses
 import math
 from typing import NamedTuple
 
@@ -64,7 +65,8 @@ def build_posterior_regression(
     Args:
       source: One client's message by its index, or "aggregate".
       effort: `max_iterations` counts regressions, of which more than six are not made;
-        the time is looked at after each.
+        the time is looked at after each. Where the mask leaves several classes alike, each
+        of up to four has two before.
       progress: Called after each with its mean square left out.
       programs: What is compiled already, shared with other attacks; None for its own.
 
@@ -89,58 +91,21 @@ def build_posterior_regression(
         numbers = int(np.prod(shape))
         count = max(_FEWEST_SAMPLES, math.ceil(_SAMPLES_PER_NUMBER * numbers))
         samples = nearby_examples.first(public, count, case.generator)
-        pool: np.ndarray | None = None
-        errors: list[float] = []
-        gradients, entries, stop = evidence.gradients, 0, "trained"
-        guess = np.mean(public, axis=0, dtype=np.float64).ravel()
-        for step in range(min(effort.max_iterations, _STEPS)):
-            with blas.one_thread():
-                seen = _look(case, bounds, samples, evidence.label)
-            gradients, entries = gradients + seen.gradients, seen.entries
-            if not seen.kernels:
-                break
-            flat = samples.reshape(len(samples), -1).astype(np.float64)
-            found = _regress(seen, flat, case.generator)
-            latest = np.clip(found.prediction, 0, 1)
-            errors.append(found.error)
-            if found.error <= min(errors):
-                guess = latest
-            if progress is not None:
-                progress(0, step + 1, found.error)
-            if len(errors) > 2 and found.error > _BETTER * errors[-2]:
-                break
-            if effort.max_seconds is not None and case.seconds > effort.max_seconds:
-                stop = "seconds"
-                break
-            if found.error > _SURE and pool is None:
-                pool = nearby_examples.copies(public, _POOL, case.generator)
-                pool = pool.reshape(_POOL, -1)
-            samples = nearby_examples.following(
-                nearby_examples.Spread(latest, found.left_out),
-                pool if found.error > _SURE else None,
-                _WIDENING,
-                case.generator,
-            ).reshape(-1, *shape)
-        if not errors:
-            raise knowledge_lib.DoesNotApply(
-                "What is visible, or the mask, must differ between gradients of public "
-                "examples for an attack that learns from them, but it is the same of "
-                "all: what differs is hidden, or 0 behind units that no example "
-                "activates. Use gradient matching."
-            )
-        images = guess.reshape(1, *shape).astype(np.float32)
-        labels = np.array([evidence.label])
+        label, tried = _settle(case, bounds, samples, evidence.labels, effort)
+        found = _iterate(case, bounds, samples, label, effort, progress)
+        images = found.guess.reshape(1, *shape)
+        labels = np.array([label])
         return prior_pictures.as_reconstruction(
             images,
             labels,
             evidence.source,
             case.visible_error(images, labels),
-            stop,
-            iterations=len(errors),
-            evaluations=gradients,
+            found.stop,
+            iterations=len(found.errors),
+            evaluations=evidence.gradients + tried + found.gradients,
             seconds=case.seconds,
-            matched_entries=entries,
-        )._replace(start_objectives=tuple(errors))
+            matched_entries=found.entries,
+        )._replace(start_objectives=found.errors)
 
     return public_attack.build(solve, source, programs, FEWEST_EXAMPLES)
 
@@ -154,6 +119,99 @@ def _check(knowledge: knowledge_lib.Knowledge) -> None:
             f"{MOST_NUMBERS:,} numbers for this attack, which needs more gradients than "
             f"these, got {numbers:,}."
         )
+
+
+class _Found(NamedTuple):
+    """What regressions about ever closer guesses ended with.
+
+    Attributes:
+      guess: float32 [d], of the regression with the smallest error.
+      errors: The mean square left out by each.
+      gradients: How many were computed.
+      entries: How many entries of each the last one looked at.
+      stop: As in the result.
+    """
+
+    guess: np.ndarray
+    errors: tuple[float, ...]
+    gradients: int
+    entries: int
+    stop: str
+
+
+def _settle(
+    case: public_attack.Case,
+    bounds: mask_evidence.Bounds | None,
+    samples: np.ndarray,
+    labels: tuple[int, ...],
+    effort: effort_lib.Effort,
+) -> tuple[int, int]:
+    """The class whose example explains most after two regressions, and their gradients."""
+    if len(labels) == 1:
+        return labels[0], 0
+    short = dataclasses.replace(effort, max_iterations=min(effort.max_iterations, 2))
+    shape = case.knowledge.model.input_shape
+    errors, gradients = [], 0
+    for label in labels:
+        found = _iterate(case, bounds, samples, label, short, None)
+        images = found.guess.reshape(1, *shape)
+        errors.append(case.visible_error(images, np.array([label])))
+        gradients += found.gradients
+        if found.stop == "seconds":
+            break
+    return labels[int(np.argmin(np.nan_to_num(errors, nan=np.inf)))], gradients
+
+
+def _iterate(
+    case: public_attack.Case,
+    bounds: mask_evidence.Bounds | None,
+    samples: np.ndarray,
+    label: int,
+    effort: effort_lib.Effort,
+    progress: effort_lib.Progress | None,
+) -> _Found:
+    """Regressions on examples of one class, each about the guess before."""
+    shape, public = samples.shape[1:], case.pictures.examples
+    pool: np.ndarray | None = None
+    errors: list[float] = []
+    gradients, entries, stop = 0, 0, "trained"
+    guess = np.zeros(int(np.prod(shape)), np.float32)
+    for step in range(min(effort.max_iterations, _STEPS)):
+        with blas.one_thread():
+            seen = _look(case, bounds, samples, label)
+        gradients, entries = gradients + seen.gradients, seen.entries
+        if not seen.kernels:
+            break
+        flat = samples.reshape(len(samples), -1).astype(np.float64)
+        found = _regress(seen, flat, case.generator)
+        latest = np.clip(found.prediction, 0, 1)
+        errors.append(found.error)
+        if found.error <= min(errors):
+            guess = latest.astype(np.float32)
+        if progress is not None:
+            progress(0, step + 1, found.error)
+        if len(errors) > 2 and found.error > _BETTER * errors[-2]:
+            break
+        if effort.max_seconds is not None and case.seconds > effort.max_seconds:
+            stop = "seconds"
+            break
+        if found.error > _SURE and pool is None:
+            pool = nearby_examples.copies(public, _POOL, case.generator)
+            pool = pool.reshape(_POOL, -1)
+        samples = nearby_examples.following(
+            nearby_examples.Spread(latest, found.left_out),
+            pool if found.error > _SURE else None,
+            _WIDENING,
+            case.generator,
+        ).reshape(-1, *shape)
+    if not errors:
+        raise knowledge_lib.DoesNotApply(
+            "What is visible, or the mask, must differ between gradients of public "
+            "examples for an attack that learns from them, but it is the same of all: "
+            "what differs is hidden, or 0 behind units that no example activates. Use "
+            "gradient matching."
+        )
+    return _Found(guess, tuple(errors), gradients, entries, stop)
 
 
 class _Seen(NamedTuple):
