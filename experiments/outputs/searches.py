@@ -18,8 +18,8 @@ FILE_NAME = "searches.jsonl"
 _MOST_POINTS = 200
 _COLUMNS = 4
 _DASHES = ("-", "--", ":", "-.")
-_COLOURS = (*COLOURS, "#8a8a8a")
-"""With a grey: there are more attacks than the others have looks for."""
+_COLOURS = (*COLOURS, "#8a8a8a", "#7a4419")
+"""With a grey and a brown: there are more attacks than the others have looks for."""
 # Inches: of a figure, for its title; of a name in the legend, and of each letter in it.
 _LEAST_WIDTH, _NAME_WIDTH, _LETTER_WIDTH = 6.4, 0.6, 0.07
 
