@@ -179,7 +179,7 @@ def test_batches(activation, hidden):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("hidden", [0.0, 0.1])
+@pytest.mark.parametrize("hidden", [0.0, pytest.param(0.1, marks=pytest.mark.long)])
 def test_a_large_batch_of_digits(hidden):
     """Thirty-two of them, the FedAvg CNN as it starts."""
     model = fedavg_cnn.fedavg_cnn((28, 28, 1), 10, 0)
