@@ -30,7 +30,12 @@ def test_nothing_of_a_key_stays_in_memory(tmp_path):
     reason="This C library does not overwrite what is freed (M_PERTURB).",
 )
 @pytest.mark.parametrize(
-    "name", ["device_rlwe", "device_rlwe_per_client", "additive_pad"]
+    "name",
+    [
+        "device_rlwe",
+        "device_rlwe_per_client",
+        pytest.param("additive_pad", marks=pytest.mark.long),
+    ],
 )
 def test_nothing_that_determines_a_key_stays_in_memory(name):
     """Neither a seed nor enough of the lines that it is made of."""
