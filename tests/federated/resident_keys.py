@@ -19,21 +19,26 @@ from collections.abc import Iterator
 
 import numpy as np
 
+import federated  # noqa: F401 - It must come before the first tensor.
+from selenc_tf.lattice import block_tails
+
 MASK = 0x5A
 _PIECES, _LENGTH = 6, 16
+_FRONT = block_tails.KEY_FRONT_BYTES
 _AT_A_TIME = 1 << 24
 _LOOKS, _MOMENT = 2, 1.0
 _STACK_BYTES = resource.getrlimit(resource.RLIMIT_STACK)[0]
 
-# Run by the other process: pieces of the last record, the key, from all over it.
+# Run by the other process: pieces of the last record, the key, from all over it, and the
+# first of its secret, which may be no longer.
 _READ = f"""
 import pathlib, struct, sys
 rest = pathlib.Path(sys.argv[1]).read_bytes()
 while rest:
     (size,) = struct.unpack("<Q", rest[:8])
     key, rest = rest[12 : 12 + size], rest[16 + size :]
-for part in range({_PIECES}):
-    at = len(key) * (2 * part + 1) // (2 * {_PIECES})
+places = [len(key) * (2 * part + 1) // (2 * {_PIECES}) for part in range({_PIECES})]
+for at in places + [{_FRONT}, {_FRONT + _LENGTH}]:
     print(bytes(octet ^ {MASK} for octet in key[at : at + {_LENGTH}]).hex())
 """
 
@@ -91,7 +96,6 @@ def _memory(stacks: bool) -> Iterator[np.ndarray]:
 
 def main(folder: pathlib.Path) -> None:
     """Makes, names, hands out and uses a key, and looks after each step."""
-    import federated  # noqa: F401 - It must come before the first tensor.
     from federated import aggregators, key_flow, processes, runtime
     from selenc_tf.lattice import key_copies, key_store, scales
     from tests.federated import rounds

@@ -39,7 +39,7 @@ _PROGRESS = 0.8
 _PATIENCE = 5
 _SOBER = 6
 """Steps without a misfit of `_PROGRESS` times the best before until steps go by the error;
-how many do."""
+how many do. Where these bring no such misfit either, it ends."""
 
 _BOUND_ROUNDS, _BORDER = 10, 1e-9
 
@@ -116,6 +116,7 @@ def solve(
     """
     x = np.clip(np.asarray(start, np.float64), 0, 1).ravel()
     best, least, improved, sober, step = x, np.inf, 0, 0, 0
+    circling = np.inf
     while True:
         state = _at(maps, problem, x, start.shape)
         if state.misfit < _PROGRESS * least:
@@ -127,10 +128,11 @@ def solve(
         stuck = step - improved >= _PATIENCE
         late = deadline is not None and time.monotonic() > deadline
         done = least < _SETTLED or (least < EXACT and stuck) or not np.isfinite(least)
+        done |= bool(stuck and not sober and least > _PROGRESS * circling)
         if step >= most or late or done:
             return Found(best.reshape(start.shape), float(least), step)
         if stuck and not sober:
-            sober = _SOBER
+            sober, circling = _SOBER, least
             if x is not best:
                 x = best
                 state = _at(maps, problem, x, start.shape)

@@ -91,7 +91,8 @@ def step(
             deadline=search.deadline,
             report=report,
         )
-    stop = "iterations" if found.steps >= steps else "seconds"
+    late = search.deadline is not None and time.monotonic() > search.deadline
+    stop = "seconds" if late else "iterations"
     if found.misfit < newton.EXACT:
         stop = "tolerance"
     elif not np.isfinite(found.misfit):

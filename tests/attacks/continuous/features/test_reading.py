@@ -44,14 +44,8 @@ def examples(count, seed=0):
     return (common + own).astype(np.float32), labels
 
 
-def read(activation, count, mask=None, told=None, gradient=None, labels=None, **more):
-    """What is read of a batch, and the batch."""
-    model, cuts = model_of(activation)
-    images, classes = examples(count)
-    if gradient is None:
-        gradient = victims.gradient(model, images, classes)
-    view = victims.view_of(model, [gradient], mask)
-    known = knowledge.Knowledge(model, batch_size=told or count, labels=labels, **more)
+def lowest(model, cuts, view, known):
+    """What is read farthest down."""
     best, *_ = reading.read(
         model,
         cuts,
@@ -62,6 +56,18 @@ def read(activation, count, mask=None, told=None, gradient=None, labels=None, **
         effort.Effort(),
         victims.PROGRAMS,
     )
+    return best
+
+
+def read(activation, count, mask=None, told=None, gradient=None, labels=None, **more):
+    """What is read of a batch, and the batch."""
+    model, cuts = model_of(activation)
+    images, classes = examples(count)
+    if gradient is None:
+        gradient = victims.gradient(model, images, classes)
+    view = victims.view_of(model, [gradient], mask)
+    known = knowledge.Knowledge(model, batch_size=told or count, labels=labels, **more)
+    best = lowest(model, cuts, view, known)
     return best.cut, best.features, images, classes
 
 
@@ -111,16 +117,7 @@ def test_a_class_that_is_nearly_sure():
     mask[head.layer.kernel.start + column[::2]] = True
     known = knowledge.Knowledge(model)
     view = victims.view_of(model, [gradient], mask)
-    best, *_ = reading.read(
-        model,
-        (lower, head),
-        target_lib.build_target(view, known, 0, "mask_aware"),
-        view.weights,
-        known,
-        (0, 0),
-        effort.Effort(),
-        victims.PROGRAMS,
-    )
+    best = lowest(model, (lower, head), view, known)
     at, found = best.cut, best.features
     double = tuple(tf.cast(one, tf.float64) for one in model.initial_weights)
     expected = head.below(double, tf.constant(images, tf.float64)).numpy()
@@ -148,16 +145,7 @@ def test_a_partly_hidden_head(told):
     mask[head.layer.kernel] = rows.ravel()
     known = knowledge.Knowledge(model, labels=told)
     view = victims.view_of(model, [gradient], mask)
-    best, *_ = reading.read(
-        model,
-        (lower, head),
-        target_lib.build_target(view, known, 0, "mask_aware"),
-        view.weights,
-        known,
-        (0, 0),
-        effort.Effort(),
-        victims.PROGRAMS,
-    )
+    best = lowest(model, (lower, head), view, known)
     at, found = best.cut, best.features
     assert at.layer.name == "head" and found.labels.tolist() == [3]
     assert found.label_source == ("inferred" if told is None else "known")
@@ -189,16 +177,7 @@ def test_a_large_batch_of_digits(hidden):
     mask = victims.random_mask(gradient.size, hidden)
     view = victims.view_of(model, [gradient], mask)
     known = knowledge.Knowledge(model, batch_size=32)
-    best, *_ = reading.read(
-        model,
-        cuts,
-        target_lib.build_target(view, known, 0, "mask_aware"),
-        view.weights,
-        known,
-        (0, 0),
-        effort.Effort(),
-        victims.PROGRAMS,
-    )
+    best = lowest(model, cuts, view, known)
     weights = tuple(tf.cast(one, tf.float64) for one in model.initial_weights)
     true = cuts[0].below(weights, tf.constant(digits.images, tf.float64)).numpy()
     distance = np.linalg.norm(best.features.values[:, None] - true[None], axis=-1)

@@ -64,6 +64,12 @@ def test_activations_of_no_picture(case):
     assert np.all((found.image >= 0) & (found.image <= 1))
 
 
+def test_it_ends_where_it_circles(case):
+    noise = np.random.default_rng(0).uniform(size=case.reached.values.shape)
+    found = case.solve(case.reached._replace(values=noise), 400)
+    assert 12 < found.steps < 200
+
+
 def test_no_time(case):
     assert case.solve(deadline=0.0).steps == 0
 
