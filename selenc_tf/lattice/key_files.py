@@ -17,7 +17,7 @@ import stat
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 
-from selenc_tf.lattice import memory
+from selenc_tf.lattice import memory, path_steps
 
 SUFFIX = ".key"
 DIGITS = 6
@@ -185,9 +185,10 @@ def remove(files: Iterable[pathlib.Path]) -> int:
 def check_private(path: pathlib.Path) -> None:
     """Refuses a key, or a series of them, that other users can read or replace.
 
-    They can replace it where it is theirs, where they may change it, and where everybody
-    may rename what lies in one of the folders above it. Warns where they can only see
-    which keys there are.
+    They can replace it where it is theirs, where they may change it, and where they may
+    rename what lies in one of the folders above it: the folder, or a link on the way, is
+    theirs, or its group or everybody may write it. In a folder like /tmp, which is
+    sticky, only its owner and that of a name may rename it.
 
     Args:
       path: A key file or the folder of a series. If it is not there yet, the folders
@@ -196,16 +197,19 @@ def check_private(path: pathlib.Path) -> None:
     Raises:
       PermissionError: If others can; the sentence says what to do.
     """
+    for step in path_steps.steps_to(path):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            about = step.lstat()
+            _check_owner(step, about)
+            if stat.S_ISDIR(about.st_mode) and not about.st_mode & stat.S_ISVTX:
+                _check_mode(step, about, _OTHERS_WRITE, "exchange what lies in")
     files = [path]
-    for folder in {*path.parents, *path.resolve().parents}:
-        mode = folder.stat().st_mode if folder.is_dir() else 0
-        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            raise _open_to_others(folder, mode, "exchange what lies in")
     if path.is_dir():
-        mode = path.stat().st_mode
-        if mode & _OTHERS_WRITE and not mode & stat.S_ISVTX:
-            raise _open_to_others(path, mode, "put keys of theirs into")
-        if mode & _OTHERS:
+        about = path.stat()
+        _check_owner(path, about)
+        # Sticky or not: of a key that is not there yet nobody is the owner.
+        _check_mode(path, about, _OTHERS_WRITE, "put keys of theirs into")
+        if about.st_mode & _OTHERS:
             warnings.warn(
                 f"Other users can see which keys there are in {path}: chmod go= {path}",
                 stacklevel=3,
@@ -214,24 +218,30 @@ def check_private(path: pathlib.Path) -> None:
     for one in files:
         with contextlib.suppress(FileNotFoundError):
             about = one.stat()
-            if about.st_mode & _OTHERS:
-                raise _open_to_others(one, about.st_mode, "read or change")
-            if about.st_uid not in (0, os.geteuid()):
-                raise PermissionError(
-                    f"A key must be of the user who uses it or of root, but {one} is of "
-                    f"the user with the number {about.st_uid}. Make a new key, or hand "
-                    "this one out anew."
-                )
+            _check_mode(one, about, _OTHERS, "read or change")
+            _check_owner(one, about)
 
 
-def _open_to_others(path: pathlib.Path, mode: int, may: str) -> PermissionError:
-    return PermissionError(
-        f"A key must be for its owner only, but other users may {may} {path} (mode "
-        f"{stat.S_IMODE(mode):04o}). Make a new key if they may have, or: chmod go-w {path}"
-        if stat.S_ISDIR(mode)
-        else f"A key must be for its owner only, but other users may {may} {path} (mode "
-        f"{stat.S_IMODE(mode):04o}). Make a new key if they may have, or: chmod go= {path}"
-    )
+def _check_mode(
+    path: pathlib.Path, about: os.stat_result, forbidden: int, may: str
+) -> None:
+    if about.st_mode & forbidden:
+        remedy = "chmod go-w" if stat.S_ISDIR(about.st_mode) else "chmod go="
+        raise PermissionError(
+            f"A key must be for its owner only, but other users may {may} {path} (mode "
+            f"{stat.S_IMODE(about.st_mode):04o}). Make a new key if they may have, or: "
+            f"{remedy} {path}"
+        )
+
+
+def _check_owner(path: pathlib.Path, about: os.stat_result) -> None:
+    if about.st_uid not in (0, os.geteuid()):
+        raise PermissionError(
+            f"A key, and every folder or link on the way to it, must be of the user who "
+            f"uses it or of root, but {path} is of the user with the number "
+            f"{about.st_uid}. Make a new key in a folder of your own, or have this one "
+            "handed out anew."
+        )
 
 
 def _finished_name(name: str) -> str:

@@ -209,13 +209,14 @@ def test_a_folder_that_others_can_write_to_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("above", [".", "above"])
-def test_a_key_in_a_folder_that_everybody_may_write_is_refused(above, tmp_path):
+@pytest.mark.parametrize("bits", [0o777, 0o775, 0o757])
+def test_a_key_in_a_folder_that_others_may_write_is_refused(above, bits, tmp_path):
     folder = tmp_path / "above" / "keys"
     folder.mkdir(parents=True)
     keys = key_store.create(folder / "cohort.key", CIPHER)
     series = key_store.create_series(folder / "series", CIPHER, 1)
     open_folder = folder.parent if above == "above" else folder
-    open_folder.chmod(0o777)
+    open_folder.chmod(bits)
     for one in (keys, series):
         for use in (
             lambda one: key_store.find(one.path),
@@ -243,12 +244,53 @@ def test_a_key_behind_a_link_lies_where_the_link_leads(tmp_path):
     assert not (real / "another.key").exists()
 
 
+def test_a_series_in_a_sticky_folder_that_others_can_write_to_is_refused(tmp_path):
+    """The key of a later round, which is not there yet, could be theirs."""
+    made = key_store.create_series(tmp_path / "series", CIPHER, 1)
+    (tmp_path / "series").chmod(0o1777)
+    with pytest.raises(PermissionError, match="put keys of theirs into"):
+        key_store.find(made.path)
+
+
+def test_every_folder_that_links_lead_through_counts(tmp_path):
+    """The one between two links stands in neither name of the key."""
+    for name in ("real", "between", "first"):
+        (tmp_path / name).mkdir()
+    key_store.create(tmp_path / "real" / "cohort.key", CIPHER)
+    (tmp_path / "between" / "second").symlink_to("../real")
+    (tmp_path / "first" / "link").symlink_to(tmp_path / "between" / "second")
+    keys = key_store.find(tmp_path / "first" / "link" / "cohort.key")
+    (tmp_path / "between").chmod(0o775)
+    with pytest.raises(PermissionError, match=r"exchange what lies in .*between "):
+        key_store.read(keys, CIPHER)
+
+
+def test_links_in_a_circle_end(tmp_path):
+    (tmp_path / "one").symlink_to("another")
+    (tmp_path / "another").symlink_to("one")
+    with pytest.raises(OSError, match="symbolic links"):
+        key_store.create(tmp_path / "one" / "cohort.key", CIPHER)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="Only root can give a file away.")
-def test_a_key_of_another_user_is_refused(tmp_path):
-    keys = key_store.create(tmp_path / "cohort.key", CIPHER)
-    os.chown(keys.path, 65534, -1)
-    with pytest.raises(PermissionError, match="the number 65534"):
-        key_store.find(keys.path)
+@pytest.mark.parametrize("what", ["above", "above/keys", "above/keys/{}", "link"])
+@pytest.mark.parametrize("name", ["cohort.key", "series"])
+def test_what_another_user_owns_is_refused(what, name, tmp_path):
+    folder = tmp_path / "above" / "keys"
+    key_store.create(folder / "cohort.key", CIPHER)
+    key_store.create_series(folder / "series", CIPHER, 1)
+    (tmp_path / "link").symlink_to(folder)
+    keys = key_store.find(tmp_path / "link" / name)
+    theirs = tmp_path / what.format(name)
+    os.chown(theirs, 65534, -1, follow_symlinks=False)
+    if theirs.is_dir() and theirs != folder / name:
+        theirs.chmod(0o1755)  # A sticky folder's owner may rename what lies in it, too.
+    for use in (
+        lambda: key_store.find(keys.path),
+        lambda: key_store.read(keys, CIPHER),
+    ):
+        with pytest.raises(PermissionError, match="the number 65534"):
+            use()
 
 
 def test_not_through_a_link_that_somebody_laid(tmp_path, monkeypatch):
