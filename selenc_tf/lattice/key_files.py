@@ -24,6 +24,7 @@ DIGITS = 6
 _TOKEN_BYTES = 8
 _UNFINISHED = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_OTHERS_PASS = stat.S_IXGRP | stat.S_IXOTH
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -188,7 +189,8 @@ def check_private(path: pathlib.Path) -> None:
     They can replace it where it is theirs, where they may change it, and where they may
     rename what lies in one of the folders above it: the folder, or a link on the way, is
     theirs, or its group or everybody may write it. In a folder like /tmp, which is
-    sticky, only its owner and that of a name may rename it.
+    sticky, only its owner and that of a name may rename it. Warns where they can only see
+    which keys there are.
 
     Args:
       path: A key file or the folder of a series. If it is not there yet, the folders
@@ -209,17 +211,26 @@ def check_private(path: pathlib.Path) -> None:
         _check_owner(path, about)
         # Sticky or not: of a key that is not there yet nobody is the owner.
         _check_mode(path, about, _OTHERS_WRITE, "put keys of theirs into")
-        if about.st_mode & _OTHERS:
-            warnings.warn(
-                f"Other users can see which keys there are in {path}: chmod go= {path}",
-                stacklevel=3,
-            )
         files = files_of(path)
     for one in files:
         with contextlib.suppress(FileNotFoundError):
             about = one.stat()
             _check_mode(one, about, _OTHERS, "read or change")
             _check_owner(one, about)
+    folder = path if path.is_dir() else path.parent
+    if _is_seen(folder):
+        warnings.warn(
+            f"Other users can see which keys there are in {folder}: chmod go= {folder}, or "
+            "keep keys in a folder of their own, which is made where there is none.",
+            stacklevel=3,
+        )
+
+
+def _is_seen(folder: pathlib.Path) -> bool:
+    """Whether others can pass all folders above, and may do anything in this one."""
+    above = [step for step in path_steps.steps_to(folder) if not step.is_symlink()]
+    rights = [*((step, _OTHERS_PASS) for step in above), (folder, _OTHERS)]
+    return all(step.is_dir() and step.stat().st_mode & bits for step, bits in rights)
 
 
 def _check_mode(

@@ -201,11 +201,41 @@ def test_a_folder_that_others_can_write_to_is_refused(tmp_path):
             key_store.create_series(folder, CIPHER, 1)
     assert not left_in(folder)
     folder.chmod(0o755)
-    with pytest.warns(UserWarning, match="see which keys"):
-        made = key_store.create_series(folder, CIPHER, 1)
+    made = key_store.create_series(folder, CIPHER, 1)
     folder.chmod(0o777)
     with pytest.raises(PermissionError, match="put keys of theirs into"):
         key_store.find(made.path)
+
+
+@pytest.mark.parametrize("name", ["cohort.key", "series"])
+def test_names_that_others_can_see_are_warned_of(name, tmp_path, monkeypatch):
+    outer, folder = tmp_path / "outer", tmp_path / "outer" / "keys"
+    key_store.create(folder / "cohort.key", CIPHER)
+    key_store.create_series(folder / "series", CIPHER, 1)
+    # pytest's own folders are closed.
+    real = key_files.path_steps.steps_to
+    monkeypatch.setattr(
+        key_files.path_steps,
+        "steps_to",
+        lambda path: [step for step in real(path) if outer in (step, *step.parents)],
+    )
+    last = folder / name if name == "series" else folder
+    keys = key_store.find(folder / name)
+    for one in (outer, folder):
+        one.chmod(0o711)
+    for bits in (0o755, 0o750, 0o711):
+        last.chmod(bits)
+        for use in (
+            lambda: key_store.find(keys.path),
+            lambda: key_store.read(keys, CIPHER),
+        ):
+            with pytest.warns(UserWarning, match=f"see which keys .* go= {last}, "):
+                use()
+    last.chmod(0o700)
+    assert key_store.find(folder / name) == keys
+    last.chmod(0o755)
+    outer.chmod(0o700)  # Nobody else comes there.
+    assert key_store.find(folder / name) == keys
 
 
 @pytest.mark.parametrize("above", [".", "above"])
