@@ -22,7 +22,7 @@ from selenc_tf.lattice import memory, path_steps
 SUFFIX = ".key"
 DIGITS = 6
 _TOKEN_BYTES = 8
-_UNFINISHED = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}")
+_UNFINISHED = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}", re.DOTALL)
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_PASS = stat.S_IXGRP | stat.S_IXOTH
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -81,7 +81,7 @@ def names_of(target: pathlib.Path) -> list[pathlib.Path]:
     return [
         path
         for path in sorted(target.parent.iterdir())
-        if _finished_name(path.name) == target.name
+        if target.name in (path.name, _finished_name(path.name))
     ]
 
 
@@ -112,10 +112,19 @@ def write_new(target: pathlib.Path, write: Callable[[int], None]) -> None:
       write: Gets the descriptor, and writes all of the content to it.
 
     Raises:
+      ValueError: If the name is one that an unfinished file has.
       FileExistsError: If the name is taken; nothing is ever overwritten.
       PermissionError: If the file system lets others read it whatever its mode.
       OSError: If it cannot be written. No part of it is left.
     """
+    if (of := _finished_name(target.name)) != target.name:
+        raise ValueError(
+            f"`path` must not have a name that an unfinished key has, but {target.name!r} "
+            f"is one of the key {of!r}, and would be deleted with it. Choose another name."
+        )
+    # Before there is anything of a key: that of a folder's name nobody would find.
+    if os.path.lexists(target):
+        raise _taken(target)
     make_folder(target.parent)
     token = secrets.token_hex(_TOKEN_BYTES)
     unfinished = target.with_name(f".{target.name}.{token}")
@@ -138,14 +147,18 @@ def write_new(target: pathlib.Path, write: Callable[[int], None]) -> None:
         # A hard link fails if the name is taken, atomically.
         os.link(unfinished, target)
     except FileExistsError:
-        raise FileExistsError(
-            f"`path` must not exist yet, but {target} does. A key file is never "
-            "overwritten: choose another name, or delete it if no ciphertext needs it."
-        ) from None
+        raise _taken(target) from None
     finally:
         os.close(descriptor)
         os.unlink(unfinished)
     _sync(target.parent)
+
+
+def _taken(target: pathlib.Path) -> FileExistsError:
+    return FileExistsError(
+        f"`path` must not exist yet, but {target} does. A key file is never "
+        "overwritten: choose another name, or delete it if no ciphertext needs it."
+    )
 
 
 def no_room(target: pathlib.Path) -> OSError:

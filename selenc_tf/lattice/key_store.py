@@ -69,6 +69,7 @@ def create(path: str | os.PathLike[str], cipher: Cipher) -> KeySet:
       Its public name.
 
     Raises:
+      ValueError: If no file can have the name, or an unfinished key has it.
       FileExistsError: If there is a file already; rotate keys by choosing a new name.
       OSError: If it cannot be written, or not so that others cannot read or replace it.
     """

@@ -123,6 +123,41 @@ def test_killed_while_the_key_is_made(tmp_path, monkeypatch):
     assert not left_in(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "name", ["line\nbreak.key", "\n", "two.\r\n", "\x1b.key", "..", " "]
+)
+def test_whatever_its_name_what_is_left_of_it_is_found(name, tmp_path, monkeypatch):
+    target = tmp_path / f"{name}{name}"
+    with monkeypatch.context() as patch:
+        # Killed when all of it is written, and has not got its name.
+        patch.setattr(key_files, "os", Calls(3, Killed()))
+        with pytest.raises(Killed):
+            key_store.create(target, CIPHER)
+    (left,) = left_in(tmp_path)
+    assert KEY in left.read_bytes()
+    assert key_store.delete(target) == 1 and not left_in(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["folder", "folder/..", "file", "link"])
+def test_no_key_is_drawn_for_a_name_that_is_taken(name, tmp_path):
+    """What a killed `create` left beside a folder would be no key of the folder's."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch(0o600)
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(FileExistsError, match="must not exist yet"):
+        key_store.create(tmp_path / name, CIPHER._replace(keygen=None))
+
+
+def test_a_name_of_an_unfinished_key_is_refused(tmp_path):
+    """The key would go with another, and not when it is deleted itself."""
+    name = f".cohort.key.{'0' * 16}"
+    with pytest.raises(ValueError, match=r"one of the key 'cohort\.key'"):
+        key_store.create(tmp_path / name, CIPHER)
+    # It can be deleted by its own name.
+    (tmp_path / name).touch()
+    assert key_store.delete(tmp_path / name) == 1 and not left_in(tmp_path)
+
+
 @pytest.mark.parametrize("step", range(STEPS))
 def test_a_full_disk_leaves_a_whole_key_or_none(step, tmp_path, monkeypatch):
     target = tmp_path / "store" / "cohort.key"
