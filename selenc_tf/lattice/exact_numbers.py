@@ -24,6 +24,9 @@ _LIMIT_BITS = 128
 _LARGEST_DIGIT_BITS = 8
 """So that a digit, and a sum of 65,536 of them, is exact in float32 too."""
 
+_ENOUGH = 2**54
+"""Two bits more than float64 has: what follows only says which way to round."""
+
 MAX_SUMMANDS = 2**24 >> _LARGEST_DIGIT_BITS
 """How many codes may be added."""
 
@@ -71,16 +74,58 @@ def decode(sums: tf.Tensor, max_abs_code: int) -> tf.Tensor:
       max_abs_code: Q.
 
     Returns:
-      float64 [c]; NaN where a summand was not finite or too large.
+      float64 [c], the exact sums, each rounded once, to nearest, ties to even; NaN where a
+      summand was not finite or too large.
     """
     bits = digit_bits(max_abs_code)
-    powers = [2.0 ** (bits * place - _PLACES) for place in range(sums.shape[1] - 1)]
-    parts = tf.cast(sums[:, :-1], tf.float64) * tf.constant(powers, tf.float64)
-    # The highest first: the lower ones are what is added to it, and round it once.
-    total = tf.foldl(
-        lambda total, part: total + part, tf.reverse(tf.transpose(parts), [0])
+    places = sums.shape[1] - 1
+    digits, carry = _without_carries(tf.transpose(sums[:, :-1]), bits)
+
+    def appended(
+        so_far: tuple[tf.Tensor, tf.Tensor, tf.Tensor], digit: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        whole, lost, behind = so_far
+        room = (whole >= -_ENOUGH) & (whole < _ENOUGH)
+        return (
+            tf.where(room, whole * 2**bits + digit, whole),
+            lost | (~room & tf.not_equal(digit, 0)),
+            behind + tf.cast(~room, tf.int32),
+        )
+
+    # From the highest, as long as there is room; the others are behind the point.
+    nothing = (carry, tf.zeros_like(carry, tf.bool), tf.zeros_like(carry, tf.int32))
+    whole, lost, behind = tf.foldl(appended, tf.reverse(digits, [0]), nothing)
+    # An odd number has no float64 near it but by rounding, and is rounded as what is
+    # between it and the even numbers beside it: S. Boldo, G. Melquiond, "Emulation of a
+    # FMA and Correctly Rounded Sums: Proved Algorithms Using Rounding to Odd", 2008.
+    whole = tf.bitwise.bitwise_or(whole, tf.cast(lost, tf.int64))
+    powers = [2.0 ** (bits * place - _PLACES) for place in range(places + 1)]
+    total = tf.cast(whole, tf.float64) * tf.gather(
+        tf.constant(powers, tf.float64), behind
     )
     return tf.where(tf.equal(sums[:, -1], 0), total, float("nan"))
+
+
+def _without_carries(sums: tf.Tensor, bits: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Digits of the same numbers, and what is before the highest of them.
+
+    Args:
+      sums: int64 [places, c], the lowest first.
+      bits: Of a digit.
+
+    Returns:
+      int64 [places, c] from 0 to 2^bits - 1, and int64 [c], below 0 where a number is.
+    """
+
+    def carried(
+        so_far: tuple[tf.Tensor, tf.Tensor], digit: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        total = digit + tf.bitwise.right_shift(so_far[0], bits)
+        return total, tf.bitwise.bitwise_and(total, 2**bits - 1)
+
+    zeros = tf.zeros_like(sums[0])
+    totals, digits = tf.scan(carried, sums, (zeros, zeros))
+    return digits, tf.bitwise.right_shift(totals[-1], bits)
 
 
 def digit_bits(max_abs_code: int) -> int:
