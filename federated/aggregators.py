@@ -90,8 +90,8 @@ class SelectiveEncryption:
         times value.
       hide_weights: Whether weights are encrypted with the values, so that the server is
         told their sum alone. Visible entries, which are multiples of them, give them away
-        all the same (docs/threat-model.md). They must lie between 2^-16 and 2^63 then,
-        and every message has at least one ciphertext block.
+        all the same (docs/threat-model.md). Those of clients that contribute must lie
+        between 2^-16 and 2^63 then, and every message has at least one ciphertext block.
     """
 
     agreement: MaskAgreement
