@@ -13,6 +13,7 @@ from attacks.continuous.features import (
     quiet_units,
     smooth_starts,
     sparse_starts,
+    unequal,
 )
 from attacks.continuous.features import layer as layer_lib
 from attacks.continuous.features import pieces as pieces_lib
@@ -54,7 +55,9 @@ def read(
       effort: Its starts are the least that are made; its seconds count from here.
 
     Returns:
-      The pieces; None if no mixture of the span was found that the model explains.
+      The pieces, of fewer examples than b with their labels where derivatives differ by
+      orders of magnitude (`unequal.py`); None if no mixture of the span was found that the
+      model explains.
     """
     began = time.monotonic()
 
@@ -62,13 +65,17 @@ def read(
         limit = effort.max_seconds
         return limit is not None and time.monotonic() - began > limit
 
+    zeros = _has_zeros(layer, size)
+    if zeros and layer.kind == "classes" and unequal.applies(layer):
+        some = unequal.read(layer, size, seed, over)
+        if some is not None:
+            return some
     span = span_lib.of(layer.values, layer.known, size)
     if span is None:
         return None
     if not span.rows[:-1].all():
         return _sparse(layer, span, seed, over) if span.rows[-1] else None
     starts: list[pieces_lib.Pieces] = []
-    zeros = _has_zeros(layer, size)
     if span.rows[-1] and zeros:
         found = _sparse(layer, span, seed, over)
         if found is not None:
@@ -97,32 +104,20 @@ def _sparse(
     over: Callable[[], bool],
 ) -> pieces_lib.Pieces | None:
     noise = span_lib.ROUNDING / span.singular
-    rows, left = span.rows[:-1], span.left[:-1]
-    # What is unknown of the inputs is left out.
-    through = layer.kernel.T[:, rows] @ left[rows] + np.outer(layer.bias, span.left[-1])
-    outputs = quiet_units.Outputs(through[span.columns], span.left[-1])
+    outputs = quiet_units.outputs(layer, span)
 
     def explained(unmixing: np.ndarray) -> np.ndarray:
-        pieces = _taken_apart(span, unmixing)
+        pieces = pieces_lib.of_unmixing(span, unmixing)
         if pieces is None:
             return np.zeros(span.rank, np.bool_)
         return labelling.classes(layer, pieces).explained
 
-    asked = explained if rows.all() else None
+    asked = explained if span.rows.all() else None
     right = span.right[span.columns]
     unmixing = sparse_starts.directions(
         right, noise, outputs, asked, seed, _DRAWS, over
     )
-    return None if unmixing is None else _taken_apart(span, unmixing)
-
-
-def _taken_apart(span: span_lib.Span, unmixing: np.ndarray) -> pieces_lib.Pieces | None:
-    """The examples by the rows of an unmixing matrix; None if one has no ones."""
-    whole = np.linalg.inv(unmixing)
-    ones = span.left[-1] @ whole
-    if not np.all(np.abs(ones) > 0):
-        return None
-    return pieces_lib.of_mixing(span, whole / ones)
+    return None if unmixing is None else pieces_lib.of_unmixing(span, unmixing)
 
 
 def _searched(

@@ -72,9 +72,10 @@ def build_feature_inversion(
     Returns:
       The attack. Its `stop` is "closed_form" where the features leave nothing open,
       "prior" where what they leave open is as the prior has it, "iterations", "seconds" or
-      "stalled" where the steps had not come to an end, "inconsistent" where the examples
-      do not explain the gradient. It raises `DoesNotApply` where no dense layer shows its
-      inputs.
+      "stalled" where the steps had not come to an end, "partly_determined" where nothing is
+      known of some examples of a batch, of which it returns what it believed beforehand,
+      "inconsistent" where the examples do not explain the gradient. It raises
+      `DoesNotApply` where no dense layer shows its inputs.
     """
     shared = programs_lib.Programs() if programs is None else programs
 
@@ -91,10 +92,11 @@ def build_feature_inversion(
         )
         cut, features = readings[0].cut, readings[0].features
 
-        if not np.isfinite(features.errors).any(axis=1).all():
+        told = np.isfinite(features.errors).any(axis=1)
+        if not told.any():
             raise knowledge_lib.DoesNotApply(
-                f"The layer {cut.layer.name!r} must show something of the input of every "
-                "example, but of some it shows nothing."
+                f"The layer {cut.layer.name!r} must show something of the input of an "
+                "example, but it shows nothing."
             )
 
         def over() -> bool:
@@ -118,6 +120,8 @@ def build_feature_inversion(
         found = inversion.refine(net, features, found, target)
         narrow = bool(np.all(found.deviation < _EXACT))
         stop = "closed_form" if narrow else "prior"
+        if not told.all():
+            stop = "partly_determined"
         if not found.settled:
             ended = found.steps >= effort.max_iterations
             stop = "seconds" if over() else "iterations" if ended else "stalled"

@@ -93,11 +93,14 @@ def invert(net: Below, features: features_lib.Features) -> Inverted:
 
     Args:
       net: The network.
-      features: What is known of them; of each example something.
+      features: What is known of them.
 
     Returns:
-      The most probable examples.
+      The most probable examples; where nothing is known of one, the prior's mean.
     """
+    told = np.isfinite(features.errors).any(axis=1)
+    if not told.all():
+        return _of_some(net, features, told)
     values, errors = features.values, features.errors
     if is_large(net):
         single = net.programs.of(_single_cut, net.model, net.cut.layer.name)
@@ -122,6 +125,20 @@ def invert(net: Below, features: features_lib.Features) -> Inverted:
         sum(one.steps for one in found),
         0,
     )
+
+
+def _of_some(net: Below, features: features_lib.Features, told: np.ndarray) -> Inverted:
+    some = invert(
+        net,
+        features._replace(values=features.values[told], errors=features.errors[told]),
+    )
+    shape = net.model.input_shape
+    images = np.empty((len(told), *shape))
+    images[:] = np.clip(net.prior.mean, 0, 1).reshape(shape)
+    images[told] = some.images
+    deviation = np.full(len(told), np.inf)
+    deviation[told] = some.deviation
+    return some._replace(images=images, deviation=deviation)
 
 
 def refine(

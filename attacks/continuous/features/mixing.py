@@ -222,7 +222,9 @@ def _value(error: np.ndarray, weights: np.ndarray) -> float:
 def _weights(given: Problem, mixture: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """One over the standard deviation of each column's equations, [u']."""
     model = _model(given, mixture, labels)
-    effect = model - _model(given, mixture, np.zeros_like(labels))
+    columns = given.span.columns
+    effect = given.layer.slopes.pulls(given.outputs(mixture), labels)
+    effect = effect[:, columns] / given.span.scale[columns]
     sizes = np.linalg.norm(mixture, axis=1) / given.size
     lost = np.square(_EPSILON * sizes) @ np.square(effect)
     own = np.square(span_lib.ROUNDING * sizes) @ np.square(model)

@@ -20,6 +20,7 @@ class Pieces(NamedTuple):
       labels: int64 [b], or None where the route did not need them.
       residual: Squared error relative to the squares, over the visible entries used.
       entries: Their number.
+      some: Whether these may be fewer examples than the batch has, each with its label.
     """
 
     features: np.ndarray
@@ -31,6 +32,7 @@ class Pieces(NamedTuple):
     labels: np.ndarray | None
     residual: float
     entries: int
+    some: bool = False
 
 
 def rounding(features: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -84,3 +86,18 @@ def of_mixing(
         residual=span.residual,
         entries=span.entries,
     )
+
+
+def of_unmixing(span: span_lib.Span, unmixing: np.ndarray) -> Pieces | None:
+    """The examples by the rows of an unmixing matrix.
+
+    Args:
+      span: Of the layer, the row of ones known.
+      unmixing: float64 [r, r], rows m so that `span.right m` are an example's derivatives.
+
+    Returns:
+      The pieces, without labels; None if one has no ones.
+    """
+    whole = np.linalg.inv(unmixing)
+    ones = span.left[-1] @ whole
+    return of_mixing(span, whole / ones) if np.all(np.abs(ones) > 0) else None

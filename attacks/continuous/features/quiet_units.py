@@ -16,6 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from attacks.continuous.features import layer as layer_lib
+from attacks.continuous.features import span as span_lib
+
 _SIZES = (0.5, 1.0, 2.0, 4.0)
 """Of the entries of q, relative to that of the direction that all examples share."""
 _CENTRES = (0.05, 0.4)
@@ -40,6 +43,21 @@ class Outputs(NamedTuple):
 
     through: np.ndarray
     ones: np.ndarray
+
+
+def outputs(layer: layer_lib.Layer, span: span_lib.Span) -> Outputs:
+    """What a span says of the outputs of its units.
+
+    Args:
+      layer: The layer.
+      span: Of its inputs; what is unknown of them is left out.
+
+    Returns:
+      The outputs of the units that the span has.
+    """
+    rows, left = span.rows[:-1], span.left[:-1]
+    through = layer.kernel.T[:, rows] @ left[rows] + np.outer(layer.bias, span.left[-1])
+    return Outputs(through[span.columns], span.left[-1])
 
 
 def draw(

@@ -1,7 +1,8 @@
 """The inputs of a dense layer, read off the gradients of a batch.
 
     one example      an outer product (`outer.py`)
-    a batch          the span of the inputs (`span.py`), and then the mixture of it:
+    a batch          where the network is sure of most, one after the other (`unequal.py`);
+                     else the span of the inputs (`span.py`), and then the mixture of it:
                      with exact zeros in the derivatives (ReLU) by them
                      (`sparse_starts.py`), else, and to repair that, by the model's own
                      equations (`mixing.py`)
@@ -10,7 +11,8 @@ Every reading is checked against the model: labels must exist that explain the
 derivatives that came out. What does not fit is not handed on.
 """
 
-from typing import NamedTuple
+import collections
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -182,6 +184,8 @@ def _labelled(
             f"The model must learn classes for its layer {layer.name!r} to be read, got "
             f"{layer.kind}."
         )
+    if pieces.some:
+        return _of_some(layer, pieces, target, knowledge)
     source: candidates_lib.Source = "inferred"
     if not pieces.known.all():
         found = candidates_lib.candidates((target,), knowledge, most=1)
@@ -213,6 +217,67 @@ def _labelled(
         )
         labels, source = np.asarray(knowledge.classes, np.int64), "known"
     return _features(pieces, labels, source)
+
+
+def _of_some(
+    layer: layer_lib.Layer,
+    pieces: pieces_lib.Pieces,
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+) -> features_lib.Features:
+    """Examples with their labels, and of the others nothing but a guess at the label."""
+    assert pieces.labels is not None
+    found, size = pieces.labels.tolist(), knowledge.batch_size
+    labels, source = knowledge.classes, candidates_lib.declared(knowledge).source
+    if labels is None:
+        labels = _completed(found, target, knowledge)
+        source = "inferred" if len(found) == size else "guessed"
+    places = _places(found, labels)
+    if places is None:
+        raise knowledge_lib.DoesNotApply(
+            "`knowledge.labels` must be those of the gradient, but its layer "
+            f"{layer.name!r} shows others."
+        )
+    values = np.zeros((size, pieces.features.shape[1]))
+    errors = np.full(values.shape, np.inf)
+    values[places], errors[places] = pieces.features, pieces.errors
+    return features_lib.Features(
+        values=values,
+        errors=errors,
+        labels=np.asarray(labels, np.int64),
+        label_source=source,
+        residual=pieces.residual,
+        entries=pieces.entries,
+    )
+
+
+def _completed(
+    found: list[int],
+    target: target_lib.Target,
+    knowledge: knowledge_lib.Knowledge,
+) -> tuple[int, ...]:
+    """The labels found, and behind them those of a guess at the batch that are left."""
+    missing = knowledge.batch_size - len(found)
+    if not missing:
+        return tuple(found)
+    guess = candidates_lib.candidates((target,), knowledge, most=1).classes
+    left = collections.Counter(cast("tuple[int, ...]", guess[0] if guess else ()))
+    left.subtract(found)
+    others = [*left.elements(), *[found[0]] * missing]
+    return (*found, *others[:missing])
+
+
+def _places(found: list[int], labels: tuple[int, ...]) -> list[int] | None:
+    """Where in the labels each found one stands; None if one does not."""
+    free = list(range(len(labels)))
+    places = []
+    for label in found:
+        index = next((one for one in free if labels[one] == label), None)
+        if index is None:
+            return None
+        free.remove(index)
+        places.append(index)
+    return places
 
 
 def _order(found: np.ndarray, wanted: tuple[int, ...]) -> np.ndarray:

@@ -7,7 +7,7 @@ differentiation, so any layers may be above.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -24,10 +24,13 @@ class Programs(NamedTuple):
       slopes: `(weights, z [b, u], labels [b, c]) -> d [b, u]`.
       bends: `(weights, z, labels, directions [k, b, u]) -> [k, b, u]`, the derivative of
         `slopes` by z in each direction.
+      pulls: `(weights, z, vectors [b, c]) -> [b, u]`, vectors times the derivative of the
+        model's outputs by z.
     """
 
     slopes: Callable[[Weights, tf.Tensor, tf.Tensor], tf.Tensor]
     bends: Callable[[Weights, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+    pulls: Callable[[Weights, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class Slopes(NamedTuple):
@@ -36,11 +39,13 @@ class Slopes(NamedTuple):
     Attributes:
       slopes: `(z [b, u], labels [b, c]) -> d [b, u]`, float64.
       bends: `(z, labels, directions [k, b, u]) -> [k, b, u]`.
+      pulls: `(z, vectors [b, c]) -> [b, u]`.
       classes: c.
     """
 
     slopes: Callable[[np.ndarray, np.ndarray], np.ndarray]
     bends: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    pulls: Callable[[np.ndarray, np.ndarray], np.ndarray]
     classes: int
 
 
@@ -76,9 +81,16 @@ def build(
         found = forward.jvp(slope, tf.UnconnectedGradients.ZERO)
         return tf.reshape(found, shape)
 
+    def pulls(weights: Weights, z: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(z)
+            outputs = after(weights, z)
+        return tape.gradient(outputs, z, output_gradients=vectors)
+
     return Programs(
         tf.function(slopes, autograph=False, reduce_retracing=True),
         tf.function(bends, autograph=False, reduce_retracing=True),
+        tf.function(pulls, autograph=False, reduce_retracing=True),
     )
 
 
@@ -96,25 +108,17 @@ def at(programs: Programs, cut: cut_lib.Cut, weights: Weights, classes: int) -> 
     """
     units = cut.layer.units
 
-    def tensor(array: np.ndarray, last: int) -> tf.Tensor:
-        # A constant of a fixed width and any length keeps one trace.
-        return tf.ensure_shape(
-            tf.constant(array, tf.float64), [*array.shape[:-1], last]
-        )
-
-    def slopes(z: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        found: np.ndarray = programs.slopes(
-            weights, tensor(z, units), tensor(labels, classes)
+    def traced(program: Any, *shapes: list[int | None]) -> Any:
+        # Once for any number of examples.
+        specs = [tf.TensorSpec(shape, tf.float64) for shape in shapes]
+        concrete = program.get_concrete_function(weights, *specs)
+        return lambda *arrays: concrete(
+            weights, *(tf.constant(one, tf.float64) for one in arrays)
         ).numpy()
-        return found
 
-    def bends(z: np.ndarray, labels: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        found: np.ndarray = programs.bends(
-            weights,
-            tensor(z, units),
-            tensor(labels, classes),
-            tensor(directions, units),
-        ).numpy()
-        return found
+    outputs, labels = [None, units], [None, classes]
+    slopes = traced(programs.slopes, outputs, labels)
+    bends = traced(programs.bends, outputs, labels, [None, *outputs])
+    pulls = traced(programs.pulls, outputs, labels)
 
-    return Slopes(slopes, bends, classes)
+    return Slopes(slopes, bends, pulls, classes)

@@ -90,17 +90,33 @@ def of(values: np.ndarray, known: np.ndarray, rank: int) -> Span | None:
     return _finished(part, seen, units, right, heights, scale)
 
 
+def rank_of(values: np.ndarray, known: np.ndarray, least: float) -> int:
+    """How many directions the columns show that are visible as a whole.
+
+    Args:
+      values: float64 [f + 1, u], zero where unknown.
+      known: bool [f + 1, u].
+      least: A singular value of the balanced matrix that counts, relative to the largest.
+    """
+    data = _balanced(values, known)[0][:, np.any(values, axis=0)]
+    singular = np.linalg.svd(data, compute_uv=False)
+    return int(np.count_nonzero(singular > least * np.max(singular, initial=0.0)))
+
+
 def _balanced(
     data: np.ndarray, known: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows and columns of similar size: data / (heights x widths), heights, widths."""
+    """Rows and columns of similar size: data / (heights x widths), heights, widths.
+
+    Columns first. A column in which only faint examples are on has the rounding of these;
+    rows first would weigh it like the one beside it in which a strong example is.
+    """
     heights, widths = np.ones(len(data)), np.ones(data.shape[1])
-    for _ in range(3):
-        for axis, sizes in ((1, heights), (0, widths)):
-            part = data / np.outer(heights, widths)
-            counts = np.maximum(np.count_nonzero(known, axis=axis), 1)
-            size = np.sqrt(np.sum(np.square(part), axis=axis) / counts)
-            sizes *= np.where(size > 0, size, 1.0)
+    for axis, sizes in ((0, widths), (1, heights), (0, widths)):
+        part = data / np.outer(heights, widths)
+        counts = np.maximum(np.count_nonzero(known, axis=axis), 1)
+        size = np.sqrt(np.sum(np.square(part), axis=axis) / counts)
+        sizes *= np.where(size > 0, size, 1.0)
     return data / np.outer(heights, widths), heights, widths
 
 

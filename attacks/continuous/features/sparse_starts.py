@@ -23,7 +23,7 @@ from selenc_tf.types import Seed
 _CHUNK = 512
 _LOOKED_AT = 64
 """New directions of a chunk that are worth a closer look."""
-_ROUGH = 1e-5
+ROUGH = 1e-5
 """A product this small, relative to the root mean square, may be a zero."""
 _SURE = 30.0
 """Zeros are at most this many standard deviations of the rounding from zero."""
@@ -104,6 +104,67 @@ def directions(
       None if fewer than r independent ones were found.
     """
     rank = right.shape[1]
+    longer = _LONGER if explained is None else _LONGEST
+    found, whole = _search(
+        right, noise, outputs, explained, seed, most, longer, over, ROUGH
+    )
+    if whole is not None:
+        return whole
+    for hits in (_AGAIN, 1):
+        indices = _independent(found, hits)
+        if indices.size == rank:
+            return found.vectors[indices]
+    return None
+
+
+def basis(
+    right: np.ndarray,
+    noise: np.ndarray,
+    outputs: quiet_units.Outputs,
+    seed: Seed,
+    most: int,
+    over: Callable[[], bool],
+    rough: float,
+) -> np.ndarray:
+    """Rows of an unmixing matrix as far as they are found, and others that complete it.
+
+    Runs on: attacker. Sees: what it is given.
+
+    Args:
+      right: float64 [u, r], as `directions`.
+      noise: float64 [r].
+      outputs: Of the units.
+      seed: Of the draws.
+      most: Draws at most.
+      over: Whether the time is over.
+      rough: A product this small, relative to the root mean square, may be a zero.
+
+    Returns:
+      float64 [r, r], independent rows of length 1.
+    """
+    rank = right.shape[1]
+    found, _ = _search(right, noise, outputs, None, seed, most, _CHUNK, over, rough)
+    indices = _independent(found, 1)
+    vectors: np.ndarray = found.vectors[indices]
+    if indices.size == rank:
+        return vectors
+    others = np.linalg.svd(vectors)[2][indices.size :] if indices.size else np.eye(rank)
+    return np.vstack([vectors, others])
+
+
+def _search(
+    right: np.ndarray,
+    noise: np.ndarray,
+    outputs: quiet_units.Outputs,
+    explained: Callable[[np.ndarray], np.ndarray] | None,
+    seed: Seed,
+    most: int,
+    longer: int,
+    over: Callable[[], bool],
+    rough: float,
+) -> tuple[_Found, np.ndarray | None]:
+    """What was found, and all rows if `explained` says that they are."""
+    rank = right.shape[1]
     generator = np.random.default_rng([*seed, 2])
     found = _Found(
         np.zeros((0, rank)),
@@ -112,22 +173,20 @@ def directions(
         np.zeros(0, np.bool_),
     )
     asked = np.zeros(0, np.int64)
-    longer = _LONGER if explained is None else _LONGEST
     complete: int | None = None
     for drawn in range(_CHUNK, most + 1, _CHUNK):
         if over():
             break
         known = _confining(found, generator)
         units = quiet_units.draw(outputs, known, max(rank - 1, 1), _CHUNK, generator)
-        _look(
-            right, noise, found, _null_vectors(right, units[:, : rank - 1], generator)
-        )
+        vectors = _null_vectors(right, units[:, : rank - 1], generator)
+        _look(right, noise, found, vectors, rough)
         chosen = _independent(found, 1)
         if explained is not None and chosen.size == rank:
             if not np.array_equal(chosen, asked):
                 fits = explained(found.vectors[chosen])
                 if fits.all():
-                    return found.vectors[chosen]
+                    return found, found.vectors[chosen]
                 # A mixture takes one example's place and spoils those that it is of.
                 found.sure[chosen] |= fits
                 asked = chosen
@@ -136,11 +195,7 @@ def directions(
         # As many draws again: a mixture may have been found before the example.
         if complete is not None and drawn >= 2 * complete + longer:
             break
-    for hits in (_AGAIN, 1):
-        indices = _independent(found, hits)
-        if indices.size == rank:
-            return found.vectors[indices]
-    return None
+    return found, None
 
 
 def _confining(found: _Found, generator: np.random.Generator) -> np.ndarray:
@@ -156,17 +211,21 @@ def _confining(found: _Found, generator: np.random.Generator) -> np.ndarray:
 
 
 def _look(
-    right: np.ndarray, noise: np.ndarray, found: _Found, rough: np.ndarray
+    right: np.ndarray,
+    noise: np.ndarray,
+    found: _Found,
+    vectors: np.ndarray,
+    rough: float,
 ) -> None:
     """Adds to what was found those of rough directions [k, r] that are sparse."""
     units, rank = right.shape
     # The columns of `right` have length 1, and so have products with a direction.
-    small = np.abs(rough @ right.T) < _ROUGH / np.sqrt(units)
+    small = np.abs(vectors @ right.T) < rough / np.sqrt(units)
     counts = np.count_nonzero(small, axis=1)
     hopeful = np.flatnonzero(counts >= rank + _MORE)
     looked = 0
     for index in hopeful[np.argsort(-counts[hopeful], kind="stable")]:
-        if _hit(found, rough[index], 1e-3) or looked == _LOOKED_AT:
+        if _hit(found, vectors[index], 1e-3) or looked == _LOOKED_AT:
             continue
         looked += 1
         sharp = _sharpened(right, noise, small[index])

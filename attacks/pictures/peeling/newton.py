@@ -39,7 +39,10 @@ _PROGRESS = 0.8
 _PATIENCE = 5
 _SOBER = 6
 """Steps without a misfit of `_PROGRESS` times the best before until steps go by the error;
-how many do. Where these bring no such misfit either, it ends."""
+how many do. Where these bring no such misfit either, it ends, unless the misfit is near."""
+
+_NEAR = 1e-2
+"""Up to it, circles have come to an end at the true picture."""
 
 _BOUND_ROUNDS, _BORDER = 10, 1e-9
 
@@ -128,7 +131,7 @@ def solve(
         stuck = step - improved >= _PATIENCE
         late = deadline is not None and time.monotonic() > deadline
         done = least < _SETTLED or (least < EXACT and stuck) or not np.isfinite(least)
-        done |= bool(stuck and not sober and least > _PROGRESS * circling)
+        done |= bool(stuck and not sober and least > max(_PROGRESS * circling, _NEAR))
         if step >= most or late or done:
             return Found(best.reshape(start.shape), float(least), step)
         if stuck and not sober:
