@@ -93,14 +93,16 @@ def guesses(truth):
 
 
 # Of bars a random public one may be the same.
-@pytest.mark.parametrize(("data", "least"), [(bars, 0.6), (digits, 0.9)])
+@pytest.mark.parametrize(
+    ("data", "least"), [(bars, 0.6), pytest.param(digits, 0.9, marks=pytest.mark.slow)]
+)
 def test_noise_is_no_result_and_what_can_be_read_is(data, least):
     found = passes(data(), guesses)
     assert found.pop("read") >= least
     assert np.mean(list(found.values())) < 0.03, found
 
 
-@pytest.mark.parametrize("data", [bars, digits])
+@pytest.mark.parametrize("data", [bars, pytest.param(digits, marks=pytest.mark.slow)])
 def test_a_random_public_example_is_no_result(data):
     """Without a control 5 % of such bars and 12 % of such digits are better."""
     made = data()

@@ -101,6 +101,7 @@ class TestEqualAfterTheCut:
         groups = load_lines(tmp_path, "--max_tokens=12").dataset.groups
         assert groups.tolist() == [0] * 12 + [1, 2]
 
+    @pytest.mark.slow
     def test_none_that_was_trained_on_is_attacked(self, tmp_path):
         found = load_lines(
             tmp_path,
