@@ -22,8 +22,6 @@ _DRAWS = 100
 _SHARE, _MORE = 0.4, 0.02
 """Share of the columns that is to be near, and by which a larger space is to have more."""
 _INDEPENDENT = 1e-6
-_ALONE = 3e-8
-"""A singular value of unit columns, relative to the largest, that is no rounding."""
 _WELL_POSED, _SAFE = 1e-8, 100.0
 """Least eigenvalue of a row's normal equations, and its root in units of the leak."""
 _WRONG = 30.0
@@ -84,8 +82,7 @@ def groups(
     part, columns = part[:, shown], columns[shown]
     sizes = np.linalg.norm(part, axis=0)
     unit = part / sizes
-    values = np.linalg.svd(unit, compute_uv=False)
-    most = min(most, int(np.count_nonzero(values > _ALONE * values[0])))
+    most = min(most, span_lib.numerical_rank(unit))
     products = unit.T @ unit
     for near in _NEAR:
         before = 0

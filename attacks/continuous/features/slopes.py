@@ -6,6 +6,7 @@ label, example by example. It is affine in the label, and found by automatic
 differentiation, so any layers may be above.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -108,17 +109,23 @@ def at(programs: Programs, cut: cut_lib.Cut, weights: Weights, classes: int) -> 
     """
     units = cut.layer.units
 
-    def traced(program: Any, *shapes: list[int | None]) -> Any:
-        # Once for any number of examples.
-        specs = [tf.TensorSpec(shape, tf.float64) for shape in shapes]
-        concrete = program.get_concrete_function(weights, *specs)
-        return lambda *arrays: concrete(
-            weights, *(tf.constant(one, tf.float64) for one in arrays)
-        ).numpy()
+    def on_arrays(program: Any, *shapes: list[int | None]) -> Callable[..., np.ndarray]:
+        @functools.cache
+        def traced() -> Any:
+            # When it is first wanted, and once for any number of examples.
+            specs = [tf.TensorSpec(shape, tf.float64) for shape in shapes]
+            return program.get_concrete_function(weights, *specs)
+
+        def run(*arrays: np.ndarray) -> np.ndarray:
+            tensors = [tf.constant(one, tf.float64) for one in arrays]
+            found: np.ndarray = traced()(weights, *tensors).numpy()
+            return found
+
+        return run
 
     outputs, labels = [None, units], [None, classes]
-    slopes = traced(programs.slopes, outputs, labels)
-    bends = traced(programs.bends, outputs, labels, [None, *outputs])
-    pulls = traced(programs.pulls, outputs, labels)
+    slopes = on_arrays(programs.slopes, outputs, labels)
+    bends = on_arrays(programs.bends, outputs, labels, [None, *outputs])
+    pulls = on_arrays(programs.pulls, outputs, labels)
 
     return Slopes(slopes, bends, pulls, classes)

@@ -23,6 +23,8 @@ _SPARE = 50
 """Equations more than unknowns that make such a fit no chance."""
 
 _WELL_POSED = 1e-9
+_ALONE = 3e-8
+"""Least singular value that is no rounding, relative to the largest."""
 
 
 class Span(NamedTuple):
@@ -90,17 +92,20 @@ def of(values: np.ndarray, known: np.ndarray, rank: int) -> Span | None:
     return _finished(part, seen, units, right, heights, scale)
 
 
-def rank_of(values: np.ndarray, known: np.ndarray, least: float) -> int:
-    """How many directions the columns show that are visible as a whole.
+def rank_of(values: np.ndarray, known: np.ndarray) -> int:
+    """How many directions the columns show, each of them visible as a whole or not at all.
 
     Args:
       values: float64 [f + 1, u], zero where unknown.
       known: bool [f + 1, u].
-      least: A singular value of the balanced matrix that counts, relative to the largest.
     """
-    data = _balanced(values, known)[0][:, np.any(values, axis=0)]
-    singular = np.linalg.svd(data, compute_uv=False)
-    return int(np.count_nonzero(singular > least * np.max(singular, initial=0.0)))
+    return numerical_rank(_balanced(values, known)[0][:, np.any(values, axis=0)])
+
+
+def numerical_rank(matrix: np.ndarray) -> int:
+    """How many singular values are no rounding, of a matrix with columns alike in size."""
+    singular = np.linalg.svd(matrix, compute_uv=False)
+    return int(np.count_nonzero(singular > _ALONE * np.max(singular, initial=0.0)))
 
 
 def _balanced(

@@ -41,8 +41,6 @@ _TRIES, _AGAIN = 3, 2
 _BLUR, _ROUGH = 10.0, 30.0
 """Largest errors by what leaks into columns, in units of its root mean square, and sizes
 up to which a product may be a zero."""
-_ALONE = 3e-8
-"""Least singular value that is no rounding, relative to the largest."""
 _SAME = 0.05
 """Relative distance up to which two examples are one."""
 _ROWS = 2
@@ -169,7 +167,7 @@ def _whole(
 ) -> Iterator[dominated.Group]:
     known = layer.known & clean.columns
     values = np.where(known, layer.values, 0.0)
-    rank = min(left, span_lib.rank_of(values, known, _ALONE))
+    rank = min(left, span_lib.rank_of(values, known))
     span = span_lib.of(values, known, rank) if rank else None
     for _ in range(_TRIES if span is not None else 0):
         assert span is not None

@@ -8,12 +8,13 @@ import pytest
 import tensorflow as tf
 from scipy import optimize
 
-from attacks import effort, knowledge
+from attacks import knowledge
 from attacks import target as target_lib
-from attacks.continuous.features import layer, reading, slopes
+from attacks.continuous.features import layer, slopes
 from attacks.structure import cut
 from selenc_tf.models import fedavg_cnn, functional, local_steps
 from tests.attacks import victims
+from tests.attacks.continuous.features import readings
 
 CLASSES, WIDTH, UNITS = 5, 30, 150
 
@@ -44,21 +45,6 @@ def examples(count, seed=0):
     return (common + own).astype(np.float32), labels
 
 
-def lowest(model, cuts, view, known):
-    """What is read farthest down."""
-    best, *_ = reading.read(
-        model,
-        cuts,
-        target_lib.build_target(view, known, 0, "mask_aware"),
-        view.weights,
-        known,
-        (0, 0),
-        effort.Effort(),
-        victims.PROGRAMS,
-    )
-    return best
-
-
 def read(activation, count, mask=None, told=None, gradient=None, labels=None, **more):
     """What is read of a batch, and the batch."""
     model, cuts = model_of(activation)
@@ -67,7 +53,7 @@ def read(activation, count, mask=None, told=None, gradient=None, labels=None, **
         gradient = victims.gradient(model, images, classes)
     view = victims.view_of(model, [gradient], mask)
     known = knowledge.Knowledge(model, batch_size=told or count, labels=labels, **more)
-    best = lowest(model, cuts, view, known)
+    best = readings.lowest(model, cuts, view, known)
     return best.cut, best.features, images, classes
 
 
@@ -117,7 +103,7 @@ def test_a_class_that_is_nearly_sure():
     mask[head.layer.kernel.start + column[::2]] = True
     known = knowledge.Knowledge(model)
     view = victims.view_of(model, [gradient], mask)
-    best = lowest(model, (lower, head), view, known)
+    best = readings.lowest(model, (lower, head), view, known)
     at, found = best.cut, best.features
     double = tuple(tf.cast(one, tf.float64) for one in model.initial_weights)
     expected = head.below(double, tf.constant(images, tf.float64)).numpy()
@@ -145,7 +131,7 @@ def test_a_partly_hidden_head(told):
     mask[head.layer.kernel] = rows.ravel()
     known = knowledge.Knowledge(model, labels=told)
     view = victims.view_of(model, [gradient], mask)
-    best = lowest(model, (lower, head), view, known)
+    best = readings.lowest(model, (lower, head), view, known)
     at, found = best.cut, best.features
     assert at.layer.name == "head" and found.labels.tolist() == [3]
     assert found.label_source == ("inferred" if told is None else "known")
@@ -177,7 +163,7 @@ def test_a_large_batch_of_digits(hidden):
     mask = victims.random_mask(gradient.size, hidden)
     view = victims.view_of(model, [gradient], mask)
     known = knowledge.Knowledge(model, batch_size=32)
-    best = lowest(model, cuts, view, known)
+    best = readings.lowest(model, cuts, view, known)
     weights = tuple(tf.cast(one, tf.float64) for one in model.initial_weights)
     true = cuts[0].below(weights, tf.constant(digits.images, tf.float64)).numpy()
     distance = np.linalg.norm(best.features.values[:, None] - true[None], axis=-1)
@@ -266,18 +252,8 @@ def test_a_head_shows_fewer_examples_than_classes():
     images, classes = examples(CLASSES)
     view = victims.view_of(model, [victims.gradient(model, images, classes)])
     known = knowledge.Knowledge(model, batch_size=CLASSES)
-    target = target_lib.build_target(view, known, 0, "mask_aware")
     with pytest.raises(knowledge.DoesNotApply, match="'only' must show"):
-        reading.read(
-            model,
-            cut.cuts(model),
-            target,
-            view.weights,
-            known,
-            (0, 0),
-            effort.Effort(),
-            victims.PROGRAMS,
-        )
+        readings.lowest(model, cut.cuts(model), view, known)
 
 
 def test_zeros_that_float32_made_are_no_zeros():

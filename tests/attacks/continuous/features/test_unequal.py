@@ -6,19 +6,19 @@ import keras
 import numpy as np
 import pytest
 
-from attacks import effort, knowledge
+from attacks import knowledge
 from attacks import target as target_lib
 from attacks.continuous.features import (
     feature_inversion,
     layer,
     lost_digits,
     pieces,
-    reading,
     unequal,
 )
 from attacks.structure import cut
 from selenc_tf.models import functional
 from tests.attacks import victims
+from tests.attacks.continuous.features import readings
 
 WIDTH, UNITS, CLASSES = 30, 200, 4
 
@@ -169,18 +169,7 @@ def test_known_labels_give_the_order():
 
     def told(classes):
         known = knowledge.Knowledge(model, batch_size=6, labels=classes)
-        target = target_lib.build_target(view, known, 0, "mask_aware")
-        best, *_ = reading.read(
-            model,
-            cut.cuts(model)[:1],
-            target,
-            view.weights,
-            known,
-            (0, 0),
-            effort.Effort(),
-            victims.PROGRAMS,
-        )
-        return best.features
+        return readings.lowest(model, cut.cuts(model)[:1], view, known).features
 
     features = told(labels)
     assert features.label_source == "known" and tuple(features.labels) == labels
