@@ -92,6 +92,7 @@ def test_what_is_attacked_is_what_is_rehearsed(tiny, known, source):
     assert played.messages[0] is view.messages[0]
 
 
+@pytest.mark.slow
 def test_a_mask_that_follows_the_message_follows_the_played_one():
     """Under the round's mask other messages would show what the victim's does not."""
     model = victims.tiny_rectified(256)

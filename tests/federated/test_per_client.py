@@ -66,6 +66,7 @@ def sum_crossings(crossings):
     return [one for one in crossings if one.direction is summed]
 
 
+@pytest.mark.slow
 class TestTheMean:
     def test_it_is_bit_for_bit_that_under_a_shared_key(self, process, federation, keys):
         """Two rounds, under a mask and bounds that follow the first one's mean."""
@@ -101,6 +102,7 @@ class TestTheMean:
         assert [bool(np.any(one)) for one in call] == [True, False, True, False]
 
 
+@pytest.mark.slow
 class TestWhoLeaves:
     def test_after_its_upload_fails_the_round_which_can_be_run_again(
         self, process, federation, monkeypatch

@@ -139,6 +139,7 @@ def test_a_hidden_first_block_is_refused():
         found_in(model, vector, mask)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bert", pytest.param("gpt2", marks=pytest.mark.slow)])
 def test_an_attention_output_kernel_alone_gives_the_sentence(name):
     """Its rows are mixtures of values of single tokens, and mixing keeps their span."""

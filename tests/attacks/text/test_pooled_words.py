@@ -278,6 +278,7 @@ def test_the_words_that_a_derivative_names():
     assert sorted(found[0].tolist()) == list(range(40))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["bert", pytest.param("gpt2_classifier", marks=pytest.mark.slow)]
 )
@@ -315,6 +316,7 @@ def test_an_empty_sentence_is_found():
     assert found.labels.tolist() == [1]
 
 
+@pytest.mark.slow
 def test_visible_rows_of_the_table_bound_the_words():
     model, truth, vector = one_sentence("bert")
     mask = clients.all_but(model, ABOVE + "|token_embedding")

@@ -73,6 +73,7 @@ def recovered(model, vector, mask, size):
     return TOKENS.score(found.examples, clients.batch(model, size)[0]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size", "kind"), GRID)
 def test_the_count_says_where_sentences_are_read(name, size, kind):
     model = clients.wide(name)

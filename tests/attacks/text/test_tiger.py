@@ -111,7 +111,7 @@ def test_a_step_leads_downhill():
     ("name", "kind"),
     [
         pytest.param("bert", "nothing", marks=pytest.mark.slow),
-        ("bert", "and_tables"),
+        pytest.param("bert", "and_tables", marks=pytest.mark.slow),
         pytest.param("bert", "first_block", marks=pytest.mark.long),
         pytest.param("gpt2", "first_block", marks=pytest.mark.slow),
         pytest.param("gpt2", "nothing", marks=pytest.mark.long),
@@ -164,6 +164,7 @@ def test_hidden_kernels_are_refused():
         built()(view, clients.known(model), SEED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "pattern"),
     [

@@ -47,6 +47,7 @@ def shown():
     return stream.getvalue()
 
 
+@pytest.mark.slow
 def test_a_step_is_of_the_true_sentence_s_gradient():
     """Zero, but for the prior on norms, where the words are the true ones."""
     case = small_case()

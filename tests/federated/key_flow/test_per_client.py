@@ -428,12 +428,7 @@ LEAKS = {
 QUICK = (
     "into a narrow secure sum",
     "compiled by XLA",
-    "compiled by a mark",
     "in an upload",
-    "times a selector",
-    "twice",
-    "a message alone",
-    "to one of two cohorts",
     "two in one graph",
 )
 

@@ -37,6 +37,7 @@ def slow(*values):
     return pytest.param(*values, marks=pytest.mark.slow)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cipher", [RLWE, PAD], ids=lambda one: one.name)
 @pytest.mark.parametrize("name", ["add", *map(slow, ("keygen", "encrypt", "decrypt"))])
 def test_known_by_any_of_its_functions(cipher, name):
@@ -106,7 +107,7 @@ def process(cipher, keys, make, encrypt=None):
     return made
 
 
-@pytest.mark.parametrize("cipher", [RLWE, PAD], ids=lambda one: one.name)
+@pytest.mark.parametrize("cipher", [slow(RLWE), PAD], ids=lambda one: one.name)
 def test_opening_a_sum_leaks_nothing(secrets, cipher):
     keys = secrets[cipher.name]
     key_flow.check(process(cipher, keys, cipher.add), keys.path)

@@ -140,7 +140,16 @@ LAYERS_MEANWHILE = {
 }
 
 
-@pytest.mark.parametrize("name", LAYERS_MEANWHILE)
+QUICK = ("of the next client", "in an aggregation")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+        for name in LAYERS_MEANWHILE
+    ],
+)
 def test_no_layer_runs_while_a_secret_waits(name):
     wire, words = LAYERS_MEANWHILE[name]
     computation = tff.federated_computation(wire, tff.FederatedType(CODES, tff.CLIENTS))
@@ -222,11 +231,11 @@ def as_an_element(_):
     "made",
     [
         by_name,
-        to_be_deleted,
-        in_a_variable,
-        in_a_sequence,
         in_its_own_data_set,
-        as_an_element,
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in (to_be_deleted, in_a_variable, in_a_sequence, as_an_element)
+        ),
     ],
 )
 def test_no_iterator_outlives_its_graph(made):
@@ -242,7 +251,9 @@ def test_no_iterator_outlives_its_graph(made):
     assert key_flow.analyse(computation).violations
 
 
-@pytest.mark.parametrize("reader", ["sequence_map", "sequence_reduce"])
+@pytest.mark.parametrize(
+    "reader", ["sequence_map", pytest.param("sequence_reduce", marks=pytest.mark.slow)]
+)
 def test_nothing_is_encrypted_while_a_sequence_is_read(reader):
     """The data set's threads would run its functions beside the key."""
     sealed = tf_comp(lambda codes: tf.size(seal(codes).blocks), CODES)
@@ -303,6 +314,7 @@ def test_a_layer_of_a_sequence_may_run_before():
     key_flow.check(computation)
 
 
+@pytest.mark.slow
 def test_secrets_may_be_summed_beside_other_numbers():
     """Each with a width of its own."""
 

@@ -45,7 +45,7 @@ def alike(span, found, slopes):
     return np.abs(rows @ (true / np.linalg.norm(true, axis=1, keepdims=True)).T)
 
 
-@pytest.mark.parametrize("size", [2, 5, 16])
+@pytest.mark.parametrize("size", [2, 5, pytest.param(16, marks=pytest.mark.slow)])
 def test_every_example_is_told(size):
     span, outputs, slopes = made(size)
     found = directions(span, outputs)

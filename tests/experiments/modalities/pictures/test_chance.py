@@ -139,6 +139,7 @@ def test_a_random_row_of_a_table_is_no_result():
     assert np.mean(without) > 0.1 and np.mean(controlled) <= 0.04
 
 
+@pytest.mark.slow
 def test_public_examples_are_drawn_by_the_seed_all_where_they_are_few():
     data = digits()
     labels = np.arange(400) % 5

@@ -159,6 +159,7 @@ def test_what_the_vocabulary_cannot_write_is_told_and_not_found(name, classes):
     assert not one.measures["exact"]
 
 
+@pytest.mark.slow
 def test_adapters_are_all_that_is_trained(tmp_path):
     path = tmp_path / "mine.txt"
     path.write_text("Good.\tgood\nBad.\tbad\n")

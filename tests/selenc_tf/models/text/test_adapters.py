@@ -48,6 +48,7 @@ def test_a_model_starts_as_it_was(name):
     )
 
 
+@pytest.mark.slow
 def test_adapters_depend_on_the_seed_alone():
     first, again, other = (adapted(NAMES[0], seed=seed) for seed in (3, 3, 4))
     for one, same, different in zip(
